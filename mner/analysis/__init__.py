@@ -1,0 +1,1 @@
+"""Analyses of saved predictions; no model needed."""

@@ -1,0 +1,140 @@
+"""What passes between the parts as tensors: a batch of posts, its text features and its image features.
+
+Letters: B posts, N encoder rows (a post has one, or several where it is windowed), P word pieces, W words,
+C characters, R regions, D text width, V image width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mner.posts import Post
+
+
+@dataclass
+class ImageFeatures:
+    """Images as regions.
+
+    Args:
+        regions: Region vectors, shape ``(B, R, V)``; zeros where ``mask`` is false.
+        mask: True where a region is real, shape ``(B, R)``; false everywhere where a post has no image.
+        pooled: One vector an image, shape ``(B, V)``; zeros where a post has no image.
+        boxes: Corners ``(x1, y1, x2, y2)`` as fractions of width and height, shape ``(B, R, 4)``, or ``None``.
+        classes: Class index of each region, shape ``(B, R)``, or ``None``.
+        scores: Detector score of each region, shape ``(B, R)``, or ``None``.
+    """
+
+    regions: Tensor
+    mask: Tensor
+    pooled: Tensor
+    boxes: Tensor | None = None
+    classes: Tensor | None = None
+    scores: Tensor | None = None
+
+    @property
+    def present(self) -> Tensor:
+        """True for each post that has an image, shape ``(B,)``."""
+        return self.mask.any(dim=1)
+
+
+@dataclass
+class TextFeatures:
+    """Posts as word vectors.
+
+    Args:
+        words: Word vectors, shape ``(B, W, D)``; zeros where ``mask`` is false.
+        mask: True where a word is real, shape ``(B, W)``.
+        pooled: One vector a post, shape ``(B, D)``.
+        characters: Character features of each word, shape ``(B, W, K)``, or ``None``.
+    """
+
+    words: Tensor
+    mask: Tensor
+    pooled: Tensor
+    characters: Tensor | None = None
+
+
+class Batch:
+    """A batch of posts as tensors; made by :class:`mner.collate.Collator` alone.
+
+    A word vector is the mean of the piece vectors whose ``word_slots`` entry names the word's slot
+    ``post * W + word``; every other piece (specials, contexts, padding, the overlap of windows) has the slot
+    ``B * W``, which is thrown away.
+
+    Args:
+        posts: The posts themselves, for predictions.
+        input_ids: Word pieces, shape ``(N, P)``.
+        attention_mask: One where a piece is real, shape ``(N, P)``.
+        token_type_ids: Zero in the post, one in its contexts, shape ``(N, P)``.
+        word_slots: Slot of each piece, shape ``(N, P)``.
+        post_of_row: Which post an encoder row belongs to, shape ``(N,)``.
+        first_row: The first encoder row of each post, shape ``(B,)``.
+        word_mask: True where a word is real, shape ``(B, W)``.
+        tags: Label index of each word, shape ``(B, W)``, zero where padded; ``None`` without annotation.
+        characters: Character ids of each word, shape ``(B, W, C)``, zero where padded, or ``None``.
+        pixels: What ``ImageEncoder.collate`` made of the images, or ``None``.
+        image: Image features computed before (a feature cache), or ``None``.
+        image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``.
+    """
+
+    def __init__(
+        self,
+        posts: Sequence[Post],
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor,
+        word_slots: Tensor,
+        post_of_row: Tensor,
+        first_row: Tensor,
+        word_mask: Tensor,
+        tags: Tensor | None = None,
+        characters: Tensor | None = None,
+        pixels: Any = None,
+        image: ImageFeatures | None = None,
+        image_mask: Tensor | None = None,
+    ) -> None:
+        self.posts = posts
+        self.input_ids = input_ids
+        self.attention_mask = attention_mask
+        self.token_type_ids = token_type_ids
+        self.word_slots = word_slots
+        self.post_of_row = post_of_row
+        self.first_row = first_row
+        self.word_mask = word_mask
+        self.tags = tags
+        self.characters = characters
+        self.pixels = pixels
+        self.image = image
+        self.image_mask = image_mask
+
+    def __len__(self) -> int:
+        """The number of posts, B."""
+        return len(self.posts)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """A copy of the batch on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """A copy of the batch in pinned memory, as a ``DataLoader`` asks for."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, function: Any) -> Batch:
+        return Batch(**{name: _map(value, function) for name, value in vars(self).items()})
+
+
+def _map(value: Any, function: Any) -> Any:
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, ImageFeatures):
+        return ImageFeatures(**{name: _map(part, function) for name, part in vars(value).items()})
+    if isinstance(value, dict):
+        return {name: _map(part, function) for name, part in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], Tensor):
+        return [function(part) for part in value]
+    return value

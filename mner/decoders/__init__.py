@@ -1,0 +1,1 @@
+"""Decoders: emissions in, tags out."""

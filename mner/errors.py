@@ -1,0 +1,65 @@
+"""The errors of the library: each says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class MNERError(Exception):
+    """Base of every error that mner raises on purpose."""
+
+
+class DataError(MNERError):
+    """Posts, tags or context files that cannot be used as they are."""
+
+
+class FormatError(DataError):
+    """A file that does not read: names the file, the line, what was found and the remedy.
+
+    Args:
+        path: The file.
+        line: Line number, counted from 1, or ``None`` where the whole file is meant.
+        found: What stands there, in words.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, path: str | Path, line: int | None, found: str, remedy: str) -> None:
+        self.path, self.line, self.found, self.remedy = Path(path), line, found, remedy
+        place = f"{path}, line {line}" if line is not None else f"{path}"
+        super().__init__(f"{place}: {found}. {remedy}")
+
+    def __reduce__(self) -> tuple[type[FormatError], tuple[Path, int | None, str, str]]:
+        """Pickle by the four parts, so that the error crosses from a data worker whole."""
+        return type(self), (self.path, self.line, self.found, self.remedy)
+
+
+class DatasetNotFoundError(DataError):
+    """A data set's folder or split that is not there."""
+
+
+class LabelError(MNERError):
+    """Tags outside the label set, of another scheme, or in another order."""
+
+
+class ShapeError(MNERError):
+    """Tensors whose shapes do not fit: the message reads "expected ..., got ..."."""
+
+
+class ConfigurationError(MNERError):
+    """Parts that cannot be combined, or an argument outside its range."""
+
+
+class RegistryError(MNERError):
+    """An unknown or duplicate name in a registry."""
+
+
+class WeightsNotFoundError(MNERError):
+    """Pretrained weights that are neither on disk nor reachable."""
+
+
+class CheckpointError(MNERError):
+    """A checkpoint that is truncated, foreign, or made for other labels."""
+
+
+class ImageError(MNERError):
+    """An image that cannot be read, where the policy is to refuse it."""

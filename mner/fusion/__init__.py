@@ -1,0 +1,1 @@
+"""Fusion modules: text and image in, emissions out."""

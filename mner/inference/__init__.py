@@ -1,0 +1,1 @@
+"""Tagging new posts with a trained model."""

@@ -1,0 +1,79 @@
+"""The one record of the library: a post, and the entities in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mner.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A typed span of words.
+
+    Args:
+        type: ``PER``, ``LOC``, ``ORG``, ``OTHER``, ``MISC`` or whatever the data calls it.
+        start: Index of the first word.
+        end: Index one past the last word.
+        text: The surface string, where it is known.
+        confidence: Probability of the span under the decoder, between 0 and 1, or ``None``.
+        characters: Character offsets ``(start, end)`` in the raw text, or ``None``.
+    """
+
+    type: str
+    start: int
+    end: int
+    text: str | None = None
+    confidence: float | None = None
+    characters: tuple[int, int] | None = None
+
+    @property
+    def span(self) -> tuple[str, int, int]:
+        """The entity as scorers compare it: ``(type, start, end)``."""
+        return self.type, self.start, self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post: its words, and what is known about them.
+
+    Args:
+        id: Name of the post, unique within its split.
+        words: The words, as the data set tokenised them.
+        tags: One tag a word, or ``None`` where the post is not annotated.
+        image: Path of the image, or ``None``. The file need not exist.
+        contexts: Texts about the image, by kind, for example ``{"caption": "a dog"}``.
+        text: The raw text, where the words were cut from one.
+        offsets: Character offsets ``(start, end)`` of each word in ``text``.
+        metadata: What else a data set records; carried along into predictions, must be JSON.
+
+    Raises:
+        DataError: If ``tags`` or ``offsets`` do not have one item a word.
+    """
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None = None
+    image: Path | None = None
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    offsets: tuple[tuple[int, int], ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that everything given a word is given once a word."""
+        for name, values in (("tags", self.tags), ("offsets", self.offsets)):
+            if values is not None and len(values) != len(self.words):
+                raise DataError(
+                    f"post {self.id!r}: expected {len(self.words)} {name}, one a word, got {len(values)}; "
+                    "check that words and tags come from the same tokenisation"
+                )
+
+    def surface(self, start: int, end: int) -> str:
+        """The text of the words from ``start`` up to but not including ``end``."""
+        if self.text is not None and self.offsets is not None:
+            return self.text[self.offsets[start][0] : self.offsets[end - 1][1]]
+        return " ".join(self.words[start:end])

@@ -1,0 +1,1 @@
+"""Contracts that every part must pass, for users' classes too."""
