@@ -1,0 +1,235 @@
+"""The base of every data module: splits of posts, with contexts, in length buckets, for the model at hand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pytorch_lightning import LightningDataModule
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+
+from mner.data.contexts import attach_contexts, read_contexts
+from mner.data.length_buckets import LengthBuckets
+from mner.data.loader import PostLoader, post_loader
+from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
+from mner.labels import check_tags
+from mner.posts import Post
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+
+
+class PostDataModule(LightningDataModule, ABC):
+    """Posts in three splits. A subclass sets ``labels`` and says how a split is read.
+
+    A data module yields posts and takes the collator from its trainer's model, so that a tokenizer never mismatches.
+
+    Args:
+        batch_size: Posts a batch, at most.
+        max_tokens: Most word pieces a batch with its padding; ``None`` for no bound.
+        contexts: Kinds of context that the model reads behind the post, for example ``["caption"]``.
+        train_fraction: Share of the training posts that is used; smaller shares of a seed lie within larger ones.
+        seed: Of the order of the batches and of the choice by ``train_fraction``.
+        workers: Processes that make batches; 0 makes them in the training process.
+
+    Raises:
+        ConfigurationError: If a number is out of range.
+    """
+
+    labels: list[str]
+
+    def __init__(
+        self,
+        batch_size: int = 32,
+        max_tokens: int | None = None,
+        contexts: Sequence[str] = (),
+        train_fraction: float = 1.0,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or not 0 < train_fraction <= 1 or workers < 0 or (max_tokens is not None and max_tokens < 1):
+            raise ConfigurationError(
+                "expected batch_size >= 1, max_tokens >= 1 or null, 0 < train_fraction <= 1 and workers >= 0, got "
+                f"batch_size={batch_size}, max_tokens={max_tokens}, train_fraction={train_fraction}, workers={workers}"
+            )
+        self.batch_size = batch_size
+        self.max_tokens = max_tokens
+        self.contexts = list(contexts)
+        self.train_fraction = train_fraction
+        self.seed = seed
+        self.workers = workers
+        self._posts: dict[Split, list[Post]] = {}
+
+    @abstractmethod
+    def read(self, split: Split) -> list[Post]:
+        """Read a split with its contexts; called once a split.
+
+        Raises:
+            DatasetNotFoundError: If the split is not there; says where it was looked for.
+        """
+
+    def posts(self, split: Split) -> list[Post]:
+        """The posts of a split, read once, their tags checked; ``train`` cut to ``train_fraction``.
+
+        Raises:
+            DatasetNotFoundError: If the split is not there.
+            LabelError: If a tag is not among ``labels``.
+        """
+        if split not in self._posts:
+            posts = self.read(split)
+            for post in posts:
+                check_post(post, self.labels)
+            self._posts[split] = fraction(posts, self.train_fraction, self.seed) if split == "train" else posts
+        return self._posts[split]
+
+    def setup(self, stage: str) -> None:
+        """Read the splits that a stage needs, so that a fault shows before the first step."""
+        needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "valid"), "validate": ("valid",)}
+        for split in needed.get(stage, ("test",)):
+            posts = self.posts(split)
+            rank_zero_info(f"{type(self).__name__}: {len(posts)} {split} posts")
+
+    def train_dataloader(self) -> PostLoader:
+        """Shuffled length buckets of the training posts."""
+        return self.loader("train", shuffle=True)
+
+    def val_dataloader(self) -> PostLoader:
+        """The validation posts, longest first."""
+        return self.loader("valid")
+
+    def test_dataloader(self) -> PostLoader:
+        """The test posts, longest first."""
+        return self.loader("test")
+
+    def predict_dataloader(self) -> PostLoader:
+        """The test posts, longest first."""
+        return self.loader("test")
+
+    def loader(self, split: Split, shuffle: bool = False, collate: Callable[..., Any] | None = None) -> PostLoader:
+        """A loader over a split.
+
+        Args:
+            split: Which posts.
+            shuffle: Training order.
+            collate: A collator; by default that of the trainer's model.
+
+        Raises:
+            ConfigurationError: If there is neither a collator nor a trainer whose model has one.
+        """
+        if collate is None:
+            collate = getattr(None if self.trainer is None else self.trainer.lightning_module, "collator", None)
+        if collate is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} takes the collator from its trainer's model and has no trainer; "
+                "fit through a Trainer, or write DataLoader(data.posts('train'), collate_fn=model.collator)"
+            )
+        posts = self.posts(split)
+        lengths = collate.lengths(posts) if hasattr(collate, "lengths") else [len(post.words) for post in posts]
+        trainer = self.trainer
+        buckets = LengthBuckets(
+            lengths,
+            self.batch_size,
+            self.max_tokens,
+            shuffle=shuffle,
+            seed=self.seed,
+            replicas=1 if trainer is None else trainer.world_size,
+            rank=0 if trainer is None else trainer.global_rank,
+        )
+        pin = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        loader = post_loader(posts, buckets, collate, self.workers, pin)
+        if trainer is not None:
+            loader.trainer = trainer
+            buckets.set_epoch(trainer.current_epoch)
+        return loader
+
+
+def check_post(post: Post, labels: Sequence[str]) -> None:
+    """Refuse a post with a tag outside the label set.
+
+    Raises:
+        LabelError: Names the post and the tag.
+    """
+    try:
+        check_tags(post.tags or (), labels)
+    except LabelError as error:
+        raise LabelError(f"post {post.id!r}: {error}") from error
+
+
+def fraction(posts: Sequence[Post], share: float, seed: int) -> list[Post]:
+    """A share of the posts, in their order; for one seed, smaller shares lie within larger ones.
+
+    At least one post is kept.
+    """
+    if share == 1:
+        return list(posts)
+    order = np.random.default_rng(seed).permutation(len(posts))
+    return [posts[index] for index in sorted(order[: max(1, round(share * len(posts)))])]
+
+
+def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
+    """Find the file of a split, under any of the names in use.
+
+    Args:
+        root: The data set's folder.
+        split: ``train``, ``valid`` or ``test``; ``valid`` is also looked for as ``dev``.
+        patterns: File names under ``root`` with ``{split}`` in them, the preferred first; may hold ``*``.
+
+    Raises:
+        DatasetNotFoundError: If the folder or the file is not there; says what was looked for.
+    """
+    if not root.is_dir():
+        raise DatasetNotFoundError(
+            f"no folder {root}; give the data set's folder with --data.init_args.root DIR (root=DIR in Python)"
+        )
+    names = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}[split]
+    wanted = [pattern.replace("{split}", name) for pattern in patterns for name in names]
+    for pattern in wanted:
+        found = sorted(path for path in root.glob(pattern) if path.is_file())
+        if found:
+            return found[0]
+    raise DatasetNotFoundError(
+        f"{root} has no {split} split; looked for {', '.join(wanted)}. "
+        + (
+            "Put its file there, or use the splits that are there: mner validate for valid"
+            if split == "test"
+            else "Put its file there"
+        )
+    )
+
+
+def with_contexts(posts: list[Post], kinds: Sequence[str], files: Mapping[str, Path], split: str) -> list[Post]:
+    """Attach contexts from their files; what is missing is counted and said once.
+
+    Args:
+        posts: The posts.
+        kinds: Which contexts are wanted. A kind that every post has already needs no file.
+        files: File of each kind.
+        split: For the message.
+
+    Raises:
+        DataError: If a kind has neither a file nor is in the posts.
+    """
+    for kind in kinds:
+        if kind in files:
+            posts, missing = attach_contexts(posts, kind, read_contexts(files[kind]))
+        elif any(kind in post.contexts for post in posts):
+            missing = sum(kind not in post.contexts for post in posts)
+        else:
+            raise DataError(
+                f"no {kind} for the {split} posts: neither the posts have one nor is there a file; "
+                "name it with context_files, or make it with mner caption"
+            )
+        if missing:
+            rank_zero_warn(f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads their words alone")
+    wanted = set(kinds)
+    return [
+        post
+        if set(post.contexts) == wanted
+        else replace(post, contexts={k: post.contexts[k] for k in kinds if k in post.contexts})
+        for post in posts
+    ]

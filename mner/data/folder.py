@@ -1,0 +1,99 @@
+"""Data sets that come as a folder in a known layout: where their files lie, and how they are read."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
+
+from mner.data.datamodule import PostDataModule, Split, find_split, with_contexts
+from mner.data.readers import read_posts
+from mner.data.versions import identify
+from mner.errors import DatasetNotFoundError
+from mner.labels import labels_for
+from mner.posts import Post
+
+POST_FILES = ("{split}.txt", "{split}", "{split}.json*", "texts/{split}/*.json*")
+CONTEXT_FILES = ("{kind}s.{split}.jsonl", "{kind}.{split}.jsonl", "{kind}s/{split}/*.json*", "{kind}s.jsonl")
+IMAGE_FOLDERS = ("images/{split}", "images", "{name}_images", "{name}/images")
+
+
+class FolderDataModule(PostDataModule, ABC):
+    """A data set in a folder, in any of the layouts that circulate.
+
+    Posts are looked for as ``train.txt``, ``train``, ``train.json`` or ``texts/train/*.json`` (likewise ``valid``,
+    also called ``dev``, and ``test``); captions as ``captions.train.jsonl`` or ``captions/train/*.json``; images in
+    ``images/train`` or ``images``.
+
+    Args:
+        root: The folder.
+        contexts: Kinds of context that the model reads, for example ``["caption"]``.
+        context_files: File of a kind, relative to ``root``, with ``{split}`` where the split's name goes; by default
+            looked for as above.
+        image_folder: Folder of the images, relative to ``root``; by default looked for as above.
+        batch_size: As in :class:`PostDataModule`, like the others.
+        max_tokens: Most word pieces a batch.
+        train_fraction: Share of the training posts.
+        seed: Of order and fraction.
+        workers: Processes that make batches.
+    """
+
+    name: ClassVar[str]
+    types: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        root: str | Path,
+        contexts: Sequence[str] = (),
+        context_files: Mapping[str, str] | None = None,
+        image_folder: str | Path | None = None,
+        batch_size: int = 32,
+        max_tokens: int | None = None,
+        train_fraction: float = 1.0,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
+        self.root = Path(root)
+        self.context_files = dict(context_files or {})
+        self.image_folder = image_folder
+        self.labels = labels_for(self.types)
+
+    def read(self, split: Split) -> list[Post]:
+        """Read a split from its file; says which known version of the data set the file is."""
+        path = find_split(self.root, split, POST_FILES)
+        known = identify(path)
+        rank_zero_info(f"{path}: {known if known else 'a version that is not known here; do not compare its numbers'}")
+        posts = read_posts(path, images=self.images(split))
+        return with_contexts(posts, self.contexts, self._context_paths(split), split)
+
+    def images(self, split: Split) -> Path | None:
+        """The folder of a split's images, or ``None`` if there is none.
+
+        Raises:
+            DatasetNotFoundError: If ``image_folder`` was given and is not there.
+        """
+        if self.image_folder is not None:
+            folder = self.root / self.image_folder
+            if not folder.is_dir():
+                raise DatasetNotFoundError(f"no image folder {folder}; correct image_folder, or leave it out")
+            return folder
+        names = ("valid", "dev", "val") if split == "valid" else (split,)
+        wanted = [pattern.format(split=name, name=self.name) for pattern in IMAGE_FOLDERS for name in names]
+        return next((self.root / folder for folder in wanted if (self.root / folder).is_dir()), None)
+
+    def _context_paths(self, split: Split) -> dict[str, Path]:
+        paths = {}
+        for kind in self.contexts:
+            if kind in self.context_files:
+                paths[kind] = find_split(self.root, split, [self.context_files[kind]])
+                continue
+            patterns = [pattern.replace("{kind}", kind) for pattern in CONTEXT_FILES]
+            try:
+                paths[kind] = find_split(self.root, split, patterns)
+            except DatasetNotFoundError:
+                continue  # the posts themselves may hold it; with_contexts refuses if they do not
+        return paths

@@ -1,0 +1,87 @@
+"""A user's own posts, from files of any format that mner reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
+
+from mner.data.datamodule import PostDataModule, Split, with_contexts
+from mner.data.readers import read_posts
+from mner.errors import DatasetNotFoundError, LabelError
+from mner.labels import labels_for, scheme_of
+from mner.posts import Post
+
+
+class PostFiles(PostDataModule):
+    """Posts from files; the label set is what their tags hold.
+
+    Args:
+        train: Training posts, in any format of the formats page.
+        valid: Validation posts; the best checkpoint is chosen on them.
+        test: Test posts, if there are any.
+        images: Folder of the images that the posts name.
+        contexts: Kinds of context that the model reads, for example ``["caption"]``.
+        context_files: File of a kind, with ``{split}`` where the split's name goes if there is one a split.
+        batch_size: Posts a batch, at most.
+        max_tokens: Most word pieces a batch with its padding.
+        train_fraction: Share of the training posts; smaller shares lie within larger ones.
+        seed: Of the order of the batches and of the fraction.
+        workers: Processes that make batches.
+
+    Raises:
+        DatasetNotFoundError: If a file is not there.
+        LabelError: If no file has a tag other than ``O``.
+    """
+
+    def __init__(
+        self,
+        train: str | Path | None = None,
+        valid: str | Path | None = None,
+        test: str | Path | None = None,
+        images: str | Path | None = None,
+        contexts: Sequence[str] = (),
+        context_files: Mapping[str, str] | None = None,
+        batch_size: int = 32,
+        max_tokens: int | None = None,
+        train_fraction: float = 1.0,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
+        given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
+        self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
+        self.images = None if images is None else Path(images)
+        self.context_files = dict(context_files or {})
+        self._read = {split: read_posts(self._file(split), images=self.images) for split in self.files}
+        self.labels = find_labels([post for posts in self._read.values() for post in posts])
+        rank_zero_info(f"labels found in the data: {', '.join(self.labels)}")
+
+    def read(self, split: Split) -> list[Post]:
+        """The posts of a split's file, with their contexts."""
+        posts = self._read[split] if split in self._read else read_posts(self._file(split), images=self.images)
+        paths = {kind: Path(path.replace("{split}", split)) for kind, path in self.context_files.items()}
+        return with_contexts(posts, self.contexts, paths, split)
+
+    def _file(self, split: Split) -> Path:
+        if split not in self.files:
+            raise DatasetNotFoundError(
+                f"no {split} file was given; name it with --data.init_args.{split} FILE ({split}=FILE in Python)"
+            )
+        if not self.files[split].is_file():
+            raise DatasetNotFoundError(f"no file {self.files[split]} for the {split} split")
+        return self.files[split]
+
+
+def find_labels(posts: Sequence[Post]) -> list[str]:
+    """The label set of annotated posts: ``O``, then the tags of each type in alphabetical order.
+
+    Raises:
+        LabelError: If no post is annotated.
+    """
+    tags = sorted({tag for post in posts for tag in post.tags or ()})
+    types = sorted({tag[2:] for tag in tags if tag != "O"})
+    if not types:
+        raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
+    return labels_for(types, scheme_of(tags))

@@ -1,0 +1,43 @@
+"""The paper's private Snapchat set: 2,636 / 753 / 376 snaps, in the JSON-lines layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mner.data.folder import FolderDataModule
+
+
+class Snapchat(FolderDataModule):
+    """Captions of public snaps, typed PER, LOC, ORG, MISC (paper, section 4.1); for those who have the data.
+
+    Args:
+        root: The folder.
+        contexts: Kinds of context that the model reads, for example ``["caption"]``.
+        context_files: File of a kind, relative to ``root``, with ``{split}`` where the split's name goes.
+        image_folder: Folder of the images, relative to ``root``.
+        batch_size: Posts a batch, at most.
+        max_tokens: Most word pieces a batch with its padding.
+        train_fraction: Share of the training posts; smaller shares lie within larger ones.
+        seed: Of the order of the batches and of the fraction.
+        workers: Processes that make batches.
+    """
+
+    name = "snapchat"
+    types = ("PER", "LOC", "ORG", "MISC")
+
+    def __init__(
+        self,
+        root: str | Path = "data/snapchat",
+        contexts: Sequence[str] = (),
+        context_files: Mapping[str, str] | None = None,
+        image_folder: str | Path | None = None,
+        batch_size: int = 32,
+        max_tokens: int | None = None,
+        train_fraction: float = 1.0,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(
+            root, contexts, context_files, image_folder, batch_size, max_tokens, train_fraction, seed, workers
+        )

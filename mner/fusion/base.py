@@ -1,0 +1,315 @@
+"""The base of every fusion method: steps, metrics, optimizer and checkpoints stand here, once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule
+from torch import Tensor, nn
+
+from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.collate import Collator
+from mner.components import Component, to_config
+from mner.decoders import CRF, Decoder
+from mner.decoders.entities import find_entities
+from mner.errors import CheckpointError, ConfigurationError, DataError
+from mner.fusion.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
+from mner.metrics import EntityF1
+from mner.posts import Entity
+from mner.text.characters import CharacterCNN
+from mner.text.encoder import TextEncoder
+from mner.vision.encoder import ImageEncoder
+
+INSTANTIATOR = "pytorch_lightning.cli.instantiate_module"
+
+
+class FusionModule(Component, LightningModule, ABC):
+    """A model assembled from parts; a subclass says how text and image become one vector a word.
+
+    A subclass is a constructor and :meth:`fuse`. Its constructor passes ``**kwargs`` on, builds its layers from
+    ``self.text_encoder.hidden_size`` (D) and ``self.image_encoder.hidden_size`` (V), and calls
+    :meth:`resize_emissions` if its vectors are not D wide.
+
+    Args:
+        labels: Tags in the order of the emissions, ``O`` among them. The command line takes them from the data.
+        text_encoder: Posts to word vectors.
+        image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
+        characters: Character features, put beside the fused vector of each word unless the method uses them itself.
+        decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
+        dropout: On the vectors that enter the emission layer.
+        lr: Learning rate of the text encoder.
+        new_layer_lr: Learning rate of the layers that are not pretrained; ``lr`` by default.
+        decoder_lr: Learning rate of the decoder's own parameters; ``new_layer_lr`` by default.
+        weight_decay: Of AdamW, on matrices alone: not on biases, norms and the decoder.
+        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
+        gradient_clip: Largest gradient norm; the trainer's own setting goes first.
+        weight_average: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
+
+    Raises:
+        ConfigurationError: If parts do not combine or a number is out of range.
+        TypeError: If an argument cannot be kept in a checkpoint as plain data.
+    """
+
+    needs_image = True
+    uses_characters = False
+
+    def __init__(
+        self,
+        labels: list[str],
+        text_encoder: TextEncoder,
+        image_encoder: ImageEncoder | str | None = None,
+        characters: CharacterCNN | None = None,
+        decoder: Decoder | None = None,
+        dropout: float = 0.1,
+        lr: float = 5e-5,
+        new_layer_lr: float | None = None,
+        decoder_lr: float | None = None,
+        weight_decay: float = 0.01,
+        warmup: float = 0.0,
+        gradient_clip: float = 1.0,
+        weight_average: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if "O" not in labels or len(set(labels)) < len(labels):
+            raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")
+        if self.needs_image and image_encoder is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
+            )
+        self.labels = list(labels)
+        self.text_encoder = text_encoder
+        self.image_encoder = _image_encoder(image_encoder)
+        self.characters = characters
+        self.decoder = CRF() if decoder is None else decoder
+        self.decoder.bind(self.labels)
+        self.dropout = nn.Dropout(dropout)
+        self.lr = lr
+        self.new_layer_lr = lr if new_layer_lr is None else new_layer_lr
+        self.decoder_lr = self.new_layer_lr if decoder_lr is None else decoder_lr
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.gradient_clip = gradient_clip
+        self.weight_average = weight_average
+        self.resize_emissions(text_encoder.hidden_size)
+        self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
+        self.test_f1 = nn.ModuleDict(_metrics(self.labels))
+        self._arguments.update(image_encoder=self.image_encoder, decoder=self.decoder)
+        self._random_state: dict[str, Tensor] | None = None
+        to_config(self)
+
+    def resize_emissions(self, hidden_size: int) -> None:
+        """Build the emission layer for fused vectors of another width F; for a subclass's constructor."""
+        beside = 0 if self.characters is None or self.uses_characters else self.characters.hidden_size
+        self.emission_layer = nn.Linear(hidden_size + beside, len(self.labels))
+
+    @abstractmethod
+    def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Fuse words and regions.
+
+        Args:
+            text: Word states, ``text.words`` of shape ``(B, W, D)``, padding in ``text.mask``.
+            image: Region states ``(B, R, V)``; ``image.mask`` is false everywhere where a post has no image.
+
+        Returns:
+            Fused word states, shape ``(B, W, F)``; finite where a post has no image.
+        """
+
+    def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
+        """Encode the texts and the images; a one-stream method overrides it.
+
+        Returns:
+            Text features of B posts and image features of as many.
+        """
+        image = self.encode_image(batch)
+        text = self.text_encoder(batch)
+        if self.characters is not None and batch.characters is not None:
+            text.characters = self.characters(batch.characters)
+        return text, image
+
+    def encode_image(self, batch: Batch) -> ImageFeatures:
+        """Region features of a batch: cached ones, or the image encoder's; all masked where there is no image."""
+        if batch.image is not None:
+            return batch.image
+        if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
+            width = 1 if self.image_encoder is None else self.image_encoder.hidden_size
+            regions = torch.zeros(len(batch), 1, width, device=self.device, dtype=self.dtype)
+            return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
+        image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
+        return image
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Score every label for every word.
+
+        Returns:
+            Emissions, shape ``(B, W, L)``.
+        """
+        return self.emissions(*self.encode(batch))
+
+    def emissions(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Fuse, put the character features beside, and score the labels.
+
+        Returns:
+            Shape ``(B, W, L)``.
+        """
+        fused = self.fuse(text, image)
+        if text.characters is not None and not self.uses_characters:
+            fused = torch.cat([fused, text.characters], dim=-1)
+        scores: Tensor = self.emission_layer(self.dropout(fused))
+        return scores
+
+    def auxiliary_loss(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Tensor | None:
+        """A further loss of a method, added to the decoder's; none here."""
+        return None
+
+    @property
+    def collator(self) -> Collator:
+        """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
+        return Collator(self.text_encoder.word_pieces, self.labels, self.characters)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One step: the decoder's loss and the method's own."""
+        text, image = self.encode(batch)
+        loss = self.decoder.loss(self.emissions(text, image), _annotated(batch), batch.word_mask)
+        auxiliary = self.auxiliary_loss(batch, text, image)
+        if auxiliary is not None:
+            self.log("train/auxiliary_loss", auxiliary, batch_size=len(batch))
+            loss = loss + auxiliary
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the entities found and log the loss."""
+        emissions = self(batch)
+        loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
+        self.log("val/loss", loss, batch_size=len(batch), sync_dist=True)
+        predicted = self.decoder.decode(emissions, batch.word_mask)
+        for metric in self.validation_f1.values():
+            metric.update(predicted, batch.tags, batch.word_mask)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val/f1`` and its company."""
+        self._log_metrics("val", self.validation_f1)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]]:
+        """Count the entities found and return them, for a writer."""
+        emissions = self(batch)
+        predicted = self.decoder.decode(emissions, batch.word_mask)
+        if batch.tags is not None:
+            for metric in self.test_f1.values():
+                metric.update(predicted, batch.tags, batch.word_mask)
+        return self.entities(batch, emissions, predicted)
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``test/f1`` and its company."""
+        self._log_metrics("test", self.test_f1)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]]:
+        """The entities of each post."""
+        emissions = self(batch)
+        return self.entities(batch, emissions, self.decoder.decode(emissions, batch.word_mask))
+
+    def entities(self, batch: Batch, emissions: Tensor, predicted: Tensor) -> list[list[Entity]]:
+        """Read the entities off predicted tags, with their confidences.
+
+        Args:
+            batch: B posts.
+            emissions: Shape ``(B, W, L)``.
+            predicted: Label indices, shape ``(B, W)``.
+
+        Returns:
+            The entities of each post, in order.
+        """
+        return find_entities(self.decoder, self.labels, batch, emissions, predicted)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the learning rates of the text encoder, the image encoder, the new layers and the decoder."""
+        image = self.image_encoder
+        parts: list[tuple[nn.Module, float, float]] = [(self.decoder, self.decoder_lr, 0.0)]
+        parts.append((self.text_encoder, self.lr, self.weight_decay))
+        if image is not None:
+            parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))
+        parts.append((self, self.new_layer_lr, self.weight_decay))
+        groups = parameter_groups(parts, self.named_parameters())
+        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
+        return optimizer_and_schedule(groups, self.warmup, int(self.trainer.estimated_stepping_batches), fused)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip to the trainer's bound if it has one, else to the model's own."""
+        bound = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
+        self.clip_gradients(optimizer, bound, gradient_clip_algorithm or "norm")
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The moving average of the weights, if asked for."""
+        return [WeightAverage(self.weight_average)] if self.weight_average else []
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what builds the model again, and the random state, so that training resumes bit-exactly."""
+        config = to_config(self)
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {
+            **config["init_args"],
+            "_class_path": config["class_path"],
+            "_instantiator": INSTANTIATOR,
+        }
+        checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of other labels; remember the random state if training goes on.
+
+        Raises:
+            CheckpointError: If the checkpoint's labels differ from the model's, in kind or in order.
+        """
+        labels = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("labels", self.labels)
+        if labels != self.labels:
+            raise CheckpointError(
+                f"the checkpoint was trained with the labels {labels}, in this order, but the model has {self.labels}; "
+                "load it with mner.load_model, which takes the labels from the checkpoint, or train anew"
+            )
+        if self._trainer is not None:
+            self._random_state = checkpoint.get("random_state")
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the random state that the interrupted run had at this step."""
+        if self._random_state is not None:
+            torch.set_rng_state(self._random_state["cpu"].cpu())
+            if self.device.type == "cuda" and "cuda" in self._random_state:
+                torch.cuda.set_rng_state(self._random_state["cuda"].cpu(), self.device)
+            self._random_state = None
+
+    def _log_metrics(self, stage: str, metrics: nn.ModuleDict) -> None:
+        for convention, metric in metrics.items():
+            suffix = "" if convention == "conlleval" else f"_{convention}"
+            values = {f"{stage}/{name}{suffix}": value for name, value in metric.compute().items()}
+            self.log_dict(values)
+            metric.reset()
+
+
+def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | None:
+    if not isinstance(image_encoder, str):
+        return image_encoder
+    from mner.vision.registry import create_image_encoder
+
+    return create_image_encoder(image_encoder)
+
+
+def _metrics(labels: Sequence[str]) -> dict[str, EntityF1]:
+    return {"conlleval": EntityF1(labels), "strict": EntityF1(labels, convention="strict")}
+
+
+def _annotated(batch: Batch) -> Tensor:
+    if batch.tags is None:
+        unannotated = next(post.id for post in batch.posts if post.tags is None)
+        raise DataError(
+            f"post {unannotated!r} has no tags, but training and validation need them; "
+            "annotate it, or give its file to mner predict or mner tag"
+        )
+    return batch.tags

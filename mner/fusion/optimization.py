@@ -1,0 +1,88 @@
+"""How every model is trained: AdamW in groups, linear warm-up and decay, an average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def parameter_groups(
+    parts: Iterable[tuple[nn.Module, float, float]], named_parameters: Iterable[tuple[str, nn.Parameter]]
+) -> list[dict[str, Any]]:
+    """Group trainable parameters by learning rate and weight decay.
+
+    Args:
+        parts: ``(module, learning rate, weight decay)``, the most specific first; a parameter belongs to the first
+            part that holds it.
+        named_parameters: All parameters of the model; those that do not train are left out.
+
+    Returns:
+        Groups for an optimizer. Vectors (biases and norms) never decay.
+    """
+    owner: dict[int, tuple[float, float]] = {}
+    for module, lr, weight_decay in parts:
+        for parameter in module.parameters():
+            owner.setdefault(id(parameter), (lr, weight_decay))
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for _, parameter in named_parameters:
+        if parameter.requires_grad:
+            lr, weight_decay = owner[id(parameter)]
+            groups.setdefault((lr, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+    return [{"params": found, "lr": lr, "weight_decay": decay} for (lr, decay), found in groups.items()]
+
+
+def optimizer_and_schedule(groups: list[dict[str, Any]], warmup: float, steps: int, fused: bool) -> dict[str, Any]:
+    """AdamW with linear warm-up and linear decay to zero (paper's code: no warm-up).
+
+    Args:
+        groups: From :func:`parameter_groups`.
+        warmup: Share of the steps in which the rates rise.
+        steps: Optimizer steps of the whole training.
+        fused: Use the one-pass kernel.
+
+    Returns:
+        What ``LightningModule.configure_optimizers`` returns.
+    """
+    optimizer = AdamW(groups, fused=fused)
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": LambdaLR(optimizer, linear(warmup, steps)), "interval": "step"},
+    }
+
+
+def linear(warmup: float, steps: int) -> Callable[[int], float]:
+    """The factor on the learning rate at each step: up to one, then down to zero."""
+    rising = int(warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return max(0.0, (steps - step) / max(1, steps - rising))
+
+    return factor
+
+
+class WeightAverage(WeightAveraging):
+    """Keeps an exponential moving average of the weights, which is what is validated, tested and saved.
+
+    The decay is raised from 0.1 towards its value over the first steps, so that the untrained weights are forgotten.
+
+    Args:
+        decay: Between 0 and 1; the average spans about ``1 / (1 - decay)`` steps.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        super().__init__(use_buffers=False, multi_avg_fn=self._average)
+
+    def _average(self, averaged: list[Tensor], current: list[Tensor], _: Tensor | int) -> None:
+        updates = self._latest_update_step
+        decay = min(self.decay, (1 + updates) / (10 + updates))
+        with torch.no_grad():
+            torch._foreach_lerp_(averaged, current, 1 - decay)

@@ -1,0 +1,87 @@
+"""Character features of words, for encoders whose tokenizer cannot see case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mner.components import Component
+from mner.errors import ConfigurationError
+from mner.posts import Post
+
+PLAIN_CODES = 256  # Latin-1 characters have their own row, all others share OTHER_CODES rows
+OTHER_CODES = 256
+
+
+class CharacterCNN(Component, nn.Module):
+    """A convolution over the characters of each word, its maximum kept (Ma and Hovy 2016).
+
+    The table has a row for each Latin-1 character and hashes the others into as many rows again, so it depends on no
+    data set, and every character of every script has a row.
+
+    Args:
+        hidden_size: Features a word, K.
+        embedding_size: Width of a character.
+        kernel_size: Characters that a filter sees, odd.
+        max_characters: Characters read of a word; of a longer one its first and last halves.
+        dropout: On the character embeddings.
+
+    Raises:
+        ConfigurationError: If ``kernel_size`` is even or ``max_characters`` below 2.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        embedding_size: int = 32,
+        kernel_size: int = 3,
+        max_characters: int = 20,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0 or max_characters < 2:
+            raise ConfigurationError(
+                f"expected an odd kernel_size and max_characters of at least 2, got {kernel_size} and {max_characters}"
+            )
+        self.hidden_size = hidden_size
+        self.max_characters = max_characters
+        self.embedding = nn.Embedding(1 + PLAIN_CODES + OTHER_CODES, embedding_size, padding_idx=0)
+        self.dropout = nn.Dropout(dropout)
+        self.convolution = nn.Conv1d(embedding_size, hidden_size, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """Encode words by their characters.
+
+        Args:
+            characters: Character ids from :meth:`character_ids`, shape ``(B, W, C)``, zero where padded.
+
+        Returns:
+            Shape ``(B, W, K)``.
+        """
+        posts, words, length = characters.shape
+        embedded = self.dropout(self.embedding(characters.view(posts * words, length)))
+        return self.convolution(embedded.transpose(1, 2)).relu().amax(dim=-1).view(posts, words, -1)
+
+    def character_ids(self, posts: Sequence[Post]) -> Tensor:
+        """Look up the characters of a batch of posts, shape ``(B, W, C)``."""
+        counts = np.array([len(post.words) for post in posts])
+        words = list(chain.from_iterable(post.words for post in posts))
+        lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
+        codes = np.frombuffer("".join(words).encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+        ids = 1 + np.where(codes < PLAIN_CODES, codes, PLAIN_CODES + codes % OTHER_CODES).astype(np.int64)
+        word = np.repeat(np.arange(len(words)), lengths)
+        place = np.arange(len(codes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        # Of a word that is too long keep the front and the back: case and ending are what tells.
+        overflow = lengths[word] - self.max_characters
+        front = place < self.max_characters // 2
+        column = np.where(front | (overflow <= 0), place, place - overflow)
+        kept = (overflow <= 0) | front | (column >= self.max_characters // 2)
+        table = np.zeros((len(words), max(int(min(lengths.max(initial=1), self.max_characters)), 1)), dtype=np.int64)
+        table[word[kept], column[kept]] = ids[kept]
+        result = np.zeros((len(posts), int(counts.max(initial=0)), table.shape[1]), dtype=np.int64)
+        result[np.arange(result.shape[1]) < counts[:, None]] = table
+        return torch.from_numpy(result)

