@@ -1,0 +1,95 @@
+"""What the decoders over a linear chain share: everything but the scores of neighbouring labels."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from mner.decoders import linear_chain
+from mner.decoders.decoder import Decoder, Reduction
+from mner.decoders.linear_chain import Chain
+from mner.labels import OUTSIDE, check_choice, continues, legal_transitions
+
+Constraints = Literal["none", "decode", "both"]
+
+FORBIDDEN = -1e6
+"""Score of a transition that the scheme forbids: beyond any emission, yet finite, so that every loss is finite."""
+
+
+class ChainDecoder(Decoder):
+    """Decodes by exact inference in a linear chain; a subclass says what neighbouring labels score.
+
+    Args:
+        reduction: How the loss joins the posts' losses: ``mean`` over posts, ``token_mean`` over words, ``sum``.
+        constraints: Where transitions that the tagging scheme forbids are ruled out: ``none``; ``decode``, that is
+            in tags, marginals and confidences; or ``both``, in the training loss too. Gold tags may hold such
+            transitions (186 in Twitter-2015's training set): with ``both``, each adds a million to the loss and
+            can never be learned, so repair the tags first (:func:`mner.labels.repair`) or choose ``decode``.
+
+    Raises:
+        ConfigurationError: If an option is unknown.
+    """
+
+    continues: Tensor
+    inside: Tensor
+    forbidden_start: Tensor
+    forbidden_transitions: Tensor
+    forbidden_end: Tensor
+
+    def __init__(self, reduction: Reduction, constraints: Constraints) -> None:
+        super().__init__(reduction)
+        check_choice("constraints", constraints, get_args(Constraints))
+        self.constraints = constraints
+
+    @abstractmethod
+    def chain(self) -> Chain:
+        """Give the start, transition and end scores of the bound labels, before any constraint."""
+
+    def bind(self, labels: Sequence[str]) -> None:
+        """Work out what the labels' scheme allows; see :meth:`Decoder.bind`."""
+        super().bind(labels)
+        start, between, end = (~torch.tensor(legal) * FORBIDDEN for legal in legal_transitions(labels))
+        tables = {
+            "forbidden_start": start,
+            "forbidden_transitions": between,
+            "forbidden_end": end,
+            "inside": torch.tensor([label != OUTSIDE for label in labels]),
+            "continues": torch.tensor([[continues(left, right) for right in labels] for left in labels]),
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
+
+    def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Compute minus the log probability of each post's tags, shape ``(B,)``; see the base class."""
+        self.check(emissions, mask, tags)
+        return linear_chain.negative_log_likelihood(emissions, tags, mask, self._chain(self.constraints == "both"))
+
+    def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Find the most probable tags of each post, shape ``(B, W)``; see the base class."""
+        self.check(emissions, mask)
+        return linear_chain.best_path(emissions, mask, self._chain(self.constraints != "none"))
+
+    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Compute each word's label probabilities given its post, ``(B, W, L)``; see the base class."""
+        self.check(emissions, mask)
+        return linear_chain.marginals(emissions, mask, self._chain(self.constraints != "none"))
+
+    def confidence(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
+        """Compute the exact probability of each entity, shape ``(B, W)``; see the base class."""
+        self.check(emissions, mask, tags)
+        chain = self._chain(self.constraints != "none")
+        return linear_chain.entity_probability(emissions, mask, tags, chain, self.inside, self.continues)
+
+    def _chain(self, constrained: bool) -> Chain:
+        chain = self.chain()
+        if not constrained:
+            return chain
+        return Chain(
+            chain.start + self.forbidden_start,
+            chain.transitions + self.forbidden_transitions,
+            chain.end + self.forbidden_end,
+        )

@@ -1,0 +1,151 @@
+"""The contract of a decoder: emissions and tags in, a loss out; emissions in, tags and probabilities out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+
+from mner.components import Component
+from mner.errors import ConfigurationError, ShapeError
+from mner.labels import check_choice
+
+Reduction = Literal["mean", "token_mean", "sum"]
+
+
+class Decoder(Component, nn.Module, ABC):
+    """Turns emissions, scores of L labels for each word, into tags.
+
+    A config builds a decoder before the labels are known; the fusion module then calls :meth:`bind`, once. Masks are
+    prefixes: the real words of a post come first. A post may have no word at all.
+
+    A subclass makes its parameters in :meth:`bind`, calls :meth:`check` and gives the four abstract methods. None
+    may ask the device for a value (``item``, ``tolist``, a tensor in an ``if``): that stalls a GPU at every batch.
+
+    Args:
+        reduction: How :meth:`loss` joins the posts' losses: ``mean`` over posts, ``token_mean`` over words, ``sum``.
+
+    Raises:
+        ConfigurationError: If the reduction is unknown.
+    """
+
+    labels: tuple[str, ...] = ()
+
+    def __init__(self, reduction: Reduction) -> None:
+        super().__init__()
+        check_choice("reduction", reduction, get_args(Reduction))
+        self.reduction = reduction
+
+    def bind(self, labels: Sequence[str]) -> None:
+        """Make the decoder one for these labels; its parameters exist from here on.
+
+        Args:
+            labels: The labels, in the order of the emissions' last axis.
+
+        Raises:
+            ConfigurationError: If the decoder is bound already, or there are no labels.
+            LabelError: If the labels are of no scheme that mner reads.
+        """
+        if self.labels:
+            raise ConfigurationError(
+                f"expected a new {type(self).__name__}, got one that is bound to {len(self.labels)} labels; "
+                "build one decoder for each model"
+            )
+        if not labels:
+            raise ConfigurationError("expected at least one label, got none; read them from the training tags")
+        self.labels = tuple(labels)
+
+    def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Compute the loss of a batch, reduced as ``reduction`` says.
+
+        Args:
+            emissions: Scores, shape ``(B, W, L)``.
+            tags: Gold label of each word, shape ``(B, W)``; anything where ``mask`` is false.
+            mask: True where a word is real, shape ``(B, W)``.
+
+        Returns:
+            A scalar; zero where the batch holds no word.
+
+        Raises:
+            ConfigurationError: If the decoder is not bound.
+            ShapeError: If the shapes do not fit one another or the labels.
+        """
+        total = self.negative_log_likelihood(emissions, tags, mask).sum()
+        if self.reduction == "mean":
+            return total / max(len(mask), 1)
+        return total / mask.sum().clamp_min(1) if self.reduction == "token_mean" else total
+
+    @abstractmethod
+    def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """Compute minus the log probability of each post's tags.
+
+        Takes and raises what :meth:`loss` does.
+
+        Returns:
+            Shape ``(B,)``; zero for a post without words.
+        """
+
+    @abstractmethod
+    def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Choose the best tags.
+
+        Args:
+            emissions: Scores, shape ``(B, W, L)``.
+            mask: True where a word is real, shape ``(B, W)``.
+
+        Returns:
+            Label indices, shape ``(B, W)``, zero where ``mask`` is false.
+
+        Raises:
+            ConfigurationError: If the decoder is not bound.
+            ShapeError: If the shapes do not fit one another or the labels.
+        """
+
+    @abstractmethod
+    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Compute the probability of each label of each word.
+
+        Takes and raises what :meth:`decode` does.
+
+        Returns:
+            Shape ``(B, W, L)``, zero where ``mask`` is false. Differentiable.
+        """
+
+    @abstractmethod
+    def confidence(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
+        """Compute the probability of each entity that ``tags`` spell, as ``conlleval`` reads them.
+
+        Args:
+            emissions: Scores, shape ``(B, W, L)``.
+            mask: True where a word is real, shape ``(B, W)``.
+            tags: Label indices, shape ``(B, W)``, decoded or gold.
+
+        Returns:
+            Shape ``(B, W)``: at the first word of an entity the probability that exactly this entity stands there,
+            with these tags and these borders; zero at every other word.
+
+        Raises:
+            ConfigurationError: If the decoder is not bound.
+            ShapeError: If the shapes do not fit one another or the labels.
+        """
+
+    def check(self, emissions: Tensor, mask: Tensor, tags: Tensor | None = None) -> None:
+        """Refuse inputs that do not fit one another or the labels.
+
+        Raises:
+            ConfigurationError: If the decoder is not bound.
+            ShapeError: If the shapes do not fit.
+        """
+        if not self.labels:
+            raise ConfigurationError(
+                f"expected labels, got none; call {type(self).__name__}.bind(labels) before its first use"
+            )
+        if mask.dim() != 2 or emissions.shape != (*mask.shape, len(self.labels)):
+            raise ShapeError(
+                f"expected a mask (B, W) and emissions (B, W, {len(self.labels)}), "
+                f"got {tuple(mask.shape)} and {tuple(emissions.shape)}; size the last layer by the labels"
+            )
+        if tags is not None and tags.shape != mask.shape:
+            raise ShapeError(f"expected tags of shape {tuple(mask.shape)}, like the mask, got {tuple(tags.shape)}")
