@@ -12,7 +12,7 @@ from torch import Tensor
 from mner.decoders import linear_chain
 from mner.decoders.decoder import Decoder, Reduction
 from mner.decoders.linear_chain import Chain
-from mner.labels import OUTSIDE, check_choice, continues, legal_transitions
+from mner.labels import check_choice, legal_transitions
 
 Constraints = Literal["none", "decode", "both"]
 
@@ -34,8 +34,6 @@ class ChainDecoder(Decoder):
         ConfigurationError: If an option is unknown.
     """
 
-    continues: Tensor
-    inside: Tensor
     forbidden_start: Tensor
     forbidden_transitions: Tensor
     forbidden_end: Tensor
@@ -52,16 +50,9 @@ class ChainDecoder(Decoder):
     def bind(self, labels: Sequence[str]) -> None:
         """Work out what the labels' scheme allows; see :meth:`Decoder.bind`."""
         super().bind(labels)
-        start, between, end = (~torch.tensor(legal) * FORBIDDEN for legal in legal_transitions(labels))
-        tables = {
-            "forbidden_start": start,
-            "forbidden_transitions": between,
-            "forbidden_end": end,
-            "inside": torch.tensor([label != OUTSIDE for label in labels]),
-            "continues": torch.tensor([[continues(left, right) for right in labels] for left in labels]),
-        }
-        for name, table in tables.items():
-            self.register_buffer(name, table, persistent=False)
+        names = "forbidden_start", "forbidden_transitions", "forbidden_end"
+        for name, legal in zip(names, legal_transitions(labels), strict=True):
+            self.register_buffer(name, ~torch.tensor(legal) * FORBIDDEN, persistent=False)
 
     def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Compute minus the log probability of each post's tags, shape ``(B,)``; see the base class."""

@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from mner.components import Component
 from mner.errors import ConfigurationError, ShapeError
-from mner.labels import check_choice
+from mner.labels import OUTSIDE, check_choice, continues
 
 Reduction = Literal["mean", "token_mean", "sum"]
 
@@ -24,6 +25,9 @@ class Decoder(Component, nn.Module, ABC):
     A subclass makes its parameters in :meth:`bind`, calls :meth:`check` and gives the four abstract methods. None
     may ask the device for a value (``item``, ``tolist``, a tensor in an ``if``): that stalls a GPU at every batch.
 
+    Once bound, ``labels`` holds the labels, ``inside`` is true for each label of an entity, shape ``(L,)``, and
+    ``continues`` is true where the second label (column) carries on the entity of the first (row), ``(L, L)``.
+
     Args:
         reduction: How :meth:`loss` joins the posts' losses: ``mean`` over posts, ``token_mean`` over words, ``sum``.
 
@@ -32,6 +36,8 @@ class Decoder(Component, nn.Module, ABC):
     """
 
     labels: tuple[str, ...] = ()
+    inside: Tensor
+    continues: Tensor
 
     def __init__(self, reduction: Reduction) -> None:
         super().__init__()
@@ -56,6 +62,9 @@ class Decoder(Component, nn.Module, ABC):
         if not labels:
             raise ConfigurationError("expected at least one label, got none; read them from the training tags")
         self.labels = tuple(labels)
+        carried_on = [[continues(left, right) for right in labels] for left in labels]
+        self.register_buffer("inside", torch.tensor([label != OUTSIDE for label in labels]), persistent=False)
+        self.register_buffer("continues", torch.tensor(carried_on), persistent=False)
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Compute the loss of a batch, reduced as ``reduction`` says.

@@ -151,7 +151,7 @@ def entity_probability(
     positions = torch.arange(mask.shape[0], device=mask.device).unsqueeze(1)
     first_word = (positions * first).cummax(0).values
     total = torch.zeros_like(factors).scatter_add(0, first_word, factors.masked_fill(~entity, 0))
-    return total.exp().masked_fill(~first, 0).t()[:, :words]
+    return total.exp().clamp_max(1).masked_fill(~first, 0).t()[:, :words]
 
 
 class _NegativeLogLikelihood(torch.autograd.Function):

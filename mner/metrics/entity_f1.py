@@ -1,0 +1,144 @@
+"""Entity F1: how many of the entities are found, with their type and both borders right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from mner.errors import ConfigurationError, ShapeError
+from mner.labels import OUTSIDE, Convention, check_choice, closes, continues, opens, scheme_of, split_tag, types_of
+
+
+class EntityF1(Metric):
+    """Precision, recall and F1 of entities, over all of them and by type; equal to seqeval's.
+
+    It keeps counts alone, so that the result over several processes or batches is the result over all posts at once.
+    As input to ``update`` come
+
+    * ``predicted`` and ``gold``: label indices, shape ``(B, W)``, anything where the mask is false;
+    * ``mask``: true where a word is real, shape ``(B, W)``, the real words of a post first.
+
+    ``compute`` returns scalars by name: ``f1``, ``precision``, ``recall`` (micro), ``support`` (gold entities),
+    ``macro_f1`` (mean over the types that occur in gold or prediction), and for each type ``f1_PER``,
+    ``precision_PER``, ``recall_PER``, ``support_PER``. A ratio over nothing is 0.
+
+    Args:
+        labels: The labels, in the order of their indices.
+        convention: What an entity is: ``conlleval``, by which published scores are counted, or ``strict``.
+        kwargs: Options of :class:`torchmetrics.Metric`.
+
+    Raises:
+        ConfigurationError: If the convention is unknown or there are no labels.
+        LabelError: If a label is of no scheme that mner reads.
+
+    Example:
+        >>> metric = EntityF1(["O", "B-PER", "I-PER"])
+        >>> gold, predicted = torch.tensor([[1, 2, 0, 1]]), torch.tensor([[1, 2, 0, 0]])
+        >>> metric.update(predicted, gold, torch.ones(1, 4, dtype=torch.bool))
+        >>> scores = metric.compute()
+        >>> scores["precision"].item(), scores["recall_PER"].item()
+        (1.0, 0.5)
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    matched: Tensor
+    predicted: Tensor
+    gold: Tensor
+    _type: Tensor
+    _continues: Tensor
+    _opens: Tensor
+    _closes: Tensor
+
+    def __init__(self, labels: Sequence[str], convention: Convention = "conlleval", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_choice("convention", convention, get_args(Convention))
+        if not labels:
+            raise ConfigurationError("expected at least one label, got none; read them from the training tags")
+        self.types = types_of(labels)
+        strict, scheme = convention == "strict", scheme_of(labels)
+        # The type of O is one past the last: its counts land in a cell that compute() leaves out.
+        outside = len(self.types)
+        types = [outside if label == OUTSIDE else self.types.index(split_tag(label)[1]) for label in labels]
+        tables = {
+            "_type": torch.tensor(types),
+            "_continues": torch.tensor([[continues(left, right) for right in labels] for left in labels]),
+            "_opens": torch.tensor([opens(label) or not strict for label in labels]),
+            "_closes": torch.tensor([closes(label, scheme) or not strict for label in labels]),
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
+        for name in ("matched", "predicted", "gold"):
+            self.add_state(name, torch.zeros(outside + 1, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, gold: Tensor, mask: Tensor) -> None:
+        """Count the entities of a batch.
+
+        Args:
+            predicted: Label indices, shape ``(B, W)``.
+            gold: Label indices, shape ``(B, W)``.
+            mask: True where a word is real, shape ``(B, W)``.
+
+        Raises:
+            ShapeError: If the three shapes differ.
+        """
+        if not predicted.shape == gold.shape == mask.shape or mask.dim() != 2:
+            raise ShapeError(
+                "expected predicted, gold and mask of one shape (B, W), "
+                f"got {tuple(predicted.shape)}, {tuple(gold.shape)} and {tuple(mask.shape)}; "
+                "decode before the update, and pass no word pieces"
+            )
+        (first, last, type_), (gold_first, gold_last, gold_type) = self._spans(predicted, mask), self._spans(gold, mask)
+        both = first & gold_first & (last == gold_last) & (type_ == gold_type)
+        self.predicted += self._count(first, type_)
+        self.gold += self._count(gold_first, gold_type)
+        self.matched += self._count(both, type_)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Turn the counts into scores, by name."""
+        matched, predicted, gold = self.matched[:-1], self.predicted[:-1], self.gold[:-1]
+        precision, recall, f1 = _scores(matched, predicted, gold)
+        micro = _scores(matched.sum(), predicted.sum(), gold.sum())
+        occurs = (predicted + gold > 0).sum()
+        result = {"f1": micro[2], "precision": micro[0], "recall": micro[1], "support": gold.sum()}
+        result["macro_f1"] = f1.sum() / occurs.clamp_min(1)
+        for index, type_ in enumerate(self.types):
+            result[f"f1_{type_}"] = f1[index]
+            result[f"precision_{type_}"] = precision[index]
+            result[f"recall_{type_}"] = recall[index]
+            result[f"support_{type_}"] = gold[index]
+        return result
+
+    def _spans(self, tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Find the entities of label indices ``(B, W)``: where each begins, its last word, and its type."""
+        words = mask.shape[1]
+        tags = tags.masked_fill(~mask, 0)
+        types = self._type[tags]
+        entity = mask & (types < len(self.types))
+        continued = self._continues[tags[:, :-1], tags[:, 1:]] & mask[:, 1:]
+        no = torch.zeros_like(mask[:, :1])
+        first = entity & ~torch.cat([no, continued], dim=1)
+        ends = entity & ~torch.cat([continued, no], dim=1)
+        # The last word of the entity at a word is the nearest end from there on.
+        positions = torch.arange(words, device=mask.device).expand_as(tags).masked_fill(~ends, words - 1)
+        last = positions.flip(1).cummin(1).values.flip(1) if words else positions
+        return first & self._opens[tags] & self._closes[tags.gather(1, last)], last, types
+
+    def _count(self, which: Tensor, types: Tensor) -> Tensor:
+        """Count the true positions by type."""
+        return torch.zeros_like(self.gold).scatter_add_(0, types.flatten(), which.flatten().long())
+
+
+def _scores(matched: Tensor, predicted: Tensor, gold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Precision, recall and F1 of counts; 0 where a denominator is."""
+    return (
+        matched / predicted.clamp_min(1),
+        matched / gold.clamp_min(1),
+        2 * matched / (predicted + gold).clamp_min(1),
+    )
