@@ -15,6 +15,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, get_args
 
 from mner.errors import ConfigurationError, LabelError
@@ -169,7 +170,7 @@ def spans(tags: Sequence[str], convention: Convention = "conlleval", scheme: Sch
     bounds = [i for i, tag in enumerate(tags) if i == 0 or not continues(tags[i - 1], tag)]
     return [
         Entity(split_tag(tags[start])[1], start, end)
-        for start, end in zip(bounds, [*bounds[1:], len(tags)], strict=True)
+        for start, end in pairwise([*bounds, len(tags)])
         if tags[start] != OUTSIDE
         and (convention == "conlleval" or (opens(tags[start]) and closes(tags[end - 1], scheme)))
     ]

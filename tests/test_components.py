@@ -1,0 +1,108 @@
+"""Parts that remember how they were built."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from mner.components import Component, class_path, from_config, import_class, to_config
+from mner.errors import CheckpointError
+
+
+class Inner(Component, nn.Module):
+    def __init__(self, size: int = 2) -> None:
+        super().__init__()
+        self.linear = nn.Linear(size, size)
+
+
+class Outer(Component):
+    def __init__(self, inner, name="x", folder=None, sizes=(1, 2), options=None) -> None:
+        self.inner, self.name, self.folder, self.sizes, self.options = inner, name, folder, sizes, options
+
+
+class Derived(Outer):
+    def __init__(self, depth: int = 1, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.depth = depth
+
+
+class Changing(Component):
+    def __init__(self, name: str) -> None:
+        self.name = name.upper()
+
+
+def test_the_record_holds_defaults_and_positional_arguments():
+    config = to_config(Outer(Inner(3), "y"))
+    assert config == {
+        "class_path": class_path(Outer),
+        "init_args": {
+            "inner": {"class_path": class_path(Inner), "init_args": {"size": 3}},
+            "name": "y",
+            "folder": None,
+            "sizes": [1, 2],
+            "options": None,
+        },
+    }
+
+
+def test_what_the_constructor_makes_of_an_argument_is_not_recorded():
+    assert to_config(Changing("a"))["init_args"] == {"name": "a"}
+
+
+def test_keyword_arguments_of_the_base_are_flattened():
+    arguments = to_config(Derived(depth=3, inner=Inner(), name="z"))["init_args"]
+    assert (arguments["depth"], arguments["name"]) == (3, "z")
+    assert "kwargs" not in arguments
+
+
+def test_rebuilding_gives_the_same_config_and_survives_json():
+    config = to_config(Derived(inner=Inner(4), folder=Path("a/b"), options={"parts": [Inner(5)]}))
+    rebuilt = from_config(json.loads(json.dumps(config)))
+    assert isinstance(rebuilt, Derived)
+    assert rebuilt.inner.linear.in_features == 4
+    assert rebuilt.options["parts"][0].linear.in_features == 5
+    assert rebuilt.folder == "a/b"
+    assert to_config(rebuilt) == config
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda part: pickle.loads(pickle.dumps(part))])
+def test_copies_remember_too(clone):
+    part = Outer(Inner(3), "y")
+    twin = clone(part)
+    assert to_config(twin) == to_config(part)
+    assert twin.inner.linear.weight.equal(part.inner.linear.weight)
+
+
+def test_the_record_is_each_objects_own():
+    first, second = Inner(3), Inner(4)
+    assert to_config(first)["init_args"] != to_config(second)["init_args"]
+
+
+def test_an_argument_that_is_not_plain_data_is_named():
+    with pytest.raises(TypeError, match=r"Outer\(inner=...\) holds a Linear"):
+        to_config(Outer(nn.Linear(1, 1)))
+    with pytest.raises(TypeError, match=r"Outer\(options=...\)\['a'\]\[1\] holds a set"):
+        to_config(Outer(None, options={"a": [1, {2}]}))
+
+
+def test_a_wrong_argument_is_refused_as_python_does():
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        Inner(width=3)
+
+
+@pytest.mark.parametrize("path", ["no_such_module.Thing", "mner.posts.NoSuchClass", "Post", ""])
+def test_a_class_that_is_not_there(path):
+    with pytest.raises(CheckpointError, match="cannot be imported"):
+        import_class(path)
+
+
+def test_only_components_are_built():
+    with pytest.raises(CheckpointError, match="not a class"):
+        import_class("mner.components.to_config")
+    with pytest.raises(CheckpointError, match="not an mner component"):
+        from_config({"class_path": "pathlib.Path", "init_args": {}})
