@@ -1,0 +1,247 @@
+"""What a user must know of a data set before training on it, counted."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from mner.data.image_report import ImageReport, check_images
+from mner.data.versions import identify
+from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
+from mner.posts import Post
+from mner.words import is_invisible
+
+UNKNOWN = "unknown, so do not compare its scores with published ones"
+_SHOWN = 10  # names listed on the screen; all of them are in to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Posts of the same words.
+
+    Args:
+        groups: For each text that occurs more than once, its posts as ``split:id``.
+        differing: How many of these groups are not all tagged alike.
+    """
+
+    groups: list[list[str]]
+    differing: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """The counts of one split.
+
+    Args:
+        file: Where it was read from, or ``None``.
+        version: Which published file that is, in words, or ``None`` where there is no file.
+        posts: Posts.
+        words: Words.
+        longest: Words of the longest post.
+        not_annotated: Posts without tags; what follows about entities is of the others.
+        without_entity: Posts in which no word is tagged but ``O``.
+        entities: Entities by convention and type.
+        orphan_tags: ``I-`` (or ``E-``) tags that follow no entity: behind ``O``, or first in their post.
+        mismatched_tags: ``I-`` (or ``E-``) tags behind a word of another type.
+        unknown_tags: Tags outside the label set and how often they occur.
+        invisible_words: Words of nothing but invisible characters, which vanish in a tokenizer.
+        cut_words: Words that were cut in two at the boundary of an entity given by characters.
+        duplicates: Posts of the same words within the split.
+        missing_contexts: By kind of context, posts that have none, or an empty one.
+        images: The images, or ``None`` where no folder was given.
+    """
+
+    file: str | None
+    version: str | None
+    posts: int
+    words: int
+    longest: int
+    not_annotated: int
+    without_entity: int
+    entities: dict[str, dict[str, int]]
+    orphan_tags: int
+    mismatched_tags: int
+    unknown_tags: dict[str, int]
+    invisible_words: int
+    cut_words: int
+    duplicates: Duplicates
+    missing_contexts: dict[str, int]
+    images: ImageReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """The report of ``mner check-data``; ``str()`` of it is a table.
+
+    Args:
+        splits: The counts of each split.
+        across: Posts of the same words in more than one split.
+    """
+
+    splits: dict[str, SplitReport]
+    across: Duplicates
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return _table(self)
+
+
+def check_posts(
+    splits: Mapping[str, Sequence[Post]],
+    *,
+    files: Mapping[str, Path] | None = None,
+    labels: Sequence[str] | None = None,
+    contexts: Sequence[str] = (),
+    image_folders: Mapping[str, Path | None] | None = None,
+) -> DataReport:
+    """Count what is in a data set, and what is wrong with it.
+
+    Args:
+        splits: The posts of each split.
+        files: The file of each split, to tell its version.
+        labels: The label set; by default every tag is taken for known.
+        contexts: Kinds of context that the posts should have.
+        image_folders: The image folder of each split. Without it a split's images are not checked; with it, the
+            posts' own paths are opened, as :func:`mner.data.readers.read_posts` made them.
+
+    Example:
+        >>> report = check_posts({"train": [Post("1", ("St", ".", "Louis"), ("O", "O", "I-LOC"))]})
+        >>> report.splits["train"].orphan_tags, report.splits["train"].entities
+        (1, {'conlleval': {'LOC': 1}, 'strict': {}})
+    """
+    files, image_folders = files or {}, image_folders or {}
+    scheme = scheme_of({tag for posts in splits.values() for post in posts for tag in post.tags or ()})
+    return DataReport(
+        {
+            name: _check_split(name, posts, scheme, files.get(name), labels, contexts, image_folders.get(name))
+            for name, posts in splits.items()
+        },
+        _duplicates(((name, post) for name, posts in splits.items() for post in posts), across=True),
+    )
+
+
+def _check_split(
+    name: str,
+    posts: Sequence[Post],
+    scheme: Scheme,
+    file: Path | None,
+    labels: Sequence[str] | None,
+    contexts: Sequence[str],
+    image_folder: Path | None,
+) -> SplitReport:
+    tagged = [post.tags for post in posts if post.tags is not None]
+    counts = Counter(tag for tags in tagged for tag in tags)
+    strays = [stray for tags in tagged for stray in _strays(tags)]
+    return SplitReport(
+        file=None if file is None else str(file),
+        version=None if file is None else str(identify(file) or UNKNOWN),
+        posts=len(posts),
+        words=sum(len(post.words) for post in posts),
+        longest=max((len(post.words) for post in posts), default=0),
+        not_annotated=len(posts) - len(tagged),
+        without_entity=sum(all(tag == OUTSIDE for tag in tags) for tags in tagged),
+        entities={convention: _entities(tagged, convention, scheme) for convention in get_args(Convention)},
+        orphan_tags=strays.count("orphan"),
+        mismatched_tags=strays.count("mismatched"),
+        unknown_tags={} if labels is None else {tag: n for tag, n in sorted(counts.items()) if tag not in labels},
+        invisible_words=sum(is_invisible(word) for post in posts for word in post.words),
+        cut_words=sum(post.metadata.get("words_cut_at_entities", 0) for post in posts),
+        duplicates=_duplicates(((name, post) for post in posts), across=False),
+        missing_contexts={kind: sum(kind not in post.contexts for post in posts) for kind in contexts},
+        images=None
+        if image_folder is None
+        else check_images([post.image for post in posts if post.image is not None], image_folder),
+    )
+
+
+def _entities(tagged: Iterable[Sequence[str]], convention: Convention, scheme: Scheme) -> dict[str, int]:
+    counts = Counter(entity.type for tags in tagged for entity in spans(tags, convention, scheme))
+    return dict(sorted(counts.items()))
+
+
+def _strays(tags: Sequence[str]) -> Iterable[str]:
+    """Say of each tag that should carry on an entity and does not whether it is an orphan or mismatched."""
+    for previous, tag in zip((OUTSIDE, *tags), tags, strict=False):
+        if not opens(tag) and not continues(previous, tag):
+            other = previous != OUTSIDE and split_tag(previous)[1] != split_tag(tag)[1]
+            yield "mismatched" if other else "orphan"
+
+
+def _duplicates(posts: Iterable[tuple[str, Post]], *, across: bool) -> Duplicates:
+    texts: dict[tuple[str, ...], list[tuple[str, Post]]] = defaultdict(list)
+    for split, post in posts:
+        texts[post.words].append((split, post))
+    groups = [group for group in texts.values() if (len({split for split, _ in group}) if across else len(group)) > 1]
+    return Duplicates(
+        [[f"{split}:{post.id}" for split, post in group] for group in groups],
+        sum(len({post.tags for _, post in group}) > 1 for group in groups),
+    )
+
+
+def _table(report: DataReport) -> str:
+    """One row a count, one column a split, then the remarks that apply."""
+    splits = report.splits.values()
+    rows: list[tuple[str, list[Any]]] = [
+        ("", list(report.splits)),
+        ("posts", [split.posts for split in splits]),
+        ("words", [split.words for split in splits]),
+        ("longest post, in words", [split.longest for split in splits]),
+        ("posts without annotation", [split.not_annotated for split in splits]),
+        ("posts without entity", [split.without_entity for split in splits]),
+    ]
+    for convention in get_args(Convention):
+        found = [split.entities[convention] for split in splits]
+        rows.append((f"entities, {convention}", [sum(each.values()) for each in found]))
+        rows += [(f"  {kind}", [each.get(kind, 0) for each in found]) for kind in sorted(set().union(*found))]
+    rows += [
+        ("orphan tags (I- after O)", [split.orphan_tags for split in splits]),
+        ("mismatched tags (I- after another type)", [split.mismatched_tags for split in splits]),
+        ("tags outside the label set", [sum(split.unknown_tags.values()) for split in splits]),
+        ("invisible words", [split.invisible_words for split in splits]),
+        ("words cut at an entity's boundary", [split.cut_words for split in splits]),
+        ("texts more than once in the split", [len(split.duplicates.groups) for split in splits]),
+        ("  of these, with different tags", [split.duplicates.differing for split in splits]),
+    ]
+    for kind in dict.fromkeys(kind for split in splits for kind in split.missing_contexts):
+        rows.append((f"posts without {kind}", [split.missing_contexts.get(kind, "-") for split in splits]))
+    images = [split.images for split in splits]
+    if any(images):
+        rows.append(("posts that name an image", [each.named if each else "-" for each in images]))
+        for fault in ("missing", "unreadable", "tiny"):
+            rows.append((f"  {fault}", [len(getattr(each, fault)) if each else "-" for each in images]))
+        rows.append(("  the same picture as another's", [each.repeated if each else "-" for each in images]))
+    return "\n".join([*_align(rows), "", *_remarks(report)])
+
+
+def _align(rows: Sequence[tuple[str, Sequence[Any]]]) -> list[str]:
+    first = max(len(name) for name, _ in rows)
+    widths = [max(len(f"{cell}") for cell in column) for column in zip(*(cells for _, cells in rows), strict=True)]
+    return [
+        "  ".join([name.ljust(first), *(f"{cell}".rjust(width) for cell, width in zip(cells, widths, strict=True))])
+        for name, cells in rows
+    ]
+
+
+def _remarks(report: DataReport) -> list[str]:
+    across = report.across
+    remarks = [f"texts in more than one split: {len(across.groups)}, {across.differing} of them with different tags"]
+    remarks += [f"  {', '.join(group)}" for group in across.groups[:_SHOWN]]
+    for name, split in report.splits.items():
+        if split.version is not None:
+            remarks.append(f"version of {name}: {split.version}")
+        if split.unknown_tags:
+            remarks.append(f"tags of {name} outside the label set: {split.unknown_tags}")
+        if split.images is None:
+            remarks.append(f"images of {name}: not checked, no image folder")
+        else:
+            faulty = [*split.images.missing, *split.images.unreadable, *split.images.tiny]
+            remarks += [f"  faulty in {split.images.folder}: {', '.join(faulty[:_SHOWN])}"] if faulty else []
+    if any(split.orphan_tags or split.mismatched_tags for split in report.splits.values()):
+        remarks.append("the conventions disagree on such tags: published scores count conlleval, seqeval's default")
+    return remarks

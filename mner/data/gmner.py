@@ -1,0 +1,64 @@
+"""GMNER (Yu et al. 2023): CoNLL posts, and beside them one Pascal-VOC XML file an image with the entities' boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from mner.errors import FormatError
+from mner.posts import Post
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def box_folder(path: Path) -> Path | None:
+    """The folder ``xml`` beside a text file or beside its folder, where GMNER keeps its boxes, or ``None``."""
+    return next((folder for folder in (path.parent / "xml", path.parent.parent / "xml") if folder.is_dir()), None)
+
+
+def attach_boxes(posts: Iterable[Post], folder: Path) -> Iterator[Post]:
+    """Give each post the boxes of its image.
+
+    ``metadata["boxes"]`` becomes a list of ``{"name", "box"}``, the name being the entity's words and the box its
+    corners ``[x1, y1, x2, y2]`` in pixels of the original image. A post whose image has no XML file has no such entry:
+    none of its entities is in the picture.
+
+    Args:
+        posts: The posts, with their images.
+        folder: The folder of ``<image id>.xml``.
+
+    Raises:
+        FormatError: If an XML file is malformed.
+    """
+    for post in posts:
+        path = folder / f"{post.image.stem}.xml" if post.image is not None else None
+        if path is not None and path.is_file():
+            post = replace(post, metadata={**post.metadata, "boxes": read_boxes(path)})
+        yield post
+
+
+def read_boxes(path: Path) -> list[dict[str, Any]]:
+    """Read the named boxes of one Pascal-VOC file; an object with several names gives a box for each.
+
+    Raises:
+        FormatError: If it is not XML, declares entities of its own, or a box lacks a corner.
+    """
+    raw = path.read_bytes()
+    if b"<!ENTITY" in raw:
+        raise FormatError(path, None, "an XML entity declaration", "Delete it; boxes need none")
+    try:
+        root = ElementTree.fromstring(raw)
+    except ElementTree.ParseError as error:
+        raise FormatError(path, error.position[0], f"invalid XML ({error})", "Mend or delete the file") from error
+    boxes = []
+    for item in root.iter("object"):
+        for box in item.iter("bndbox"):
+            try:
+                corners = [int(float(box.findtext(corner, ""))) for corner in _CORNERS]
+            except ValueError as error:
+                raise FormatError(path, None, "a box without all four corners", f"Give {_CORNERS}") from error
+            boxes += [{"name": (name.text or "").strip(), "box": corners} for name in item.iter("name")]
+    return boxes

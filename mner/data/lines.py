@@ -1,0 +1,136 @@
+"""Text files and streams as numbered lines, with whatever is not UTF-8 text refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeVar
+
+from mner.errors import DatasetNotFoundError, FormatError
+from mner.posts import Post
+
+Source = str | Path | IO[str] | IO[bytes]
+
+Report = Callable[[FormatError], None]
+"""What a reader does with a malformed line: raise it, or note it and read on."""
+
+Item = TypeVar("Item")
+
+_BOM = b"\xef\xbb\xbf"
+_BINARY = {
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"PK\x03\x04": "a zip archive (or an Office document)",
+    b"\x1f\x8b": "gzip-compressed data",
+    b"PAR1": "a Parquet table",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file, decoded only when it is asked for its text.
+
+    Args:
+        path: The file, for messages.
+        number: Line number, counted from 1.
+        offset: Where the line begins in the file, in bytes.
+        raw: Its bytes, without the line end.
+    """
+
+    path: Path
+    number: int
+    offset: int
+    raw: bytes
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing but spaces and tabs stands here; a no-break space is something."""
+        return not self.raw.strip(b" \t")
+
+    @property
+    def text(self) -> str:
+        """The line as text.
+
+        Raises:
+            FormatError: If it is not UTF-8, or holds a NUL or a carriage return, which no text line does.
+        """
+        try:
+            text = self.raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self.error(
+                f"byte {self.raw[error.start]:#04x} at offset {self.offset + error.start} of the file is not UTF-8",
+                "Convert the file to UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`",
+            ) from error
+        if "\0" in text:
+            raise self.error("a NUL character, so this is not a text file", "Give a text file in UTF-8")
+        if "\r" in text:
+            raise self.error("a carriage return within the line", "Save the file with LF or CRLF line ends")
+        return text
+
+    def error(self, found: str, remedy: str) -> FormatError:
+        """A :class:`FormatError` at this line."""
+        return FormatError(self.path, self.number, found, remedy)
+
+
+def read_lines(source: Source) -> Iterator[Line]:
+    """Read a file or an open stream line by line, in constant memory.
+
+    Lines end at LF or CRLF alone: characters such as U+0085 and U+2028, at which ``str.splitlines`` splits too, occur
+    within tweets. A byte order mark is skipped.
+
+    Args:
+        source: A path, or a stream open for reading, text or binary, such as ``sys.stdin``.
+
+    Raises:
+        DatasetNotFoundError: If there is no such file.
+        FormatError: If it is a folder, is empty, or is recognised as binary.
+    """
+    if not isinstance(source, (str, Path)):
+        yield from _number(getattr(source, "buffer", source), Path(str(getattr(source, "name", "<stream>"))))
+        return
+    path = Path(source)
+    if path.is_dir():
+        raise FormatError(path, None, "a folder, where a file was expected", "Give one of the files in it")
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError as error:
+        raise DatasetNotFoundError(f"there is no file {path}; check the path, it counts from {Path.cwd()}") from error
+    with stream:
+        yield from _number(stream, path)
+
+
+def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Report) -> Iterator[Post]:
+    """Read a post from each item, and report those from which none can be read."""
+    for item in items:
+        try:
+            post = read(item)
+        except FormatError as error:  # noqa: PERF203 - the loop is to go on behind a bad item
+            report(error)
+        else:
+            yield post
+
+
+def _number(stream: Iterable[str | bytes], path: Path) -> Iterator[Line]:
+    offset = number = 0
+    for number, piece in enumerate(stream, start=1):
+        raw = piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
+        skip = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
+        if number == 1:
+            _refuse_binary(raw, path)
+        yield Line(path, number, offset + skip, raw[skip:].rstrip(b"\r\n"))
+        offset += len(raw)
+    if number == 0:
+        raise FormatError(path, None, "the file is empty", "Give a file with posts in it")
+
+
+def _refuse_binary(raw: bytes, path: Path) -> None:
+    kind = next((kind for magic, kind in _BINARY.items() if raw.startswith(magic)), None)
+    if kind is None and b"\0" in raw:
+        kind = "binary data"
+    if kind is not None:
+        raise FormatError(path, None, f"this is {kind}", "Give posts as UTF-8 text, in CoNLL or JSON lines")

@@ -1,0 +1,54 @@
+"""Which published file a file is, told by its fingerprint.
+
+Several versions of Twitter-2015 circulate (the original, one with 18 tweets edited, a relabelled one, one without its
+last post), and the Twitter-2017 of one paper is not that of another. Scores on different versions do not compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file that is published, and part of published scores.
+
+    Args:
+        dataset: Name of the data set.
+        version: Which of its versions this is.
+        split: ``train``, ``valid`` or ``test``.
+    """
+
+    dataset: str
+    version: str
+    split: str
+
+    def __str__(self) -> str:
+        """For people: ``Twitter-2015 train, the version ...``."""
+        return f"{self.dataset} {self.split}, {self.version}"
+
+
+_TWITTER_2015 = "Twitter-2015", "the version of Zhang et al. 2018 that Yu et al. 2020 train on"
+_TWITTER_2017 = "Twitter-2017", "the tweets of Lu et al. 2018 that have an image, as Yu et al. 2020 train on"
+
+# MD5 of the text with LF line ends.
+_KNOWN = {
+    "4dac4b9635d85f13b6e6a49dbfedd473": KnownFile(*_TWITTER_2015, "train"),
+    "17dfa4e7af64fba89c1bb6a7eaca2781": KnownFile(*_TWITTER_2015, "valid"),
+    "b9a4d75baa76cb7311bd440fd6215524": KnownFile(*_TWITTER_2015, "test"),
+    "aa48e6b5b55de94e4254835f75955a6e": KnownFile(*_TWITTER_2017, "train"),
+    "5404c00d469f24da4dcd9bd99fe44b71": KnownFile(*_TWITTER_2017, "valid"),
+    "11ae49ea798f605fee58cdfe219b6196": KnownFile(*_TWITTER_2017, "test"),
+}
+
+
+def fingerprint(path: str | Path) -> str:
+    """The MD5 of a file's text with LF line ends, so that a copy made on Windows is the same version."""
+    return hashlib.md5(Path(path).read_bytes().replace(b"\r\n", b"\n"), usedforsecurity=False).hexdigest()
+
+
+def identify(path: str | Path) -> KnownFile | None:
+    """Tell which published file this is, or ``None`` if it is none that is known here."""
+    return _KNOWN.get(fingerprint(path))
