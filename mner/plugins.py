@@ -1,0 +1,33 @@
+"""Parts of other packages: everything under the entry-point group ``mner.plugins`` is imported once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+
+GROUP = "mner.plugins"
+
+
+@cache
+def load_plugins() -> Mapping[str, str]:
+    """Import what installed packages declare under ``mner.plugins``, so that their parts register themselves.
+
+    A package that does not import is reported in a warning, and does not keep the others from loading.
+
+    Returns:
+        The plugins that failed, each with its error.
+    """
+    failures: dict[str, str] = {}
+    for plugin in entry_points(group=GROUP):
+        try:
+            plugin.load()
+        except Exception as error:  # noqa: PERF203  another package's import may fail in any way
+            failures[plugin.name] = f"{type(error).__name__}: {error}"
+            warnings.warn(
+                f"the mner plugin {plugin.name!r} ({plugin.value}) cannot be loaded: {failures[plugin.name]}; "
+                "update or uninstall its package",
+                stacklevel=2,
+            )
+    return failures

