@@ -1,3 +1,28 @@
 """Multimodal named entity recognition: posts and their images in, typed entities out."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mner.inference.load import load, load_model
+    from mner.posts import Entity, Post
+
+__all__ = ["Entity", "Post", "load", "load_model"]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Entity": "mner.posts",
+    "Post": "mner.posts",
+    "load": "mner.inference.load",
+    "load_model": "mner.inference.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are asked for: ``import mner`` itself stays fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mner' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

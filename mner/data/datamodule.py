@@ -73,6 +73,18 @@ class PostDataModule(LightningDataModule, ABC):
             DatasetNotFoundError: If the split is not there; says where it was looked for.
         """
 
+    def split_file(self, split: Split) -> Path | None:
+        """The file of a split, or ``None`` if the data set does not come as files.
+
+        Raises:
+            DatasetNotFoundError: If the split is not there; says where it was looked for.
+        """
+        return None
+
+    def split_images(self, split: Split) -> Path | None:
+        """The folder of a split's images, or ``None`` if there is none."""
+        return None
+
     def posts(self, split: Split) -> list[Post]:
         """The posts of a split, read once, their tags checked; ``train`` cut to ``train_fraction``.
 

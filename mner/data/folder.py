@@ -64,13 +64,21 @@ class FolderDataModule(PostDataModule, ABC):
 
     def read(self, split: Split) -> list[Post]:
         """Read a split from its file; says which known version of the data set the file is."""
-        path = find_split(self.root, split, POST_FILES)
+        path = self.split_file(split)
         known = identify(path)
         rank_zero_info(f"{path}: {known if known else 'a version that is not known here; do not compare its numbers'}")
-        posts = read_posts(path, images=self.images(split))
+        posts = read_posts(path, images=self.split_images(split))
         return with_contexts(posts, self.contexts, self._context_paths(split), split)
 
-    def images(self, split: Split) -> Path | None:
+    def split_file(self, split: Split) -> Path:
+        """The file of a split, under any of the names in use.
+
+        Raises:
+            DatasetNotFoundError: If it is not there; says where it was looked for.
+        """
+        return find_split(self.root, split, POST_FILES)
+
+    def split_images(self, split: Split) -> Path | None:
         """The folder of a split's images, or ``None`` if there is none.
 
         Raises:

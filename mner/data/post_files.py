@@ -54,17 +54,26 @@ class PostFiles(PostDataModule):
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
         self.images = None if images is None else Path(images)
         self.context_files = dict(context_files or {})
-        self._read = {split: read_posts(self._file(split), images=self.images) for split in self.files}
+        self._read = {split: read_posts(self.split_file(split), images=self.images) for split in self.files}
         self.labels = find_labels([post for posts in self._read.values() for post in posts])
         rank_zero_info(f"labels found in the data: {', '.join(self.labels)}")
 
     def read(self, split: Split) -> list[Post]:
         """The posts of a split's file, with their contexts."""
-        posts = self._read[split] if split in self._read else read_posts(self._file(split), images=self.images)
+        posts = self._read[split] if split in self._read else read_posts(self.split_file(split), images=self.images)
         paths = {kind: Path(path.replace("{split}", split)) for kind, path in self.context_files.items()}
         return with_contexts(posts, self.contexts, paths, split)
 
-    def _file(self, split: Split) -> Path:
+    def split_images(self, split: Split) -> Path | None:
+        """The image folder, the same for every split."""
+        return self.images
+
+    def split_file(self, split: Split) -> Path:
+        """The file that was given for a split.
+
+        Raises:
+            DatasetNotFoundError: If none was given, or it is not there.
+        """
         if split not in self.files:
             raise DatasetNotFoundError(
                 f"no {split} file was given; name it with --data.init_args.{split} FILE ({split}=FILE in Python)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, dropwhile
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,6 +22,8 @@ Format = Literal["conll", "json_lines", "json_array", "text"]
 
 _SAMPLE = 64  # lines to judge a format by, where none of them settles it alone
 _TAGGED = re.compile(r"\t[^ \t]*$|[ ](O|X|[BIESLU][-_]\S+|\S+[-_][BIESLU])$")
+_JSON = re.compile(r"\{\s*(\"|\}|$)|\[\s*([{\]]|$)")
+_HEADER = re.compile(r"IMGID:\S+\s*$")
 _COMMAS = re.compile(r"\S,\S")
 
 
@@ -73,8 +75,8 @@ def iter_posts(
 def detect_format(sample: Sequence[Line]) -> Format | None:
     """Tell a file's format from its first lines.
 
-    CoNLL shows by an ``IMGID`` line, by a tag at the end of most lines, or by several lines of one word each. A table
-    of comma-separated values without a space in it is not mistaken for the last.
+    CoNLL shows by an ``IMGID`` line, by a tag at the end of most lines, or by several lines of one word each. Values
+    separated by commas are mistaken for neither.
 
     Args:
         sample: The first lines.
@@ -83,16 +85,13 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
         The format, or ``None`` if it can only be plain text, or is something else.
     """
     texts = [line.raw.decode("utf-8", "replace").strip(" ") for line in sample if not line.blank]
-    if texts and _decisive(texts[0]):
-        return "json_lines" if texts[0].startswith("{") else "json_array" if texts[0].startswith("[") else "conll"
-    if any(map(_decisive, texts)) or _share(_TAGGED, texts) >= 0.5:
+    if texts and _JSON.match(texts[0]):
+        return "json_lines" if texts[0].startswith("{") else "json_array"
+    if any(map(_HEADER.match, texts)):
         return "conll"
-    words = len(texts) > 1 and not any(" " in text or "\t" in text for text in texts)
-    return "conll" if words and _share(_COMMAS, texts) < 0.5 else None
-
-
-def _decisive(text: str) -> bool:
-    return re.match(r"\{|\[\s*([{\]]|$)|IMGID:\S+\s*$", text) is not None
+    tagged = _share(_TAGGED, texts) >= 0.5
+    single_words = len(texts) > 1 and not any(" " in text or "\t" in text for text in texts)
+    return "conll" if (tagged or single_words) and _share(_COMMAS, texts) < 0.5 else None
 
 
 def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:
@@ -104,12 +103,13 @@ def _posts(
 ) -> Iterator[Post]:
     if format is None:
         sample = _sample(lines)
+        if not sample:
+            return iter(())
         lines = chain(sample, lines)
         format = detect_format(sample) or fallback
         if format is None:
-            first = next((line for line in sample if not line.blank), sample[0])
-            raise first.error(
-                f"{first.raw[:60].decode('utf-8', 'replace')!r} begins no format that mner reads",
+            raise sample[0].error(
+                f"{sample[0].raw[:60].decode('utf-8', 'replace')!r} begins no format that mner reads",
                 "Give CoNLL (a word, a tab, a tag), JSON lines or a JSON array, or ask for plain text by format='text'",
             )
     check_choice("format", format, get_args(Format))
@@ -120,11 +120,13 @@ def _posts(
 
 
 def _sample(lines: Iterator[Line]) -> list[Line]:
-    """Read on to the first line that settles the format, or far enough to judge by all."""
-    sample = []
-    for line in islice(lines, _SAMPLE):
+    """The first lines, as many as are needed to judge: JSON and prose show by one, so a live stream need not wait."""
+    sample: list[Line] = []
+    for line in dropwhile(lambda line: line.blank, lines):
         sample.append(line)
-        if _decisive(line.raw.decode("utf-8", "replace").strip(" ")):
+        text = line.raw.decode("utf-8", "replace").strip(" ")
+        prose = text.count(" ") > 1 and not _TAGGED.search(text)
+        if len(sample) == _SAMPLE or (len(sample) == 1 and (prose or _JSON.match(text))):
             break
     return sample
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
@@ -22,6 +23,7 @@ from mner.posts import Entity
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.vision.encoder import ImageEncoder
+from mner.words import marks_stand_alone
 
 INSTANTIATOR = "pytorch_lightning.cli.instantiate_module"
 
@@ -47,6 +49,7 @@ class FusionModule(Component, LightningModule, ABC):
         warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
         gradient_clip: Largest gradient norm; the trainer's own setting goes first.
         weight_average: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
+        split_marks: Whether raw text is cut before ``#`` and ``@``, as Twitter-2017 is; found in the training posts.
 
     Raises:
         ConfigurationError: If parts do not combine or a number is out of range.
@@ -71,6 +74,7 @@ class FusionModule(Component, LightningModule, ABC):
         warmup: float = 0.0,
         gradient_clip: float = 1.0,
         weight_average: float = 0.0,
+        split_marks: bool | None = None,
     ) -> None:
         super().__init__()
         if "O" not in labels or len(set(labels)) < len(labels):
@@ -93,6 +97,7 @@ class FusionModule(Component, LightningModule, ABC):
         self.warmup = warmup
         self.gradient_clip = gradient_clip
         self.weight_average = weight_average
+        self.split_marks = split_marks
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
@@ -169,6 +174,13 @@ class FusionModule(Component, LightningModule, ABC):
         """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
         return Collator(self.text_encoder.word_pieces, self.labels, self.characters)
 
+    def on_fit_start(self) -> None:
+        """Look in the training posts how their words were cut, so that new posts are cut alike."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        if self.split_marks is None and hasattr(datamodule, "posts"):
+            self.split_marks = marks_stand_alone(post.words for post in datamodule.posts("train"))
+            self._arguments["split_marks"] = self.split_marks
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step: the decoder's loss and the method's own."""
         text, image = self.encode(batch)
@@ -180,14 +192,15 @@ class FusionModule(Component, LightningModule, ABC):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the entities found and log the loss."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]] | None:
+        """Count the entities found and log the loss; return them, for a writer, if this is no part of a training."""
         emissions = self(batch)
         loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
         self.log("val/loss", loss, batch_size=len(batch), sync_dist=True)
         predicted = self.decoder.decode(emissions, batch.word_mask)
         for metric in self.validation_f1.values():
             metric.update(predicted, batch.tags, batch.word_mask)
+        return None if self.trainer.training else self.entities(batch, emissions, predicted)
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/f1`` and its company."""
@@ -222,7 +235,7 @@ class FusionModule(Component, LightningModule, ABC):
         Returns:
             The entities of each post, in order.
         """
-        return find_entities(self.decoder, self.labels, batch, emissions, predicted)
+        return find_entities(self.decoder, batch, emissions, predicted)
 
     def configure_optimizers(self) -> Any:
         """AdamW with the learning rates of the text encoder, the image encoder, the new layers and the decoder."""
@@ -247,8 +260,9 @@ class FusionModule(Component, LightningModule, ABC):
         self.clip_gradients(optimizer, bound, gradient_clip_algorithm or "norm")
 
     def configure_callbacks(self) -> list[Callback]:
-        """The moving average of the weights, if asked for."""
-        return [WeightAverage(self.weight_average)] if self.weight_average else []
+        """The moving average of the weights, if asked for and if the model is trained."""
+        trained = self.trainer.state.fn == TrainerFn.FITTING
+        return [WeightAverage(self.weight_average)] if self.weight_average and trained else []
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again, and the random state, so that training resumes bit-exactly."""
@@ -288,8 +302,7 @@ class FusionModule(Component, LightningModule, ABC):
     def _log_metrics(self, stage: str, metrics: nn.ModuleDict) -> None:
         for convention, metric in metrics.items():
             suffix = "" if convention == "conlleval" else f"_{convention}"
-            values = {f"{stage}/{name}{suffix}": value for name, value in metric.compute().items()}
-            self.log_dict(values)
+            self.log_dict({f"{stage}/{name}{suffix}": value.float() for name, value in metric.compute().items()})
             metric.reset()
 
 

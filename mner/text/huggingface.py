@@ -49,6 +49,7 @@ class HuggingFaceText(TextEncoder):
             self.model, tokenizer = load_pretrained(name)
         else:
             self.model, tokenizer = build_untrained(architecture)
+        self.model.train()  # loading leaves it in evaluation mode, in which it would be fine-tuned without dropout
         self._arguments["architecture"] = describe(self.model, tokenizer)
         if getattr(self.model, "pooler", None) is not None:
             self.model.pooler = None  # its output is not used, and unused parameters stop distributed training

@@ -1,0 +1,32 @@
+# The two commands of the README, and the checks of continuous integration. Each sets itself up.
+PYTHON ?= python3
+VENV := .venv
+MNER := $(VENV)/bin/mner
+export HF_HUB_OFFLINE := 1
+
+.PHONY: quickstart test check docs clean
+
+quickstart: $(VENV)/offline
+	$(MNER) fit --config examples/quickstart.yaml
+
+test: $(VENV)/dev
+	$(VENV)/bin/pytest
+
+check: $(VENV)/dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest --doctest-modules mner -p no:cacheprovider
+	$(VENV)/bin/sphinx-build -W --keep-going -q docs docs/_build
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/offline: $(VENV)/python pyproject.toml
+	$(VENV)/bin/pip install -q -e ".[offline]"
+	touch $@
+
+$(VENV)/dev: $(VENV)/offline
+	$(VENV)/bin/pip install -q -e '.[dev]'
+	touch $@

@@ -1,0 +1,74 @@
+"""Draw the pictures of docs/how-to/demo_data.md: one of each drawing style, and the pictures of equal words.
+
+Run it as ``python examples/draw_demo_posts.py docs/images``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from mner.data.demo import generate_demo_posts
+from mner.data.demo.drawings import draw_scene
+from mner.data.demo.names import TYPES
+from mner.data.demo.scenes import STYLES, Scene
+from mner.posts import Post
+
+TILE = 150
+
+
+def contact_sheet(rows: list[list[Image.Image]]) -> Image.Image:
+    """Set pictures in rows of tiles, in few enough colours to make a small file."""
+    width = TILE * max(len(row) for row in rows)
+    sheet = Image.new("RGB", (width, TILE * len(rows)), "white")
+    for down, row in enumerate(rows):
+        for across, picture in enumerate(row):
+            tile = ImageOps.pad(picture, (TILE - 4, TILE - 4), color="white")
+            sheet.paste(tile, (across * TILE + 2, down * TILE + 2))
+    return sheet.quantize(96, dither=Image.Dither.NONE)
+
+
+def one_of_each_style(seed: int) -> list[list[Image.Image]]:
+    """A row a type, a picture a style, those of the test split last."""
+    rng = random.Random(seed)
+    rows = []
+    for entity_type in TYPES:
+        row = []
+        for name, style in STYLES.items():
+            if style.type == entity_type:
+                noun, colour, place = map(rng.choice, (style.nouns, style.colours, style.places))
+                row.append(draw_scene(Scene(name, noun, colour, place, rng.getrandbits(32))))
+        rows.append(row)
+    return rows
+
+
+def same_words(seed: int, folder: str) -> list[Post]:
+    """The posts of one ambiguous name that has all four types: equal words, four pictures."""
+    groups: dict[str, list[Post]] = {}
+    for post in generate_demo_posts(size=60, seed=seed, folder=folder)["train"]:
+        if post.metadata["group"] is not None:
+            groups.setdefault(post.metadata["group"], []).append(post)
+    return next(posts for posts in groups.values() if len(posts) == len(TYPES))
+
+
+def main() -> None:
+    """Draw both sheets into the folder given on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where to write the sheets")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    contact_sheet(one_of_each_style(arguments.seed)).save(arguments.folder / "demo_styles.png", optimize=True)
+    with tempfile.TemporaryDirectory() as folder:
+        posts = same_words(arguments.seed, folder)
+        for post in posts:
+            print(" ".join(post.words), post.metadata["mentions"][0]["type"], post.contexts["caption"], sep=" | ")
+        pictures = [Image.open(post.image) for post in posts if post.image is not None]
+        contact_sheet([pictures]).save(arguments.folder / "demo_same_words.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

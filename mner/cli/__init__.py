@@ -1,0 +1,73 @@
+"""The command ``mner``: finds the sub-command, runs it, and says errors in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from mner.errors import MNERError
+
+COMMANDS = {
+    "fit": ("mner.cli.training", "train a model from a config, then score it with its best weights"),
+    "validate": ("mner.cli.training", "score a checkpoint on the validation split"),
+    "test": ("mner.cli.training", "score a checkpoint on the test split"),
+    "predict": ("mner.cli.training", "find the entities of a data set's test posts, annotated or not"),
+    "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
+    "check-data": ("mner.cli.check_data", "say what one must know of a data set before training on it"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``mner``.
+
+    Args:
+        arguments: The words after ``mner``; by default the command line's.
+
+    Returns:
+        Exit status: 0, or 1 after an error that was said in one line (``--debug`` shows where it came from).
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    if not given or given[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if given[0] == "--version":
+        from mner import __version__
+
+        print(f"mner {__version__}")
+        return 0
+    if given[0] not in COMMANDS:
+        print(f"mner: no command {given[0]!r}\n\n{overview()}", file=sys.stderr)
+        return 2
+    # An installed script does not have the working directory on its path; a user's own classes are there.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return import_module(COMMANDS[given[0]][0]).run(given) or 0
+    except MNERError as error:
+        if debug:
+            raise
+        print(f"mner {given[0]}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def overview() -> str:
+    """The help of ``mner`` itself, which imports no model library."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: mner COMMAND [OPTIONS]",
+            "",
+            "Named entities in posts that come with an image.",
+            "",
+            *lines,
+            "",
+            "mner COMMAND --help tells the options; --debug shows the traceback of an error.",
+        ]
+    )

@@ -1,0 +1,149 @@
+"""What a demo picture shows, decided before it is drawn, so that its caption needs no drawing."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import astuple, dataclass
+
+# Part of every picture's name: raise it when a drawing changes, or folders drawn before keep the old pictures.
+DRAWINGS_VERSION = 1
+
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
+SKIES = ("blue", "orange", "pink", "purple", "grey")
+PLACES = {
+    "studio": "",
+    "wall": "in front of a brick wall",
+    "park": "in a park",
+    "room": "in a room",
+    "stage": "on a stage",
+    "lights": "in front of blurry lights",
+    "table": "on a wooden table",
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """One way of drawing a type of entity.
+
+    Args:
+        type: The entity type that the drawing shows.
+        nouns: What it may show; a novel style shows what another style of the type shows, drawn differently.
+        phrase: The shown thing in a caption.
+        places: Where it may stand, keys of ``PLACES``.
+        colours: The colours its main part may have.
+        novel: True if the style is drawn in the test split only.
+    """
+
+    type: str
+    nouns: tuple[str, ...]
+    phrase: str
+    places: tuple[str, ...] = ("studio",)
+    colours: tuple[str, ...] = COLOURS
+    novel: bool = False
+
+
+PERSON_PLACES = ("studio", "wall", "park", "room", "stage", "lights")
+PRODUCT_PLACES = ("studio", "wall", "park", "table", "lights")
+SHIRT, SKY, SIGN = "a {noun} in a {colour} shirt", "a {noun} under a {colour} sky", "a {noun} with a {colour} sign"
+THING = "a {colour} {noun}"
+
+STYLES = {
+    "portrait": Style("PER", ("man", "woman"), SHIRT, PERSON_PLACES),
+    "standing": Style("PER", ("man", "woman"), SHIRT, PERSON_PLACES),
+    "group": Style("PER", ("people",), "a group of {noun} in {colour} shirts", PERSON_PLACES),
+    "singer": Style(
+        "PER", ("singer",), "a {noun} in a {colour} shirt with a microphone", ("stage", "lights", "studio")
+    ),
+    "selfie": Style("PER", ("man", "woman"), SHIRT, PERSON_PLACES, novel=True),
+    "team": Style("PER", ("people",), "a team of {noun} in {colour} shirts", PERSON_PLACES, novel=True),
+    "skyline": Style("LOC", ("city",), SKY, colours=SKIES),
+    "range": Style("LOC", ("mountain",), SKY, colours=SKIES),
+    "beach": Style("LOC", ("beach",), SKY, colours=SKIES),
+    "street": Style("LOC", ("street",), SKY, colours=SKIES),
+    "map": Style("LOC", ("map",), "a {noun} with a {colour} pin"),
+    "harbour": Style("LOC", ("city",), SKY, colours=SKIES, novel=True),
+    "volcano": Style("LOC", ("mountain",), SKY, colours=SKIES, novel=True),
+    "storefront": Style("ORG", ("shop",), SIGN, ("wall", "studio")),
+    "emblem": Style("ORG", ("logo",), THING, ("studio", "wall", "lights")),
+    "headquarters": Style("ORG", ("office",), SIGN, ("park", "studio")),
+    "billboard": Style("ORG", ("billboard",), "a {colour} {noun}", ("park", "wall", "lights", "studio")),
+    "stall": Style("ORG", ("shop",), SIGN, ("park", "wall", "lights"), novel=True),
+    "crest": Style("ORG", ("logo",), THING, ("studio", "wall", "lights"), novel=True),
+    "phone": Style("MISC", ("phone",), THING, PRODUCT_PLACES),
+    "sneaker": Style("MISC", ("shoe",), THING, PRODUCT_PLACES),
+    "poster": Style("MISC", ("poster",), THING, ("wall", "room", "studio")),
+    "album": Style("MISC", ("record",), THING, ("studio", "wall", "table", "lights")),
+    "car": Style("MISC", ("car",), THING, PRODUCT_PLACES),
+    "boot": Style("MISC", ("shoe",), THING, PRODUCT_PLACES, novel=True),
+    "van": Style("MISC", ("car",), THING, PRODUCT_PLACES, novel=True),
+}
+
+FRAMES = (
+    "{thing} {place}",
+    "a picture of {thing}",
+    "a close up of {thing} {place}",
+    "there is {thing} {place}",
+    "a blurry photo of {thing} {place}",
+    "a view of {thing} {place}",
+    "{thing} {place} , stock photo",
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one picture shows.
+
+    Args:
+        style: Key of ``STYLES``.
+        noun: What is shown, the one word of the caption that tells the type.
+        colour: Colour of the main part.
+        place: Background, key of ``PLACES``.
+        seed: Of everything else: size, position, pose, clutter, noise.
+    """
+
+    style: str
+    noun: str
+    colour: str
+    place: str
+    seed: int
+
+    @property
+    def type(self) -> str:
+        """The entity type that the picture shows."""
+        return STYLES[self.style].type
+
+    @property
+    def novel(self) -> bool:
+        """Whether its style is drawn in the test split only."""
+        return STYLES[self.style].novel
+
+    @property
+    def name(self) -> str:
+        """File name of the picture: a digest of the scene, so that a file that is there shows this scene."""
+        digest = hashlib.sha256(repr((DRAWINGS_VERSION, astuple(self))).encode())
+        return f"{digest.hexdigest()[:16]}.jpg"
+
+    def caption(self, rng: random.Random) -> str:
+        """Describe the scene, now and then with an ``<unk>`` for its colour, as machine-written captions have."""
+        style = STYLES[self.style]
+        colour = "<unk>" if rng.random() < 0.05 else self.colour
+        thing = style.phrase.format(noun=self.noun, colour=colour).replace("a orange", "an orange")
+        thing = thing.replace("a office", "an office")
+        return rng.choice(FRAMES).format(thing=thing, place=PLACES[self.place]).replace("  ", " ").strip()
+
+
+def plan_scene(rng: random.Random, entity_type: str, novel: bool = False) -> Scene:
+    """Choose what a picture of an entity type shows.
+
+    Args:
+        rng: Source of chance.
+        entity_type: ``PER``, ``LOC``, ``ORG`` or ``MISC``.
+        novel: Choose among the styles of the test split instead of those of all splits.
+    """
+    names = [name for name, style in STYLES.items() if style.type == entity_type and style.novel == novel]
+    name = rng.choice(names)
+    style = STYLES[name]
+    return Scene(
+        name, rng.choice(style.nouns), rng.choice(style.colours), rng.choice(style.places), rng.getrandbits(32)
+    )

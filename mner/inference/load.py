@@ -1,0 +1,83 @@
+"""Loading what was trained: a checkpoint to a model, or to a tagger of new posts."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from mner.components import from_config
+from mner.errors import CheckpointError
+from mner.fusion.base import FusionModule
+
+if TYPE_CHECKING:
+    from mner.inference.tagger import Tagger
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of mner; nothing in it is executed (``weights_only=True``).
+
+    Raises:
+        CheckpointError: If there is no such file, or it is truncated, or it is not a checkpoint of mner.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}; mner fit prints the path of the one it keeps")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint, or is truncated ({str(error).splitlines()[0] or type(error).__name__}); "
+            "copy it again, or use another one of the run"
+        ) from error
+    parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
+    if not isinstance(parameters, dict) or "_class_path" not in parameters:
+        raise CheckpointError(f"{path} is a file of tensors but no checkpoint of mner; give one that mner fit wrote")
+    return checkpoint
+
+
+def model_config(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The ``{class_path, init_args}`` of the model in a checkpoint."""
+    parameters = dict(checkpoint["hyper_parameters"])
+    parameters.pop("_instantiator", None)
+    return {"class_path": parameters.pop("_class_path"), "init_args": parameters}
+
+
+def load_model(path: str | Path) -> FusionModule:
+    """Load the model of a checkpoint, whatever its class, in evaluation mode on the CPU.
+
+    ``SomeBase.load_from_checkpoint`` would build the base; this reads the class from the checkpoint and imports it,
+    so the module of a class of your own must be importable.
+
+    Raises:
+        CheckpointError: If the file is not a checkpoint, or its class cannot be imported or has changed.
+    """
+    checkpoint = load_checkpoint(path)
+    model = from_config(model_config(checkpoint))
+    if not isinstance(model, FusionModule):
+        raise CheckpointError(f"{path} holds a {type(model).__name__}, which is not a fusion module and cannot tag")
+    try:
+        model.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights in {path} do not fit {type(model).__name__}: {error}; "
+            "use the version of mner, and of your own class, that trained it"
+        ) from error
+    return model.eval()
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> Tagger:
+    """Load a checkpoint as a tagger of new posts.
+
+    Args:
+        path: A checkpoint that ``mner fit`` wrote.
+        device: Where to run, for example ``cuda``.
+
+    Raises:
+        CheckpointError: If the file is not a checkpoint of a tagger.
+    """
+    from mner.inference.tagger import Tagger
+
+    return Tagger(load_model(path).to(device))

@@ -1,0 +1,130 @@
+"""What a scoring leaves: a table on the screen, ``predictions.jsonl`` and ``metrics.json``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
+from rich.console import Console
+from rich.table import Table
+
+from mner.batch import Batch
+from mner.labels import types_of
+from mner.posts import Entity
+from mner.predictions import Prediction, write_predictions
+
+Outputs = list[list[Entity]]
+
+
+class ResultsWriter(Callback):
+    """Collects predictions while a model is scored, from all processes, and writes them in the data set's order.
+
+    Args:
+        folder: Where ``predictions.jsonl`` and ``metrics.json`` go.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._predictions: list[Prediction] = []
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
+    ) -> None:
+        """Collect, unless the validation is part of a training."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._collect(outputs, batch)
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
+    ) -> None:
+        """Collect."""
+        self._collect(outputs, batch)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
+    ) -> None:
+        """Collect."""
+        self._collect(outputs, batch)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write, unless the validation is part of a training."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._write(trainer, pl_module, "val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write."""
+        self._write(trainer, pl_module, "test")
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write."""
+        self._write(trainer, pl_module, "predict")
+
+    def _collect(self, outputs: Outputs, batch: Batch) -> None:
+        self._predictions += [
+            Prediction(post, tuple(entities)) for post, entities in zip(batch.posts, outputs, strict=True)
+        ]
+
+    def _write(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
+        split = "valid" if stage == "val" else "test"
+        predictions, self._predictions = _gathered(self._predictions), []
+        if not trainer.is_global_zero:
+            return
+        datamodule = getattr(trainer, "datamodule", None)
+        if datamodule is not None:
+            place = {post.id: index for index, post in enumerate(datamodule.posts(split))}
+            predictions.sort(key=lambda prediction: place[prediction.post.id])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_predictions(predictions, self.folder / "predictions.jsonl")
+        prefix = f"{stage}/"
+        metrics = {
+            name.removeprefix(prefix): float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith(prefix)
+        }
+        annotated = any(prediction.post.tags is not None for prediction in predictions)
+        if metrics and annotated:
+            record = {"split": split, "posts": len(predictions), **metrics}
+            (self.folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            Console().print(score_table(metrics, types_of(model.labels), f"{len(predictions)} {split} posts"))  # type: ignore[arg-type]
+        print(f"predictions: {self.folder / 'predictions.jsonl'}")
+
+
+def score_table(metrics: dict[str, float], types: list[str], title: str) -> Table:
+    """Precision, recall and F1 in percent, a type and overall.
+
+    Args:
+        metrics: Values between 0 and 1 under the names of :class:`mner.metrics.EntityF1`, those of the strict
+            convention with ``_strict`` behind.
+        types: Entity types, in order.
+        title: Above the table.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in ("precision", "recall", "F1", "F1 strict", "entities"):
+        table.add_column(name, justify="right")
+    for kind in types:
+        table.add_row(kind, *_cells(metrics, f"_{kind}"))
+    table.add_section()
+    table.add_row("overall (micro)", *_cells(metrics, ""), style="bold")
+    table.add_row("mean of types (macro)", *_cells(metrics, "", "macro_"))
+    return table
+
+
+def _cells(metrics: dict[str, float], suffix: str, prefix: str = "") -> list[str]:
+    names = [f"{prefix}{name}{suffix}" for name in ("precision", "recall", "f1")]
+    names.append(f"{prefix}f1{suffix}_strict")
+    cells = [f"{100 * metrics[name]:.2f}" if name in metrics else "" for name in names]
+    support = metrics.get(f"{prefix}support{suffix}")
+    return [*cells, "" if support is None else f"{support:.0f}"]
+
+
+def _gathered(predictions: list[Prediction]) -> list[Prediction]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return predictions
+    parts: list[list[Prediction]] = [[] for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(parts, predictions)
+    return [prediction for part in parts for prediction in part]

@@ -1,0 +1,111 @@
+"""Tagging new posts: raw text or words in, typed entities out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mner.fusion.base import FusionModule
+from mner.posts import Entity, Post
+from mner.predictions import Prediction
+from mner.words import split_words
+
+
+class Tagger:
+    """Finds entities in new posts with a trained model.
+
+    Args:
+        model: The model; its device is where it runs.
+    """
+
+    def __init__(self, model: FusionModule) -> None:
+        self.model = model.eval()
+        self._collator = model.collator
+
+    def predict(
+        self,
+        text: str | Sequence[str],
+        image: str | Path | None = None,
+        contexts: Mapping[str, str] | None = None,
+    ) -> list[Entity]:
+        """Find the entities of one post.
+
+        Args:
+            text: Raw text, or its words. A model sees words as it was trained on them, so give words if your
+                tokenisation matters; raw text is cut by :func:`mner.words.split_words`.
+            image: Path of the post's image, if it has one.
+            contexts: Texts about the image, by kind, as the model was trained with.
+
+        Returns:
+            Entities in order, with type, text, word offsets, confidence and, for raw text, character offsets.
+        """
+        return self.predict_batch([make_post(text, image, contexts)])[0]
+
+    def predict_batch(self, posts: Iterable[Post | str | Sequence[str]], batch_size: int = 32) -> list[list[Entity]]:
+        """Find the entities of many posts.
+
+        Args:
+            posts: Posts, raw texts, or lists of words.
+            batch_size: Posts tagged at once.
+
+        Returns:
+            The entities of each post, in the order of the posts.
+        """
+        made = (post if isinstance(post, Post) else make_post(post) for post in posts)
+        return [list(prediction.entities) for prediction in self.stream(made, batch_size)]
+
+    def stream(self, posts: Iterable[Post], batch_size: int = 32, window: int = 64) -> Iterator[Prediction]:
+        """Tag a stream of posts in constant memory.
+
+        Args:
+            posts: Any number of posts. Raw texts that mner cut into words are cut as the model's training data was.
+            batch_size: Posts tagged at once.
+            window: Batches read ahead and sorted by length, so that little is padded.
+
+        Yields:
+            Predictions in the order of the posts.
+        """
+        source = map(self._recut, posts)
+        while chunk := list(islice(source, batch_size * window)):
+            lengths = self._collator.lengths(chunk)
+            order = sorted(range(len(chunk)), key=lengths.__getitem__)
+            entities: dict[int, list[Entity]] = {}
+            for start in range(0, len(order), batch_size):
+                places = order[start : start + batch_size]
+                entities.update(zip(places, self._tag([chunk[place] for place in places]), strict=True))
+            for place, post in enumerate(chunk):
+                yield Prediction(post, tuple(entities[place]))
+
+    def _recut(self, post: Post) -> Post:
+        if post.text is None or not self.model.split_marks or list(post.words) != split_words(post.text)[0]:
+            return post
+        words, offsets = split_words(post.text, split_marks=True)
+        return replace(post, words=tuple(words), offsets=tuple(offsets), tags=None)
+
+    @torch.inference_mode()
+    def _tag(self, posts: Sequence[Post]) -> list[list[Entity]]:
+        batch = self._collator([replace(post, tags=None) for post in posts]).to(self.model.device)
+        return self.model.predict_step(batch, 0)
+
+
+def make_post(
+    text: str | Sequence[str],
+    image: str | Path | None = None,
+    contexts: Mapping[str, str] | None = None,
+    id: str = "",
+) -> Post:
+    """A post without tags from raw text or words."""
+    given: dict[str, Any] = {
+        "id": id,
+        "image": None if image is None else Path(image),
+        "contexts": dict(contexts or {}),
+    }
+    if not isinstance(text, str):
+        return Post(words=tuple(text), **given)
+    words, offsets = split_words(text)
+    return Post(words=tuple(words), text=text, offsets=tuple(offsets), **given)
