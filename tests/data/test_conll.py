@@ -1,0 +1,129 @@
+"""CoNLL in every variety that circulates, and every way it is broken."""
+
+from pathlib import Path
+
+import pytest
+
+from mner.data.readers import iter_posts, read_posts
+from mner.errors import FormatError
+
+TWO = "IMGID:33\nSt\tO\nLouis\tI-LOC\n\nIMGID:16_05_22_47\nhi\tO\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content: str, **options):
+        path = tmp_path / "posts.txt"
+        path.write_bytes(content.encode())
+        return read_posts(path, **options)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TWO,
+        TWO.rstrip("\n"),
+        TWO + "\n\n",
+        "\n" + TWO,
+        TWO.replace("\n", "\r\n"),
+        "\ufeff" + TWO,
+        TWO.replace("\t", " "),
+        TWO.replace("\t", "  "),
+        TWO.replace("\n\n", "\n"),
+        TWO.replace("\n\n", "\n \t\n"),
+        TWO.replace("\t", "\tNN\tB-NP\t"),
+        TWO.replace("\t", " NN B-NP "),
+    ],
+    ids=[
+        "plain",
+        "no final blank",
+        "blanks",
+        "blank first",
+        "crlf",
+        "bom",
+        "spaces",
+        "two spaces",
+        "no blank",
+        "spaced blank",
+        "4 tabs",
+        "4 spaces",
+    ],
+)
+def test_varieties_read_the_same(read, content):
+    first, second = read(content)
+    assert (first.id, first.words, first.tags, first.image) == ("33", ("St", "Louis"), ("O", "I-LOC"), Path("33.jpg"))
+    assert (second.id, second.words, second.image) == ("16_05_22_47", ("hi",), Path("16_05_22_47.jpg"))
+
+
+def test_image_folder(read):
+    assert read(TWO, images=Path("pictures"))[0].image == Path("pictures/33.jpg")
+
+
+def test_without_imgid_posts_are_numbered(read):
+    posts = read("a\tO\n\nb\tB-PER\n\n")
+    assert [(post.id, post.words, post.image) for post in posts] == [("1", ("a",), None), ("2", ("b",), None)]
+
+
+def test_document_markers_are_no_posts(read):
+    assert [post.words for post in read("-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\n\n")] == [("EU",)]
+
+
+@pytest.mark.parametrize("word", ["\xa0", "\u2028", "\u0085", "\u200b", "\ufe0f", "#", "IMGID:5", "O", "a b"])
+def test_strange_words_are_kept(read, word):
+    post = read(f"IMGID:1\nx\tO\n{word}\tO\n")[0]
+    assert post.words == ("x", word)
+
+
+def test_no_break_space_in_a_file_with_spaces(read):
+    assert read("x O\n\xa0 O\n")[0].words == ("x", "\xa0")
+
+
+def test_untagged(read):
+    posts = read("IMGID:1\nHello\nParis\n\nIMGID:2\nhi\n")
+    assert [(post.words, post.tags) for post in posts] == [(("Hello", "Paris"), None), (("hi",), None)]
+    assert read("Hello\nParis\n\nhi\n")[0].words == ("Hello", "Paris")
+
+
+def test_context_behind_the_post(read):
+    post = read("IMGID:1\nhi\tO\nParis\tB-LOC\n<EOS>\tX\na\tX\ntower\tX\n\nIMGID:2\nx\tO\n")[0]
+    assert (post.words, post.tags, dict(post.contexts)) == (("hi", "Paris"), ("O", "B-LOC"), {"context": "a tower"})
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "found"),
+    [
+        ("IMGID:1\nhi\tO\nParis\n", 3, "1 columns"),
+        ("IMGID:1\nhi\tO\nParis\t\n", 3, "has no tag"),
+        ("IMGID:1\nhi\tO\n\tO\n", 3, "tag without a word"),
+        ("IMGID:1\nhi\tO\na\tb\tO\n", 3, "3 columns"),
+        ("IMGID:1\nhi\tO\nParis\tPER-B\n", 3, "'PER-B'"),
+        ("IMGID:1\nhi\tO\nParis\tLOC_B\n", 3, "'LOC_B'"),
+        ("IMGID:1\nhi\tO\nParis\tPER\n", 3, "'PER'"),
+        ("IMGID:1\nhi\tO\nParis\tU-PER\n", 3, "'U-PER'"),
+        ("hi\t0\nParis\tB-LOC\n", 1, "'0'"),
+        ("hi PER-B\nParis O\n", 1, "'PER-B'"),
+        ("IMGID:1\nhi\tO\n\nIMGID:2\n\nIMGID:3\nx\tO\n", 4, "post 2 has no words"),
+        ("IMGID:1\nhi\tO\n\nIMGID:2", 4, "no words"),
+        ("IMGID:1\nhi\tO\n\nIMGID:\nx\tO\n", 4, "without an id"),
+        ("IMGID:../1\nhi\tO\n", 1, "out of the image folder"),
+        ("IMGID:/etc/x\nhi\tO\n", 1, "out of the image folder"),
+        ("IMGID:1\nhi\tO\n<EOS>\tX\nx\tO\n", 4, "after the context"),
+        ("IMGID:1\n<EOS>\tX\nx\tX\n", 2, "no words"),
+    ],
+)
+def test_malformed(read, content, line, found):
+    with pytest.raises(FormatError, match=found) as caught:
+        read(content)
+    assert caught.value.line == line
+    assert caught.value.remedy
+
+
+def test_a_bad_post_is_reported_and_the_rest_read(tmp_path):
+    path = tmp_path / "posts.txt"
+    path.write_bytes(b"IMGID:1\na\tO\n\nIMGID:2\nb\n\nIMGID:3\n\xff\tO\n\nIMGID:4\nd\tO\n")
+    errors = []
+    posts = list(iter_posts(path, on_error=errors.append))
+    assert [post.id for post in posts] == ["1", "4"]
+    assert [error.line for error in errors] == [5, 8]

@@ -1,0 +1,68 @@
+"""Image files that are missing, broken, tiny or the same are counted by name."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mner.data.check import check_posts
+from mner.data.image_report import check_images
+from mner.posts import Post
+
+
+@pytest.fixture
+def folder(tmp_path):
+    picture = Image.effect_noise((200, 120), 60).convert("RGB")
+    picture.save(tmp_path / "good.jpg")
+    picture.convert("RGBA").save(tmp_path / "good.png")
+    picture.resize((31, 400)).save(tmp_path / "narrow.jpg")
+    content = (tmp_path / "good.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:900])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("<html>not found</html>")
+    (tmp_path / "placeholder.jpg").write_bytes(content)
+    return tmp_path
+
+
+def test_every_fault_is_named(folder):
+    names = [
+        "good.jpg",
+        "good.png",
+        "narrow.jpg",
+        "cut.jpg",
+        "cut.png",
+        "empty.jpg",
+        "text.jpg",
+        "none.jpg",
+        "good.png",
+    ]
+    report = check_images([folder / name for name in names], folder)
+    assert report.named == 9
+    assert report.missing == ["none.jpg"]
+    assert report.unreadable == ["cut.jpg", "cut.png", "empty.jpg", "text.jpg"]
+    assert report.tiny == ["narrow.jpg"]
+    assert report.repeated == 0
+
+
+def test_a_placeholder_under_several_names(folder):
+    report = check_images([folder / name for name in ("good.jpg", "placeholder.jpg", "good.png")], folder)
+    assert report.repeated == 2
+
+
+def test_a_decompression_bomb_is_unreadable(folder, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert check_images([folder / "good.jpg"], folder).unreadable == ["good.jpg"]
+
+
+def test_in_the_data_check(folder):
+    posts = [
+        Post("1", ("a",), image=folder / "good.jpg"),
+        Post("2", ("a",), image=folder / "none.jpg"),
+        Post("3", ("a",)),
+    ]
+    report = check_posts({"train": posts, "valid": posts}, image_folders={"train": folder, "valid": None})
+    assert report.splits["train"].images.named == 2
+    assert report.splits["valid"].images is None
+    assert f"faulty in {folder}: none.jpg" in str(report)
+    assert not Path("none.jpg").exists()

@@ -1,0 +1,67 @@
+"""JSON files: lines and arrays, and errors at their line."""
+
+import io
+import json
+
+import pytest
+
+from mner.data.readers import iter_posts, read_posts
+from mner.errors import FormatError
+
+RECORDS = [{"id": index, "tokens": ["a", "[x]", "\u2028"], "label": ["O", "B-PER", "O"]} for index in range(3)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n".join(json.dumps(record) for record in RECORDS),
+        "\n\n".join(json.dumps(record, ensure_ascii=False) for record in RECORDS) + "\n\n",
+        json.dumps(RECORDS),
+        json.dumps(RECORDS, indent=2) + "\n",
+        "[\n" + ",\n".join(json.dumps(record) for record in RECORDS) + "\n]",
+    ],
+    ids=["lines", "blank lines", "compact array", "indented array", "array of lines"],
+)
+def test_layouts(tmp_path, content):
+    path = tmp_path / "posts.json"
+    path.write_text(content, encoding="utf-8")
+    posts = read_posts(path)
+    assert [post.id for post in posts] == ["0", "1", "2"]
+    assert all(post.words == ("a", "[x]", "\u2028") for post in posts)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "found"),
+    [
+        ('{"tokens": ["a"]}\n{"tokens": ["a"\n', 2, "invalid JSON"),
+        ('{"tokens": ["a"]}\nhello\n', 2, "invalid JSON"),
+        ('{\n"tokens": ["a"]\n}\n', 1, "one whole JSON object a line"),
+        ("[]", 1, "empty"),
+        ('[{"tokens": ["a"]},\n{"tokens": 3}]', 2, "list of strings"),
+        ('[{"tokens": ["a"]},\n{"tokens": ["a"', 2, "invalid JSON"),
+        ('[{"tokens": ["a"]}\n{"tokens": ["a"]}]', 2, "expected"),
+        ('[{"tokens": ["a"]},\n', 1, "invalid JSON"),
+        ('[{"tokens": ["a"]}\n', 1, "cut off"),
+        ('[{"tokens": ["a"]}]\n{"tokens": ["b"]}', 1, "after the end"),
+        ('[{"tokens": ["a"]}, 3]', 1, "JSON object"),
+        ('[\n{"tokens": ' + "[" * 100000, 2, "invalid JSON"),
+        ('{"tokens": ' + "[" * 100000, 1, "invalid JSON"),
+    ],
+)
+def test_errors_name_the_line(tmp_path, content, line, found):
+    path = tmp_path / "posts.json"
+    path.write_text(content)
+    with pytest.raises(FormatError, match=found) as caught:
+        read_posts(path)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"tokens": ["a"]}\nno\n{"tokens": 1}\n{"tokens": ["b"]}\n', '[{"tokens": ["a"]},\n3,\n{},\n{"tokens": ["b"]}]'],
+)
+def test_bad_items_are_reported_and_the_rest_read(content):
+    errors = []
+    posts = list(iter_posts(io.StringIO(content), on_error=errors.append))
+    assert [post.id for post in posts] == ["1", "4"]
+    assert [error.line for error in errors] == [2, 3]

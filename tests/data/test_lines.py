@@ -1,0 +1,76 @@
+"""Lines end where they should, and what is not UTF-8 text is named."""
+
+import io
+
+import pytest
+
+from mner.data.lines import read_lines
+from mner.errors import DatasetNotFoundError, FormatError
+
+
+def lines_of(content: bytes):
+    return [line.text for line in read_lines(io.BytesIO(content))]
+
+
+def test_only_lf_and_crlf_end_a_line():
+    assert lines_of("a\u0085b\u2028c\x0bd\r\ne\n\nf".encode()) == ["a\u0085b\u2028c\x0bd", "e", "", "f"]
+
+
+def test_byte_order_mark_is_skipped():
+    assert lines_of(b"\xef\xbb\xbfa\n") == ["a"]
+
+
+def test_text_streams_read_alike():
+    assert [line.text for line in read_lines(io.StringIO("a\u2028b\nc"))] == ["a\u2028b", "c"]
+
+
+def test_no_break_space_is_not_blank():
+    blank = [line.blank for line in read_lines(io.BytesIO("\xa0\n \t\n".encode()))]
+    assert blank == [False, True]
+
+
+def test_not_utf8_names_line_and_offset(tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(b"ab\ncaf\xe9\n")
+    with pytest.raises(FormatError, match=r"latin.txt, line 2: byte 0xe9 at offset 6 .*UTF-8"):
+        [line.text for line in read_lines(path)]
+
+
+def test_offset_counts_the_byte_order_mark(tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(b"\xef\xbb\xbf\xe9\n")
+    with pytest.raises(FormatError, match="offset 3 "):
+        [line.text for line in read_lines(path)]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"%PDF-1.7\n", "PDF"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG"),
+        (b"PK\x03\x04rest", "zip"),
+        (b"\x1f\x8b\x08", "gzip"),
+        ("a\tO\n".encode("utf-16"), "UTF-16"),
+        (b"abc\0def", "binary"),
+        (b"", "empty"),
+    ],
+)
+def test_other_files_are_refused_by_name(tmp_path, content, kind):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=kind):
+        list(read_lines(path))
+
+
+@pytest.mark.parametrize("content", [b"a\nb\0c\n", b"a\nb\rc\n"])
+def test_control_characters_of_broken_files(content):
+    with pytest.raises(FormatError, match="line 2"):
+        lines_of(content)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match="no file"):
+        list(read_lines(tmp_path / "none.txt"))
+    with pytest.raises(FormatError, match="folder"):
+        list(read_lines(tmp_path))

@@ -1,0 +1,196 @@
+"""JSON objects as posts: the paper's layout, word spans, raw text, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mner.data.readers import read_posts
+from mner.errors import FormatError
+from mner.labels import spans
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(*records, **options):
+        path = tmp_path / "posts.json"
+        path.write_text("\n".join(json.dumps(record) for record in records))
+        return read_posts(path, **options)
+
+    return read
+
+
+PAPER = {"id": "33", "image_id": "33.jpg", "tokens": ["St", "Louis"], "label": ["O", "B-LOC"]}
+
+
+def test_the_papers_layout(read):
+    post = read(PAPER)[0]
+    assert (post.id, post.words, post.tags, post.image) == ("33", ("St", "Louis"), ("O", "B-LOC"), Path("33.jpg"))
+    assert read(PAPER, images=Path("in"))[0].image == Path("in/33.jpg")
+
+
+@pytest.mark.parametrize("key", ["labels", "tags"])
+def test_other_names_of_tags(read, key):
+    assert read({"tokens": ["a"], key: ["O"]})[0].tags == ("O",)
+
+
+@pytest.mark.parametrize(
+    ("given", "image"),
+    [
+        ({"image_id": 33}, "33.jpg"),
+        ({"image_id": "O_3774"}, "O_3774.jpg"),
+        ({"image": "a/b"}, "a/b"),
+        ({"image_id": None}, None),
+    ],
+)
+def test_image_names(read, given, image):
+    assert read({"tokens": ["a"], **given})[0].image == (image and Path(image))
+
+
+def test_ids(read):
+    posts = read(
+        {"id": 7, "tokens": ["a"]}, {"tokens": ["b"]}, {"id": 7, "tokens": ["c"]}, {"id": "7#2", "tokens": ["d"]}
+    )
+    assert [post.id for post in posts] == ["7", "2", "7#2", "7#2#2"]
+
+
+def test_word_spans(read):
+    post = read(
+        {
+            "tokens": ["in", "New", "York", "Bo"],
+            "entities": [{"start": 3, "end": 4, "label": "PER"}, {"start": 1, "end": 3, "type": "LOC"}],
+        }
+    )[0]
+    assert post.tags == ("O", "B-LOC", "I-LOC", "B-PER")
+
+
+def test_no_entities_is_an_annotation(read):
+    assert read({"tokens": ["a"], "entities": []})[0].tags == ("O",)
+    assert read({"tokens": ["a"]})[0].tags is None
+
+
+def test_what_else_is_known_is_kept(read):
+    post = read(
+        {"tokens": ["a"], "text": "a!", "caption": "c", "contexts": {"ocr": "o"}, "lang": "en", "metadata": {"n": 1}}
+    )[0]
+    assert dict(post.contexts) == {"caption": "c", "ocr": "o"}
+    assert dict(post.metadata) == {"lang": "en", "n": 1}
+    assert (post.text, post.offsets) == ("a!", None)
+
+
+TEXT = "Bob's in #NewYork \U0001f600 Paris"
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {
+            "entities": [
+                {"start": 0, "end": 3, "type": "PER"},
+                {"start": 10, "end": 17, "type": "LOC"},
+                {"start": 20, "end": 25, "type": "LOC"},
+            ]
+        },
+        {
+            "annotations": [
+                {"start": 0, "end": 3, "entity_group": "PER"},
+                {"start": 10, "end": 17, "entity_group": "LOC", "word": "NewYork"},
+                {"start": 20, "end": 25, "entity_group": "LOC"},
+            ]
+        },
+        {"entities": [[0, 3, "PER"], [10, 17, "LOC"], [20, 25, "LOC"]]},
+        {"label": [[20, 25, "LOC"], [0, 3, "PER"], [10, 17, "LOC"]]},
+        {
+            "label": [
+                {"start": 0, "end": 3, "text": "Bob", "labels": ["PER"]},
+                {"start": 10, "end": 17, "labels": ["LOC"]},
+                {"start": 19, "end": 25, "labels": ["LOC"], "text": " Paris"},
+            ]
+        },
+    ],
+    ids=["plain", "autogluon", "spacy", "doccano", "label studio min"],
+)
+def test_raw_text_with_character_offsets(read, annotation):
+    post = read({"text": TEXT, **annotation})[0]
+    assert [(entity.type, post.surface(entity.start, entity.end)) for entity in spans(post.tags)] == [
+        ("PER", "Bob"),
+        ("LOC", "NewYork"),
+        ("LOC", "Paris"),
+    ]
+    assert post.words == ("Bob", "'", "s", "in", "#", "NewYork", "\U0001f600", "Paris")
+    assert post.metadata["words_cut_at_entities"] == 1
+
+
+def test_label_studio_task(read):
+    result = [
+        {"type": "labels", "value": {"start": 0, "end": 3, "text": "Bob", "labels": ["PER"]}},
+        {"type": "choices", "value": {"choices": ["sport"]}},
+    ]
+    task = {
+        "id": 5,
+        "data": {"text": "Bob", "user": "x"},
+        "annotations": [{"result": [], "was_cancelled": True}, {"result": result}],
+    }
+    post = read(task)[0]
+    assert (post.id, post.tags, post.metadata["user"]) == ("5", ("B-PER",), "x")
+    assert post.metadata["other_annotations"] == result[1:]
+    assert read({**task, "annotations": []})[0].tags is None
+
+
+def test_raw_text_without_annotation(read):
+    post = read({"text": "hi Bob"})[0]
+    assert (post.words, post.tags, post.offsets) == (("hi", "Bob"), None, ((0, 2), (3, 6)))
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        ({"tokens": ["a", "b"], "label": ["O"]}, "2 words and 1 tags"),
+        ({"tokens": ["a"], "label": []}, "1 words and 0 tags"),
+        ({"tokens": ["a"], "label": ["PER-B"]}, "'PER-B'"),
+        ({"tokens": ["a"], "label": [3]}, "no entity span"),
+        ({"tokens": ["a"], "label": "O"}, "not a list"),
+        ({"tokens": ["a"], "label": ["O"], "entities": []}, "under label and entities"),
+        ({"tokens": "a b", "label": ["O"]}, "list of strings"),
+        ({"tokens": ["a", None]}, "list of strings"),
+        ({"tokens": [], "label": []}, "no words"),
+        ({"text": " ", "entities": []}, "no words"),
+        ({"id": 1}, "neither 'tokens' nor 'text'"),
+        ([1], "JSON object"),
+        ({"tokens": ["a"], "id": 1.5}, "the id 1.5"),
+        ({"tokens": ["a"], "id": True}, "the id True"),
+        ({"tokens": ["a"], "image_id": ["x"]}, "image name"),
+        ({"tokens": ["a"], "image_id": "../x.jpg"}, "out of the image folder"),
+        ({"tokens": ["a"], "image_id": "a\\..\\..\\x.jpg"}, "out of the image folder"),
+        ({"tokens": ["a"], "image_id": "C:\\x.jpg"}, "out of the image folder"),
+        ({"tokens": ["a"], "image": ""}, "out of the image folder"),
+        ({"tokens": ["a"], "text": 3}, "no text"),
+        ({"tokens": ["a"], "contexts": {"caption": 3}}, "no text"),
+        ({"tokens": ["a"], "contexts": "c"}, "object was expected"),
+        ({"tokens": ["a"], "caption": "x", "contexts": {"caption": "y"}}, "two values of 'caption'"),
+        ({"tokens": ["a"], "offsets": [[0, 1], [1, 2]]}, "1 words and 2 offsets"),
+        ({"tokens": ["a"], "offsets": [3]}, "not pairs"),
+        ({"tokens": ["a\ud83d"]}, "half of an emoji"),
+        ({"tokens": ["a", "b"], "entities": [[0, 3, "PER"]]}, "within the 2 words"),
+        ({"tokens": ["a", "b"], "entities": [[1, 1, "PER"]]}, "within the 2 words"),
+        ({"tokens": ["a", "b"], "entities": [[0, 2, "PER"], [1, 2, "LOC"]]}, "overlaps"),
+        ({"tokens": ["a"], "entities": [{"start": "0", "end": 1, "type": "PER"}]}, "no entity span"),
+        ({"tokens": ["a"], "entities": [{"start": 0, "end": 1}]}, "no entity span"),
+        ({"text": "a  b", "entities": [[1, 3, "PER"]]}, "no visible character"),
+        (
+            {"text": "a\U0001f600 Bob", "entities": [{"start": 4, "end": 7, "type": "PER", "text": "Bob"}]},
+            "within the 6 characters",
+        ),
+        (
+            {"text": "a\U0001f600 Bob!", "entities": [{"start": 4, "end": 7, "type": "PER", "text": "Bob"}]},
+            "reads 'ob!'",
+        ),
+        ({"data": {"text": "a"}, "annotations": [{"result": []}, {"result": []}]}, "2 annotations"),
+        ({"data": {"text": "a"}, "annotations": [3]}, "Label Studio"),
+    ],
+)
+def test_malformed(read, record, found):
+    with pytest.raises(FormatError, match=found) as caught:
+        read({"tokens": ["fine"]}, record)
+    assert caught.value.line == 2
+    assert caught.value.remedy

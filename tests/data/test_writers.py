@@ -1,0 +1,122 @@
+"""What is written reads back equal, or is refused; a failure leaves the old file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mner.data.readers import read_posts
+from mner.data.writers import write_conll, write_json_lines
+from mner.errors import DataError
+from mner.posts import Post
+
+PLAIN = Post("16_05", ("St", "\xa0", "Louis"), ("O", "O", "I-LOC"), Path("16_05.jpg"))
+RICH = Post(
+    "x",
+    ("\u2028", "", "a\tb"),
+    None,
+    Path("in/a.png"),
+    {"caption": "c"},
+    "text",
+    ((0, 1), (1, 1), (1, 4)),
+    {"boxes": [{"box": [1, 2]}], "lang": None},
+)
+
+
+@pytest.mark.parametrize("images", [None, Path("pictures")])
+@pytest.mark.parametrize("write", [write_conll, write_json_lines])
+def test_round_trip(tmp_path, write, images):
+    posts = [PLAIN, replace(PLAIN, id="2", image=Path("2.jpg"), contexts={"context": "a dog"})]
+    if write is write_json_lines:
+        posts += [RICH, replace(RICH, id="y", image=Path("bare"), tags=("O", "S-PER", "O"))]
+    posts = [replace(post, image=images / post.image) if images else post for post in posts]
+    write(posts, tmp_path / "new" / "posts", images=images)
+    assert read_posts(tmp_path / "new" / "posts", images=images) == posts
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["posts"]
+
+
+def test_conll_without_images_and_tags(tmp_path):
+    posts = [Post("1", ("Hello", "Paris")), Post("2", ("hi",))]
+    write_conll(posts, tmp_path / "posts")
+    assert (tmp_path / "posts").read_bytes() == b"Hello\nParis\n\nhi\n\n"
+    assert read_posts(tmp_path / "posts") == posts
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"words": ("a\tb", "x", "y")}, "columns"),
+        ({"words": ("a\nb", "x", "y")}, "columns"),
+        ({"words": ("", "x", "y")}, "tag without a word"),
+        ({"words": (" x", "x", "y")}, "words"),
+        ({"words": ("-DOCSTART-", "x", "y")}, "words"),
+        ({"words": ("x\r", "x", "y")}, "carriage return"),
+        ({"words": ("\ud83d", "x", "y")}, "words"),
+        ({"words": (), "tags": ()}, "no words"),
+        ({"tags": None}, "columns"),
+        ({"image": None}, "id"),
+        ({"image": Path("other.jpg")}, "image"),
+        ({"contexts": {"caption": "c"}}, "contexts"),
+        ({"contexts": {"context": "a  b"}}, "tag without a word"),
+        ({"text": "t"}, "text"),
+        ({"metadata": {"a": 1}}, "metadata"),
+    ],
+)
+def test_conll_refuses_what_it_cannot_hold(tmp_path, change, names):
+    (tmp_path / "posts").write_text("old")
+    with pytest.raises(DataError, match=f"cannot be written as CoNLL.*{names}"):
+        write_conll(
+            [
+                PLAIN,
+                replace(PLAIN, id="z", image=Path("z.jpg")),
+                replace(PLAIN, **{"id": "q", "image": Path("q.jpg"), **change}),
+            ],
+            tmp_path / "posts",
+        )
+    assert (tmp_path / "posts").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"image": Path("/etc/a.jpg")}, "image folder"),
+        ({"image": Path("../a.jpg")}, "image folder"),
+        ({"metadata": {"a": {1, 2}}}, "metadata"),
+        ({"metadata": {"a": (1, 2)}}, "metadata"),
+        ({"metadata": {"a": float("nan")}}, "metadata"),
+        ({"words": ("\ud83d", "x", "y")}, "words"),
+        ({"id": ""}, "id"),
+    ],
+)
+def test_json_lines_refuse_what_they_cannot_hold(tmp_path, change, names):
+    with pytest.raises(DataError, match=names):
+        write_json_lines([replace(PLAIN, **change)], tmp_path / "posts")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("write", [write_conll, write_json_lines])
+def test_ids_must_be_unique_and_posts_must_be(tmp_path, write):
+    with pytest.raises(DataError, match="2 posts have the id '16_05'"):
+        write([PLAIN, PLAIN], tmp_path / "posts")
+    with pytest.raises(DataError, match="no posts"):
+        write([], tmp_path / "posts")
+
+
+WORDS = st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=4), min_size=1, max_size=4)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@given(words=WORDS)
+def test_any_words_are_kept_or_refused(tmp_path, words):
+    post = Post("1", tuple(words), ("O",) * len(words), Path("1.jpg"))
+    write_json_lines([post], tmp_path / "posts.jsonl")
+    assert read_posts(tmp_path / "posts.jsonl") == [post]
+    try:
+        write_conll([post], tmp_path / "posts.txt")
+    except DataError:
+        assert any(word.strip(" ") != word or set(word) & set("\t\r\n\0") or not word for word in words)
+    else:
+        assert read_posts(tmp_path / "posts.txt") == [post]
