@@ -1,0 +1,97 @@
+"""What the whole test suite shares: a tiny pretrained encoder on disk, posts, and a data set in its real layout."""
+
+import json
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import string
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from mner.labels import labels_for
+from mner.posts import Post
+
+torch.set_num_threads(1)
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+WORDS = (
+    (("RT", "@dana", ":", "Kevin", "Durant", "enters"), ("O", "O", "O", "B-PER", "I-PER", "O")),
+    (("Oracle", "Arena", "is", "loud"), ("B-LOC", "I-LOC", "O", "O")),
+    (("Letter", "to", "Nike", "from", "Serena"), ("O", "O", "B-ORG", "O", "B-PER")),
+    (("watching", "Frozen", "\ufe0f", "again", "in", "Oslo", "tonight"), ("O", "B-MISC", "O", "O", "O", "B-LOC", "O")),
+    (("good", "morning"), ("O", "O")),
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_text_encoder_folder(tmp_path_factory) -> Path:
+    """A folder with a random BERT, 16 wide, of one layer and 64 positions, and its fast WordPiece tokenizer.
+
+    Its word pieces are the letters, so that each word of letters has as many pieces as letters.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    letters = string.ascii_lowercase
+    pieces = [*SPECIALS, *letters, *(f"##{letter}" for letter in letters), "@", "#", ":"]
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIALS, strict=True))
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    folder = tmp_path_factory.mktemp("tiny_bert")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def labels() -> list[str]:
+    """The labels of Twitter-2017."""
+    return labels_for(("PER", "LOC", "ORG", "MISC"))
+
+
+@pytest.fixture
+def sample_posts() -> list[Post]:
+    """Five annotated posts of two to seven words; two have a caption, one holds a word that vanishes in BERT."""
+    contexts = [{"caption": "a man with a ball"}, {}, {}, {"caption": "two people on a sofa"}, {}]
+    return [Post(f"post_{index}", words, tags, contexts=contexts[index]) for index, (words, tags) in enumerate(WORDS)]
+
+
+@pytest.fixture
+def twitter_folder(tmp_path) -> Path:
+    """A data set in the layout of Twitter-2017: 20 train, 5 valid and 5 test posts, each with a caption and an image.
+
+    As published, ids are not numbers and the file ends without a blank line.
+    """
+    root = tmp_path / "twitter2017"
+    (root / "images").mkdir(parents=True)
+    for split, count in (("train", 20), ("valid", 5), ("test", 5)):
+        blocks, captions = [], []
+        for index in range(count):
+            name = f"{split}_16_05_{index}"
+            words, tags = WORDS[index % len(WORDS)]
+            lines = [f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True)]
+            blocks.append("\n".join([f"IMGID:{name}", *lines, ""]))
+            captions.append(json.dumps({"image_id": f"{name}.jpg", "caption": f"a photo of {index} people"}))
+            Image.new("RGB", (8, 8), (12 * index, 80, 200)).save(root / "images" / f"{name}.jpg")
+        (root / f"{split}.txt").write_text("\n".join(blocks), encoding="utf-8", newline="\n")
+        (root / f"captions.{split}.jsonl").write_text("\n".join(captions) + "\n", encoding="utf-8")
+    return root
