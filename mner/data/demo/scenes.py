@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from dataclasses import astuple, dataclass
 
 # Part of every picture's name: raise it when a drawing changes, or folders drawn before keep the old pictures.
@@ -67,7 +68,7 @@ STYLES = {
     "storefront": Style("ORG", ("shop",), SIGN, ("wall", "studio")),
     "emblem": Style("ORG", ("logo",), THING, ("studio", "wall", "lights")),
     "headquarters": Style("ORG", ("office",), SIGN, ("park", "studio")),
-    "billboard": Style("ORG", ("billboard",), "a {colour} {noun}", ("park", "wall", "lights", "studio")),
+    "billboard": Style("ORG", ("billboard",), THING, ("park", "wall", "lights", "studio")),
     "stall": Style("ORG", ("shop",), SIGN, ("park", "wall", "lights"), novel=True),
     "crest": Style("ORG", ("logo",), THING, ("studio", "wall", "lights"), novel=True),
     "phone": Style("MISC", ("phone",), THING, PRODUCT_PLACES),
@@ -96,7 +97,7 @@ class Scene:
 
     Args:
         style: Key of ``STYLES``.
-        noun: What is shown, the one word of the caption that tells the type.
+        noun: What is shown, in the caption's words; a noun belongs to one type.
         colour: Colour of the main part.
         place: Background, key of ``PLACES``.
         seed: Of everything else: size, position, pose, clutter, noise.
@@ -125,12 +126,11 @@ class Scene:
         return f"{digest.hexdigest()[:16]}.jpg"
 
     def caption(self, rng: random.Random) -> str:
-        """Describe the scene, now and then with an ``<unk>`` for its colour, as machine-written captions have."""
+        """Describe the scene, now and then in a wrong colour, as captioners do."""
         style = STYLES[self.style]
-        colour = "<unk>" if rng.random() < 0.05 else self.colour
-        thing = style.phrase.format(noun=self.noun, colour=colour).replace("a orange", "an orange")
-        thing = thing.replace("a office", "an office")
-        return rng.choice(FRAMES).format(thing=thing, place=PLACES[self.place]).replace("  ", " ").strip()
+        colour = rng.choice(style.colours) if rng.random() < 0.05 else self.colour
+        thing = re.sub(r"\ba (?=[aeiou])", "an ", style.phrase.format(noun=self.noun, colour=colour))
+        return " ".join(rng.choice(FRAMES).format(thing=thing, place=PLACES[self.place]).split())
 
 
 def plan_scene(rng: random.Random, entity_type: str, novel: bool = False) -> Scene:
