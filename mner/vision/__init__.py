@@ -1,1 +1,24 @@
-"""Image encoders: pictures in, regions out."""
+"""Images: encoders that turn them into regions, the policy on files, the feature cache."""
+
+from mner.vision.cache import FeatureCache
+from mner.vision.encoder import ImageEncoder
+from mner.vision.grid import Grid
+from mner.vision.loading import ImageLoader, load_image
+from mner.vision.post_images import PostImages
+from mner.vision.precomputed_regions import PrecomputedRegions
+from mner.vision.regions import FasterRCNN
+from mner.vision.registry import create_image_encoder, list_image_encoders, register
+
+__all__ = [
+    "FasterRCNN",
+    "FeatureCache",
+    "Grid",
+    "ImageEncoder",
+    "ImageLoader",
+    "PostImages",
+    "PrecomputedRegions",
+    "create_image_encoder",
+    "list_image_encoders",
+    "load_image",
+    "register",
+]

@@ -122,13 +122,14 @@ class Grid(ImageEncoder):
         try:
             with torch.no_grad():
                 regions, final = shape._map(pixels)
-                pooled = None if final is None else shape.backbone.forward_head(final, pre_logits=True)
+                region = regions[:, 0]
+                pools = final is not None and shape.backbone.forward_head(final, pre_logits=True).shape == region.shape
         except Exception as error:
             raise ConfigurationError(
                 f"timm's {self._arguments['name']!r} gives no feature map for stage {self.stage} and an image of "
                 f"{self.preprocessing['input_size']}: {error}"
             ) from error
-        return regions.shape[-1], pooled is not None and pooled.shape == regions[:, 0].shape
+        return region.shape[-1], pools
 
     def _unfreeze(self, stages: int | Literal["all"]) -> list[nn.Module]:
         """Let the last stages be trained and return the modules that are trained whole."""

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 T = TypeVar("T")
 
 
-def weightless(thing: T, modules: nn.Module, drop: Callable[[Tensor], bool] = lambda tensor: True) -> T:
+def weightless(thing: T, module: nn.Module) -> T:
     """Deep-copy something, with the weights inside it left behind as tensors on the meta device.
 
     Args:
-        thing: What is copied; ``modules`` itself or something that holds it.
-        modules: The module whose parameters and buffers are meant.
-        drop: Says of each of them whether to leave it behind.
+        thing: What is copied: the module itself, or something that holds it.
+        module: The module whose parameters and buffers are left behind.
     """
     memo: dict[int, Any] = {}
-    for tensor in chain(modules.parameters(), modules.buffers()):
-        if drop(tensor):
-            empty = torch.empty_like(tensor, device="meta")
-            memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+    for tensor in chain(module.parameters(), module.buffers()):
+        empty = torch.empty_like(tensor, device="meta")
+        memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
     return copy.deepcopy(thing, memo)

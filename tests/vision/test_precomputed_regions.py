@@ -1,0 +1,111 @@
+"""Region features of others, in each of their formats, as an image encoder."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mner.components import from_config, to_config
+from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
+from mner.posts import Post
+from mner.vision.precomputed_regions import PrecomputedRegions
+
+FEATURES = {
+    "12": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "13.jpg": np.ones((5, 4), dtype=np.float16),
+    "nan": np.full((2, 4), np.nan),
+    "none": np.zeros((0, 4)),
+    "wide": np.zeros((2, 9)),
+}
+
+
+def write(folder, suffix):
+    path = folder / f"regions{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **FEATURES)
+    elif suffix == ".pt":
+        torch.save({name: torch.from_numpy(value) for name, value in FEATURES.items()}, path)
+    else:
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            for name, value in FEATURES.items():
+                file[name] = value
+    return path
+
+
+def no_pixels(path):
+    raise AssertionError("an image was read")
+
+
+def post(image, name="p"):
+    return Post(name, ("a",), image=None if image is None else Path("images") / image)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt", ".h5"])
+def test_every_format(suffix, tmp_path):
+    encoder = PrecomputedRegions(write(tmp_path, suffix))
+    assert encoder.hidden_size == 4
+    assert encoder.frozen
+    images = [encoder.load(post(name), no_pixels) for name in ("12.jpg", None, "13.jpg")]
+    features = encoder(encoder.collate(images), torch.tensor([True, False, True]))
+    assert features.regions.shape == (3, 5, 4)
+    assert features.mask.sum(1).tolist() == [3, 0, 5]
+    assert torch.equal(features.regions[0, :3], torch.from_numpy(FEATURES["12"]))
+    assert not features.regions[0, 3:].any()
+    assert torch.equal(features.pooled[0], torch.from_numpy(FEATURES["12"]).mean(0))
+    assert features.regions.dtype == torch.float32
+    assert encoder.collate([None]) is None
+    copy = pickle.loads(pickle.dumps(encoder))
+    assert torch.equal(copy.load(post("12.png"), no_pixels), images[0])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt", ".h5"])
+def test_regions_that_cannot_be_used(suffix, tmp_path):
+    encoder = PrecomputedRegions(write(tmp_path, suffix))
+    for name, message in (
+        ("absent", "no features for 'absent'"),
+        ("nan", "nan"),
+        ("none", r"\(0, 4\)"),
+        ("wide", r"\(2, 9\)"),
+    ):
+        with pytest.raises(ImageError, match=message):
+            encoder.load(post(f"{name}.jpg"), no_pixels)
+
+
+def test_by_post_and_the_first_regions(tmp_path):
+    encoder = PrecomputedRegions(write(tmp_path, ".npz"), key="post", regions=2)
+    assert encoder.load(post(None, "12"), no_pixels).shape == (2, 4)
+    assert encoder.load(post(None, "absent"), no_pixels) is None
+    with pytest.raises(ImageError):
+        encoder.load(post("12.jpg", "absent"), no_pixels)
+
+
+def test_it_builds_again_where_the_file_is_not(tmp_path):
+    path = write(tmp_path, ".npz")
+    config = to_config(PrecomputedRegions(path))
+    path.unlink()
+    again = from_config(config)
+    assert again.hidden_size == 4
+    assert again.load(post(None), no_pixels) is None
+    with pytest.raises(DatasetNotFoundError, match="no region features at"):
+        again.load(post("12.jpg"), no_pixels)
+
+
+def test_what_is_no_file_of_regions(tmp_path):
+    with pytest.raises(DatasetNotFoundError):
+        PrecomputedRegions(tmp_path / "absent.npz")
+    for name in ("broken.npz", "broken.pt", "broken.h5", "broken.csv"):
+        (tmp_path / name).write_bytes(b"nothing")
+        with pytest.raises(FormatError, match=name):
+            PrecomputedRegions(tmp_path / name)
+    np.savez(tmp_path / "flat.npz", a=np.zeros(4))
+    with pytest.raises(FormatError, match=r"the shape \(4,\)"):
+        PrecomputedRegions(tmp_path / "flat.npz")
+    np.savez(tmp_path / "empty.npz")
+    with pytest.raises(FormatError):
+        PrecomputedRegions(tmp_path / "empty.npz")
+    with pytest.raises(ConfigurationError, match="image or post"):
+        PrecomputedRegions(tmp_path / "flat.npz", key="tweet")
+    with pytest.raises(ConfigurationError, match="cannot encode a picture"):
+        PrecomputedRegions(write(tmp_path, ".pt")).transform(None)
