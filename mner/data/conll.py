@@ -64,7 +64,7 @@ def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
         if block and (line.blank or is_header(line.raw)):
             yield block
             block = []
-        if not line.blank and not line.raw.startswith(DOCUMENT_START.encode()):
+        if not line.blank and line.raw.split()[:1] != [DOCUMENT_START.encode()]:
             block.append(line)
     if block:
         yield block

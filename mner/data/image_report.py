@@ -42,7 +42,8 @@ def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
         paths: One path a post that names an image.
         folder: The image folder, for the report.
     """
-    with ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # of Pillow, about large or odd images
         states = list(pool.map(_state, paths))
     named: dict[str, list[str]] = {"missing": [], "unreadable": [], "tiny": []}
     for path, (fault, _) in zip(paths, states, strict=True):
@@ -64,8 +65,7 @@ def _state(path: Path) -> tuple[str | None, str | None]:
         return "missing", None
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
-            warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(content)) as image:
             size = image.size
             image.draft("RGB", (SMALLEST, SMALLEST))  # JPEGs decode at an eighth: fast, yet to their last byte
             image.load()

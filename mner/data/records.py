@@ -7,6 +7,7 @@ Understood are ``id``, ``image_id`` or ``image``, ``tokens`` (or ``words``), ``t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def post_from_record(record: Any, line: Line, images: Path | None = None) -> Pos
     """
     if not isinstance(record, Mapping):
         raise line.error(f"{record!r:.40}, where a JSON object was expected", 'Write {"tokens": [...], "label": [...]}')
+    _refuse_surrogates(record, line)
     if isinstance(record.get("data"), Mapping) and isinstance(record.get("annotations"), list):
         record = label_studio_task(record, line)
     key, annotation = _annotation(record, line)
@@ -54,11 +56,9 @@ def post_from_record(record: Any, line: Line, images: Path | None = None) -> Pos
     metadata = _object(record, "metadata", line) | ({"words_cut_at_entities": cuts} if cuts else {})
     for name in record.keys() - _KNOWN_KEYS:
         _set_once(metadata, name, record[name], line)
-    post = Post(
+    return Post(
         _id(record, line), words, tags, _image(record, images, line), _contexts(record, line), text, offsets, metadata
     )
-    _refuse_surrogates(post, line)
-    return post
 
 
 def _annotation(record: Mapping[str, Any], line: Line) -> tuple[str | None, Any]:
@@ -149,9 +149,9 @@ def _set_once(values: dict[str, Any], name: str, value: Any, line: Line) -> None
         raise line.error(f"two values of {name!r}", "Keep the one that is right")
 
 
-def _refuse_surrogates(post: Post, line: Line) -> None:
+def _refuse_surrogates(record: Any, line: Line) -> None:
     try:
-        "".join((post.id, *post.words, post.text or "", *post.contexts.values())).encode("utf-8")
+        json.dumps(record, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         half = error.object[error.start]
         raise line.error(f"half of an emoji ({half!r})", "Delete the half, or restore the other") from error

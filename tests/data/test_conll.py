@@ -84,6 +84,7 @@ def test_untagged(read):
     posts = read("IMGID:1\nHello\nParis\n\nIMGID:2\nhi\n")
     assert [(post.words, post.tags) for post in posts] == [(("Hello", "Paris"), None), (("hi",), None)]
     assert read("Hello\nParis\n\nhi\n")[0].words == ("Hello", "Paris")
+    assert read("Hello\n\x0b\n")[0].words == ("Hello", "\x0b")
 
 
 def test_context_behind_the_post(read):

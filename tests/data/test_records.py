@@ -171,6 +171,7 @@ def test_raw_text_without_annotation(read):
         ({"tokens": ["a"], "offsets": [[0, 1], [1, 2]]}, "1 words and 2 offsets"),
         ({"tokens": ["a"], "offsets": [3]}, "not pairs"),
         ({"tokens": ["a\ud83d"]}, "half of an emoji"),
+        ({"tokens": ["a"], "lang": {"x": "\ude00"}}, "half of an emoji"),
         ({"tokens": ["a", "b"], "entities": [[0, 3, "PER"]]}, "within the 2 words"),
         ({"tokens": ["a", "b"], "entities": [[1, 1, "PER"]]}, "within the 2 words"),
         ({"tokens": ["a", "b"], "entities": [[0, 2, "PER"], [1, 2, "LOC"]]}, "overlaps"),
