@@ -8,4 +8,13 @@ from mner.data.snapchat import Snapchat
 from mner.data.twitter2015 import Twitter2015
 from mner.data.twitter2017 import Twitter2017
 
-__all__ = ["DemoPosts", "PostDataModule", "PostFiles", "Snapchat", "Twitter2015", "Twitter2017", "iter_posts", "read_posts"]
+__all__ = [
+    "DemoPosts",
+    "PostDataModule",
+    "PostFiles",
+    "Snapchat",
+    "Twitter2015",
+    "Twitter2017",
+    "iter_posts",
+    "read_posts",
+]
