@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from pytorch_lightning import LightningDataModule
-from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from mner.data.contexts import attach_contexts, read_contexts
 from mner.data.length_buckets import LengthBuckets
@@ -156,7 +156,6 @@ class PostDataModule(LightningDataModule, ABC):
         loader = post_loader(posts, buckets, collate, self.workers, pin)
         if trainer is not None:
             loader.trainer = trainer
-            buckets.set_epoch(trainer.current_epoch)
         return loader
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -29,26 +29,31 @@ class PostLists(Dataset[list[Post]]):
 
 
 class PostLoader(DataLoader[list[Post]]):
-    """A ``DataLoader`` with the state that Lightning asks a resumable loader for.
+    """A ``DataLoader`` that goes on where an interrupted training stood.
 
-    Its own random generator keeps the global one, which dropout draws from, as it was: what follows an interruption
-    is bit for bit what would have come without.
+    It starts when the first batch is asked for, not with ``iter()``: Lightning calls that before it restores the
+    training's progress, which tells the place in the data. Its own random generator keeps the global one, which
+    dropout draws from, as it was: what follows an interruption is bit for bit what would have come without.
     """
 
     trainer: Trainer | None = None
-    buckets: LengthBuckets
 
-    def state_dict(self) -> dict[str, int]:
-        """Where training stands: the epoch, and how many of its batches are done."""
-        if self.trainer is None:
-            return {"epoch": self.buckets.epoch, "batches": 0}
-        progress = self.trainer.fit_loop.epoch_loop.batch_progress.current
-        return {"epoch": self.trainer.current_epoch, "batches": progress.processed}
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """The batches; of a training those that its trainer has not done in the present epoch."""
+        buckets = self.sampler
+        if self.trainer is not None and isinstance(buckets, LengthBuckets) and buckets.shuffle:
+            training = self.trainer.fit_loop
+            epoch = training.epoch_progress.current.processed
+            buckets.set_epoch(epoch)
+            buckets.skip(epoch, training.epoch_loop.batch_progress.current.ready)
+        yield from super().__iter__()
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where :meth:`state_dict` stood."""
-        self.buckets.set_epoch(state["epoch"])
-        self.buckets.skip(state["epoch"], state["batches"])
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing, for the trainer's progress tells all; Lightning warns of a loader that has no state."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing; see :meth:`state_dict`."""
 
 
 def post_loader(
@@ -63,7 +68,7 @@ def post_loader(
         workers: Processes that collate; 0 does it in this one.
         pin: Copy batches to pinned memory, for a GPU.
     """
-    loader = PostLoader(
+    return PostLoader(
         PostLists(posts),
         batch_size=None,
         sampler=buckets,
@@ -73,5 +78,3 @@ def post_loader(
         pin_memory=pin,
         generator=torch.Generator(),
     )
-    loader.buckets = buckets
-    return loader

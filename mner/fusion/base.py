@@ -18,6 +18,7 @@ from mner.decoders import CRF, Decoder
 from mner.decoders.entities import find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError
 from mner.fusion.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
+from mner.fusion.resumption import ExactResumption
 from mner.metrics import EntityF1
 from mner.posts import Entity
 from mner.text.characters import CharacterCNN
@@ -102,7 +103,6 @@ class FusionModule(Component, LightningModule, ABC):
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
         self._arguments.update(image_encoder=self.image_encoder, decoder=self.decoder)
-        self._random_state: dict[str, Tensor] | None = None
         to_config(self)
 
     def resize_emissions(self, hidden_size: int) -> None:
@@ -260,24 +260,25 @@ class FusionModule(Component, LightningModule, ABC):
         self.clip_gradients(optimizer, bound, gradient_clip_algorithm or "norm")
 
     def configure_callbacks(self) -> list[Callback]:
-        """The moving average of the weights, if asked for and if the model is trained."""
-        trained = self.trainer.state.fn == TrainerFn.FITTING
-        return [WeightAverage(self.weight_average)] if self.weight_average and trained else []
+        """What a training needs: an exact resumption, and the moving average of the weights if asked for."""
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return []
+        return [ExactResumption(), *([WeightAverage(self.weight_average)] if self.weight_average else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what builds the model again, and the random state, so that training resumes bit-exactly."""
+        """Keep what builds the model again."""
         config = to_config(self)
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {
             **config["init_args"],
             "_class_path": config["class_path"],
             "_instantiator": INSTANTIATOR,
         }
-        checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
+        if "callbacks" not in checkpoint:  # weights alone, for which Lightning does not ask the callbacks
+            average = next((each for each in self.trainer.callbacks if isinstance(each, WeightAverage)), None)  # type: ignore[attr-defined]
+            checkpoint["state_dict"] = (average and average.average_state()) or checkpoint["state_dict"]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other labels; remember the random state if training goes on.
+        """Refuse a checkpoint of other labels.
 
         Raises:
             CheckpointError: If the checkpoint's labels differ from the model's, in kind or in order.
@@ -288,16 +289,6 @@ class FusionModule(Component, LightningModule, ABC):
                 f"the checkpoint was trained with the labels {labels}, in this order, but the model has {self.labels}; "
                 "load it with mner.load_model, which takes the labels from the checkpoint, or train anew"
             )
-        if self._trainer is not None:
-            self._random_state = checkpoint.get("random_state")
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set the random state that the interrupted run had at this step."""
-        if self._random_state is not None:
-            torch.set_rng_state(self._random_state["cpu"].cpu())
-            if self.device.type == "cuda" and "cuda" in self._random_state:
-                torch.cuda.set_rng_state(self._random_state["cuda"].cpu(), self.device)
-            self._random_state = None
 
     def _log_metrics(self, stage: str, metrics: nn.ModuleDict) -> None:
         for convention, metric in metrics.items():

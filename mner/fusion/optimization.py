@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -79,7 +80,38 @@ class WeightAverage(WeightAveraging):
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
+        self._swapped = False
         super().__init__(use_buffers=False, multi_avg_fn=self._average)
+
+    def average_state(self) -> dict[str, Any] | None:
+        """The averaged weights, or ``None`` where the model itself holds them: after training and in validation."""
+        if self._average_model is None or self._swapped:
+            return None
+        return self._average_model.module.state_dict()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Save the average as the model, and the weights in training beside it."""
+        if self._average_model is None:
+            return
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._swapped:
+            average, current = checkpoint["current_model_state"], checkpoint["state_dict"]
+            checkpoint["state_dict"], checkpoint["current_model_state"] = average, current
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Take both up again, if training goes on."""
+        if self._average_model is not None:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the average in the model, also where there was nothing left to train, and let go of it."""
+        if self._average_model is not None:
+            self._copy_average_to_current(pl_module)
+        self._average_model = None
+
+    def _swap_models(self, pl_module: LightningModule) -> None:
+        super()._swap_models(pl_module)
+        self._swapped = not self._swapped
 
     def _average(self, averaged: list[Tensor], current: list[Tensor], _: Tensor | int) -> None:
         updates = self._latest_update_step

@@ -1,0 +1,121 @@
+"""What an interrupted training needs, beside what Lightning keeps, to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+RandomState = dict[str, Tensor]
+
+
+class ExactResumption(Callback):
+    """Makes a resumed training end with the weights of an uninterrupted one, bit for bit on a CPU.
+
+    Lightning's checkpoints hold weights, optimizer, schedule and progress; :class:`mner.data.loader.PostLoader` takes
+    its place in the data from the progress. What they lack is seen to here:
+
+    * The random state that dropout draws from, as it was before the first optimizer step that is not done. An
+      exception in the middle of a step leaves it further on, yet the whole step is done again.
+    * A validation that was cut off is run again from its first batch, for its counts are lost.
+    * The first Ctrl-C waits for the batch at hand, for half an optimizer step cannot be undone; a second one does not.
+
+    Several processes go on with the random state of the first, and their Ctrl-C is left to Lightning.
+    """
+
+    def __init__(self) -> None:
+        self._restored: RandomState | None = None
+        self._step_start: RandomState = {}
+        self._validation_open = False
+        self._stop_asked = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take over Ctrl-C."""
+        self._stop_asked = False
+        main = threading.current_thread() is threading.main_thread()
+        if main and trainer.world_size == 1 and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._ask_to_stop)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Set the random state that the interrupted run had here, and remember where an optimizer step begins."""
+        self._stop_if_asked()
+        if self._restored is not None:
+            _set_random_state(self._restored, pl_module.device)
+            self._restored = None
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._step_start = _random_state(pl_module.device)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on a checkpoint is one of an unfinished validation."""
+        self._validation_open = not trainer.sanity_checking
+
+    def on_validation_batch_start(self, *_: Any) -> None:
+        """Stop here if Ctrl-C was pressed."""
+        self._stop_if_asked()
+
+    def on_validation_end(self, *_: Any) -> None:
+        """The validation is finished."""
+        self._validation_open = False
+
+    def on_train_end(self, *_: Any) -> None:
+        """Give Ctrl-C back."""
+        self._give_back()
+        self._stop_if_asked()
+
+    def on_exception(self, *_: Any) -> None:
+        """Give Ctrl-C back."""
+        self._give_back()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keep the random state, and let the progress point to the beginning of what is not finished."""
+        loops = checkpoint["loops"]["fit_loop"]
+        batches = loops["epoch_loop.batch_progress"]
+        done = batches["current"]["processed"]
+        excess = done % trainer.accumulate_grad_batches
+        unfinished = batches["current"]["started"] > done or (excess > 0 and not batches["is_last_batch"])
+        if unfinished:
+            batches["is_last_batch"] = False
+            if excess:
+                for counts in (batches["total"], batches["current"]):
+                    counts.update(dict.fromkeys(counts, counts["processed"] - excess))
+        if self._validation_open:
+            validation = loops["epoch_loop.val_loop.batch_progress"]
+            validation["current"] = dict.fromkeys(validation["current"], 0)
+            # These counts are how Lightning tells that a validation was cut off.
+            validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+        now = self._step_start if unfinished else _random_state(pl_module.device)
+        checkpoint["random_state"] = self._restored or now
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Remember the random state until the first step."""
+        self._restored = checkpoint.get("random_state")
+
+    def _ask_to_stop(self, *_: Any) -> None:
+        self._stop_asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _stop_if_asked(self) -> None:
+        if self._stop_asked:
+            self._stop_asked = False
+            raise KeyboardInterrupt
+
+    def _give_back(self) -> None:
+        if signal.getsignal(signal.SIGINT) == self._ask_to_stop:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _random_state(device: torch.device) -> RandomState:
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(state: RandomState, device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
