@@ -71,24 +71,22 @@ def best_path(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
         Label indices, shape ``(B, W)``, zero where ``mask`` is false.
     """
     words, over = emissions.shape[1:]
-    emissions, mask, chain = _words_first(emissions, mask, chain)
+    scores, mask, chain = _words_first(emissions, mask, chain)
     transitions = chain.transitions.unsqueeze(-1)
-    steps = emissions.unbind()
-    scores = [chain.start.unsqueeze(1) + steps[0]]
-    for step in steps[1:]:
-        scores.append((scores[-1].unsqueeze(1) + transitions).amax(0) + step)
+    scores[0] += chain.start.unsqueeze(1)
+    for previous, score in zip(scores.unsqueeze(2).unbind(), scores.unbind()[1:], strict=False):
+        score += (previous + transitions).amax(0)
 
     # One label more, "the post is over", is certain on padding and impossible on words, and what comes before it gets
     # the end score: so the trace back needs no case for posts of different lengths.
-    is_over = torch.full_like(emissions[:, :1], torch.inf).masked_fill(mask.unsqueeze(1), -torch.inf)
+    scores = pad(scores.transpose(1, 2), (0, 1), value=torch.inf)
+    scores[:, :, over].masked_fill_(mask, -torch.inf)
     before = pad(chain.transitions.t(), (0, 1, 0, 1))
     before[over, :over] = chain.end
-    tag = torch.full_like(mask[0], over, dtype=torch.long)
-    path = []
-    for score in torch.cat([torch.stack(scores), is_over], dim=1).flip(0).transpose(1, 2).contiguous().unbind():
-        tag = (before.index_select(0, tag) + score).argmax(1)
-        path.append(tag)
-    return torch.stack(path).flip(0).masked_fill(~mask, 0).t()[:, :words]
+    path = [torch.full_like(mask[0], over, dtype=torch.long)]
+    for score in reversed(scores.unbind()):
+        path.append(before.index_select(0, path[-1]).add_(score).argmax(1))
+    return torch.stack(path[:0:-1]).masked_fill(~mask, 0).t()[:, :words]
 
 
 def marginals(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
@@ -182,7 +180,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
             total = paths.logsumexp(1, keepdim=True)
             words = (paths - total).exp().scatter_add(1, tags.unsqueeze(1), -torch.ones_like(real).unsqueeze(1))
             lefts = forward * LOG2_E
-            rights = ((backward - total) * LOG2_E).masked_fill(~mask.unsqueeze(1), -torch.inf)
+            rights = (backward - total).mul_(LOG2_E).masked_fill_(~mask.unsqueeze(1), -torch.inf)
             between = (transitions * LOG2_E).unsqueeze(-1)
             counts = torch.zeros_like(real[0]).expand(*transitions.shape, -1)
             for left, right in zip(lefts[:-1].split(BLOCK), rights[1:].split(BLOCK), strict=True):
@@ -201,16 +199,17 @@ class _NegativeLogLikelihood(torch.autograd.Function):
 
 
 def _words_first(emissions: Tensor, mask: Tensor, chain: Chain) -> tuple[Tensor, Tensor, Chain]:
-    """Bring emissions to ``(W, L, B)`` and the mask to ``(W, B)``, with W at least 1, in float32 or float64.
+    """Copy emissions to ``(W, L, B)`` and the mask to ``(W, B)``, with W at least 1, in float32 or float64.
 
     Each word's largest emission is subtracted, which changes no probability and keeps sums small.
     """
     dtype = torch.promote_types(torch.promote_types(emissions.dtype, chain.transitions.dtype), torch.float32)
-    missing = int(emissions.shape[1] == 0)
-    mask = pad(mask.t(), (0, 0, 0, missing))
-    emissions = pad(emissions.to(dtype).permute(1, 2, 0), (0, 0, 0, 0, 0, missing))
-    emissions = emissions.masked_fill(~mask.unsqueeze(1), 0).contiguous()
-    emissions = emissions - emissions.detach().amax(1, keepdim=True)
+    if emissions.shape[1] == 0:
+        emissions, mask = pad(emissions, (0, 0, 0, 1)), pad(mask, (0, 1))
+    mask = mask.t()
+    emissions = emissions.permute(1, 2, 0).to(dtype, copy=True, memory_format=torch.contiguous_format)
+    emissions.masked_fill_(~mask.unsqueeze(1), 0)
+    emissions -= emissions.detach().amax(1, keepdim=True)
     return emissions, mask, Chain(*(part.to(dtype) for part in chain))
 
 
@@ -227,14 +226,14 @@ def _forward_backward(emissions: Tensor, mask: Tensor, chain: Chain) -> tuple[Te
     The backward sums are forward sums of the reversed posts, so one loop makes both. Both are ``(W, L, B)``, in log
     space, and meaningless where ``mask`` is false.
     """
-    steps = (torch.stack([emissions, _reversed(emissions, mask)], dim=1) * LOG2_E).unbind()
+    steps = torch.stack([emissions, _reversed(emissions, mask)], dim=1).mul_(LOG2_E).unbind()
     transitions = (torch.stack([chain.transitions, chain.transitions.t()]) * LOG2_E).unsqueeze(-1)
     sums = [(torch.stack([chain.start, chain.end]) * LOG2_E).unsqueeze(-1) + steps[0]]
     for step in steps[1:]:
         scores = sums[-1].unsqueeze(2) + transitions
         largest = scores.detach().amax(1, keepdim=True)
         sums.append((scores - largest).exp2().sum(1).log2() + largest.squeeze(1) + step)
-    forward, backward = (torch.stack(sums) / LOG2_E).unbind(1)
+    forward, backward = torch.stack(sums).div_(LOG2_E).unbind(1)
     return forward, _reversed(backward, mask)
 
 
