@@ -246,7 +246,7 @@ class FusionModule(Component, LightningModule, ABC):
             parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))
         parts.append((self, self.new_layer_lr, self.weight_decay))
         groups = parameter_groups(parts, self.named_parameters())
-        # Lightning clips no gradients in mixed precision under an optimizer that may unscale them itself, as a fused one may.
+        # In mixed precision Lightning refuses to clip under an optimizer that may unscale gradients itself.
         fused = self.device.type in ("cpu", "cuda") and not str(self.trainer.precision).endswith("mixed")
         return optimizer_and_schedule(groups, self.warmup, int(self.trainer.estimated_stepping_batches), fused)
 
