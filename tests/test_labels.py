@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -166,3 +168,21 @@ def test_check_tags_names_the_stranger_and_its_like():
 def test_unknown_options(call):
     with pytest.raises(ConfigurationError, match=r"expected .* to be one of"):
         call()
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("file", "conlleval", "strict"),
+    [
+        ("twitter2015/train.txt", 6352, 6166),
+        ("twitter2015/valid.txt", 1594, 1541),
+        ("twitter2017/train.txt", 6049, 6049),
+        ("twitter2017/valid.txt", 1324, 1324),
+    ],
+)
+def test_the_entities_of_the_published_files(file, conlleval, strict):
+    text = (Path(os.environ["MNER_DATA"]) / file).read_text(encoding="utf-8")
+    posts = [[line.split("\t")[1] for line in post.split("\n") if "\t" in line] for post in text.split("IMGID:")]
+    assert sum(len(spans(tags)) for tags in posts) == conlleval
+    assert sum(len(spans(tags, "strict")) for tags in posts) == strict
+    assert sum(len(spans(repair(tags), "strict")) for tags in posts) == conlleval

@@ -175,18 +175,18 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         score = score + (transitions.flatten()[pairs] * real[1:]).sum(0)
         score = score + start[tags[0]] + end[tags.gather(0, last)[0]]
 
-        if any(ctx.needs_input_grad):  # type: ignore[attr-defined]
-            paths = forward + backward - emissions
-            total = paths.logsumexp(1, keepdim=True)
-            words = (paths - total).exp().scatter_add(1, tags.unsqueeze(1), -torch.ones_like(real).unsqueeze(1))
-            lefts = forward * LOG2_E
-            rights = (backward - total).mul_(LOG2_E).masked_fill_(~mask.unsqueeze(1), -torch.inf)
-            between = (transitions * LOG2_E).unsqueeze(-1)
-            counts = torch.zeros_like(real[0]).expand(*transitions.shape, -1)
-            for left, right in zip(lefts[:-1].split(BLOCK), rights[1:].split(BLOCK), strict=True):
-                counts = counts + (left.unsqueeze(2) + between + right.unsqueeze(1)).exp2().sum(0)
-            counts = counts.flatten(0, 1).scatter_add(0, pairs, -real[1:]).view_as(counts)
-            ctx.save_for_backward(words * real.unsqueeze(1), counts, last)
+        # Expected counts, of labels and of pairs of labels, less the observed ones.
+        paths = forward + backward - emissions
+        total = paths.logsumexp(1, keepdim=True)
+        words = (paths - total).exp().scatter_add(1, tags.unsqueeze(1), -torch.ones_like(real).unsqueeze(1))
+        lefts = forward * LOG2_E
+        rights = (backward - total).mul_(LOG2_E).masked_fill_(~mask.unsqueeze(1), -torch.inf)
+        between = (transitions * LOG2_E).unsqueeze(-1)
+        counts = torch.zeros_like(real[0]).expand(*transitions.shape, -1)
+        for left, right in zip(lefts[:-1].split(BLOCK), rights[1:].split(BLOCK), strict=True):
+            counts = counts + (left.unsqueeze(2) + between + right.unsqueeze(1)).exp2().sum(0)
+        counts = counts.flatten(0, 1).scatter_add(0, pairs, -real[1:]).view_as(counts)
+        ctx.save_for_backward(words * real.unsqueeze(1), counts, last)
         return (final.logsumexp(0) - score) * real[0]
 
     @staticmethod
