@@ -6,39 +6,50 @@ import os
 import shlex
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, OnExceptionCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only
 
 import mner.data
 import mner.decoders
 import mner.fusion
-import mner.text  # noqa: F401
+import mner.text
+import mner.vision  # noqa: F401  (the classes of all these are the choices)
+from mner.cli.interruption import InterruptionCheckpoint
 from mner.data.datamodule import PostDataModule
-from mner.errors import CheckpointError, DatasetNotFoundError
+from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
-from mner.inference.load import load_model
+from mner.inference.load import load_checkpoint, load_model
 from mner.inference.results import ResultsWriter
+from mner.plugins import load_plugins
 
 RUN_FOLDER_VARIABLE = "MNER_RUN_FOLDER"
-INTERRUPTED = "interrupted"
+# Said at every start, and nothing a user of the command line can act on.
+SILENCED = (
+    ".*does not have many workers.*",
+    ".*smaller than the logging interval.*",
+    ".*exists and is not empty.*",
+    ".*Couldn't infer the batch indices.*",
+    ".*args parameter is intended to run from within Python.*",
+    ".*isinstance.treespec, LeafSpec.*",
+)
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run one of the four commands."""
-    for plugin in entry_points(group="mner.plugins"):
-        plugin.load()
-    # Said at every start, and nothing a user of the command line can act on.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-    warnings.filterwarnings("ignore", message=".*Couldn't infer the batch indices.*")
-    TrainingCommandLine(list(arguments))
+    load_plugins()
+    for message in SILENCED:
+        warnings.filterwarnings("ignore", message=message)
+    try:
+        TrainingCommandLine(list(arguments))
+    finally:
+        os.environ.pop(RUN_FOLDER_VARIABLE, None)
 
 
 class TrainingCommandLine(LightningCLI):
@@ -62,11 +73,14 @@ class TrainingCommandLine(LightningCLI):
             args=arguments,
         )
 
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The command at hand: to declare the options of all four takes a second."""
+        return {self.command: LightningCLI.subcommands()[self.command]}
+
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        self.preparing = subcommand
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         if subcommand != "fit":
-            parser.set_defaults({"return_predictions": False} if subcommand == "predict" else {})
+            parser.set_defaults({"return_predictions": False} if subcommand == "predict" else {"verbose": False})
         return parser
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -75,12 +89,13 @@ class TrainingCommandLine(LightningCLI):
             "--run_folder",
             type=str | None,
             default=None,
-            help="Where checkpoints, logs, the config and the results go (default: runs/0, runs/1, ...).",
+            help="Where checkpoints, logs, the config and the results go (default: that of the checkpoint, or else "
+            "runs/0, runs/1, ...).",
         )
         parser.add_lightning_class_args(Trainer, "trainer")
         parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
         parser.add_lightning_class_args(PostDataModule, "data", subclass_mode=True)
-        if self.preparing == "fit":
+        if self.command == "fit":
             parser.add_lightning_class_args(FusionModule, "model", subclass_mode=True)
             parser.link_arguments("data.labels", "model.init_args.labels", apply_on="instantiate")
             parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
@@ -99,56 +114,69 @@ class TrainingCommandLine(LightningCLI):
                 {"early_stopping.monitor": "val/f1", "early_stopping.mode": "max", "early_stopping.patience": 20}
             )
         else:
-            parser.add_argument(
-                "--model", type=Any, default=None, help="Ignored, so that the configs of a training can be given."
-            )
+            for name in ("model", "checkpoint", "early_stopping"):
+                text = "Ignored, so that the configs of a training can be given."
+                parser.add_argument(f"--{name}", type=Any, default=None, help=text)
 
     def _parse_ckpt_path(self) -> None:
         """Leave the model's options as they were given: Lightning would let the checkpoint's override them."""
 
     def before_instantiate_classes(self) -> None:
-        """Choose the run folder, and send the logs and checkpoints there."""
+        """Choose the run folder.
+
+        Raises:
+            ConfigurationError: If a new training would overwrite another one.
+        """
         config = self.config[self.command]
-        self.folder = Path(os.environ.get(RUN_FOLDER_VARIABLE) or config.run_folder or self._new_folder(config))
+        self.folder = Path(os.environ.get(RUN_FOLDER_VARIABLE) or config.run_folder or _new_folder(config.ckpt_path))
         # Processes that Lightning starts for further devices run this again and must find the same folder.
         os.environ[RUN_FOLDER_VARIABLE] = str(self.folder)
-        if self.command == "fit":
-            if config.checkpoint.dirpath is None:
-                config.checkpoint.dirpath = str(self.folder)
-            if config.trainer.logger is None:
-                config.trainer.logger = _loggers(self.folder)
-        elif config.trainer.logger is None:
-            config.trainer.logger = False
-
-    def _new_folder(self, config: Any) -> Path:
-        if self.command != "fit" and config.ckpt_path:
-            return Path(config.ckpt_path).parent
-        taken = [int(path.name) for path in Path("runs").glob("*") if path.name.isdigit()]
-        return Path("runs") / str(max(taken, default=-1) + 1)
+        if self.command != "fit":
+            self.save_config_callback = None
+        elif not config.ckpt_path and any(self.folder.glob("*.ckpt")):
+            raise ConfigurationError(
+                f"{self.folder} holds the checkpoints of a training; give another --run_folder, "
+                f"or go on with it: --ckpt_path {self.folder / 'last.ckpt'}"
+            )
 
     def instantiate_classes(self) -> None:
         """Build everything; for a scoring command take the model from its checkpoint."""
-        if self.command == "fit":
-            super().instantiate_classes()
-            return
-        config = self.config[self.command]
-        if not config.ckpt_path:
-            raise CheckpointError(f"mner {self.command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
-        self.config_init = self.parser.instantiate_classes(self.config)
+        placed = self._placed()
+        path = placed[self.command].ckpt_path
+        if self.command != "fit":
+            if not path:
+                raise CheckpointError(f"mner {self.command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
+            self.model = load_model(path)
+            say(f"model: {type(self.model).__name__} from {path}, labels {', '.join(self.model.labels)}")
+            if placed[self.command].model is not None:
+                say("the model of the configs is ignored: a checkpoint holds its own")
+        elif path:
+            load_checkpoint(path)  # a fault shows here, before anything is built
+        self.config_init = self.parser.instantiate_classes(placed)
         self.datamodule = self._get(self.config_init, "data")
-        self.model = load_model(config.ckpt_path)
+        if self.command == "fit":
+            self.model = self._get(self.config_init, "model")
         self.trainer = self.instantiate_trainer()
-        say(f"model: {type(self.model).__name__} from {config.ckpt_path}, labels {', '.join(self.model.labels)}")
-        if config.model is not None:
-            say("the model of the configs is ignored: a checkpoint holds its own")
+
+    def _placed(self) -> Namespace:
+        """The config with all that is written sent to the run folder; the config that is saved names no folder."""
+        placed = self.config.clone()
+        config = placed[self.command]
+        config.trainer.default_root_dir = config.trainer.default_root_dir or str(self.folder)
+        if self.command == "fit":
+            config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.folder)
+            if config.trainer.logger is None:
+                _keep_metrics(self.folder)
+                config.trainer.logger = _loggers(self.folder)
+        elif config.trainer.logger is None:
+            config.trainer.logger = False
+        return placed
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer with a writer of results, and a checkpoint of what an interruption leaves."""
-        trainer = super().instantiate_trainer(**kwargs)
-        self.results = ResultsWriter(self.folder)
-        trainer.callbacks.append(self.results)  # type: ignore[attr-defined]
-        if self.command == "fit":
-            trainer.callbacks.append(OnExceptionCheckpoint(self.folder, INTERRUPTED))  # type: ignore[attr-defined]
+        trainer: Trainer = super().instantiate_trainer(**kwargs)
+        self.interruption = InterruptionCheckpoint(self.folder / "interrupted.ckpt")
+        trainer.callbacks += [ResultsWriter(self.folder), self.interruption]  # type: ignore[attr-defined]
         return trainer
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
@@ -159,17 +187,21 @@ class TrainingCommandLine(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Train; an interruption leaves a checkpoint and says how to go on."""
-        self.trainer.fit(**kwargs)
-        if self.trainer.interrupted:
-            path = self.folder / f"{INTERRUPTED}.ckpt"
-            say(f"interrupted; to go on, repeat the command with --run_folder {self.folder} --ckpt_path {path}")
+        try:
+            self.trainer.fit(**kwargs)
+        except SystemExit as stop:  # what Lightning makes of Ctrl-C and of SIGTERM, with a status of success
+            raise KeyboardInterrupt from stop
+        finally:
+            if self.interruption.saved:
+                say(f"interrupted; to go on, repeat the command with --ckpt_path {self.interruption.path}")
 
     def after_fit(self) -> None:
         """Score the best weights on the test split, or on the validation split where there is no test."""
-        if self.trainer.interrupted or self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
         if not best:
+            say(f"nothing was validated, so no checkpoint is the best one; the last is in {self.folder}")
             return
         model = load_model(best)
         try:
@@ -193,6 +225,24 @@ class TrainingCommandLine(LightningCLI):
 def say(message: str) -> None:
     """Print a line, in the first process alone."""
     print(message)
+
+
+def _new_folder(checkpoint: str | None) -> Path:
+    """The folder of the checkpoint that is gone on with or scored, or else the next of runs/0, runs/1, ..."""
+    if checkpoint:
+        return Path(checkpoint).parent
+    taken = [int(path.name) for path in Path("runs").glob("*") if path.name.isdigit()]
+    return Path("runs") / str(max(taken, default=-1) + 1)
+
+
+@rank_zero_only
+def _keep_metrics(folder: Path) -> None:
+    """Put aside the curves of an earlier part of the training, which the logger would delete."""
+    file = folder / "metrics.csv"
+    if file.exists():
+        names = (folder / f"metrics.part_{part}.csv" for part in count(1))
+        kept = file.rename(next(name for name in names if not name.exists()))
+        print(f"the metrics logged before are in {kept}")
 
 
 def _loggers(folder: Path) -> list[dict[str, Any]]:

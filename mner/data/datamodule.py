@@ -101,10 +101,15 @@ class PostDataModule(LightningDataModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs, so that a fault shows before the first step."""
-        needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "valid"), "validate": ("valid",)}
-        for split in needed.get(stage, ("test",)):
+        for split in self.stage_splits(stage):
             posts = self.posts(split)
             rank_zero_info(f"{type(self).__name__}: {len(posts)} {split} posts")
+
+    @staticmethod
+    def stage_splits(stage: str) -> tuple[Split, ...]:
+        """The splits that a stage of the trainer reads: ``fit``, ``validate``, ``test`` or ``predict``."""
+        needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "valid"), "validate": ("valid",)}
+        return needed.get(stage, ("test",))
 
     def train_dataloader(self) -> PostLoader:
         """Shuffled length buckets of the training posts."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
@@ -23,7 +24,10 @@ from mner.metrics import EntityF1
 from mner.posts import Entity
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
+from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
+from mner.vision.loading import ImageLoader
+from mner.vision.post_images import PostImages
 from mner.words import marks_stand_alone
 
 INSTANTIATOR = "pytorch_lightning.cli.instantiate_module"
@@ -51,6 +55,10 @@ class FusionModule(Component, LightningModule, ABC):
         gradient_clip: Largest gradient norm; the trainer's own setting goes first.
         weight_average: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
         split_marks: Whether raw text is cut before ``#`` and ``@``, as Twitter-2017 is; found in the training posts.
+        feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
+            runs that name it; not part of a checkpoint.
+        half_precision_cache: Keep them in half precision.
+        on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
 
     Raises:
         ConfigurationError: If parts do not combine or a number is out of range.
@@ -76,6 +84,9 @@ class FusionModule(Component, LightningModule, ABC):
         gradient_clip: float = 1.0,
         weight_average: float = 0.0,
         split_marks: bool | None = None,
+        feature_cache: str | None = None,
+        half_precision_cache: bool = False,
+        on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
         super().__init__()
         if "O" not in labels or len(set(labels)) < len(labels):
@@ -87,6 +98,7 @@ class FusionModule(Component, LightningModule, ABC):
         self.labels = list(labels)
         self.text_encoder = text_encoder
         self.image_encoder = _image_encoder(image_encoder)
+        self.images = _post_images(self.image_encoder, feature_cache, half_precision_cache, on_bad_image)
         self.characters = characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
@@ -102,7 +114,7 @@ class FusionModule(Component, LightningModule, ABC):
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
-        self._arguments.update(image_encoder=self.image_encoder, decoder=self.decoder)
+        self._arguments.update(image_encoder=self.image_encoder, decoder=self.decoder, feature_cache=None)
         to_config(self)
 
     def resize_emissions(self, hidden_size: int) -> None:
@@ -172,7 +184,32 @@ class FusionModule(Component, LightningModule, ABC):
     @property
     def collator(self) -> Collator:
         """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
-        return Collator(self.text_encoder.word_pieces, self.labels, self.characters)
+        return Collator(self.text_encoder.word_pieces, self.labels, self.characters, self.images)
+
+    def setup(self, stage: str) -> None:
+        """Tell where the data module's images lie, and compute the features that the cache does not hold."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        if self.images is None or not hasattr(datamodule, "stage_splits"):
+            return
+        splits = datamodule.stage_splits(stage)
+        self.images.stay_inside([datamodule.split_images(split) for split in splits])
+        if self.images.cache is not None:
+            paths = [post.image for split in splits for post in datamodule.posts(split) if post.image is not None]
+            device = self.trainer.strategy.root_device
+            self.images.cache.fill(paths, self.images.loader, device=device, progress=self.trainer.is_global_zero)
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Note which images of the batch could be used."""
+        if self.images is not None and batch.image_mask is not None:
+            self.images.record(batch.posts, batch.image_mask)
+        return batch
+
+    def teardown(self, stage: str) -> None:
+        """Name, once, the images that could not be used."""
+        if self.images is not None:
+            summary = self.images.summary()
+            if summary.bad:
+                rank_zero_warn(str(summary))
 
     def on_fit_start(self) -> None:
         """Look in the training posts how their words were cut, so that new posts are cut alike."""
@@ -304,6 +341,15 @@ def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | N
     from mner.vision.registry import create_image_encoder
 
     return create_image_encoder(image_encoder)
+
+
+def _post_images(
+    encoder: ImageEncoder | None, folder: str | None, half: bool, on_bad_image: Literal["mask", "error"]
+) -> PostImages | None:
+    if encoder is None:
+        return None
+    cache = None if folder is None else FeatureCache(folder, encoder, half)
+    return PostImages(encoder, ImageLoader(on_bad_image=on_bad_image), cache)
 
 
 def _metrics(labels: Sequence[str]) -> dict[str, EntityF1]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,12 @@ class PostImages:
                 return None, self.cache.read(keys), torch.tensor([key is not None for key in keys])
             images = [self._load(post) if key else image for post, key, image in zip(posts, keys, images, strict=True)]
         return self.encoder.collate(images), None, torch.tensor([image is not None for image in images])
+
+    def stay_inside(self, folders: Iterable[Path | None]) -> None:
+        """Read no file outside the folder that holds all of these; no change where none is known."""
+        known = [str(folder.resolve()) for folder in folders if folder is not None]
+        if known:
+            self.loader = replace(self.loader, root=Path(os.path.commonpath(known)))
 
     def record(self, posts: Sequence[Post], image_mask: Tensor) -> None:
         """Note which images could be used, in the process that reports.
