@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     contact_sheet(one_of_each_style(arguments.seed)).save(arguments.folder / "demo_styles.png", optimize=True)
     with tempfile.TemporaryDirectory() as folder:
-        posts = same_words(arguments.seed, folder)
+        posts = sorted(same_words(arguments.seed, folder), key=lambda post: TYPES.index(post.metadata["shown"]))
         for post in posts:
             print(" ".join(post.words), post.metadata["mentions"][0]["type"], post.contexts["caption"], sep=" | ")
         pictures = [Image.open(post.image) for post in posts if post.image is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import fsum
 
 from mner.data.demo.names import AMBIGUOUS, NOVEL_AMBIGUOUS
 from mner.errors import DataError
@@ -59,7 +60,7 @@ def text_only_ceiling(posts: Iterable[Post]) -> TextOnlyCeiling:
     best = [(max(types.values()), types.total()) for types in places.values()]
     return TextOnlyCeiling(
         mentions=len(chances),
-        expected=sum(chances) / len(chances),
+        expected=fsum(chances) / len(chances),
         attained=sum(right for right, _ in best) / len(chances),
         ambiguous_f1=_best_f1(best, 0),
         overall_f1=_best_f1(best, plain),

@@ -18,7 +18,8 @@ SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (4, 5))
 def draw_scene(scene: Scene) -> Image.Image:
     """Draw a scene.
 
-    Size, shape, noise and light come from the seed alone, so that they tell nothing about what is shown.
+    Size and shape come from the seed alone, noise and light from the same odds for everything, so that they tell
+    nothing about what is shown.
 
     Returns:
         An RGB picture, its longer side between 180 and 360 pixels.

@@ -22,7 +22,7 @@ class Look:
     shirt: Colour
 
     @classmethod
-    def random(cls, rng: random.Random, noun: str, shirt: Colour) -> Look:
+    def chosen(cls, rng: random.Random, noun: str, shirt: Colour) -> Look:
         """A person of a noun; ``people`` and ``singer`` are men or women."""
         noun = noun if noun in ("man", "woman") else rng.choice(("man", "woman"))
         return cls(noun, vary(rng, rng.choice(SKIN), 8), vary(rng, rng.choice(HAIR), 8), vary(rng, shirt, 10))
@@ -119,7 +119,7 @@ def portrait(pen: Pen, width: float, rng: random.Random, noun: str, colour: Colo
     bust(
         pen.at(rng.uniform(0.38, 0.62) * width, 0.6 + rng.uniform(0, 0.12), scale, turned),
         rng,
-        Look.random(rng, noun, colour),
+        Look.chosen(rng, noun, colour),
     )
 
 
@@ -129,7 +129,7 @@ def standing(pen: Pen, width: float, rng: random.Random, noun: str, colour: Colo
     figure(
         pen.at(rng.uniform(0.35, 0.65) * width, 1.24 * scale + rng.uniform(0.01, 0.06), scale),
         rng,
-        Look.random(rng, noun, colour),
+        Look.chosen(rng, noun, colour),
     )
 
 
@@ -141,13 +141,13 @@ def group(pen: Pen, width: float, rng: random.Random, noun: str, colour: Colour)
     for index in range(number):
         x = width * (index + 0.5 + rng.uniform(-0.1, 0.1)) / number
         y = (1 - 3.85 * scale if whole else 0.68) + rng.uniform(-0.05, 0.03)
-        (figure if whole else bust)(pen.at(x, y, scale), rng, Look.random(rng, noun, colour))
+        (figure if whole else bust)(pen.at(x, y, scale), rng, Look.chosen(rng, noun, colour))
 
 
 def singer(pen: Pen, width: float, rng: random.Random, noun: str, colour: Colour) -> None:
     """One person with a microphone at the mouth."""
     scale = rng.uniform(0.3, 0.42)
-    look = Look.random(rng, noun, colour)
+    look = Look.chosen(rng, noun, colour)
     body = pen.at(rng.uniform(0.4, 0.6) * width, rng.uniform(0.55, 0.65), scale, rng.uniform(-0.15, 0.15))
     bust(body, rng, look)
     side = rng.choice((-1, 1))
@@ -160,7 +160,7 @@ def singer(pen: Pen, width: float, rng: random.Random, noun: str, colour: Colour
 
 def selfie(pen: Pen, width: float, rng: random.Random, noun: str, colour: Colour) -> None:
     """A face that fills the picture, and the arm that holds the camera."""
-    look = Look.random(rng, noun, colour)
+    look = Look.chosen(rng, noun, colour)
     scale = rng.uniform(0.52, 0.66)
     body = pen.at(rng.uniform(0.42, 0.58) * width, rng.uniform(0.86, 0.96), scale, rng.uniform(-0.2, 0.2))
     bust(body, rng, look)
@@ -176,7 +176,7 @@ def team(pen: Pen, width: float, rng: random.Random, noun: str, colour: Colour) 
     for row, y in enumerate((0.42, 0.74)):
         for index in range(number + row):
             x = width * (index + (0.5 if row else 1.0)) / (number + 1)
-            bust(pen.at(x, y + rng.uniform(-0.02, 0.02), scale), rng, Look.random(rng, noun, colour))
+            bust(pen.at(x, y + rng.uniform(-0.02, 0.02), scale), rng, Look.chosen(rng, noun, colour))
 
 
 DRAWERS = {
