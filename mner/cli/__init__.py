@@ -15,6 +15,7 @@ COMMANDS = {
     "test": ("mner.cli.training", "score a checkpoint on the test split"),
     "predict": ("mner.cli.training", "find the entities of a data set's test posts, annotated or not"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
+    "cache": ("mner.cli.cache", "compute the image features of a training ahead"),
     "check-data": ("mner.cli.check_data", "say what one must know of a data set before training on it"),
 }
 
@@ -47,10 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.path.insert(0, str(Path.cwd()))
     try:
         return import_module(COMMANDS[given[0]][0]).run(given) or 0
-    except MNERError as error:
+    except Exception as error:  # whatever its kind, a traceback helps no newcomer
         if debug:
             raise
-        print(f"mner {given[0]}: error: {error}", file=sys.stderr)
+        said = f"{error}" if isinstance(error, MNERError) else f"{type(error).__name__}: {error} (--debug tells where)"
+        print(f"mner {given[0]}: error: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
