@@ -49,6 +49,9 @@ def run(arguments: Sequence[str]) -> int:
     from mner.inference.load import load
 
     tagger = load(options.checkpoint, options.device or _best_device())
+    images = tagger.model.images
+    if images is not None:
+        images.stay_inside([options.images])
     bad_lines: list[FormatError] = []
 
     def report(error: FormatError) -> None:
@@ -58,12 +61,14 @@ def run(arguments: Sequence[str]) -> int:
     source = sys.stdin.buffer if options.file == "-" else Path(options.file)
     # Whoever types posts wants each answer at once.
     window, batch_size = (1, 1) if options.file == "-" and sys.stdin.isatty() else (options.window, options.batch_size)
-    posts = iter_posts(source, images=options.images, format=options.format, on_error=report)
+    posts = iter_posts(source, images=options.images and options.images.absolute(), format=options.format, on_error=report)
     with _output(options.output) as output:
         for prediction in tqdm(tagger.stream(posts, batch_size, window), unit=" posts", disable=None):
             output.write(json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n")
             if window == 1:
                 output.flush()
+    if images is not None and (summary := images.summary()).bad:
+        print(f"mner tag: {summary}", file=sys.stderr)
     if bad_lines:
         print(f"mner tag: {len(bad_lines)} lines could not be read and are not in the output", file=sys.stderr)
     return 1 if bad_lines else 0

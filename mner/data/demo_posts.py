@@ -40,7 +40,7 @@ class DemoPosts(PostDataModule):
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
         self.size = size
-        self.root = None if root is None else Path(root)
+        self.root = None if root is None else Path(root).absolute()
         self.generator_seed = generator_seed
         self.labels = labels_for(["PER", "LOC", "ORG", "MISC"])
         self._generated: dict[str, list[Post]] = {}

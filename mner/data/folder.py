@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities import rank_zero_info
 
 from mner.data.datamodule import PostDataModule, Split, find_split, with_contexts
 from mner.data.readers import read_posts
@@ -57,7 +57,7 @@ class FolderDataModule(PostDataModule, ABC):
         workers: int = 0,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
-        self.root = Path(root)
+        self.root = Path(root).absolute()
         self.context_files = dict(context_files or {})
         self.image_folder = image_folder
         self.labels = labels_for(self.types)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities import rank_zero_info
 
 from mner.data.datamodule import PostDataModule, Split, with_contexts
 from mner.data.readers import read_posts
@@ -52,7 +52,7 @@ class PostFiles(PostDataModule):
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
         given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
-        self.images = None if images is None else Path(images)
+        self.images = None if images is None else Path(images).absolute()
         self.context_files = dict(context_files or {})
         self._read = {split: read_posts(self.split_file(split), images=self.images) for split in self.files}
         self.labels = find_labels([post for posts in self._read.values() for post in posts])

@@ -89,8 +89,10 @@ class Tagger:
 
     @torch.inference_mode()
     def _tag(self, posts: Sequence[Post]) -> list[list[Entity]]:
-        batch = self._collator([replace(post, tags=None) for post in posts]).to(self.model.device)
-        return self.model.predict_step(batch, 0)
+        batch = self._collator([replace(post, tags=None) for post in posts])
+        if self.model.images is not None and batch.image_mask is not None:
+            self.model.images.record(batch.posts, batch.image_mask)
+        return self.model.predict_step(batch.to(self.model.device), 0)
 
 
 def make_post(
