@@ -6,7 +6,7 @@ C characters, R regions, D text width, V image width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,7 @@ class TextFeatures:
     characters: Tensor | None = None
 
 
+@dataclass(eq=False, repr=False)
 class Batch:
     """A batch of posts as tensors; made by :class:`mner.collate.Collator` alone.
 
@@ -82,35 +83,19 @@ class Batch:
         image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``.
     """
 
-    def __init__(
-        self,
-        posts: Sequence[Post],
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        token_type_ids: Tensor,
-        word_slots: Tensor,
-        post_of_row: Tensor,
-        first_row: Tensor,
-        word_mask: Tensor,
-        tags: Tensor | None = None,
-        characters: Tensor | None = None,
-        pixels: Any = None,
-        image: ImageFeatures | None = None,
-        image_mask: Tensor | None = None,
-    ) -> None:
-        self.posts = posts
-        self.input_ids = input_ids
-        self.attention_mask = attention_mask
-        self.token_type_ids = token_type_ids
-        self.word_slots = word_slots
-        self.post_of_row = post_of_row
-        self.first_row = first_row
-        self.word_mask = word_mask
-        self.tags = tags
-        self.characters = characters
-        self.pixels = pixels
-        self.image = image
-        self.image_mask = image_mask
+    posts: Sequence[Post]
+    input_ids: Tensor
+    attention_mask: Tensor
+    token_type_ids: Tensor
+    word_slots: Tensor
+    post_of_row: Tensor
+    first_row: Tensor
+    word_mask: Tensor
+    tags: Tensor | None = None
+    characters: Tensor | None = None
+    pixels: Any = None
+    image: ImageFeatures | None = None
+    image_mask: Tensor | None = None
 
     def __len__(self) -> int:
         """The number of posts, B."""
@@ -124,17 +109,15 @@ class Batch:
         """A copy of the batch in pinned memory, as a ``DataLoader`` asks for."""
         return self._map(lambda tensor: tensor.pin_memory())
 
-    def _map(self, function: Any) -> Batch:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         return Batch(**{name: _map(value, function) for name, value in vars(self).items()})
 
 
-def _map(value: Any, function: Any) -> Any:
+def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, ImageFeatures):
         return ImageFeatures(**{name: _map(part, function) for name, part in vars(value).items()})
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _map(part, function) for name, part in value.items()}
-    if isinstance(value, list) and value and isinstance(value[0], Tensor):
-        return [function(part) for part in value]
     return value

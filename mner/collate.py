@@ -14,7 +14,7 @@ from mner.batch import Batch, ImageFeatures
 from mner.errors import LabelError
 from mner.labels import check_tags
 from mner.posts import Post
-from mner.text.characters import CharacterCNN
+from mner.text.characters import CharacterCNN, character_ids
 from mner.text.word_pieces import WordPieces
 
 Images = Callable[[Sequence[Post]], tuple[Any, ImageFeatures | None, Tensor]]
@@ -41,7 +41,7 @@ class Collator:
         self.labels = list(labels)
         self.images = images
         self._index = {label: index for index, label in enumerate(self.labels)}
-        self._character_ids = None if characters is None else characters.character_ids
+        self._max_characters = None if characters is None else characters.max_characters
 
     def lengths(self, posts: Sequence[Post]) -> list[int]:
         """The number of word pieces of each post, as length buckets need it."""
@@ -62,7 +62,7 @@ class Collator:
             posts=list(posts),
             **texts,
             tags=self._tags(posts, texts["word_mask"]),
-            characters=None if self._character_ids is None else self._character_ids(posts),
+            characters=None if self._max_characters is None else character_ids(posts, self._max_characters),
             pixels=pixels,
             image=image,
             image_mask=image_mask,

@@ -57,31 +57,43 @@ class CharacterCNN(Component, nn.Module):
         """Encode words by their characters.
 
         Args:
-            characters: Character ids from :meth:`character_ids`, shape ``(B, W, C)``, zero where padded.
+            characters: Character ids from :func:`character_ids`, shape ``(B, W, C)``, zero where padded.
 
         Returns:
             Shape ``(B, W, K)``.
         """
-        posts, words, length = characters.shape
-        embedded = self.dropout(self.embedding(characters.view(posts * words, length)))
-        return self.convolution(embedded.transpose(1, 2)).relu().amax(dim=-1).view(posts, words, -1)
+        flat = characters.flatten(0, 1)
+        embedded = self.dropout(self.embedding(flat))
+        features: Tensor = self.convolution(embedded.transpose(1, 2)).relu()
+        # What a filter makes of padding would let a word's features depend on the longest word of its batch.
+        longest = features.masked_fill(flat[:, None] == 0, 0.0).amax(dim=-1)
+        return longest.view(*characters.shape[:2], self.hidden_size)
 
-    def character_ids(self, posts: Sequence[Post]) -> Tensor:
-        """Look up the characters of a batch of posts, shape ``(B, W, C)``."""
-        counts = np.array([len(post.words) for post in posts])
-        words = list(chain.from_iterable(post.words for post in posts))
-        lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
-        codes = np.frombuffer("".join(words).encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
-        ids = 1 + np.where(codes < PLAIN_CODES, codes, PLAIN_CODES + codes % OTHER_CODES).astype(np.int64)
-        word = np.repeat(np.arange(len(words)), lengths)
-        place = np.arange(len(codes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        # Of a word that is too long keep the front and the back: case and ending are what tells.
-        overflow = lengths[word] - self.max_characters
-        front = place < self.max_characters // 2
-        column = np.where(front | (overflow <= 0), place, place - overflow)
-        kept = (overflow <= 0) | front | (column >= self.max_characters // 2)
-        table = np.zeros((len(words), max(int(min(lengths.max(initial=1), self.max_characters)), 1)), dtype=np.int64)
-        table[word[kept], column[kept]] = ids[kept]
-        result = np.zeros((len(posts), int(counts.max(initial=0)), table.shape[1]), dtype=np.int64)
-        result[np.arange(result.shape[1]) < counts[:, None]] = table
-        return torch.from_numpy(result)
+
+def character_ids(posts: Sequence[Post], max_characters: int) -> Tensor:
+    """Look up the characters of each word.
+
+    Args:
+        posts: B posts.
+        max_characters: Most characters of a word; of a longer one its first and last halves are kept.
+
+    Returns:
+        Rows of the table of :class:`CharacterCNN`, shape ``(B, W, C)``, zero where padded.
+    """
+    counts = np.array([len(post.words) for post in posts])
+    words = list(chain.from_iterable(post.words for post in posts))
+    lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
+    codes = np.frombuffer("".join(words).encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+    ids = 1 + np.where(codes < PLAIN_CODES, codes, PLAIN_CODES + codes % OTHER_CODES).astype(np.int64)
+    word = np.repeat(np.arange(len(words)), lengths)
+    place = np.arange(len(codes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    # Of a word that is too long keep the front and the back: case and ending are what tells.
+    overflow = np.maximum(lengths[word] - max_characters, 0)
+    front = place < max_characters // 2
+    kept = front | (place >= max_characters // 2 + overflow)
+    column = np.where(front, place, place - overflow)
+    table = np.zeros((len(words), int(min(lengths.max(initial=1), max_characters))), dtype=np.int64)
+    table[word[kept], column[kept]] = ids[kept]
+    result = np.zeros((len(posts), int(counts.max(initial=1)), table.shape[1]), dtype=np.int64)
+    result[np.arange(result.shape[1]) < counts[:, None]] = table
+    return torch.from_numpy(result)

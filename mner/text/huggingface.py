@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
@@ -32,7 +34,8 @@ class HuggingFaceText(TextEncoder):
 
     Raises:
         WeightsNotFoundError: If the weights are neither on disk nor reachable.
-        ConfigurationError: If the model's tokenizer is not a fast one, or ``max_length`` is too small or too large.
+        ConfigurationError: If the model is no encoder, its tokenizer not a fast one, or ``max_length`` too small or
+            too large.
     """
 
     def __init__(
@@ -49,12 +52,13 @@ class HuggingFaceText(TextEncoder):
             self.model, tokenizer = load_pretrained(name)
         else:
             self.model, tokenizer = build_untrained(architecture)
-        self.model.train()  # loading leaves it in evaluation mode, in which it would be fine-tuned without dropout
+        # Loading leaves a model in evaluation mode, without dropout, and perhaps in half precision: not fit to train.
+        self.model.float().train()
         self._arguments["architecture"] = describe(self.model, tokenizer)
         if getattr(self.model, "pooler", None) is not None:
             self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
         self.hidden_size: int = self.model.config.hidden_size
-        self.word_pieces = word_pieces(tokenizer, self.model.config, pooling, max_length, on_long_post)
+        self.word_pieces = word_pieces(tokenizer, self.model, pooling, max_length, on_long_post)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         self._has_segments = (
@@ -120,8 +124,13 @@ def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
     """Describe an encoder and its tokenizer as plain data.
 
     Raises:
-        ConfigurationError: If the tokenizer is not a fast one.
+        ConfigurationError: If the model is no encoder, or its tokenizer not a fast one.
     """
+    if model.config.is_encoder_decoder:
+        raise ConfigurationError(
+            f"{type(model).__name__} writes text, where an encoder that reads it was expected; "
+            "choose one such as BERT, RoBERTa or DeBERTa"
+        )
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigurationError(
             f"{type(tokenizer).__name__} is not a fast tokenizer, which tells the word of each piece; "
@@ -137,7 +146,7 @@ def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
 
 def word_pieces(
     tokenizer: Any,
-    config: Any,
+    model: Any,
     pooling: Literal["mean", "first"],
     max_length: int | None,
     on_long_post: Literal["window", "error"],
@@ -153,10 +162,8 @@ def word_pieces(
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     if isinstance(backend.pre_tokenizer, ByteLevel):
         backend.pre_tokenizer = ByteLevel(add_prefix_space=True, use_regex=backend.pre_tokenizer.use_regex)
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
-        positions -= config.pad_token_id + 1  # their positions start behind the padding's
-    allowed = int(min(positions, tokenizer.model_max_length))
+    positions = getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    allowed = int(min(positions - _reserved_positions(model), tokenizer.model_max_length))
     if max_length is not None and not 8 <= max_length <= allowed:
         raise ConfigurationError(
             f"expected max_length between 8 and {allowed}, which the encoder allows, got {max_length}"
@@ -172,21 +179,23 @@ def word_pieces(
     )
 
 
-class quiet_loading:  # noqa: N801
-    """Silences transformers' weight-loading report and progress bar, which a frozen encoder repeats at every run."""
+def _reserved_positions(model: Any) -> int:
+    """Positions before the first piece's: RoBERTa and its kin count from behind the one that padding has."""
+    tables = (module for name, module in model.named_modules() if name.endswith("position_embeddings"))
+    return next((table.padding_idx + 1 for table in tables if getattr(table, "padding_idx", None) is not None), 0)
 
-    def __enter__(self) -> None:
-        """Remember the verbosity and lower it."""
-        from transformers.utils import logging
 
-        self._logging = logging
-        self._verbosity = logging.get_verbosity()
-        self._progress = logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Silence transformers' weight-loading report and progress bar, which a frozen encoder repeats at every run."""
+    from transformers.utils import logging
 
-    def __exit__(self, *_: object) -> None:
-        """Restore the verbosity."""
-        self._logging.set_verbosity(self._verbosity)
-        if self._progress:
-            self._logging.enable_progress_bar()
+    verbosity, progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if progress:
+            logging.enable_progress_bar()

@@ -24,7 +24,7 @@ class Row:
 
     Args:
         ids: Word pieces with specials, shape ``(P,)``.
-        types: Zero in the post, one in its contexts, shape ``(P,)``.
+        types: Zero in the post, one in its contexts, shape ``(P,)``, as the tokenizer has it.
         words: Which word of the post each piece stands for, -1 for none, shape ``(P,)``.
     """
 
@@ -74,14 +74,12 @@ class WordPieces:
     def lengths(self, posts: Sequence[Post]) -> list[int]:
         """The number of pieces of each post, specials and contexts included, as length buckets need it.
 
+        A post in windows counts as so many full rows, which is what it costs in a batch.
+
         Raises:
             DataError: If a post does not fit and ``on_long_post`` is ``error``; gives the count and the first ids.
         """
-        encodings = self._encode([list(post.words) for post in posts], [self._context(post) for post in posts])
-        lengths = [len(encoding) for encoding in encodings]
-        if self.on_long_post == "error":
-            self._refuse([post for post, length in zip(posts, lengths, strict=True) if length > self.max_length])
-        return [min(length, self.max_length) for length in lengths]
+        return [len(rows) * self.max_length if len(rows) > 1 else len(rows[0].ids) for rows in self._rows(posts)]
 
     def __call__(self, posts: Sequence[Post]) -> dict[str, Tensor]:
         """Tokenise posts.
@@ -100,7 +98,8 @@ class WordPieces:
         post_of_row = np.repeat(np.arange(len(posts)), [len(rows) for rows in rows_of_posts])
         first_row = np.searchsorted(post_of_row, np.arange(len(posts)))
         word_counts = np.array([len(post.words) for post in posts])
-        width, length = int(word_counts.max()), max(len(row.ids) for row in rows)
+        width = max(int(word_counts.max()), 1)  # where no post has a word, a padded one keeps every shape regular
+        length = max(len(row.ids) for row in rows)
         input_ids = np.full((len(rows), length), self.padding_id)
         attention_mask = np.zeros((len(rows), length), dtype=np.int64)
         token_type_ids = np.zeros((len(rows), length), dtype=np.int64)
@@ -125,11 +124,14 @@ class WordPieces:
         }
 
     def _context(self, post: Post) -> list[str]:
-        return f" {self.separator_token} ".join(text for text in post.contexts.values() if text).split()
+        return f" {self.separator_token} ".join(text for text in post.contexts.values() if text.strip()).split()
 
     def _encode(self, words: Sequence[list[str]], contexts: Sequence[list[str]]) -> list[Encoding]:
         inputs = [(w, c) if c else w for w, c in zip(words, contexts, strict=True)]
-        return list(self.tokenizer.encode_batch(inputs, is_pretokenized=True))
+        try:
+            return list(self.tokenizer.encode_batch(inputs, is_pretokenized=True))
+        except TypeError:  # half of a surrogate pair, such as a cut emoji, is no text to a tokenizer
+            return self._encode([_whole(each) for each in words], [_whole(each) for each in contexts])
 
     def _rows(self, posts: Sequence[Post]) -> list[list[Row]]:
         words = [list(post.words) for post in posts]
@@ -183,8 +185,12 @@ class WordPieces:
         return rows
 
 
+def _whole(words: list[str]) -> list[str]:
+    return [word.encode("utf-8", "replace").decode("utf-8") for word in words]
+
+
 def _piece_counts(encoding: Encoding, segment: int, words: int) -> Integers:
-    """How many pieces each word of a segment has; None becomes NaN in C, so no token is looped over."""
+    """How many pieces each word of a segment has; NumPy makes None NaN, so that no piece is looped over."""
     word = np.array(encoding.word_ids, dtype=float)
     inside = (np.array(encoding.sequence_ids, dtype=float) == segment) & ~np.isnan(word)
     return np.bincount(word[inside].astype(np.int64), minlength=words)
@@ -195,8 +201,8 @@ def _row(encoding: Encoding) -> Row:
     inside = (np.array(encoding.sequence_ids, dtype=float) == 0) & ~np.isnan(word)
     return Row(
         ids=np.array(encoding.ids, dtype=np.int64),
-        types=(np.array(encoding.sequence_ids, dtype=float) == 1).astype(np.int64),
-        words=np.where(inside, np.nan_to_num(word, nan=-1.0), -1).astype(np.int64),
+        types=np.array(encoding.type_ids, dtype=np.int64),
+        words=np.where(inside, word, -1).astype(np.int64),
     )
 
 
@@ -211,7 +217,7 @@ def _window_bounds(pieces: Integers, capacity: int) -> list[tuple[tuple[int, int
         For each window ``(start, end), (own_start, own_end)``; the own ranges partition the words.
     """
     ends = np.cumsum(pieces)
-    begins = ends - pieces
+    begins = np.append(0, ends)
     windows: list[tuple[int, int]] = []
     start = 0
     while True:

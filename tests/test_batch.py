@@ -1,0 +1,54 @@
+"""A batch moves whole: every tensor in it, however nested, and nothing else."""
+
+from dataclasses import fields
+
+import pytest
+import torch
+
+from mner.batch import Batch, ImageFeatures
+from mner.posts import Post
+
+
+@pytest.fixture
+def batch():
+    posts = [Post("1", ("a",)), Post("2", ("b", "c"))]
+    numbers = torch.arange(4).view(2, 2)
+    image = ImageFeatures(torch.ones(2, 3, 4), torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 4))
+    pixels = {"canvas": torch.zeros(2, 3, 8, 8), "sizes": numbers}
+    return Batch(
+        posts, numbers, numbers, numbers, numbers, numbers[0], numbers[0], numbers > 0, pixels=pixels, image=image
+    )
+
+
+def tensors(batch):
+    found = [getattr(batch, field.name) for field in fields(batch)]
+    found += [*batch.pixels.values(), *(getattr(batch.image, field.name) for field in fields(batch.image))]
+    return [tensor for tensor in found if isinstance(tensor, torch.Tensor)]
+
+
+def test_to_another_device(batch):
+    moved = batch.to("meta")
+    assert len(tensors(moved)) == len(tensors(batch)) == 12
+    assert all(tensor.is_meta for tensor in tensors(moved))
+    assert not any(tensor.is_meta for tensor in tensors(batch))
+    assert moved.posts is batch.posts
+    assert moved.tags is moved.image.boxes is None
+
+
+def test_pinning_takes_every_tensor(batch, monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    assert len(tensors(batch.pin_memory())) == len(pinned) == 12
+
+
+@pytest.mark.gpu
+def test_a_loader_pins_it(batch):
+    (loaded,) = torch.utils.data.DataLoader([0], batch_size=None, collate_fn=lambda _: batch, pin_memory=True)
+    assert all(tensor.is_pinned() for tensor in tensors(loaded))
+    assert all(tensor.is_cuda for tensor in tensors(loaded.to("cuda", non_blocking=True)))
+
+
+def test_length_and_presence(batch):
+    assert len(batch) == 2
+    batch.image.mask[0] = False
+    assert batch.image.present.tolist() == [False, True]
