@@ -37,7 +37,7 @@ def resolve_weights(name: str | Path) -> Path | str:
         return path
     if isinstance(name, Path) or text.startswith((".", "/", "~")) or path.suffix in WEIGHT_FILE_SUFFIXES:
         raise WeightsNotFoundError(
-            f"no weights at {path.absolute()}; check the path, or give a model hub's name or {PACKAGE_SCHEME}package/path"
+            f"no weights at {path.absolute()}; check the path, or give a hub name or {PACKAGE_SCHEME}package/file"
         )
     return text
 

@@ -75,6 +75,7 @@ class FeatureCache:
         self.half = half
         self._content = ContentIndex(self.folder / "contents.jsonl")
         self._shards = self._open()
+        encoder.register_load_state_dict_post_hook(self._weights_loaded)  # type: ignore[no-untyped-call]
 
     def fill(
         self,
@@ -88,7 +89,7 @@ class FeatureCache:
         """Encode every image that the cache does not hold.
 
         Several processes may fill one cache at once: they share the work, and all return when it is done. The
-        encoder's weights are looked at again first, in case a checkpoint was loaded since.
+        encoder's weights are looked at again first, in case they changed.
 
         Args:
             images: Image files; any repeated path or content is encoded once.
@@ -166,6 +167,10 @@ class FeatureCache:
         if absent:
             raise DataError(f"the cache {self._shards.folder} holds no features of {', '.join(absent)}; fill it first")
         return self.read(keys)
+
+    def _weights_loaded(self, *arguments: object) -> None:
+        """Turn to the features of the weights that a checkpoint brought: else the old ones would pass for theirs."""
+        self._shards = self._open()
 
     def _open(self) -> Shards:
         name = f"{type(self.encoder).__name__}-{_fingerprint(self.encoder)}{'-half' if self.half else ''}"

@@ -1,7 +1,8 @@
-"""Reading image files from the wild: an RGB picture or one error, and never a file outside the image folder."""
+"""Reading image files from the wild: an RGB picture or one error, and never a file outside the image folders."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,27 +22,23 @@ FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 """What is decoded. EPS and its like are left out: Pillow would start another program on a stranger's file."""
 
 
-def locate_image(path: str | Path, root: str | Path | None = None) -> Path:
+def locate_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Path:
     """The real file behind an image's path.
 
     Args:
-        path: The image; relative to ``root``, if there is one.
-        root: The image folder, or ``None`` where the caller vouches for the path.
+        path: The image.
+        folders: The image folders; empty where the caller vouches for the path.
 
     Returns:
-        The path with links and ``..`` resolved.
+        The path, absolute, with links and ``..`` resolved.
 
     Raises:
-        ImageError: If there is no such file, or it lies outside ``root``: an absolute path, ``../``, or a link.
+        ImageError: If there is no such file, or it lies outside the folders: by name, by ``../``, or by a link.
     """
     try:
-        found = Path(path)
-        # Readers make paths that begin with the image folder; any other name is relative to it.
-        if root is not None and not found.is_absolute() and Path(root) not in found.parents:
-            found = Path(root) / found
-        found = found.resolve()
-        if root is not None and not found.is_relative_to(Path(root).resolve()):
-            raise ImageError(f"{path}: lies outside the image folder {root}")
+        found = Path(path).resolve()
+        if folders and not any(found.is_relative_to(Path(folder).resolve()) for folder in folders):
+            raise ImageError(f"{path}: lies outside the image folder {', '.join(map(str, folders))}")
         if not found.exists():
             raise ImageError(f"{path}: no such file")
         if not found.is_file():
@@ -51,18 +48,18 @@ def locate_image(path: str | Path, root: str | Path | None = None) -> Path:
     return found
 
 
-def load_image(path: str | Path, root: str | Path | None = None) -> Image.Image:
+def load_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Image.Image:
     """Read an image file as an RGB picture, upright, the first frame, transparency on white.
 
     Args:
-        path: The image; relative to ``root``, if there is one.
-        root: The image folder, which the file must not lie outside of; ``None`` trusts the path.
+        path: The image.
+        folders: The image folders, outside of which nothing is read; empty where the caller vouches for the path.
 
     Raises:
-        ImageError: If the file is missing, empty, truncated, corrupt, not an image, outside ``root``, smaller than
+        ImageError: If the file is missing, empty, truncated, corrupt, not an image, outside ``folders``, smaller than
             :data:`SHORTEST_SIDE`, longer than :data:`LARGEST_ASPECT_RATIO`, or larger than :data:`MOST_PIXELS`.
     """
-    file = locate_image(path, root)
+    file = locate_image(path, folders)
     Image.init()
     try:
         if not file.stat().st_size:
@@ -84,14 +81,14 @@ class ImageLoader:
     """The policy on images: where they may lie, and what a bad one means.
 
     Args:
-        root: The image folder: no file outside it is read. ``None`` where callers vouch for their paths.
+        folders: The image folders: no file outside them is read. Empty where callers vouch for their paths.
         on_bad_image: ``mask`` treats a post whose image cannot be used as a post without one; ``error`` stops.
 
     Raises:
         ConfigurationError: If ``on_bad_image`` is neither.
     """
 
-    root: Path | None = None
+    folders: tuple[Path, ...] = ()
     on_bad_image: Literal["mask", "error"] = "mask"
 
     def __post_init__(self) -> None:
@@ -101,11 +98,11 @@ class ImageLoader:
 
     def __call__(self, path: Path) -> Image.Image:
         """Read an image; see :func:`load_image`."""
-        return load_image(path, self.root)
+        return load_image(path, self.folders)
 
     def locate(self, path: Path) -> Path:
         """The real file behind an image's path; see :func:`locate_image`."""
-        return locate_image(path, self.root)
+        return locate_image(path, self.folders)
 
 
 def _check_size(path: str | Path, width: int, height: int) -> None:

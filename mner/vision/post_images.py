@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.reduction import ForkingPickler
@@ -80,10 +79,10 @@ class PostImages:
         return self.encoder.collate(images), None, torch.tensor([image is not None for image in images])
 
     def stay_inside(self, folders: Iterable[Path | None]) -> None:
-        """Read no file outside the folder that holds all of these; no change where none is known."""
-        known = [str(folder.resolve()) for folder in folders if folder is not None]
+        """Read no file outside these folders; no change where none is known."""
+        known = tuple(folder for folder in folders if folder is not None)
         if known:
-            self.loader = replace(self.loader, root=Path(os.path.commonpath(known)))
+            self.loader = replace(self.loader, folders=known)
 
     def record(self, posts: Sequence[Post], image_mask: Tensor) -> None:
         """Note which images could be used, in the process that reports.

@@ -6,7 +6,6 @@ import copy
 from itertools import chain
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 T = TypeVar("T")
@@ -21,6 +20,6 @@ def weightless(thing: T, module: nn.Module) -> T:
     """
     memo: dict[int, Any] = {}
     for tensor in chain(module.parameters(), module.buffers()):
-        empty = torch.empty_like(tensor, device="meta")
+        empty = tensor.detach().to("meta")
         memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
     return copy.deepcopy(thing, memo)

@@ -78,10 +78,12 @@ def test_other_weights_and_other_settings_miss(tiny_encoder, pictures, tmp_path)
         changed.weight.fill_(2.0)
     assert FeatureCache(tmp_path / "cache", changed).key_of(paths[0]) is None
     assert FeatureCache(tmp_path / "cache", tiny_encoder(weight=1.0), half=True).key_of(paths[0]) is None
-    with torch.no_grad():  # a checkpoint loaded after the cache was made
+    with torch.no_grad():
         encoder.weight.fill_(3.0)
     assert cache.fill(paths).computed == 3
     assert_same(cache.features(paths), direct(encoder, paths))
+    cache.encoder.load_state_dict(tiny_encoder(weight=4.0).state_dict())
+    assert cache.key_of(paths[0]) is None
     with pytest.raises(ConfigurationError, match="cannot be cached"):
         FeatureCache(tmp_path / "cache", tiny_encoder(frozen=False))
 
@@ -110,7 +112,7 @@ def test_bad_images_are_reported_or_refused(tiny_encoder, pictures, tmp_path):
     paths = [*pictures(3), tmp_path / "pictures" / "absent.png", tmp_path / "pictures" / "broken.png"]
     paths[-1].write_bytes(b"nothing")
     cache = FeatureCache(tmp_path / "cache", tiny_encoder())
-    report = cache.fill(paths, ImageLoader(tmp_path / "pictures"))
+    report = cache.fill(paths, ImageLoader((tmp_path / "pictures",)))
     assert report.computed == 3
     assert report.bad.keys() == set(paths[3:])
     assert "no such file" in report.bad[paths[3]]

@@ -81,9 +81,9 @@ def test_what_is_no_file(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     for name in ("absent.jpg", "pipe.jpg", "folder.jpg", "loop.jpg", "nul\0.jpg", "x" * 300):
-        for root in (None, tmp_path):
+        for folders in ([], [tmp_path]):
             with pytest.raises(ImageError):
-                load_image(tmp_path / name, root)
+                load_image(tmp_path / name, folders)
 
 
 def test_nothing_outside_the_image_folder_is_read(tmp_path):
@@ -94,15 +94,15 @@ def test_nothing_outside_the_image_folder_is_read(tmp_path):
     (images / "link.png").symlink_to(tmp_path / "secret.png")
     (images / "away").symlink_to(tmp_path)
     (images / "alias.png").symlink_to(images / "sub" / "ours.png")
-    outside = ("../secret.png", "sub/../../secret.png", tmp_path / "secret.png", "link.png", "away/secret.png")
-    for name in outside:
+    for name in ("../secret.png", "sub/../../secret.png", tmp_path / "secret.png", "link.png", "away/secret.png"):
         with pytest.raises(ImageError, match="outside the image folder"):
-            load_image(name, images)
-        with pytest.raises(ImageError, match="outside the image folder"):
-            load_image(images / name, images)
-    for name in ("sub/ours.png", "alias.png", "sub/../alias.png", images / "sub" / "ours.png"):
-        assert load_image(name, images).size == (40, 30)
+            load_image(images / name, [images])
+    for name in ("sub/ours.png", "alias.png", "sub/../alias.png"):
+        assert load_image(images / name, [images]).size == (40, 30)
     assert load_image(tmp_path / "secret.png").size == (40, 30)
+    with pytest.raises(ImageError, match="outside"):
+        load_image(images / "sub" / "ours.png", [tmp_path / "images2", images / "sub2"])
+    assert load_image(images / "sub" / "ours.png", [tmp_path / "images2", images / "sub"]).size == (40, 30)
 
 
 def test_an_image_folder_that_is_a_link_and_relative_paths(tmp_path, monkeypatch):
@@ -110,9 +110,9 @@ def test_an_image_folder_that_is_a_link_and_relative_paths(tmp_path, monkeypatch
     picture().save(tmp_path / "disk" / "1.png")
     (tmp_path / "images").symlink_to(tmp_path / "disk")
     monkeypatch.chdir(tmp_path)
-    for root in ("images", tmp_path / "images", "disk/../images"):
-        assert load_image("1.png", root).size == (40, 30)
-    assert load_image("images/1.png", "images").size == (40, 30)
+    for folder in ("images", tmp_path / "images", "disk/../images", "disk"):
+        assert load_image("images/1.png", [folder]).size == (40, 30)
+        assert load_image(tmp_path / "disk" / "1.png", [folder]).size == (40, 30)
 
 
 def test_modes_become_rgb_as_they_look(tmp_path):
@@ -164,9 +164,9 @@ def test_upright_by_exif_and_broken_exif(tmp_path):
 
 def test_the_policy_has_two_names(tmp_path):
     with pytest.raises(ConfigurationError, match="'ignore'"):
-        ImageLoader(tmp_path, "ignore")
+        ImageLoader((tmp_path,), "ignore")
     picture().save(tmp_path / "1.png")
-    loader = ImageLoader(tmp_path)
-    assert loader("1.png").size == (40, 30)
-    assert loader.locate("1.png") == tmp_path / "1.png"
+    loader = ImageLoader((tmp_path,))
+    assert loader(tmp_path / "1.png").size == (40, 30)
+    assert loader.locate(tmp_path / "1.png") == tmp_path / "1.png"
     assert MOST_PIXELS < Image.MAX_IMAGE_PIXELS

@@ -31,7 +31,7 @@ USABLE = [True] * 4 + [False] * 4
 
 
 def images_of(posts, encoder, cache=None, policy="mask"):
-    return PostImages(encoder, ImageLoader(posts[0].image.parent, policy), cache)
+    return PostImages(encoder, ImageLoader((posts[0].image.parent,), policy), cache)
 
 
 def test_pixels_where_there_is_no_cache(tiny_encoder, posts):
@@ -131,3 +131,11 @@ def test_it_goes_to_workers_without_weights_from_another_device_but_copies_whole
     copied = copy.deepcopy({"model": encoder, "images": images})
     assert copied["images"].encoder is copied["model"]
     assert copied["images"].cache.encoder is copied["model"]
+
+
+def test_it_stays_inside_the_folders_that_are_known(tiny_encoder, posts):
+    images = PostImages(tiny_encoder())
+    images.stay_inside([None])
+    assert images([posts[6]])[2].tolist() == [True]
+    images.stay_inside([None, posts[0].image.parent])
+    assert images([posts[6], posts[0]])[2].tolist() == [False, True]
