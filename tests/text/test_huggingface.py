@@ -178,14 +178,14 @@ def test_missing_weights_say_how_to_get_them(tiny_text_encoder_folder, tmp_path)
         HuggingFaceText(str(folder))
 
 
-def test_a_slow_tokenizer_is_refused(tmp_path):
-    from transformers import CanineConfig, CanineModel, CanineTokenizer
+def test_a_slow_tokenizer_is_refused(tiny_text_encoder_folder, tmp_path):
+    from transformers import ByT5Tokenizer
 
-    config = CanineConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_hash_buckets=8)
-    CanineModel(config).save_pretrained(tmp_path)
-    CanineTokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ConfigurationError, match="CanineTokenizer is not a fast tokenizer"):
-        HuggingFaceText(str(tmp_path))
+    folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
+    (folder / "tokenizer.json").unlink()
+    ByT5Tokenizer().save_pretrained(folder)
+    with pytest.raises(ConfigurationError, match="ByT5Tokenizer is not a fast tokenizer"):
+        HuggingFaceText(str(folder))
 
 
 def test_an_encoder_decoder_is_refused(tiny_text_encoder_folder, tmp_path):
