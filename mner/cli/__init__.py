@@ -51,11 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # whatever its kind, a traceback helps no newcomer
         if debug:
             raise
-        said = f"{error}" if isinstance(error, MNERError) else f"{type(error).__name__}: {error} (--debug tells where)"
-        print(f"mner {given[0]}: error: {said}", file=sys.stderr)
+        print(f"mner {given[0]}: error: {said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def said(error: Exception) -> str:
+    """An error in words: that of mner behind it, if there is one, for the parser wraps those of constructors."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, MNERError):
+        behind = behind.__cause__
+    return f"{type(error).__name__}: {error} (--debug tells where)" if behind is None else f"{behind}"
 
 
 def overview() -> str:

@@ -6,18 +6,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 import mner.data  # noqa: F401  (its classes are the choices of --data)
+from mner.cli.parsing import OptionParser
 from mner.data.check import check_posts
 from mner.data.datamodule import SPLITS, PostDataModule
 from mner.errors import DatasetNotFoundError
 from mner.posts import Post
 
 
-def parser() -> ArgumentParser:
+def parser() -> OptionParser:
     """The options of ``mner check-data``."""
-    options = ArgumentParser(
+    options = OptionParser(
         prog="mner check-data",
         description="Count what is in a data set and what is wrong with it: entities a type under both scoring "
         "conventions, stray tags, invisible words, duplicates, missing images and contexts, the known version.",

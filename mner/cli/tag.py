@@ -61,7 +61,8 @@ def run(arguments: Sequence[str]) -> int:
     source = sys.stdin.buffer if options.file == "-" else Path(options.file)
     # Whoever types posts wants each answer at once.
     window, batch_size = (1, 1) if options.file == "-" and sys.stdin.isatty() else (options.window, options.batch_size)
-    posts = iter_posts(source, images=options.images and options.images.absolute(), format=options.format, on_error=report)
+    folder = None if options.images is None else options.images.absolute()
+    posts = iter_posts(source, images=folder, format=options.format, on_error=report)
     with _output(options.output) as output:
         for prediction in tqdm(tagger.stream(posts, batch_size, window), unit=" posts", disable=None):
             output.write(json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import warnings
@@ -13,7 +14,7 @@ from typing import Any
 from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.utilities import rank_zero_only
 
 import mner.data
@@ -22,6 +23,7 @@ import mner.fusion
 import mner.text
 import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.cli.interruption import InterruptionCheckpoint
+from mner.cli.parsing import OptionParser
 from mner.data.datamodule import PostDataModule
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
@@ -31,20 +33,23 @@ from mner.plugins import load_plugins
 
 RUN_FOLDER_VARIABLE = "MNER_RUN_FOLDER"
 # Said at every start, and nothing a user of the command line can act on.
-SILENCED = (
+SILENCED_MESSAGES = ("💡 Tip", "Loading `train_dataloader`")
+SILENCED_WARNINGS = (
     ".*does not have many workers.*",
     ".*smaller than the logging interval.*",
     ".*exists and is not empty.*",
     ".*Couldn't infer the batch indices.*",
     ".*args parameter is intended to run from within Python.*",
     ".*isinstance.treespec, LeafSpec.*",
+    ".*You have overridden `on_before_batch_transfer` in.*",
 )
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run one of the four commands."""
     load_plugins()
-    for message in SILENCED:
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_of_use)
+    for message in SILENCED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     try:
         TrainingCommandLine(list(arguments))
@@ -66,9 +71,11 @@ class TrainingCommandLine(LightningCLI):
             PostDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
+            save_config_callback=TrainingConfig,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={"max_epochs": 20, "log_every_n_steps": 10, "num_sanity_val_steps": 0},
             seed_everything_default=0,
+            parser_class=OptionParser,
             auto_configure_optimizers=False,
             args=arguments,
         )
@@ -221,10 +228,24 @@ class TrainingCommandLine(LightningCLI):
         return "Meet me in Paris" if post is None else post.text or " ".join(post.words)
 
 
+class TrainingConfig(SaveConfigCallback):
+    """Saves the config of a training without where it was run, so that it can be given to any command."""
+
+    def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
+        config = config.clone()
+        for name in ("ckpt_path", "run_folder", "weights_only"):
+            config.pop(name, None)
+        super().__init__(parser, config, **kwargs)
+
+
 @rank_zero_only
 def say(message: str) -> None:
     """Print a line, in the first process alone."""
     print(message)
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(SILENCED_MESSAGES)
 
 
 def _new_folder(checkpoint: str | None) -> Path:
