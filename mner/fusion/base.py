@@ -283,8 +283,8 @@ class FusionModule(Component, LightningModule, ABC):
             parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))
         parts.append((self, self.new_layer_lr, self.weight_decay))
         groups = parameter_groups(parts, self.named_parameters())
-        # In mixed precision Lightning refuses to clip under an optimizer that may unscale gradients itself.
-        fused = self.device.type in ("cpu", "cuda") and not str(self.trainer.precision).endswith("mixed")
+        # A fused optimizer unscales float16 gradients itself, after they would have to be clipped.
+        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
         return optimizer_and_schedule(groups, self.warmup, int(self.trainer.estimated_stepping_batches), fused)
 
     def configure_gradient_clipping(
@@ -295,7 +295,12 @@ class FusionModule(Component, LightningModule, ABC):
     ) -> None:
         """Clip to the trainer's bound if it has one, else to the model's own."""
         bound = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
-        self.clip_gradients(optimizer, bound, gradient_clip_algorithm or "norm")
+        algorithm = gradient_clip_algorithm or "norm"
+        if self.trainer.precision == "bf16-mixed" and algorithm == "norm":
+            # Nothing is scaled here, yet Lightning refuses to clip under any fused optimizer in mixed precision.
+            nn.utils.clip_grad_norm_(self.parameters(), bound)
+        else:
+            self.clip_gradients(optimizer, bound, algorithm)
 
     def configure_callbacks(self) -> list[Callback]:
         """What a training needs: an exact resumption, and the moving average of the weights if asked for."""
