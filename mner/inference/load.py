@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 import torch
 
@@ -25,11 +26,13 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}; mner fit prints the path of the one it keeps")
+    if not is_zipfile(path):
+        raise CheckpointError(f"{path} is no checkpoint, or a truncated one; copy it again, or use another of the run")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
+    except (RuntimeError, pickle.UnpicklingError, ValueError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a checkpoint, or is truncated ({str(error).splitlines()[0] or type(error).__name__}); "
+            f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0]}); "
             "copy it again, or use another one of the run"
         ) from error
     parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
