@@ -101,8 +101,10 @@ class PostImages:
                     self._bad[post.image] = post
 
     def summary(self) -> ImageSummary:
-        """What became of the images of all recorded posts; each bad one is looked at again for its reason."""
-        return ImageSummary(len(self._seen), {path: self._reason(post) for path, post in self._bad.items()})
+        """What became of the images recorded since the last summary; each bad one is read again for its reason."""
+        summary = ImageSummary(len(self._seen), {path: self._reason(post) for path, post in self._bad.items()})
+        self._seen, self._bad = {}, {}
+        return summary
 
     def _cached(self, post: Post) -> str | None:
         if self.cache is None or post.image is None:

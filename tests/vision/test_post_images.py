@@ -92,6 +92,7 @@ def test_bad_images_are_counted_and_reported_once_over_workers(tiny_encoder, pos
         for batch, mask in loader:
             images.record(batch, mask)
     summary = images.summary()
+    assert images.summary().seen == 0
     assert summary.seen == 7
     assert [path.name for path in summary.bad] == ["cut.png", "absent.png", "link.png"]
     lines = str(summary).split("\n")
