@@ -15,6 +15,7 @@ COMMANDS = {
     "test": ("mner.cli.training", "score a checkpoint on the test split"),
     "predict": ("mner.cli.training", "find the entities of a data set's test posts, annotated or not"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
+    "caption": ("mner.cli.caption", "describe every image of a folder: captions, object tags, letters"),
     "cache": ("mner.cli.cache", "compute the image features of a training ahead"),
     "check-data": ("mner.cli.check_data", "say what one must know of a data set before training on it"),
 }

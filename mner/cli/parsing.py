@@ -51,6 +51,7 @@ def _unknown_class(match: re.Match[str]) -> str:
 
 
 def _subclasses(cls: type) -> Iterator[type]:
-    for each in cls.__subclasses__():
+    subclasses: list[type] = cls.__subclasses__()
+    for each in subclasses:
         yield each
         yield from _subclasses(each)

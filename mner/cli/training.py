@@ -167,7 +167,7 @@ class TrainingCommandLine(LightningCLI):
 
     def _placed(self) -> Namespace:
         """The config with all that is written sent to the run folder; the config that is saved names no folder."""
-        placed = self.config.clone()
+        placed: Namespace = self.config.clone()
         config = placed[self.command]
         config.trainer.default_root_dir = config.trainer.default_root_dir or str(self.folder)
         if self.command == "fit":

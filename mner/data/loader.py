@@ -43,7 +43,7 @@ class PostLoader(DataLoader[list[Post]]):
         buckets = self.sampler
         if self.trainer is not None and isinstance(buckets, LengthBuckets) and buckets.shuffle:
             training = self.trainer.fit_loop
-            epoch = training.epoch_progress.current.processed
+            epoch = training.epoch_progress.current.processed  # type: ignore[attr-defined]
             buckets.set_epoch(epoch)
             buckets.skip(epoch, training.epoch_loop.batch_progress.current.ready)
         yield from super().__iter__()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, cast
 
 import torch
 from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
@@ -17,7 +17,8 @@ from mner.collate import Collator
 from mner.components import Component, to_config
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import find_entities
-from mner.errors import CheckpointError, ConfigurationError, DataError
+from mner.errors import ConfigurationError, DataError
+from mner.fusion.checkpoints import check_fit, hyper_parameters
 from mner.fusion.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
 from mner.fusion.resumption import ExactResumption
 from mner.metrics import EntityF1
@@ -29,8 +30,6 @@ from mner.vision.encoder import ImageEncoder
 from mner.vision.loading import ImageLoader
 from mner.vision.post_images import PostImages
 from mner.words import marks_stand_alone
-
-INSTANTIATOR = "pytorch_lightning.cli.instantiate_module"
 
 
 class FusionModule(Component, LightningModule, ABC):
@@ -52,7 +51,7 @@ class FusionModule(Component, LightningModule, ABC):
         decoder_lr: Learning rate of the decoder's own parameters; ``new_layer_lr`` by default.
         weight_decay: Of AdamW, on matrices alone: not on biases, norms and the decoder.
         warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
-        gradient_clip: Largest gradient norm; the trainer's own setting goes first.
+        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
         weight_average: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
         split_marks: Whether raw text is cut before ``#`` and ``@``, as Twitter-2017 is; found in the training posts.
         feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
@@ -91,6 +90,11 @@ class FusionModule(Component, LightningModule, ABC):
         super().__init__()
         if "O" not in labels or len(set(labels)) < len(labels):
             raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")
+        if not (0 <= dropout < 1 and 0 <= warmup <= 1 and 0 <= weight_average < 1 and gradient_clip >= 0):
+            raise ConfigurationError(
+                "expected dropout and weight_average in [0, 1), warmup in [0, 1] and gradient_clip >= 0, got "
+                f"{dropout=}, {weight_average=}, {warmup=}, {gradient_clip=}"
+            )
         if self.needs_image and image_encoder is None:
             raise ConfigurationError(
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
@@ -152,7 +156,7 @@ class FusionModule(Component, LightningModule, ABC):
             return batch.image
         if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
             width = 1 if self.image_encoder is None else self.image_encoder.hidden_size
-            regions = torch.zeros(len(batch), 1, width, device=self.device, dtype=self.dtype)
+            regions = torch.zeros(len(batch), 1, width, device=self.device, dtype=self.emission_layer.weight.dtype)
             return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
         image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
         return image
@@ -188,7 +192,7 @@ class FusionModule(Component, LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Tell where the data module's images lie, and compute the features that the cache does not hold."""
-        datamodule = getattr(self.trainer, "datamodule", None)
+        datamodule: Any = getattr(self.trainer, "datamodule", None)
         if self.images is None or not hasattr(datamodule, "stage_splits"):
             return
         splits = datamodule.stage_splits(stage)
@@ -213,7 +217,7 @@ class FusionModule(Component, LightningModule, ABC):
 
     def on_fit_start(self) -> None:
         """Look in the training posts how their words were cut, so that new posts are cut alike."""
-        datamodule = getattr(self.trainer, "datamodule", None)
+        datamodule: Any = getattr(self.trainer, "datamodule", None)
         if self.split_marks is None and hasattr(datamodule, "posts"):
             self.split_marks = marks_stand_alone(post.words for post in datamodule.posts("train"))
             self._arguments["split_marks"] = self.split_marks
@@ -229,26 +233,26 @@ class FusionModule(Component, LightningModule, ABC):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]] | None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]] | None:  # type: ignore[override]
         """Count the entities found and log the loss; return them, for a writer, if this is no part of a training."""
         emissions = self(batch)
         loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
         self.log("val/loss", loss, batch_size=len(batch), sync_dist=True)
         predicted = self.decoder.decode(emissions, batch.word_mask)
-        for metric in self.validation_f1.values():
-            metric.update(predicted, batch.tags, batch.word_mask)
-        return None if self.trainer.training else self.entities(batch, emissions, predicted)
+        for metric in _values(self.validation_f1):
+            metric.update(predicted, _annotated(batch), batch.word_mask)
+        return None if self.trainer.state.fn == TrainerFn.FITTING else self.entities(batch, emissions, predicted)
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/f1`` and its company."""
         self._log_metrics("val", self.validation_f1)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]]:
+    def test_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]]:  # type: ignore[override]
         """Count the entities found and return them, for a writer."""
         emissions = self(batch)
         predicted = self.decoder.decode(emissions, batch.word_mask)
         if batch.tags is not None:
-            for metric in self.test_f1.values():
+            for metric in _values(self.test_f1):
                 metric.update(predicted, batch.tags, batch.word_mask)
         return self.entities(batch, emissions, predicted)
 
@@ -285,7 +289,13 @@ class FusionModule(Component, LightningModule, ABC):
         groups = parameter_groups(parts, self.named_parameters())
         # A fused optimizer unscales float16 gradients itself, after they would have to be clipped.
         fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
-        return optimizer_and_schedule(groups, self.warmup, int(self.trainer.estimated_stepping_batches), fused)
+        steps = self.trainer.estimated_stepping_batches
+        if steps == float("inf"):
+            raise ConfigurationError(
+                "the learning rates fall to zero over the training, so its length must be known, got max_epochs=-1; "
+                "give max_epochs or max_steps"
+            )
+        return optimizer_and_schedule(groups, self.warmup, int(steps), fused)
 
     def configure_gradient_clipping(
         self,
@@ -293,12 +303,12 @@ class FusionModule(Component, LightningModule, ABC):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip to the trainer's bound if it has one, else to the model's own."""
+        """Clip to the trainer's bound if it has one, else to the model's own; a bound of 0 clips nothing."""
         bound = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
         algorithm = gradient_clip_algorithm or "norm"
         if self.trainer.precision == "bf16-mixed" and algorithm == "norm":
             # Nothing is scaled here, yet Lightning refuses to clip under any fused optimizer in mixed precision.
-            nn.utils.clip_grad_norm_(self.parameters(), bound)
+            nn.utils.clip_grad_norm_(self.parameters(), bound or float("inf"))
         else:
             self.clip_gradients(optimizer, bound, algorithm)
 
@@ -310,33 +320,25 @@ class FusionModule(Component, LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again."""
-        config = to_config(self)
-        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {
-            **config["init_args"],
-            "_class_path": config["class_path"],
-            "_instantiator": INSTANTIATOR,
-        }
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = hyper_parameters(self)
         if "callbacks" not in checkpoint:  # weights alone, for which Lightning does not ask the callbacks
             average = next((each for each in self.trainer.callbacks if isinstance(each, WeightAverage)), None)  # type: ignore[attr-defined]
             checkpoint["state_dict"] = (average and average.average_state()) or checkpoint["state_dict"]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other labels.
+        """Refuse a checkpoint of other labels or of another model.
 
         Raises:
-            CheckpointError: If the checkpoint's labels differ from the model's, in kind or in order.
+            CheckpointError: If the checkpoint's labels differ from the model's, in kind or in order, or its weights
+                in name or shape.
         """
-        labels = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("labels", self.labels)
-        if labels != self.labels:
-            raise CheckpointError(
-                f"the checkpoint was trained with the labels {labels}, in this order, but the model has {self.labels}; "
-                "load it with mner.load_model, which takes the labels from the checkpoint, or train anew"
-            )
+        check_fit(self, checkpoint)
 
     def _log_metrics(self, stage: str, metrics: nn.ModuleDict) -> None:
-        for convention, metric in metrics.items():
+        for convention, metric in zip(metrics, _values(metrics), strict=True):
             suffix = "" if convention == "conlleval" else f"_{convention}"
-            self.log_dict({f"{stage}/{name}{suffix}": value.float() for name, value in metric.compute().items()})
+            scores = {f"{stage}/{name}{suffix}": value.float() for name, value in metric.compute().items()}
+            self.log_dict(scores, sync_dist=True)  # the metric is the same in every process, as Lightning cannot know
             metric.reset()
 
 
@@ -359,6 +361,10 @@ def _post_images(
 
 def _metrics(labels: Sequence[str]) -> dict[str, EntityF1]:
     return {"conlleval": EntityF1(labels), "strict": EntityF1(labels, convention="strict")}
+
+
+def _values(metrics: nn.ModuleDict) -> Iterable[EntityF1]:
+    return cast("Iterable[EntityF1]", metrics.values())
 
 
 def _annotated(batch: Batch) -> Tensor:

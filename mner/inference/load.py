@@ -29,7 +29,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not is_zipfile(path):
         raise CheckpointError(f"{path} is no checkpoint, or a truncated one; copy it again, or use another of the run")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, pickle.UnpicklingError, ValueError, OSError) as error:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0]}); "
@@ -38,7 +38,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
     if not isinstance(parameters, dict) or "_class_path" not in parameters:
         raise CheckpointError(f"{path} is a file of tensors but no checkpoint of mner; give one that mner fit wrote")
-    return checkpoint
+    found: dict[str, Any] = checkpoint
+    return found
 
 
 def model_config(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -58,16 +59,18 @@ def load_model(path: str | Path) -> FusionModule:
         CheckpointError: If the file is not a checkpoint, or its class cannot be imported or has changed.
     """
     checkpoint = load_checkpoint(path)
-    model = from_config(model_config(checkpoint))
+    config = model_config(checkpoint)
+    try:
+        model = from_config(config)
+    except TypeError as error:
+        raise CheckpointError(
+            f"the {config['class_path']} at hand cannot be built as {path} describes it ({error}); "
+            "take the version of the class that trained it"
+        ) from error
     if not isinstance(model, FusionModule):
         raise CheckpointError(f"{path} holds a {type(model).__name__}, which is not a fusion module and cannot tag")
-    try:
-        model.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"the weights in {path} do not fit {type(model).__name__}: {error}; "
-            "use the version of mner, and of your own class, that trained it"
-        ) from error
+    model.on_load_checkpoint(checkpoint)
+    model.load_state_dict(checkpoint["state_dict"], strict=model.strict_loading)
     return model.eval()
 
 
