@@ -21,6 +21,7 @@ from mner.posts import Post
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}
 
 
 class PostDataModule(LightningDataModule, ABC):
@@ -197,17 +198,19 @@ def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
 
     Raises:
         DatasetNotFoundError: If the folder or the file is not there; says what was looked for.
+        DataError: If a pattern fits several files, of which one would have to be left out.
     """
     if not root.is_dir():
         raise DatasetNotFoundError(
             f"no folder {root}; give the data set's folder with --data.init_args.root DIR (root=DIR in Python)"
         )
-    names = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}[split]
-    wanted = [pattern.replace("{split}", name) for pattern in patterns for name in names]
+    wanted = [pattern.replace("{split}", name) for pattern in patterns for name in SPLIT_NAMES[split]]
     for pattern in wanted:
-        found = sorted(path for path in root.glob(pattern) if path.is_file())
+        found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
+        if len(found) > 1:
+            raise DataError(f"{root} holds {len(found)} files that may be meant: {', '.join(found)}; leave one of them")
         if found:
-            return found[0]
+            return root / found[0]
     raise DatasetNotFoundError(
         f"{root} has no {split} split; looked for {', '.join(wanted)}. "
         + (
@@ -228,10 +231,12 @@ def with_contexts(posts: list[Post], kinds: Sequence[str], files: Mapping[str, P
         split: For the message.
 
     Raises:
-        DataError: If a kind has neither a file nor is in the posts.
+        DataError: If a kind has neither a file nor is in the posts, or if its file is not there.
     """
     for kind in kinds:
         if kind in files:
+            if not files[kind].is_file():
+                raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
             posts, missing = attach_contexts(posts, kind, read_contexts(files[kind]))
         elif any(kind in post.contexts for post in posts):
             missing = sum(kind not in post.contexts for post in posts)
@@ -242,10 +247,9 @@ def with_contexts(posts: list[Post], kinds: Sequence[str], files: Mapping[str, P
             )
         if missing:
             rank_zero_warn(f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads their words alone")
-    wanted = set(kinds)
     return [
         post
-        if set(post.contexts) == wanted
+        if list(post.contexts) == list(kinds)
         else replace(post, contexts={k: post.contexts[k] for k in kinds if k in post.contexts})
         for post in posts
     ]

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.datamodule import PostDataModule, Split, find_split, with_contexts
+from mner.data.datamodule import SPLIT_NAMES, PostDataModule, Split, find_split, with_contexts
 from mner.data.readers import read_posts
 from mner.data.versions import identify
-from mner.errors import DatasetNotFoundError
+from mner.errors import DataError, DatasetNotFoundError
 from mner.labels import labels_for
 from mner.posts import Post
 
@@ -41,7 +41,7 @@ class FolderDataModule(PostDataModule, ABC):
         workers: Processes that make batches.
     """
 
-    name: ClassVar[str]
+    name: str
     types: ClassVar[tuple[str, ...]]
 
     def __init__(
@@ -57,7 +57,7 @@ class FolderDataModule(PostDataModule, ABC):
         workers: int = 0,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
-        self.root = Path(root).absolute()
+        self.root = Path(root).expanduser().absolute()
         self.context_files = dict(context_files or {})
         self.image_folder = image_folder
         self.labels = labels_for(self.types)
@@ -82,14 +82,14 @@ class FolderDataModule(PostDataModule, ABC):
         """The folder of a split's images, or ``None`` if there is none.
 
         Raises:
-            DatasetNotFoundError: If ``image_folder`` was given and is not there.
+            DataError: If ``image_folder`` was given and is not there.
         """
         if self.image_folder is not None:
             folder = self.root / self.image_folder
             if not folder.is_dir():
-                raise DatasetNotFoundError(f"no image folder {folder}; correct image_folder, or leave it out")
+                raise DataError(f"no image folder {folder}; correct image_folder, or leave it out")
             return folder
-        names = ("valid", "dev", "val") if split == "valid" else (split,)
+        names = SPLIT_NAMES[split]
         wanted = [pattern.format(split=name, name=self.name) for pattern in IMAGE_FOLDERS for name in names]
         return next((self.root / folder for folder in wanted if (self.root / folder).is_dir()), None)
 
@@ -97,7 +97,8 @@ class FolderDataModule(PostDataModule, ABC):
         paths = {}
         for kind in self.contexts:
             if kind in self.context_files:
-                paths[kind] = find_split(self.root, split, [self.context_files[kind]])
+                given = [self.root / self.context_files[kind].replace("{split}", name) for name in SPLIT_NAMES[split]]
+                paths[kind] = next((path for path in given if path.is_file()), given[0])
                 continue
             patterns = [pattern.replace("{kind}", kind) for pattern in CONTEXT_FILES]
             try:

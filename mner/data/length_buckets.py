@@ -19,7 +19,7 @@ class LengthBuckets(DistributedSampler[list[int]]):
     memory runs out at once or not at all.
 
     Several processes take turns. In training the batches are filled up so that each process has as many; in
-    evaluation no post is seen twice.
+    evaluation no post is seen twice, and batches are made small enough for each process to have one.
 
     It is a ``DistributedSampler`` so that Lightning leaves it in place; pass it as ``sampler`` to a ``DataLoader``
     with ``batch_size=None`` over a data set that takes lists.
@@ -46,7 +46,8 @@ class LengthBuckets(DistributedSampler[list[int]]):
     ) -> None:
         super().__init__([[]] * len(lengths), replicas, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
         self.lengths = np.asarray(lengths)
-        self.batch_size = batch_size
+        # In evaluation each process needs a batch: one without would not take part in what they reduce together.
+        self.batch_size = batch_size if shuffle else min(batch_size, max(len(lengths) // replicas, 1))
         self.max_tokens = max_tokens
         self._skipped = (0, 0)
 

@@ -9,8 +9,8 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from mner.data.datamodule import PostDataModule, Split, with_contexts
 from mner.data.readers import read_posts
-from mner.errors import DatasetNotFoundError, LabelError
-from mner.labels import labels_for, scheme_of
+from mner.errors import DataError, DatasetNotFoundError, LabelError
+from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
 from mner.posts import Post
 
 
@@ -32,7 +32,8 @@ class PostFiles(PostDataModule):
 
     Raises:
         DatasetNotFoundError: If a file is not there.
-        LabelError: If no file has a tag other than ``O``.
+        DataError: If there is no such image folder.
+        LabelError: If there are training posts but no file has an entity, or if files differ in their tagging scheme.
     """
 
     def __init__(
@@ -53,16 +54,24 @@ class PostFiles(PostDataModule):
         given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
         self.images = None if images is None else Path(images).absolute()
+        if self.images is not None and not self.images.is_dir():
+            raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
         self._read = {split: read_posts(self.split_file(split), images=self.images) for split in self.files}
-        self.labels = find_labels([post for posts in self._read.values() for post in posts])
+        self.labels = find_labels(self._read)
+        if "train" in self.files and self.labels == [OUTSIDE]:
+            raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
         rank_zero_info(f"labels found in the data: {', '.join(self.labels)}")
 
     def read(self, split: Split) -> list[Post]:
-        """The posts of a split's file, with their contexts."""
-        posts = self._read[split] if split in self._read else read_posts(self.split_file(split), images=self.images)
+        """The posts of a split's file, with their contexts.
+
+        Raises:
+            DatasetNotFoundError: If no file was given for the split.
+        """
+        self.split_file(split)
         paths = {kind: Path(path.replace("{split}", split)) for kind, path in self.context_files.items()}
-        return with_contexts(posts, self.contexts, paths, split)
+        return with_contexts(self._read[split], self.contexts, paths, split)
 
     def split_images(self, split: Split) -> Path | None:
         """The image folder, the same for every split."""
@@ -83,14 +92,15 @@ class PostFiles(PostDataModule):
         return self.files[split]
 
 
-def find_labels(posts: Sequence[Post]) -> list[str]:
+def find_labels(splits: Mapping[Split, Sequence[Post]]) -> list[str]:
     """The label set of annotated posts: ``O``, then the tags of each type in alphabetical order.
 
     Raises:
-        LabelError: If no post is annotated.
+        LabelError: If the splits are not tagged in one scheme; names each one's.
     """
-    tags = sorted({tag for post in posts for tag in post.tags or ()})
-    types = sorted({tag[2:] for tag in tags if tag != "O"})
-    if not types:
-        raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
-    return labels_for(types, scheme_of(tags))
+    tags = {split: {tag for post in posts for tag in post.tags or ()} - {OUTSIDE} for split, posts in splits.items()}
+    schemes = {split: scheme_of(found) for split, found in tags.items() if found}
+    if len(set(schemes.values())) > 1:
+        found = ", ".join(f"{scheme} in {split}" for split, scheme in schemes.items())
+        raise LabelError(f"expected one tagging scheme, got {found}; convert with mner.labels.to_bio or to_bioes")
+    return labels_for(sorted(types_of(set().union(*tags.values()))), next(iter(schemes.values()), "BIO"))

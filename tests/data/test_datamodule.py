@@ -1,0 +1,142 @@
+"""Splits, fractions, contexts and loaders of the base data module."""
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from mner.data import PostDataModule
+from mner.data.datamodule import find_split, fraction, with_contexts
+from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
+from mner.posts import Post
+
+
+def test_a_split_is_read_once_and_cut_to_the_fraction(in_memory):
+    data = in_memory(train_fraction=0.1)
+    assert [len(data.posts(split)) for split in ("train", "valid", "test")] == [5, 10, 6]
+    assert data.posts("train") is data.posts("train")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_smaller_fractions_lie_within_larger_ones(seed):
+    posts = [Post(str(index), ()) for index in range(200)]
+    shares = [fraction(posts, share, seed) for share in (0.001, 0.05, 0.1, 0.5, 1)]
+    assert [len(share) for share in shares] == [1, 10, 20, 100, 200]
+    for smaller, larger in pairwise(shares):
+        ids = [post.id for post in smaller]
+        assert set(ids) <= {post.id for post in larger}
+        assert ids == sorted(ids, key=int)
+    assert fraction(posts, 0.1, seed) == shares[2] != fraction(posts, 0.1, seed + 2)
+
+
+def test_a_tag_outside_the_label_set_names_the_post(in_memory):
+    class Odd(in_memory):
+        def read(self, split):
+            return [Post("good", ("a",), ("O",)), Post("odd", ("a", "b"), ("O", "B-DOG"))]
+
+    with pytest.raises(LabelError, match=r"post 'odd': .*'B-DOG'"):
+        Odd().posts("valid")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"batch_size": 0}, {"train_fraction": 0}, {"train_fraction": 1.1}, {"workers": -1}, {"max_tokens": 0}],
+)
+def test_arguments_out_of_range(in_memory, arguments):
+    name, value = next(iter(arguments.items()))
+    with pytest.raises(ConfigurationError, match=f"{name}={value}"):
+        in_memory(**arguments)
+
+
+def test_setup_reads_what_a_stage_needs(in_memory):
+    class Recorder(in_memory):
+        def read(self, split):
+            read.append(split)
+            return super().read(split)
+
+    for stage, expected in {"fit": ["train", "valid"], "validate": ["valid"], "test": ["test"]}.items():
+        read = []
+        Recorder().setup(stage)
+        assert read == expected
+
+
+def test_a_loader_needs_a_collator(in_memory):
+    with pytest.raises(ConfigurationError, match=r"collate_fn=model\.collator"):
+        in_memory().train_dataloader()
+    assert [len(batch) for batch in in_memory(batch_size=4).loader("test", collate=list)] == [4, 2]
+
+
+def test_a_token_budget_is_in_word_pieces(in_memory, labels, tiny_text_encoder_folder):
+    from mner.collate import Collator
+    from mner.text import HuggingFaceText
+
+    collator = Collator(HuggingFaceText(str(tiny_text_encoder_folder)).word_pieces, labels)
+    batches = list(in_memory(max_tokens=40).loader("train", shuffle=True, collate=collator))
+    assert sum(len(batch) for batch in batches) == 50
+    assert max(batch.input_ids.numel() for batch in batches) <= 40
+
+
+def test_is_abstract():
+    with pytest.raises(TypeError, match="read"):
+        PostDataModule()
+
+
+def test_finds_a_split_under_any_name(tmp_path):
+    patterns = ("{split}.txt", "{split}", "texts/{split}/*.json")
+    (tmp_path / "texts" / "test").mkdir(parents=True)
+    for name in ("train.txt", "train", "dev", "texts/test/x.json"):
+        (tmp_path / name).write_text("")
+    found = {split: find_split(tmp_path, split, patterns) for split in ("train", "valid", "test")}
+    assert found == {
+        "train": tmp_path / "train.txt",
+        "valid": tmp_path / "dev",
+        "test": tmp_path / "texts" / "test" / "x.json",
+    }
+
+
+def test_a_split_that_is_not_there(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match=r"no valid split; looked for valid\.txt, dev\.txt, val\.txt"):
+        find_split(tmp_path, "valid", ["{split}.txt"])
+    with pytest.raises(DatasetNotFoundError, match=r"no folder .*--data\.init_args\.root DIR"):
+        find_split(tmp_path / "none", "train", ["{split}.txt"])
+
+
+def test_of_several_files_none_is_left_out_unnoticed(tmp_path):
+    for name in ("train.json", "train.jsonl"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(DataError, match=r"2 files that may be meant: train\.json, train\.jsonl"):
+        find_split(tmp_path, "train", ["{split}.json*"])
+
+
+@pytest.fixture
+def captions(tmp_path):
+    path = tmp_path / "captions.jsonl"
+    path.write_text("\n".join(json.dumps({"id": name, "caption": f"of {name}"}) for name in ("1", "2")))
+    return path
+
+
+def test_contexts_from_a_file_and_from_the_posts(captions):
+    posts = [Post("1", ("a",), contexts={"ocr": "x", "junk": "y"}), Post("2", ("b",), contexts={"ocr": "z"})]
+    found = with_contexts(posts, ["caption", "ocr"], {"caption": captions}, "train")
+    assert [list(post.contexts.items()) for post in found] == [
+        [("caption", "of 1"), ("ocr", "x")],
+        [("caption", "of 2"), ("ocr", "z")],
+    ]
+    assert [dict(post.contexts) for post in with_contexts(posts, [], {}, "train")] == [{}, {}]
+
+
+def test_missing_contexts_are_counted(captions):
+    posts = [Post(str(index), ("a",)) for index in range(5)]
+    with pytest.warns(UserWarning, match="3 of 5 valid posts have no caption: the model reads their words alone"):
+        found = with_contexts(posts, ["caption"], {"caption": captions}, "valid")
+    assert [len(post.contexts) for post in found] == [0, 1, 1, 0, 0]
+    with pytest.warns(UserWarning, match="1 of 2 valid posts have no caption"):
+        with_contexts([posts[0], Post("6", ("a",), contexts={"caption": "c"})], ["caption"], {}, "valid")
+
+
+def test_an_unknown_kind_of_context(tmp_path):
+    with pytest.raises(DataError, match=r"no captoin for the train posts: .*context_files"):
+        with_contexts([Post("1", ("a",))], ["captoin"], {}, "train")
+    with pytest.raises(DataError, match=r"no file .*none\.jsonl with a caption for the train posts") as caught:
+        with_contexts([Post("1", ("a",))], ["caption"], {"caption": tmp_path / "none.jsonl"}, "train")
+    assert not isinstance(caught.value, DatasetNotFoundError)  # which would be taken for a split that is not there

@@ -1,0 +1,155 @@
+"""Every layout in which the data sets circulate, written as it is published."""
+
+import inspect
+import json
+import logging
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from pytorch_lightning import LightningDataModule
+
+from mner.data import Snapchat, Twitter2015, Twitter2017, versions
+from mner.data.folder import FolderDataModule
+from mner.data.versions import KnownFile, fingerprint
+from mner.errors import DataError, DatasetNotFoundError, LabelError
+
+
+def rename(folder, names):
+    for old, new in names.items():
+        (folder / new).parent.mkdir(parents=True, exist_ok=True)
+        (folder / old).rename(folder / new)
+
+
+def as_published_by_the_paper(folder):
+    """The layout of the paper's authors: JSON lines in ``texts/dev/dev.json``, images and captions a folder a split."""
+    for split, name in (("train", "train"), ("valid", "dev"), ("test", "test")):
+        records = []
+        for block in (folder / f"{split}.txt").read_text(encoding="utf-8").split("\n\n"):
+            header, *rows = block.strip("\n").split("\n")
+            words, tags = zip(*(row.split("\t") for row in rows), strict=True)
+            image = f"{header.removeprefix('IMGID:')}.jpg"
+            records.append({"id": image[:-4], "image_id": image, "tokens": words, "label": tags})
+            (folder / "images" / name).mkdir(exist_ok=True)
+            (folder / "images" / image).rename(folder / "images" / name / image)
+        (folder / "texts" / name).mkdir(parents=True)
+        (folder / "texts" / name / f"{name}.json").write_text("\n".join(map(json.dumps, records)))
+        (folder / f"{split}.txt").unlink()
+        rename(folder, {f"captions.{split}.jsonl": f"captions/{name}/{name}_image_captions.json"})
+
+
+LAYOUTS = {
+    "as it is": lambda folder: None,
+    "dev": lambda folder: rename(folder, {"valid.txt": "dev.txt", "captions.valid.jsonl": "captions.dev.jsonl"}),
+    "without suffix": lambda folder: rename(folder, {f"{split}.txt": split for split in ("train", "valid", "test")}),
+    "images named after the set": lambda folder: rename(folder, {"images": "twitter2017_images"}),
+    "the paper's": as_published_by_the_paper,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_hold_the_same_posts(twitter_folder, tmp_path, layout):
+    def contents(folder):
+        data = Twitter2017(folder, contexts=["caption"])
+        assert all(post.image.is_file() for split in ("train", "valid", "test") for post in data.posts(split))
+        return {
+            split: [
+                (post.id, post.words, post.tags, dict(post.contexts), post.image.name) for post in data.posts(split)
+            ]
+            for split in ("train", "valid", "test")
+        }
+
+    expected = contents(twitter_folder)
+    assert {split: len(posts) for split, posts in expected.items()} == {"train": 20, "valid": 5, "test": 5}
+    other = shutil.copytree(twitter_folder, tmp_path / "other")
+    LAYOUTS[layout](other)
+    assert contents(other) == expected
+
+
+def test_posts_are_read_whole(twitter_folder):
+    post = Twitter2017(twitter_folder, contexts=["caption"]).posts("train")[-1]
+    assert (post.id, post.words, post.tags) == ("train_16_05_19", ("good", "morning"), ("O", "O"))
+    assert post.image == twitter_folder / "images" / "train_16_05_19.jpg"
+    assert post.contexts == {"caption": "a photo of 19 people"}
+
+
+def test_without_a_test_split_all_but_the_test_works(twitter_folder):
+    (twitter_folder / "test.txt").unlink()
+    data = Twitter2017(twitter_folder)
+    data.setup("fit")
+    data.setup("validate")
+    with pytest.raises(DatasetNotFoundError, match=r"no test split; looked for test\.txt.* mner validate"):
+        data.setup("test")
+
+
+def test_contexts_that_are_not_asked_for_are_not_read(twitter_folder):
+    (twitter_folder / "captions.train.jsonl").write_text("nonsense")
+    assert not any(post.contexts for post in Twitter2017(twitter_folder).posts("train"))
+
+
+def test_missing_captions_are_counted_and_said_once(twitter_folder):
+    path = twitter_folder / "captions.train.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[3:]))
+    data = Twitter2017(twitter_folder, contexts=["caption"])
+    with pytest.warns(UserWarning, match="3 of 20 train posts have no caption") as caught:
+        data.setup("fit")
+    assert len(caught) == 1
+
+
+def test_context_files_under_other_names(twitter_folder, tmp_path):
+    rename(twitter_folder, {f"captions.{split}.jsonl": f"blip/{split}.json" for split in ("train", "valid", "test")})
+    with pytest.raises(DataError, match="no caption for the train posts"):
+        Twitter2017(twitter_folder, contexts=["caption"]).posts("train")
+    for pattern in ("blip/{split}.json", str(twitter_folder / "blip" / "{split}.json")):
+        data = Twitter2017(twitter_folder, contexts=["caption"], context_files={"caption": pattern})
+        assert data.posts("valid")[0].contexts == {"caption": "a photo of 0 people"}
+    data = Twitter2017(twitter_folder, contexts=["caption"], context_files={"caption": "blop/{split}.json"})
+    with pytest.raises(DataError, match=r"no file .*blop.train\.json with a caption.*correct context_files"):
+        data.posts("train")
+
+
+def test_an_image_folder_under_another_name(twitter_folder):
+    rename(twitter_folder, {"images": "pictures"})
+    assert not Twitter2017(twitter_folder).posts("valid")[0].image.is_file()
+    assert Twitter2017(twitter_folder, image_folder="pictures").posts("valid")[0].image.is_file()
+    assert Twitter2017(twitter_folder, image_folder=twitter_folder / "pictures").posts("valid")[0].image.is_file()
+    with pytest.raises(DataError, match=r"no image folder .*photos; correct image_folder"):
+        Twitter2017(twitter_folder, image_folder="photos").posts("valid")
+
+
+def test_a_tag_of_another_data_set(twitter_folder):
+    with pytest.raises(LabelError, match=r"post 'train_16_05_3': .*'B-MISC'"):
+        Twitter2015(twitter_folder).posts("train")
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match=r"no folder .*nowhere; give the data set's folder with --data"):
+        Snapchat(tmp_path / "nowhere").posts("train")
+
+
+def test_the_version_of_a_file_is_said(twitter_folder, caplog, monkeypatch):
+    known = KnownFile("Twitter-2017", "the version of this test", "valid")
+    monkeypatch.setitem(versions._KNOWN, fingerprint(twitter_folder / "valid.txt"), known)
+    with caplog.at_level(logging.INFO):
+        Twitter2017(twitter_folder).setup("fit")
+    said = {Path(line.split(": ")[0]).name: line.split(": ")[1] for line in caplog.messages if ".txt: " in line}
+    assert said["valid.txt"] == "Twitter-2017 valid, the version of this test"
+    assert said["train.txt"].startswith("a version that is not known here; do not compare")
+
+
+@pytest.mark.parametrize("dataset", [Twitter2015, Twitter2017, Snapchat])
+def test_every_data_set_takes_the_same_arguments(dataset):
+    def parameters(cls):
+        found = inspect.signature(cls).parameters.values()
+        return [parameter.replace(default=None) if parameter.name == "root" else parameter for parameter in found]
+
+    assert parameters(dataset) == parameters(FolderDataModule)
+    documented = re.findall(r"^        (\w+):", inspect.getdoc(dataset).replace("\n    ", "\n        "), re.MULTILINE)
+    assert documented == [parameter.name for parameter in parameters(dataset)]
+    given = {"contexts": ["ocr"], "context_files": {"ocr": "x"}, "image_folder": "y", "batch_size": 3, "max_tokens": 99}
+    given |= {"train_fraction": 0.5, "seed": 4, "workers": 2}
+    data = dataset("here", **given)
+    assert {name: getattr(data, name) for name in given} == given
+    assert data.root == Path("here").absolute()
+    assert isinstance(data, LightningDataModule)
