@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -34,8 +35,8 @@ def bucket_of(key: str) -> int:
 class Shards:
     """A folder of safetensors files, each with the features of some images of one bucket.
 
-    A file appears under its name whole or not at all: it is written beside, forced to disk, and renamed. Whoever adds
-    to a bucket holds its lock, which the operating system releases if the process dies.
+    A file appears in the folder whole or not at all: it is written in a folder beside, forced to disk, and moved.
+    Whoever adds to a bucket holds its lock, which the operating system releases if the process dies.
 
     Args:
         folder: Where the files are; need not exist.
@@ -80,8 +81,7 @@ class Shards:
             yield False
             return
         try:
-            for torn in self.folder.glob(f".{bucket:02d}-*"):
-                torn.unlink()
+            shutil.rmtree(self._unfinished(bucket), ignore_errors=True)
             self.scan(bucket)
             yield True
         finally:
@@ -106,12 +106,14 @@ class Shards:
                 if shrunk is not part and not shrunk.isfinite().all():
                     raise ConfigurationError(f"the encoder's {field.name} exceed half precision; cache without half")
                 parts[field.name] = shrunk.cpu().contiguous()
-        name = f"{bucket_of(keys[0]):02d}-{uuid4().hex}{SUFFIX}"
-        beside = self.folder / f".{name}"
-        save_file(parts, beside, {"keys": json.dumps(list(keys))})
-        with beside.open("rb") as written:
+        bucket = bucket_of(keys[0])
+        unfinished = self._unfinished(bucket)
+        unfinished.mkdir(parents=True, exist_ok=True)
+        name = f"{bucket:02d}-{uuid4().hex}{SUFFIX}"
+        save_file(parts, unfinished / name, {"keys": json.dumps(list(keys))})
+        with (unfinished / name).open("rb") as written:
             os.fsync(written.fileno())
-        beside.replace(self.folder / name)
+        (unfinished / name).replace(self.folder / name)
         self._add(name, keys)
 
     def read(self, keys: Sequence[str | None]) -> ImageFeatures:
@@ -132,6 +134,9 @@ class Shards:
                     target[tuple(map(slice, row[name].shape))] = row[name]
             parts[name] = filled
         return ImageFeatures(**parts)
+
+    def _unfinished(self, bucket: int) -> Path:
+        return self.folder / "unfinished" / f"{bucket:02d}"
 
     def _add(self, name: str, keys: Sequence[str]) -> None:
         self._scanned.add(name)

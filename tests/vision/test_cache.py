@@ -200,7 +200,7 @@ def test_a_kill_in_the_middle_of_a_write(tiny_encoder, pictures, tmp_path, monke
     report = again.fill(paths)
     assert (report.computed, report.reused) == (6, 2)
     assert_same(again.features(paths), direct(again.encoder, paths))
-    assert not list((tmp_path / "cache").glob("*/.*"))
+    assert not list((tmp_path / "cache").glob("*/unfinished/*/*"))
 
 
 def test_a_progress_bar(tiny_encoder, pictures, tmp_path, capsys):

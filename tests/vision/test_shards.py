@@ -64,15 +64,16 @@ def test_half_precision(tmp_path):
 def test_a_lock_excludes_others_and_clears_what_a_dead_owner_left(tmp_path):
     ours, theirs = Shards(tmp_path), Shards(tmp_path)
     bucket = bucket_of(KEYS[0])
-    torn = tmp_path / f".{bucket:02d}-half-written.safetensors"
+    torn = tmp_path / "unfinished" / f"{bucket:02d}" / f"{bucket:02d}-half.safetensors"
     with ours.lock(bucket, wait=False) as held:
         assert held
         with theirs.lock(bucket, wait=False) as second:
             assert not second
         with theirs.lock(bucket + 1, wait=False) as other:
             assert other
-        torn.write_bytes(b"half")
         ours.write(KEYS[:1], features(1))
+        torn.write_bytes(next(tmp_path.glob("*.safetensors")).read_bytes())  # whole, and not yet moved
+    assert len(Shards(tmp_path)._scanned) == 1
     assert Shards(tmp_path).read(KEYS[:1]).mask.all()
     with theirs.lock(bucket, wait=True) as held:
         assert held
