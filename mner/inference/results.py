@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import Console
 from rich.table import Table
 
+from mner.analysis.mention_kinds import KindScore, score_kinds
 from mner.batch import Batch
 from mner.labels import types_of
 from mner.posts import Entity
@@ -87,20 +90,25 @@ class ResultsWriter(Callback):
         }
         annotated = any(prediction.post.tags is not None for prediction in predictions)
         if metrics and annotated:
-            record = {"split": split, "posts": len(predictions), **metrics}
+            kinds = score_kinds(predictions)
+            record: dict[str, Any] = {"split": split, "posts": len(predictions), **metrics}
+            if kinds:
+                record["kinds"] = {score.kind: asdict(score) for score in kinds}
             (self.folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            Console().print(score_table(metrics, types_of(model.labels), f"{len(predictions)} {split} posts"))  # type: ignore[arg-type]
+            title = f"{len(predictions)} {split} posts"
+            Console().print(score_table(metrics, types_of(model.labels), title, kinds))  # type: ignore[arg-type]
         print(f"predictions: {self.folder / 'predictions.jsonl'}")
 
 
-def score_table(metrics: dict[str, float], types: list[str], title: str) -> Table:
-    """Precision, recall and F1 in percent, a type and overall.
+def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:
+    """Precision, recall and F1 in percent, a type and overall, and a kind of mention where kinds are recorded.
 
     Args:
         metrics: Values between 0 and 1 under the names of :class:`mner.metrics.EntityF1`, those of the strict
             convention with ``_strict`` behind.
         types: Entity types, in order.
         title: Above the table.
+        kinds: Scores a kind of mention.
     """
     table = Table(title=title, title_justify="left")
     table.add_column("")
@@ -111,6 +119,11 @@ def score_table(metrics: dict[str, float], types: list[str], title: str) -> Tabl
     table.add_section()
     table.add_row("overall (micro)", *_cells(metrics, ""), style="bold")
     table.add_row("mean of types (macro)", *_cells(metrics, "", "macro_"))
+    if kinds:
+        table.add_section()
+    for score in kinds:
+        percents = [f"{100 * value:.2f}" for value in (score.precision, score.recall, score.f1)]
+        table.add_row(f"{score.kind} mentions", *percents, "", str(score.support))
     return table
 
 
