@@ -39,7 +39,7 @@ class FillReport:
 
     Args:
         computed: Images encoded by this process.
-        reused: Images whose features were there, or were computed by another process meanwhile.
+        reused: Images whose features were there, under this name or another, or that another process encoded.
         bad: Images that cannot be used, each with the reason.
     """
 
@@ -139,10 +139,7 @@ class FeatureCache:
         Raises:
             ImageError: If the file cannot be read.
         """
-        try:
-            key = self._content.hash_of(path)
-        except OSError as error:
-            raise ImageError(f"{path}: {error}") from error
+        key = self._hash(path)
         return key if key in self._shards else None
 
     def read(self, keys: Sequence[str | None]) -> ImageFeatures:
@@ -181,16 +178,21 @@ class FeatureCache:
         waiting: dict[int, dict[str, Path]] = defaultdict(dict)
         for image in dict.fromkeys(images):
             try:
-                path = loader.locate(image)
-                key = self._content.hash_of(path)
-            except (ImageError, OSError) as error:
+                key = self._hash(loader.locate(image))
+            except ImageError as error:
                 _refuse(image, error, loader, report)
                 continue
-            if key in self._shards:
+            if key in self._shards or key in waiting.get(bucket_of(key), ()):
                 report.reused += 1
-            elif key not in waiting[bucket_of(key)]:
+            else:
                 waiting[bucket_of(key)][key] = image
         return dict(waiting)
+
+    def _hash(self, path: Path) -> str:
+        try:
+            return self._content.hash_of(path)
+        except OSError as error:
+            raise ImageError(f"{path}: {error}") from error
 
     def _loaded(
         self, images: Mapping[str, Path], batch_size: int, loader: ImageLoader, pool: ThreadPoolExecutor
@@ -233,7 +235,7 @@ class FeatureCache:
             report.computed += len(keys)
 
 
-def _refuse(path: Path, error: Exception, loader: ImageLoader, report: FillReport) -> None:
+def _refuse(path: Path, error: ImageError, loader: ImageLoader, report: FillReport) -> None:
     if loader.on_bad_image == "error":
         raise error
     report.bad[path] = str(error)

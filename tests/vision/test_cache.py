@@ -51,7 +51,8 @@ def test_the_same_content_under_two_names_is_encoded_once(tiny_encoder, pictures
     twin = shutil.copy(path, tmp_path / "twin.png")
     encoder = tiny_encoder()
     cache = FeatureCache(tmp_path / "cache", encoder)
-    cache.fill([path, twin])
+    report = cache.fill([path, twin])
+    assert (report.computed, report.reused) == (1, 1)
     assert encoder.encoded == 1
     assert_same(cache.features([twin]), direct(encoder, [path]))
 
