@@ -4,7 +4,7 @@ VENV := .venv
 MNER := $(VENV)/bin/mner
 export HF_HUB_OFFLINE := 1
 
-.PHONY: quickstart test check docs clean
+.PHONY: quickstart test check docs
 
 quickstart: $(VENV)/offline
 	$(MNER) fit --config examples/quickstart.yaml
@@ -12,11 +12,13 @@ quickstart: $(VENV)/offline
 test: $(VENV)/dev
 	$(VENV)/bin/pytest
 
-check: $(VENV)/dev
+check: $(VENV)/dev docs
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest --doctest-modules mner -p no:cacheprovider
+
+docs: $(VENV)/dev
 	$(VENV)/bin/sphinx-build -W --keep-going -q docs docs/_build
 
 $(VENV)/python:

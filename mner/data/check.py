@@ -108,7 +108,7 @@ def check_posts(
         labels: The label set; by default every tag is taken for known.
         contexts: Kinds of context that the posts should have.
         image_folders: The image folder of each split. Without it a split's images are not checked; with it, the
-            posts' own paths are opened, as :func:`mner.data.readers.read_posts` made them.
+            posts' own paths are opened, as :func:`mner.data.read_posts` made them.
 
     Example:
         >>> report = check_posts({"train": [Post("1", ("St", ".", "Louis"), ("O", "O", "I-LOC"))]})

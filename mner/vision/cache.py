@@ -134,7 +134,7 @@ class FeatureCache:
         """The key under which an image's features are kept, or ``None`` if they are not there.
 
         Args:
-            path: The file, as :meth:`mner.vision.loading.ImageLoader.locate` gives it.
+            path: The file, as :meth:`mner.vision.ImageLoader.locate` gives it.
 
         Raises:
             ImageError: If the file cannot be read.

@@ -40,7 +40,7 @@ def text_only_ceiling(posts: Iterable[Post]) -> TextOnlyCeiling:
     there, which can raise F1; the two F1 values are the best over all such choices.
 
     Args:
-        posts: Whole splits of :func:`~mner.data.demo.generate.generate_demo_posts`.
+        posts: Whole splits of :func:`~mner.data.demo.generate_demo_posts`.
 
     Raises:
         DataError: If no post has an ambiguous mention.

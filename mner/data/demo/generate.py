@@ -22,7 +22,7 @@ def generate_demo_posts(
 
     An *ambiguous* mention ("Jordan") stands in a neutral sentence, and the same words are posted once for each type
     that the name may have, each time with a related picture of that type; so no function of the words does better on
-    them than :func:`~mner.data.demo.ceiling.text_only_ceiling` says. A *plain* mention stands in a sentence that tells
+    them than :func:`~mner.data.demo.text_only_ceiling` says. A *plain* mention stands in a sentence that tells
     its type; its post's picture is related, unrelated (it shows a type that none of the mentions has) or missing. A
     few posts mention nothing. A third of the names, sentences and drawing styles occur in the test split only.
 

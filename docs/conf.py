@@ -1,0 +1,40 @@
+"""How the documentation is built: Sphinx, MyST for the pages, the docstrings for the API."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # the extensions beside this file
+
+import mner
+
+project = "mner"
+author = "the mner authors"
+copyright = author
+version = release = mner.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "command_help",
+    "package_reference",
+]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"mner {release}"
+
+myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 100
+
+# Every reference to something of mner must lead somewhere; other packages' pages are not at hand.
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!mner\b).*"),
+    ("py:class", r"mner\..*\.(Factory|Item|T)"),  # type variables
+]

@@ -1,0 +1,41 @@
+"""A fusion module of one's own: the image is added to every word through a learned gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mner.batch import ImageFeatures, TextFeatures
+from mner.fusion import FusionModule
+
+
+class GatedSum(FusionModule):
+    """Add the image to every word through a learned gate.
+
+    Args:
+        gate_bias: Where the gate starts; below zero it lets little through.
+        kwargs: The parts and settings of :class:`mner.fusion.FusionModule`.
+    """
+
+    def __init__(self, gate_bias: float = -1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        width = self.text_encoder.hidden_size
+        self.project = nn.Linear(self.image_encoder.hidden_size, width)
+        self.gate = nn.Linear(2 * width, 1)
+        nn.init.constant_(self.gate.bias, gate_bias)
+
+    def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Add ``g * v`` to each word, ``g`` looking at both.
+
+        Args:
+            text: Word states, ``text.words`` of shape ``(B, W, D)``.
+            image: One vector an image, ``image.pooled`` of shape ``(B, V)``.
+
+        Returns:
+            Shape ``(B, W, D)``; a post without an image keeps its words as they are.
+        """
+        picture = self.project(image.pooled)[:, None].expand_as(text.words)
+        gate = self.gate(torch.cat([text.words, picture], dim=-1)).sigmoid()
+        return text.words + gate * picture * image.present[:, None, None]

