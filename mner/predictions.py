@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mner.errors import FormatError
+from mner.errors import DataError, FormatError
 from mner.labels import spans
 from mner.posts import Entity, Post
 
@@ -31,6 +31,8 @@ class Prediction:
         record: dict[str, Any] = {"id": post.id, "words": list(post.words)}
         if post.text is not None:
             record["text"] = post.text
+        if post.offsets is not None:
+            record["offsets"] = [list(pair) for pair in post.offsets]
         if post.image is not None:
             record["image"] = post.image.name
         if post.contexts:
@@ -46,13 +48,15 @@ class Prediction:
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Prediction:
         """The prediction that :meth:`to_dict` described."""
-        tags = record.get("tags")
+        tags, offsets = record.get("tags"), record.get("offsets")
         post = Post(
             id=record["id"],
             words=tuple(record["words"]),
             tags=None if tags is None else tuple(tags),
             image=Path(record["image"]) if "image" in record else None,
             contexts=record.get("contexts", {}),
+            text=record.get("text"),
+            offsets=None if offsets is None else tuple((start, end) for start, end in offsets),
             metadata=record.get("metadata", {}),
         )
         return cls(post, tuple(_from_dict(entity) for entity in record["predicted"]))
@@ -72,8 +76,10 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     """Read a predictions file.
 
     Raises:
-        FormatError: If the file is empty or a line is not a prediction.
+        FormatError: If the file is not there or empty, or a line is not a prediction.
     """
+    if not Path(path).is_file():
+        raise FormatError(path, None, "no such file", "Write it with mner test")
     predictions = list(_lines(Path(path)))
     if not predictions:
         raise FormatError(path, None, "no predictions in the file", "Write it anew with mner test")
@@ -89,7 +95,7 @@ def _lines(path: Path) -> Iterator[Prediction]:
 def _line(path: Path, number: int, line: str) -> Prediction:
     try:
         return Prediction.from_dict(json.loads(line))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, DataError) as error:
         raise FormatError(
             path, number, f"not a prediction ({error!r})", "Write the file anew with mner test"
         ) from error

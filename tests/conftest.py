@@ -81,7 +81,80 @@ def twitter_folder(tmp_path) -> Path:
 
     As published, ids are not numbers and the file ends without a blank line.
     """
-    root = tmp_path / "twitter2017"
+    return write_twitter_folder(tmp_path / "twitter2017")
+
+
+@pytest.fixture(scope="session")
+def shared_twitter_folder(tmp_path_factory) -> Path:
+    """The same, for tests that leave it as it is."""
+    return write_twitter_folder(tmp_path_factory.mktemp("data") / "twitter2017")
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory, tiny_text_encoder_folder, shared_twitter_folder) -> Path:
+    """The config of a training of six epochs, after which every entity of the data set's five texts is found."""
+    config = {
+        "model": {
+            "class_path": "TextOnly",
+            "init_args": {
+                "text_encoder": {"class_path": "HuggingFaceText", "init_args": {"name": str(tiny_text_encoder_folder)}},
+                "characters": {"class_path": "CharacterCNN"},
+                "lr": 0.01,
+            },
+        },
+        "data": {"class_path": "Twitter2017", "init_args": {"root": str(shared_twitter_folder), "batch_size": 4}},
+        "trainer": {
+            "max_epochs": 6,
+            "accelerator": "cpu",
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+        },
+    }
+    path = tmp_path_factory.mktemp("configs") / "experiment.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, experiment) -> Path:
+    """The run folder of that training, made by ``mner fit``; for tests that leave it as it is."""
+    from mner.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    assert main(["fit", "--config", str(experiment), "--run_folder", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_model(tiny_text_encoder_folder):
+    """Builds a fusion module around the tiny encoder: ``make_model()``, ``make_model(MyFusion, lr=1e-3)``."""
+    from mner.fusion import TextOnly
+    from mner.text import HuggingFaceText
+
+    def make(cls=TextOnly, seed=0, **arguments):
+        torch.manual_seed(seed)
+        arguments.setdefault("labels", labels_for(("PER", "LOC", "ORG", "MISC")))
+        return cls(text_encoder=HuggingFaceText(str(tiny_text_encoder_folder)), **arguments)
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(tmp_path):
+    """Builds a quiet trainer on the CPU: ``make_trainer(max_epochs=1)``."""
+    from pytorch_lightning import Trainer
+
+    def make(**arguments):
+        quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+        if "callbacks" in arguments:
+            quiet.pop("enable_checkpointing")
+        settings = {"accelerator": "cpu", "num_sanity_val_steps": 0, "default_root_dir": tmp_path}
+        return Trainer(**{**quiet, **settings, **arguments})
+
+    return make
+
+
+def write_twitter_folder(root: Path) -> Path:
     (root / "images").mkdir(parents=True)
     for split, count in (("train", 20), ("valid", 5), ("test", 5)):
         blocks, captions = [], []

@@ -22,12 +22,13 @@ import mner.decoders
 import mner.fusion
 import mner.text
 import mner.vision  # noqa: F401  (the classes of all these are the choices)
+from mner.checkpoints import load_checkpoint
 from mner.cli.interruption import InterruptionCheckpoint
 from mner.cli.parsing import OptionParser
 from mner.data.datamodule import PostDataModule
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
-from mner.inference.load import load_checkpoint, load_model
+from mner.inference.load import load_model
 from mner.inference.results import ResultsWriter
 from mner.plugins import load_plugins
 

@@ -30,7 +30,7 @@ def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tenso
     last = inside.clone()
     last[:, :-1] &= ~continued[:, 1:]
     first = inside & ~continued
-    table = torch.stack([first, last, tags, confidence.double()]).cpu()
+    table = torch.stack([first, last, tags, confidence.float()]).cpu()
     firsts, lasts = table[0].nonzero(), table[1].nonzero()
     types = [split_tag(label)[1] for label in decoder.labels]
     found: list[list[Entity]] = [[] for _ in batch.posts]

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
 import torch
-from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.checkpoints import SelfContained
 from mner.collate import Collator
-from mner.components import Component, to_config
+from mner.components import to_config
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import find_entities
-from mner.errors import ConfigurationError, DataError
-from mner.fusion.checkpoints import check_fit, hyper_parameters
+from mner.errors import CheckpointError, ConfigurationError, DataError
 from mner.fusion.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
 from mner.fusion.resumption import ExactResumption
 from mner.metrics import EntityF1
@@ -32,7 +32,7 @@ from mner.vision.post_images import PostImages
 from mner.words import marks_stand_alone
 
 
-class FusionModule(Component, LightningModule, ABC):
+class FusionModule(SelfContained, ABC):
     """A model assembled from parts; a subclass says how text and image become one vector a word.
 
     A subclass is a constructor and :meth:`fuse`. Its constructor passes ``**kwargs`` on, builds its layers from
@@ -319,8 +319,8 @@ class FusionModule(Component, LightningModule, ABC):
         return [ExactResumption(), *([WeightAverage(self.weight_average)] if self.weight_average else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what builds the model again."""
-        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = hyper_parameters(self)
+        """Keep what builds the model again, and the average of the weights where it is the model."""
+        super().on_save_checkpoint(checkpoint)
         if "callbacks" not in checkpoint:  # weights alone, for which Lightning does not ask the callbacks
             average = next((each for each in self.trainer.callbacks if isinstance(each, WeightAverage)), None)  # type: ignore[attr-defined]
             checkpoint["state_dict"] = (average and average.average_state()) or checkpoint["state_dict"]
@@ -332,7 +332,13 @@ class FusionModule(Component, LightningModule, ABC):
             CheckpointError: If the checkpoint's labels differ from the model's, in kind or in order, or its weights
                 in name or shape.
         """
-        check_fit(self, checkpoint)
+        labels = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("labels", self.labels)
+        if labels != self.labels:
+            raise CheckpointError(
+                f"the checkpoint was trained with the labels {labels}, in this order, but the model has {self.labels}; "
+                "load it with mner.load_model, which takes the labels from the checkpoint, or train anew"
+            )
+        super().on_load_checkpoint(checkpoint)
 
     def _log_metrics(self, stage: str, metrics: nn.ModuleDict) -> None:
         for convention, metric in zip(metrics, _values(metrics), strict=True):
