@@ -1,6 +1,19 @@
 """Fusion modules: text and image in, emissions out."""
 
+from mner.fusion.attention import Attention
 from mner.fusion.base import FusionModule
+from mner.fusion.co_attention import CoAttention
+from mner.fusion.concatenation import Concatenation
+from mner.fusion.late_fusion import LateFusion
 from mner.fusion.text_only import TextOnly
+from mner.fusion.visual_attention import VisualAttention
 
-__all__ = ["FusionModule", "TextOnly"]
+__all__ = [
+    "Attention",
+    "CoAttention",
+    "Concatenation",
+    "FusionModule",
+    "LateFusion",
+    "TextOnly",
+    "VisualAttention",
+]

@@ -19,6 +19,7 @@ from mner.components import to_config
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError
+from mner.fusion.attention import AttentionRecorder
 from mner.fusion.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
 from mner.fusion.resumption import ExactResumption
 from mner.metrics import EntityF1
@@ -32,18 +33,19 @@ from mner.vision.post_images import PostImages
 from mner.words import marks_stand_alone
 
 
-class FusionModule(SelfContained, ABC):
+class FusionModule(AttentionRecorder, SelfContained, ABC):
     """A model assembled from parts; a subclass says how text and image become one vector a word.
 
     A subclass is a constructor and :meth:`fuse`. Its constructor passes ``**kwargs`` on, builds its layers from
-    ``self.text_encoder.hidden_size`` (D) and ``self.image_encoder.hidden_size`` (V), and calls
-    :meth:`resize_emissions` if its vectors are not D wide.
+    ``self.text_encoder.hidden_size`` (D) and ``self.image_width`` (V), and calls :meth:`resize_emissions` if its
+    vectors are not D wide. What it attends to it may hand to :meth:`record_attention`.
 
     Args:
         labels: Tags in the order of the emissions, ``O`` among them. The command line takes them from the data.
         text_encoder: Posts to word vectors.
         image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
-        characters: Character features, put beside the fused vector of each word unless the method uses them itself.
+        characters: Character features, put beside the fused vector of each word unless the method uses them itself;
+            a method that does has a default.
         decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
         dropout: On the vectors that enter the emission layer.
         lr: Learning rate of the text encoder.
@@ -103,7 +105,7 @@ class FusionModule(SelfContained, ABC):
         self.text_encoder = text_encoder
         self.image_encoder = _image_encoder(image_encoder)
         self.images = _post_images(self.image_encoder, feature_cache, half_precision_cache, on_bad_image)
-        self.characters = characters
+        self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
         self.dropout = nn.Dropout(dropout)
@@ -118,13 +120,24 @@ class FusionModule(SelfContained, ABC):
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
-        self._arguments.update(image_encoder=self.image_encoder, decoder=self.decoder, feature_cache=None)
+        parts = {"image_encoder": self.image_encoder, "characters": self.characters, "decoder": self.decoder}
+        self._arguments.update(parts, feature_cache=None)
         to_config(self)
 
     def resize_emissions(self, hidden_size: int) -> None:
         """Build the emission layer for fused vectors of another width F; for a subclass's constructor."""
-        beside = 0 if self.characters is None or self.uses_characters else self.characters.hidden_size
+        beside = 0 if self.uses_characters else self.character_width
         self.emission_layer = nn.Linear(hidden_size + beside, len(self.labels))
+
+    @property
+    def image_width(self) -> int:
+        """Width of a region, V; 1 where there is no image encoder and one masked region stands for the image."""
+        return 1 if self.image_encoder is None else self.image_encoder.hidden_size
+
+    @property
+    def character_width(self) -> int:
+        """Character features a word, K; 0 where there are none."""
+        return 0 if self.characters is None else self.characters.hidden_size
 
     @abstractmethod
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
@@ -155,8 +168,7 @@ class FusionModule(SelfContained, ABC):
         if batch.image is not None:
             return batch.image
         if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
-            width = 1 if self.image_encoder is None else self.image_encoder.hidden_size
-            regions = torch.zeros(len(batch), 1, width, device=self.device, dtype=self.emission_layer.weight.dtype)
+            regions = self.emission_layer.weight.new_zeros(len(batch), 1, self.image_width)
             return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
         image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
         return image
@@ -281,7 +293,8 @@ class FusionModule(SelfContained, ABC):
     def configure_optimizers(self) -> Any:
         """AdamW with the learning rates of the text encoder, the image encoder, the new layers and the decoder."""
         image = self.image_encoder
-        parts: list[tuple[nn.Module, float, float]] = [(self.decoder, self.decoder_lr, 0.0)]
+        decoders = (part for part in self.modules() if isinstance(part, Decoder))
+        parts: list[tuple[nn.Module, float, float]] = [(part, self.decoder_lr, 0.0) for part in decoders]
         parts.append((self.text_encoder, self.lr, self.weight_decay))
         if image is not None:
             parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))

@@ -1,0 +1,55 @@
+"""Additive attention: how much each query looks at each key, scored by a small layer over both."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mner.errors import ConfigurationError
+from mner.fusion.attention import masked_softmax
+
+
+class AdditiveAttention(nn.Module):
+    r"""Attention weights from a layer over query and key (Bahdanau et al. 2015).
+
+    .. math::
+        a_{qk} = \mathrm{softmax}_k\; w^\top \tanh(W [q ; k] + b) = \mathrm{softmax}_k\; w^\top \tanh(W_q q + b + W_k k)
+
+    Lu et al. (2018) and Zhang et al. (2018) print :math:`w^\top \tanh([W_q q + b ; W_k k])` instead, the layer inside
+    the concatenation. Then the scores are a sum of a term of the query alone and one of the key alone, the first is
+    the same for all keys and cancels in the softmax, and every query looks at the same keys: the text would not guide
+    anything, against what both papers say it does. ``as_published`` builds that all the same.
+
+    Args:
+        query_size: Width of a query.
+        key_size: Width of a key.
+        size: Width of the layer, A.
+        as_published: Use the printed form.
+
+    Raises:
+        ConfigurationError: If ``size`` is below 1.
+    """
+
+    def __init__(self, query_size: int, key_size: int, size: int, as_published: bool = False) -> None:
+        super().__init__()
+        if size < 1:
+            raise ConfigurationError(f"expected an attention_size of at least 1, got {size}")
+        self.as_published = as_published
+        self.query = nn.Linear(query_size, size)
+        self.key = nn.Linear(key_size, size, bias=False)
+        self.score = nn.Linear(2 * size if as_published else size, 1, bias=False)
+
+    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """Weigh keys for queries.
+
+        Args:
+            queries: Shape ``(B, Q, query_size)``.
+            keys: Shape ``(B, K, key_size)``.
+            mask: True where a key is real, shape ``(B, K)``.
+
+        Returns:
+            Weights, shape ``(B, Q, K)``; they sum to one over the real keys, or are zero where there is none.
+        """
+        query, key = self.query(queries).unsqueeze(2), self.key(keys).unsqueeze(1)
+        joint = torch.cat(torch.broadcast_tensors(query, key), dim=-1) if self.as_published else query + key
+        return masked_softmax(self.score(joint.tanh()).squeeze(-1), mask.unsqueeze(1))

@@ -1,0 +1,78 @@
+"""Visual attention: the post looks at regions once, a gate mixes what it saw into each word (paper 3.3, VAM)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mner.batch import ImageFeatures, TextFeatures
+from mner.errors import ConfigurationError
+from mner.fusion.additive_attention import AdditiveAttention
+from mner.fusion.base import FusionModule
+
+
+class VisualAttention(FusionModule):
+    r"""The visual attention module (VAM) of experiment 1.2, following Lu et al. 2018, "Visual attention model".
+
+    With word states :math:`h_t`, regions :math:`V_i` and the query :math:`Q`, the last state of an LSTM over the words:
+
+    .. math::
+        c &= \textstyle\sum_i e_i V_i, \quad e = \mathrm{softmax}_i\; w^\top \tanh(W_v V_i + W_t Q) \\
+        \beta^v_t &= \sigma(W_1 h_t + U_1 c), \quad \beta^w_t = \sigma(W_2 h_t + U_2 c), \quad
+            m_t = \tanh(W_3 h_t + U_3 c) \\
+        o_t &= \beta^w_t \odot h_t + \beta^v_t \odot m_t
+
+    Choices:
+
+    * The query enters the score inside the tanh. As printed, outside of it, the text has no say in where the model
+      looks: see :class:`~mner.fusion.additive_attention.AdditiveAttention`. ``as_published`` builds that.
+    * The words are the text encoder's, where Lu et al. have a BiLSTM.
+    * A post without image has :math:`c = 0` and :math:`\beta^v_t = 0`.
+
+    Args:
+        query_size: Width of the LSTM.
+        attention_size: Width of the layer that scores attention.
+        as_published: Score attention as printed.
+        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+
+    Raises:
+        ConfigurationError: If a size is below 1.
+    """
+
+    def __init__(
+        self, query_size: int = 128, attention_size: int = 128, as_published: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if query_size < 1:
+            raise ConfigurationError(f"expected a query_size of at least 1, got {query_size}")
+        width, image_width = self.text_encoder.hidden_size, self.image_width
+        self.query = nn.LSTM(width, query_size, batch_first=True)
+        self.attend = AdditiveAttention(query_size, image_width, attention_size, as_published)
+        self.gates_of_words = nn.Linear(width, 3 * width)
+        self.gates_of_image = nn.Linear(image_width, 3 * width, bias=False)
+
+    def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Look at the image once a post and mix.
+
+        Args:
+            text: Word states, ``text.words`` of shape ``(B, W, D)``, padding in ``text.mask``.
+            image: Region states ``(B, R, V)``; ``image.mask`` is false everywhere where a post has no image.
+
+        Returns:
+            Fused word states, shape ``(B, W, D)``.
+        """
+        looks = self.attend(self._query(text), image.regions, image.mask)
+        context = looks.to(image.regions.dtype) @ image.regions
+        visual, textual, mixed = (self.gates_of_words(text.words) + self.gates_of_image(context)).chunk(3, dim=-1)
+        visual = visual.sigmoid() * image.present[:, None, None]
+        textual = textual.sigmoid()
+        self.record_attention(looks.expand(-1, text.words.shape[1], -1), visual=visual, textual=textual)
+        return textual * text.words + visual * mixed.tanh()
+
+    def _query(self, text: TextFeatures) -> Tensor:
+        """The state behind each post's last word, shape ``(B, 1, query_size)``: padding comes after it."""
+        states, _ = self.query(text.words)
+        last = (text.mask.sum(dim=1) - 1).clamp_min(0)
+        return torch.take_along_dim(states, last[:, None, None], dim=1)

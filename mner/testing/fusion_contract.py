@@ -1,0 +1,234 @@
+"""The contract of a fusion module, as tests that any class can inherit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mner.batch import Batch, ImageFeatures
+from mner.components import to_config
+from mner.fusion.base import FusionModule
+from mner.labels import labels_for
+from mner.posts import Post
+from mner.testing.parts import TinyGrid, TinyRegions, tiny_text_encoder
+from mner.text.encoder import TextEncoder
+from mner.vision.encoder import ImageEncoder
+
+LABELS = labels_for(("PER", "LOC"))
+IMAGE_ENCODERS = {"grid": TinyGrid, "regions": TinyRegions}
+PRESENT = {"in all": (0, 1, 2, 3, 4), "in some": (0, 2), "in none": ()}
+TOLERANCE = 1e-4
+STEPS = 400
+
+TEXTS = (
+    (("jordan", "is", "great"), ("B-PER", "O", "O")),
+    (("we", "love", "new", "york", "so", "much"), ("O", "O", "B-LOC", "I-LOC", "O", "O")),
+    (("hello", "kevin", "durant", "in", "oslo"), ("O", "B-PER", "I-PER", "O", "B-LOC")),
+    (("good", "morning"), ("O", "O")),
+    (("paris",), ("B-LOC",)),
+)
+
+
+class FusionContract:
+    """What every fusion module must do, for pytest; a class of your own is tested in three lines.
+
+    .. code-block:: python
+
+        from mner.testing import FusionContract
+
+        class TestMyFusion(FusionContract):
+            fusion = MyFusion
+
+    Each test runs with grid and with regional images that are there in all posts, in some, or in none. The models
+    are built on the parts of :mod:`mner.testing.parts`; override :meth:`build` or :meth:`text_encoder` for a class
+    that needs others.
+
+    Attributes:
+        fusion: The class.
+        init_args: Further arguments of its constructor: plain data.
+    """
+
+    fusion: type[FusionModule]
+    init_args: dict[str, Any] = {}  # noqa: RUF012  (a subclass gives its own)
+
+    def text_encoder(self) -> TextEncoder:
+        """The text encoder of a model."""
+        return tiny_text_encoder()
+
+    def build(self, image_encoder: ImageEncoder) -> FusionModule:
+        """A new model, the same at every call."""
+        torch.manual_seed(0)
+        return self.fusion(
+            labels=LABELS, text_encoder=self.text_encoder(), image_encoder=image_encoder, **self.init_args
+        )
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        """Run each test with the image encoders and images it names."""
+        for name, choices in (("images", IMAGE_ENCODERS), ("present", PRESENT)):
+            if name in metafunc.fixturenames:
+                metafunc.parametrize(name, list(choices))
+
+    def test_emissions_have_their_shape_and_are_finite(self, images: str, present: str) -> None:
+        """A score for each label of each word, also for a post without words."""
+        model = self._model(images)
+        posts = [*_posts(present), Post("empty", ())]
+        for batch in (model.collator(posts), model.collator(posts[-1:])):
+            emissions = model(batch)
+            expected = (*batch.word_mask.shape, len(LABELS))
+            assert emissions.shape == expected, f"expected emissions {expected}, got {tuple(emissions.shape)}"
+            assert emissions.isfinite().all(), "emissions are not finite"
+
+    def test_padding_and_batch_order_change_nothing(self, images: str, present: str) -> None:
+        """A post's emissions do not depend on the posts beside it."""
+        model = self._model(images)
+        posts = _posts(present)
+        together, reverse = _words(model, posts), _words(model, posts[::-1])[::-1]
+        for post, first, second in zip(posts, together, reverse, strict=True):
+            assert _same(first, second), f"the emissions of {post.words} depend on the order of the batch"
+            assert _same(first, _words(model, [post])[0]), f"the emissions of {post.words} depend on padding"
+
+    def test_what_is_masked_changes_nothing(self, images: str, present: str) -> None:
+        """Neither a missing image's pixels nor what stands in masked regions."""
+        model = self._model(images)
+        batch = model.collator(_posts(present))
+        emissions = model(batch)
+        if isinstance(batch.pixels, Tensor) and batch.image_mask is not None:
+            noisy = copy.copy(batch)
+            noisy.pixels = batch.pixels.masked_fill(~batch.image_mask[:, None, None], 9.0)
+            assert _same(model(noisy), emissions), "the pixels of a missing image change emissions"
+        image = model.encode_image(batch)
+        noisy = _with(batch, image, image.regions.masked_fill(~image.mask[..., None], 9.0))
+        assert _same(model(noisy), emissions), "what stands in masked regions changes emissions"
+
+    def test_an_image_changes_its_own_post_alone(self, images: str) -> None:
+        """The method uses images, and keeps them apart."""
+        if not self.fusion.needs_image:
+            return
+        model = self._model(images)
+        batch = model.collator(_posts("in some"))
+        image, emissions = model.encode_image(batch), model(batch)
+        other = image.regions.clone()
+        other[2] = -other[2].flip(-1) + image.mask[2, :, None]
+        changed = (model(_with(batch, image, other)) - emissions)[batch.word_mask].abs().amax(dim=1)
+        posts = torch.repeat_interleave(torch.arange(len(batch)), batch.word_mask.sum(dim=1))
+        assert changed[posts == 2].max() > TOLERANCE / 10, "another image changes nothing in its post"
+        assert changed[posts != 2].max() <= TOLERANCE, "an image changes other posts"
+
+    def test_gradients_reach_every_parameter(self, images: str, present: str) -> None:
+        """Also in a batch without images, where distributed training would miss a parameter that takes no part."""
+        model = self._model(images).train()
+        batch = model.collator(_posts(present))
+        _loss(model, batch).backward()
+        encoder = {id(parameter) for parameter in model.image_encoder.parameters()} if model.image_encoder else set()
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad or (id(parameter) in encoder and not self._sees(present)):
+                continue
+            assert parameter.grad is not None, f"{name} takes no part in the loss"
+            assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
+            assert not self._sees(present) or parameter.grad.any(), f"no gradient reaches {name}"
+
+    def test_it_memorises_four_posts(self, images: str) -> None:
+        """Two of which only their images tell apart, if the method uses images."""
+        model = self._model(images)
+        posts = _posts("in all")[:4]
+        if self.fusion.needs_image:
+            posts[3] = Post("3", posts[0].words, ("B-LOC", "O", "O"), image=Path("3.png"))
+        batch = model.collator(posts)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        for step in range(STEPS):
+            optimizer.zero_grad()
+            _loss(model.train(), batch).backward()
+            optimizer.step()
+            if step % 10 == 9 and batch.tags is not None:
+                with torch.no_grad():
+                    predicted = model.decoder.decode(model.eval()(batch), batch.word_mask)
+                if predicted.equal(batch.tags):
+                    return
+        raise AssertionError(f"four posts are not learned in {STEPS} steps at a learning rate of 0.003")
+
+    def test_checkpoints_round_trip(self, images: str, tmp_path: Path) -> None:
+        """Train a step, save, load: the same arguments and emissions."""
+        from pytorch_lightning import Trainer
+        from torch.utils.data import DataLoader
+
+        from mner.inference.load import load_model
+
+        model = self._model(images)
+        posts = _posts("in some")
+        quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+        trainer = Trainer(max_steps=1, accelerator="cpu", devices=1, default_root_dir=tmp_path, **quiet)
+        trainer.fit(model.train(), DataLoader(posts, batch_size=len(posts), collate_fn=model.collator))  # type: ignore[arg-type]
+        trainer.save_checkpoint(tmp_path / "model.ckpt")
+        loaded = load_model(tmp_path / "model.ckpt")
+        assert to_config(loaded) == to_config(model), "the loaded model has other arguments"
+        batch = model.collator(posts)
+        with torch.no_grad():
+            assert loaded(batch).equal(model.eval()(batch)), "the loaded model gives other emissions"
+
+    def test_it_trains_in_mixed_precision(self, images: str, present: str) -> None:
+        """Under autocast to bfloat16 loss and gradients are finite."""
+        model = self._model(images).train()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = _loss(model, model.collator(_posts(present)))
+        loss.backward()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        assert loss.isfinite(), "the loss is not finite"
+        assert all(gradient.isfinite().all() for gradient in gradients), "a gradient is not finite"
+
+    def test_attention_over_regions_is_a_distribution(self, images: str, present: str) -> None:
+        """If the method records any: over the regions that are there, and none where there is no image."""
+        model = self._model(images)
+        batch = model.collator(_posts(present))
+        regions = model.attention(batch).regions
+        if regions is None:
+            return
+        image = model.encode_image(batch)
+        expected = (*batch.word_mask.shape, image.mask.shape[1])
+        assert regions.shape == expected, f"expected attention {expected}, got {tuple(regions.shape)}"
+        total = image.present[:, None].expand(batch.word_mask.shape).float()
+        assert _same(regions.sum(dim=-1)[batch.word_mask], total[batch.word_mask]), "attention does not sum to one"
+        assert not regions.masked_fill(image.mask[:, None], 0).any(), "attention falls on masked regions"
+
+    def _model(self, images: str) -> FusionModule:
+        return self.build(IMAGE_ENCODERS[images]()).eval()
+
+    def _sees(self, present: str) -> bool:
+        return self.fusion.needs_image and bool(PRESENT[present])
+
+
+def _posts(present: str) -> list[Post]:
+    return [
+        Post(f"{index}", words, tags, image=Path(f"{index}.png") if index in PRESENT[present] else None)
+        for index, (words, tags) in enumerate(TEXTS)
+    ]
+
+
+def _words(model: FusionModule, posts: Sequence[Post]) -> list[Tensor]:
+    """The emissions of the words of each post."""
+    batch = model.collator(posts)
+    with torch.no_grad():
+        return [scores[mask] for scores, mask in zip(model(batch), batch.word_mask, strict=True)]
+
+
+def _with(batch: Batch, image: ImageFeatures, regions: Tensor) -> Batch:
+    """The batch with other regions and the pooled vectors that belong to them."""
+    changed, shown = copy.copy(batch), copy.copy(image)
+    shown.regions, shown.pooled = regions, regions.mean(dim=1)
+    changed.image = shown
+    return changed
+
+
+def _loss(model: FusionModule, batch: Batch) -> Tensor:
+    text, image = model.encode(batch)
+    loss = model.decoder.loss(model.emissions(text, image), batch.tags, batch.word_mask)  # type: ignore[arg-type]
+    auxiliary = model.auxiliary_loss(batch, text, image)
+    return loss if auxiliary is None else loss + auxiliary
+
+
+def _same(first: Tensor, second: Tensor) -> bool:
+    return torch.allclose(first, second, atol=TOLERANCE)
