@@ -1,0 +1,196 @@
+"""A training that is interrupted anywhere and resumed ends with the weights of one that was not."""
+
+import os
+import signal
+
+import pytest
+import torch
+from pytorch_lightning import Callback, Trainer, seed_everything
+from pytorch_lightning.callbacks import ModelCheckpoint, OnExceptionCheckpoint
+
+from mner.data import Twitter2017
+from mner.fusion import TextOnly
+
+EPOCHS = 2  # of five batches of four posts
+
+
+class Failure(Exception):
+    pass
+
+
+def fail():
+    raise Failure
+
+
+def press_control_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def exit_by_signal():
+    raise KeyboardInterrupt
+
+
+class Interrupted(TextOnly):
+    """Is interrupted in the middle of one step of its training or its validation."""
+
+    stage, step, interrupt, taken = "", 0, None, 0
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.interrupt_in("train")
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
+        self.interrupt_in("valid")
+
+    def interrupt_in(self, stage):
+        self.taken += stage == self.stage
+        if stage == self.stage and self.taken == self.step:
+            self.interrupt()
+
+
+class Scores(Callback):
+    """Writes down what each validation found."""
+
+    def __init__(self):
+        self.found = []
+
+    def on_validation_end(self, trainer, pl_module):
+        scores = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        self.found.append((trainer.global_step, scores))
+
+
+@pytest.fixture(scope="module")
+def train(make_model, shared_twitter_folder):
+    """Trains, and returns the weights and the scores of each validation; cut short, the weights are None."""
+
+    def run(folder, *callbacks, ckpt_path=None, interruption=None, average=0.9, workers=0, batch_size=4, **settings):
+        seed_everything(1)
+        model = make_model(Interrupted, seed=1, lr=1e-3, dropout=0.3, weight_average=average, warmup=0.2)
+        if interruption is not None:
+            model.stage, model.step, model.interrupt = interruption
+        scores = Scores()
+        quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary"), False)
+        settings = {"max_epochs": EPOCHS, "accelerator": "cpu", "num_sanity_val_steps": 0, **quiet, **settings}
+        on_exception = OnExceptionCheckpoint(folder, "interrupted")
+        trainer = Trainer(default_root_dir=folder, callbacks=[*callbacks, scores, on_exception], **settings)
+        data = Twitter2017(shared_twitter_folder, batch_size=batch_size, workers=workers)
+        try:
+            trainer.fit(model, data, ckpt_path=ckpt_path)
+        except (Failure, SystemExit):
+            return None, scores.found
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves Ctrl-C switched off
+        return model.state_dict(), scores.found
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(train, tmp_path_factory):
+    """Trains without an interruption, once for each setting."""
+    known = {}
+
+    def run(**settings):
+        key = tuple(sorted(settings.items()))
+        if key not in known:
+            known[key] = train(tmp_path_factory.mktemp("whole"), **settings)
+        return known[key]
+
+    return run
+
+
+def assert_equal(weights, expected):
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weight, expected[name]) for name, weight in weights.items())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("workers", "average", "steps"),
+    [(0, 0.9, range(1, 11)), (0, 0.0, (2, 5, 10)), (1, 0.9, (2, 5))],
+)
+def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, workers, average, steps):
+    settings = {"workers": workers, "average": average}
+    expected, _ = uninterrupted(**settings)
+    every = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1, auto_insert_metric_name=False)
+    weights, _ = train(tmp_path / "whole", every, **settings)
+    assert_equal(weights, expected)
+    for step in steps:
+        weights, _ = train(tmp_path / "rest", ckpt_path=tmp_path / f"{step}.ckpt", **settings)
+        assert_equal(weights, expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_from_a_checkpoint_after_a_validation(train, uninterrupted, tmp_path, workers):
+    expected, scores = uninterrupted(workers=workers)
+    best = ModelCheckpoint(tmp_path, "{step}", monitor="val/loss", save_top_k=-1, auto_insert_metric_name=False)
+    train(tmp_path, best, workers=workers)
+    for step, left in ((5, scores[1:]), (10, [])):
+        weights, found = train(tmp_path / "rest", ckpt_path=tmp_path / f"{step}.ckpt", workers=workers)
+        assert_equal(weights, expected)
+        assert found == left
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("interrupt", [fail, exit_by_signal, press_control_c])
+@pytest.mark.parametrize(("stage", "step"), [("train", 2), ("train", 5), ("train", 6), ("valid", 1), ("valid", 4)])
+def test_after_an_interruption(train, uninterrupted, tmp_path, stage, step, interrupt):
+    expected, scores = uninterrupted()
+    weights, before = train(tmp_path, interruption=(stage, step, interrupt))
+    assert weights is None
+    weights, after = train(tmp_path, ckpt_path=tmp_path / "interrupted.ckpt")
+    assert_equal(weights, expected)
+    assert before + after == scores
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("settings", "interruptions"),
+    [
+        ({"accumulate_grad_batches": 2}, [("train", 4), ("train", 5), ("train", 7), ("valid", 1)]),
+        ({"val_check_interval": 2}, [("train", 3), ("train", 5), ("valid", 2), ("valid", 4)]),
+        ({"limit_train_batches": 3}, [("train", 3), ("train", 4)]),
+        ({"check_val_every_n_epoch": 2}, [("train", 6), ("valid", 1)]),
+        ({"batch_size": 20}, [("train", 2), ("valid", 1)]),
+        ({"max_steps": 7}, [("train", 6)]),
+    ],
+    ids=str,
+)
+def test_with_other_rhythms(train, uninterrupted, tmp_path, settings, interruptions):
+    expected, scores = uninterrupted(**settings)
+    for stage, step in interruptions:
+        _, before = train(tmp_path, interruption=(stage, step, fail), **settings)
+        weights, after = train(tmp_path, ckpt_path=tmp_path / "interrupted.ckpt", **settings)
+        assert_equal(weights, expected)
+        assert before + after == scores
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_interrupted_again_before_its_first_step(train, uninterrupted, tmp_path):
+    expected, _ = uninterrupted()
+    for _ in range(2):
+        path = tmp_path / "interrupted.ckpt"
+        train(tmp_path, ckpt_path=path if path.exists() else None, interruption=("train", 3 - 2 * path.exists(), fail))
+    weights, _ = train(tmp_path, ckpt_path=tmp_path / "interrupted.ckpt")
+    assert_equal(weights, expected)
+
+
+def test_a_second_control_c_stops_at_once(make_model, make_trainer, shared_twitter_folder):
+    class Impatient(TextOnly):
+        def training_step(self, batch, batch_idx):
+            press_control_c()
+            self.waited = True
+            press_control_c()
+            self.waited_twice = True
+
+    model = make_model(Impatient)
+    try:
+        with pytest.raises(SystemExit):
+            make_trainer(max_epochs=1).fit(model, Twitter2017(shared_twitter_folder))
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert model.waited
+    assert not hasattr(model, "waited_twice")
