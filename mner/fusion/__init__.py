@@ -6,6 +6,7 @@ from mner.fusion.co_attention import CoAttention
 from mner.fusion.concatenation import Concatenation
 from mner.fusion.late_fusion import LateFusion
 from mner.fusion.text_only import TextOnly
+from mner.fusion.transformer_attention import TransformerAttention
 from mner.fusion.visual_attention import VisualAttention
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "FusionModule",
     "LateFusion",
     "TextOnly",
+    "TransformerAttention",
     "VisualAttention",
 ]

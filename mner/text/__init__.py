@@ -3,6 +3,7 @@
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.text.huggingface import HuggingFaceText
+from mner.text.visualbert import VisualBertText
 from mner.text.word_pieces import WordPieces
 
-__all__ = ["CharacterCNN", "HuggingFaceText", "TextEncoder", "WordPieces"]
+__all__ = ["CharacterCNN", "HuggingFaceText", "TextEncoder", "VisualBertText", "WordPieces"]

@@ -67,13 +67,13 @@ class VisualBertText(TextEncoder):
         architecture: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self._projection_may_change = new_projection
         if architecture is None:
-            loaded = load_model(name)
-            self._projection_may_change |= loaded.config.model_type == "bert"
-            self.model, pieces = _as_visualbert(loaded), load_tokenizer(tokenizer or _tokenizer_of(name, loaded))
+            model = load_model(name)
+            pieces = load_tokenizer(tokenizer or _tokenizer_of(name, model))
         else:
-            self.model, pieces = build_untrained(architecture)
+            model, pieces = build_untrained(architecture)
+        self._projection_may_change = new_projection or model.config.model_type == "bert"
+        self.model = _as_visualbert(model)
         self.model.float().train()
         self._arguments["architecture"] = describe(self.model, pieces)
         self.model.pooler = None  # its output is not used, and unused parameters stop distributed training

@@ -1,0 +1,63 @@
+"""Transformer attention (TAM): the regions enter VisualBERT beside the words (paper: experiment 2.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.errors import ConfigurationError
+from mner.fusion.base import FusionModule
+from mner.text.visualbert import VisualBertText
+
+
+class TransformerAttention(FusionModule):
+    r"""The transformer attention module (TAM) of experiment 2.1, following Li et al. 2019, "VisualBERT".
+
+    With embedded word pieces :math:`x_i` and regions :math:`V_j`:
+
+    .. math::
+        [h_1 \dots h_P ; r_1 \dots r_R] = \mathrm{VisualBERT}([x_1 \dots x_P ; W V_1 + p + s \dots W V_R + p + s])
+
+    with one position :math:`p` and one type :math:`s` for all regions: their self-attention is the fusion. A word's
+    vector comes from its pieces, as without an image; the :math:`r_j` are dropped.
+
+    The recorded attention is the mean over all heads and layers. The gate ``visual`` is the share of a word's attention
+    that falls on regions, ``regions`` how it is spread over them.
+
+    Args:
+        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+
+    Raises:
+        ConfigurationError: If the text encoder is no :class:`~mner.text.visualbert.VisualBertText`, or takes regions
+            of another width than the image encoder's.
+    """
+
+    text_encoder: VisualBertText
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(self.text_encoder, VisualBertText):
+            raise ConfigurationError(
+                "TransformerAttention lets words and regions attend to each other inside the text encoder: expected a "
+                f"VisualBertText, got {type(self.text_encoder).__name__}; give it one, or choose another fusion"
+            )
+        self.text_encoder.accept_regions(self.image_width)
+
+    def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
+        """Encode the images, then the texts with the regions in view."""
+        image = self.encode_image(batch)
+        text = self.text_encoder(batch, image)
+        if self.characters is not None and batch.characters is not None:
+            text.characters = self.characters(batch.characters)
+        if self.records_attention:
+            looks = self.text_encoder.attention(batch, image)
+            share = looks.sum(dim=-1)
+            self.record_attention(looks / share.clamp_min(torch.finfo(share.dtype).tiny)[..., None], visual=share)
+        return text, image
+
+    def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Return ``text.words``, shape ``(B, W, D)``: the regions are in them already."""
+        return text.words
