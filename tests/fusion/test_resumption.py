@@ -14,19 +14,19 @@ from mner.fusion import TextOnly
 EPOCHS = 2  # of five batches of four posts
 
 
-class Failure(Exception):
+class StepError(Exception):
     pass
 
 
 def fail():
-    raise Failure
+    raise StepError
 
 
 def press_control_c():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def exit_by_signal():
+def raise_interrupt():
     raise KeyboardInterrupt
 
 
@@ -78,7 +78,7 @@ def train(make_model, shared_twitter_folder):
         data = Twitter2017(shared_twitter_folder, batch_size=batch_size, workers=workers)
         try:
             trainer.fit(model, data, ckpt_path=ckpt_path)
-        except (Failure, SystemExit):
+        except (StepError, SystemExit):
             return None, scores.found
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves Ctrl-C switched off
@@ -109,7 +109,7 @@ def assert_equal(weights, expected):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("workers", "average", "steps"),
-    [(0, 0.9, range(1, 11)), (0, 0.0, (2, 5, 10)), (1, 0.9, (2, 5))],
+    [(0, 0.9, (1, 4, 5, 6, 10)), (0, 0.0, (2, 5)), (1, 0.9, (2, 5))],
 )
 def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, workers, average, steps):
     settings = {"workers": workers, "average": average}
@@ -135,8 +135,20 @@ def test_from_a_checkpoint_after_a_validation(train, uninterrupted, tmp_path, wo
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("interrupt", [fail, exit_by_signal, press_control_c])
-@pytest.mark.parametrize(("stage", "step"), [("train", 2), ("train", 5), ("train", 6), ("valid", 1), ("valid", 4)])
+@pytest.mark.parametrize(
+    ("stage", "step", "interrupt"),
+    [
+        ("train", 2, fail),
+        ("train", 5, fail),
+        ("train", 6, fail),
+        ("valid", 1, fail),
+        ("valid", 4, fail),
+        ("train", 5, raise_interrupt),
+        ("train", 2, press_control_c),
+        ("train", 10, press_control_c),
+        ("valid", 1, press_control_c),
+    ],
+)
 def test_after_an_interruption(train, uninterrupted, tmp_path, stage, step, interrupt):
     expected, scores = uninterrupted()
     weights, before = train(tmp_path, interruption=(stage, step, interrupt))
@@ -150,9 +162,9 @@ def test_after_an_interruption(train, uninterrupted, tmp_path, stage, step, inte
 @pytest.mark.parametrize(
     ("settings", "interruptions"),
     [
-        ({"accumulate_grad_batches": 2}, [("train", 4), ("train", 5), ("train", 7), ("valid", 1)]),
-        ({"val_check_interval": 2}, [("train", 3), ("train", 5), ("valid", 2), ("valid", 4)]),
-        ({"limit_train_batches": 3}, [("train", 3), ("train", 4)]),
+        ({"accumulate_grad_batches": 2}, [("train", 4), ("train", 5), ("valid", 1)]),
+        ({"val_check_interval": 2}, [("train", 5), ("valid", 2)]),
+        ({"limit_train_batches": 3}, [("train", 3)]),
         ({"check_val_every_n_epoch": 2}, [("train", 6), ("valid", 1)]),
         ({"batch_size": 20}, [("train", 2), ("valid", 1)]),
         ({"max_steps": 7}, [("train", 6)]),
