@@ -73,7 +73,7 @@ def test_parts_that_do_not_combine():
         make(text_encoder=tiny_text_encoder())
     pretrained = make().text_encoder
     pretrained = VisualBertText("tiny", architecture=to_config(pretrained)["init_args"]["architecture"])
-    with pytest.raises(ConfigurationError, match="expected regions 6 wide.*7 wide"):
+    with pytest.raises(ConfigurationError, match=r"expected regions 6 wide.*7 wide"):
         make(text_encoder=pretrained, image_encoder=TinyGrid(7))
     with pytest.raises(ConfigurationError, match="give it an image_encoder"):
         make(image_encoder=None)
