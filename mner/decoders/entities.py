@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,15 @@ from mner.labels import split_tag
 from mner.posts import Entity, Post
 
 
-def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tensor) -> list[list[Entity]]:
+class EntityLists(list[list[Entity]]):
+    """The entities of each post of a batch."""
+
+    def to(self, device: torch.device, **_: Any) -> EntityLists:
+        """Return it as it is: Lightning moves what a prediction step returns, and would search this for tensors."""
+        return self
+
+
+def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tensor) -> EntityLists:
     """Read the entities off predicted tags, by the ``conlleval`` rules, with one transfer from the device.
 
     Args:
@@ -33,7 +43,7 @@ def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tenso
     table = torch.stack([first, last, tags, confidence.float()]).cpu()
     firsts, lasts = table[0].nonzero(), table[1].nonzero()
     types = [split_tag(label)[1] for label in decoder.labels]
-    found: list[list[Entity]] = [[] for _ in batch.posts]
+    found = EntityLists([] for _ in batch.posts)
     starts = zip(
         firsts.tolist(), table[2][table[0].bool()].long().tolist(), table[3][table[0].bool()].tolist(), strict=True
     )

@@ -17,13 +17,12 @@ from mner.checkpoints import SelfContained
 from mner.collate import Collator
 from mner.components import to_config
 from mner.decoders import CRF, Decoder
-from mner.decoders.entities import find_entities
+from mner.decoders.entities import EntityLists, find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError
 from mner.fusion.attention import AttentionRecorder
 from mner.fusion.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
 from mner.fusion.resumption import ExactResumption
 from mner.metrics import EntityF1
-from mner.posts import Entity
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.vision.cache import FeatureCache
@@ -245,7 +244,7 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]] | None:  # type: ignore[override]
+    def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
         """Count the entities found and log the loss; return them, for a writer, if this is no part of a training."""
         emissions = self(batch)
         loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
@@ -259,7 +258,7 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         """Log ``val/f1`` and its company."""
         self._log_metrics("val", self.validation_f1)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]]:  # type: ignore[override]
+    def test_step(self, batch: Batch, batch_idx: int) -> EntityLists:  # type: ignore[override]
         """Count the entities found and return them, for a writer."""
         emissions = self(batch)
         predicted = self.decoder.decode(emissions, batch.word_mask)
@@ -272,12 +271,12 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         """Log ``test/f1`` and its company."""
         self._log_metrics("test", self.test_f1)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> list[list[Entity]]:
+    def predict_step(self, batch: Batch, batch_idx: int) -> EntityLists:
         """The entities of each post."""
         emissions = self(batch)
         return self.entities(batch, emissions, self.decoder.decode(emissions, batch.word_mask))
 
-    def entities(self, batch: Batch, emissions: Tensor, predicted: Tensor) -> list[list[Entity]]:
+    def entities(self, batch: Batch, emissions: Tensor, predicted: Tensor) -> EntityLists:
         """Read the entities off predicted tags, with their confidences.
 
         Args:

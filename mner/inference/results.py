@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -16,8 +16,10 @@ from rich.table import Table
 
 from mner.analysis.mention_kinds import KindScore, score_kinds
 from mner.batch import Batch
+from mner.data.datamodule import PostDataModule
+from mner.errors import DataError
 from mner.labels import types_of
-from mner.posts import Entity
+from mner.posts import Entity, Post
 from mner.predictions import Prediction, write_predictions
 
 Outputs = list[list[Entity]]
@@ -33,6 +35,20 @@ class ResultsWriter(Callback):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._predictions: list[Prediction] = []
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse posts of which some have tags and others none.
+
+        Raises:
+            DataError: If a score over some of them would pass for one over all.
+        """
+        posts = _posts(trainer, "test")
+        missing = [post.id for post in posts if post.tags is None]
+        if 0 < len(missing) < len(posts):
+            raise DataError(
+                f"{len(missing)} of {len(posts)} test posts have no tags (first: {missing[0]}), so there is no score "
+                "over all of them; annotate them or take them out, or use mner predict"
+            )
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
@@ -72,13 +88,12 @@ class ResultsWriter(Callback):
         ]
 
     def _write(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
-        split = "valid" if stage == "val" else "test"
+        split: Literal["valid", "test"] = "valid" if stage == "val" else "test"
         predictions, self._predictions = _gathered(self._predictions), []
         if not trainer.is_global_zero:
             return
-        datamodule = getattr(trainer, "datamodule", None)
-        if datamodule is not None:
-            place = {post.id: index for index, post in enumerate(datamodule.posts(split))}
+        place = {post.id: index for index, post in enumerate(_posts(trainer, split))}
+        if place:
             predictions.sort(key=lambda prediction: place[prediction.post.id])
         self.folder.mkdir(parents=True, exist_ok=True)
         write_predictions(predictions, self.folder / "predictions.jsonl")
@@ -133,6 +148,12 @@ def _cells(metrics: dict[str, float], suffix: str, prefix: str = "") -> list[str
     cells = [f"{100 * metrics[name]:.2f}" if name in metrics else "" for name in names]
     support = metrics.get(f"{prefix}support{suffix}")
     return [*cells, "" if support is None else f"{support:.0f}"]
+
+
+def _posts(trainer: Trainer, split: Literal["valid", "test"]) -> Sequence[Post]:
+    """The posts of the trainer's data module, none where it has another data module or loaders alone."""
+    datamodule = getattr(trainer, "datamodule", None)
+    return datamodule.posts(split) if isinstance(datamodule, PostDataModule) else ()
 
 
 def _gathered(predictions: list[Prediction]) -> list[Prediction]:

@@ -96,9 +96,10 @@ class EntityF1(Metric):
             )
         (first, last, type_), (gold_first, gold_last, gold_type) = self._spans(predicted, mask), self._spans(gold, mask)
         both = first & gold_first & (last == gold_last) & (type_ == gold_type)
-        self.predicted += self._count(first, type_)
-        self.gold += self._count(gold_first, gold_type)
-        self.matched += self._count(both, type_)
+        # Not in place: a count that was reset in inference mode could not be changed in a training's validation.
+        self.predicted = self.predicted + self._count(first, type_)
+        self.gold = self.gold + self._count(gold_first, gold_type)
+        self.matched = self.matched + self._count(both, type_)
 
     def compute(self) -> dict[str, Tensor]:
         """Turn the counts into scores, by name."""

@@ -12,10 +12,10 @@ from pytorch_lightning import seed_everything
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 import mner
+from mner.checkpoints import load_checkpoint
 from mner.data import Twitter2017
 from mner.errors import CheckpointError
 from mner.fusion import FusionModule, TextOnly
-from mner.checkpoints import load_checkpoint
 from mner.text import CharacterCNN, HuggingFaceText
 
 
@@ -105,7 +105,7 @@ def test_copies_are_equal_and_save_alike(copied, trained_run, sample_posts, make
 
 def test_a_folder_and_a_missing_file_are_no_checkpoints(tmp_path):
     for path in (tmp_path, tmp_path / "none.ckpt"):
-        with pytest.raises(CheckpointError, match="no checkpoint at .*; mner fit prints the path"):
+        with pytest.raises(CheckpointError, match=r"no checkpoint at .*; mner fit prints the path"):
             mner.load_model(path)
 
 
