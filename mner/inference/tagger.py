@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mner.errors import DataError
 from mner.fusion.base import FusionModule
 from mner.posts import Entity, Post
 from mner.predictions import Prediction
@@ -55,7 +56,12 @@ class Tagger:
 
         Returns:
             The entities of each post, in the order of the posts.
+
+        Raises:
+            DataError: If the posts are a single text.
         """
+        if isinstance(posts, str):
+            raise DataError("expected several posts, got one text; give a list of texts, or use predict")
         made = (post if isinstance(post, Post) else make_post(post) for post in posts)
         return [list(prediction.entities) for prediction in self.stream(made, batch_size)]
 

@@ -1,0 +1,128 @@
+"""Tagging new posts, one by one, in batches and in a stream, whatever they are made of."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+import mner
+from mner.errors import DataError
+from mner.inference.tagger import make_post
+from mner.posts import Entity, Post
+
+PLACES = ("Oslo", "Oracle Arena", "Kevin Durant", "Nike")
+
+
+@pytest.fixture(scope="module")
+def tagger(trained_run):
+    return mner.load(trained_run / "best.ckpt")
+
+
+def spans(entities):
+    return [entity.span for entity in entities]
+
+
+def random_texts(count, longest=60):
+    choose = random.Random(5)
+    words = (*PLACES, "is", "loud", "again", "tonight", "\u00e9t\u00e9", "#Riga", "@dana", "\ufe0f", "good", ":)")
+    return [" ".join(choose.choices(words, k=choose.randint(0, longest))) for _ in range(count)]
+
+
+def test_raw_text_and_words(tagger):
+    text = "RT  @dana: Kevin\tDurant enters"
+    (entity,) = tagger.predict(text)
+    assert entity.span == ("PER", 3, 5)
+    assert entity.text == text[slice(*entity.characters)] == "Kevin\tDurant"
+    assert 0 < entity.confidence <= 1
+    (entity,) = tagger.predict(["Oracle", "Arena", "is", "loud"])
+    assert entity == Entity("LOC", 0, 2, "Oracle Arena", entity.confidence)
+
+
+def test_characters_are_always_those_of_the_text(tagger):
+    texts = random_texts(40)
+    for text, entities in zip(texts, tagger.predict_batch(texts), strict=True):
+        words = make_post(text).words
+        for entity in entities:
+            assert entity.text == text[slice(*entity.characters)]
+            assert entity.text.split() == " ".join(words[entity.start : entity.end]).split()
+
+
+@pytest.mark.parametrize(
+    "text", ["", [], "   \n", "\ufe0f\u200b", "\U0001f600\U0001f600 \U0001f44d\U0001f3fd", "\ud83d", "x" * 5000]
+)
+def test_posts_without_words_or_with_strange_ones(tagger, text):
+    assert isinstance(tagger.predict(text), list)
+    (empty, entities) = tagger.predict_batch([text, "in Oslo tonight"])
+    assert empty == tagger.predict(text)
+    assert spans(entities) == spans(tagger.predict("in Oslo tonight"))
+
+
+def test_a_post_of_600_words_is_read_to_its_end(tagger):
+    words = ["Kevin", "Durant", "is", "loud", "in", "Oslo"] * 100
+    found = spans(tagger.predict(words))
+    assert [span for span in found if span[0] == "PER"] == [("PER", 6 * index, 6 * index + 2) for index in range(100)]
+    assert sum(span == ("LOC", 6 * index + 5, 6 * index + 6) for index in range(100) for span in found) > 90
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_a_batch_finds_what_single_posts_hold_in_their_order(tagger, batch_size):
+    texts = random_texts(25)
+    found = tagger.predict_batch(texts, batch_size)
+    for text, entities in zip(texts, found, strict=True):
+        alone = tagger.predict(text)
+        assert spans(entities) == spans(alone)
+        assert [e.confidence for e in entities] == pytest.approx([e.confidence for e in alone], abs=1e-4)
+
+
+def test_a_batch_takes_texts_words_and_posts(tagger):
+    post = Post("1", ("in", "Oslo"), ("B-UNKNOWN", "X"), contexts={"caption": "a house " * 50})
+    found = tagger.predict_batch(["in Oslo", ["in", "Oslo"], post])
+    assert [spans(entities) for entities in found] == [[("LOC", 1, 2)]] * 3
+    assert tagger.predict_batch([]) == []
+    with pytest.raises(DataError, match="expected several posts, got one text"):
+        tagger.predict_batch("in Oslo")
+
+
+def test_contexts_and_images_of_a_model_that_reads_text(tagger, tmp_path):
+    plain = tagger.predict("in Oslo")
+    assert tagger.predict("in Oslo", image=tmp_path / "missing.jpg") == plain
+    (entity,) = tagger.predict("in Oslo", contexts={"caption": "a town"})
+    assert entity.span == plain[0].span
+    assert entity.confidence != plain[0].confidence
+
+
+def test_a_stream_keeps_its_order_and_reads_no_further_than_its_window(tagger):
+    read = 0
+
+    def posts():
+        nonlocal read
+        for index, text in enumerate(random_texts(200, longest=8)):
+            read += 1
+            yield replace(make_post(text), id=str(index))
+
+    for index, prediction in enumerate(tagger.stream(posts(), batch_size=4, window=5)):
+        assert prediction.post.id == str(index)
+        assert read <= 20 * (index // 20 + 1)
+    assert read == index + 1 == 200
+
+
+def test_raw_text_is_cut_as_the_training_data_was(trained_run):
+    tagger = mner.load(trained_run / "best.ckpt")
+    post = make_post("#Oslo @dana")
+    assert [list(each.post.words) for each in tagger.stream([post])] == [["#Oslo", "@dana"]]
+    tagger.model.split_marks = True
+    (prediction,) = tagger.stream([post])
+    assert prediction.post.words == ("#", "Oslo", "@", "dana")
+    assert prediction.post.offsets == ((0, 1), (1, 5), (6, 7), (7, 11))
+    own = Post("1", ("#Oslo", "@dana"))
+    assert [each.post for each in tagger.stream([own])] == [own]
+
+
+def test_the_model_is_in_evaluation_mode_and_keeps_no_gradient(trained_run):
+    model = mner.load_model(trained_run / "best.ckpt").train()
+    tagger = mner.inference.tagger.Tagger(model)
+    assert not model.training
+    assert tagger.predict("in Oslo") == tagger.predict("in Oslo")
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert torch.is_grad_enabled()
