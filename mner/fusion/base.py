@@ -248,7 +248,8 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         """Count the entities found and log the loss; return them, for a writer, if this is no part of a training."""
         emissions = self(batch)
         loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
-        self.log("val/loss", loss, batch_size=len(batch), sync_dist=True)
+        # A float, for Lightning averages whole numbers over processes by cutting their fraction off.
+        self.log("val/loss", loss, batch_size=float(len(batch)), sync_dist=True)  # type: ignore[arg-type]
         predicted = self.decoder.decode(emissions, batch.word_mask)
         for metric in _values(self.validation_f1):
             metric.update(predicted, _annotated(batch), batch.word_mask)

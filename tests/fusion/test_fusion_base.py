@@ -1,0 +1,187 @@
+"""What every model has from its base: arguments, steps, metrics, and what a checkpoint must fit."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mner.components import to_config
+from mner.data import PostFiles, Twitter2017
+from mner.decoders import CRF, Softmax
+from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
+from mner.fusion import FusionModule, TextOnly
+from mner.labels import labels_for
+from mner.text import CharacterCNN
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class NeedsImage(TextOnly):
+    needs_image = True
+
+
+class Halved(TextOnly):
+    """Has an auxiliary loss, a layer that is never used, and half of a word's vector."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.resize_emissions(self.text_encoder.hidden_size // 2)
+
+    def fuse(self, text, image):
+        return text.words[..., : text.words.shape[-1] // 2]
+
+    def auxiliary_loss(self, batch, text, image):
+        return text.words.square().mean()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"labels": ["B-PER", "I-PER"]}, "expected distinct labels with 'O' among them"),
+        ({"labels": ["O", "B-PER", "B-PER"]}, "expected distinct labels"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"warmup": 1.5}, "warmup=1.5"),
+        ({"weight_average": 1.0}, "weight_average=1.0"),
+        ({"gradient_clip": -1.0}, "gradient_clip=-1.0"),
+        ({"cls": NeedsImage}, "NeedsImage fuses text with images: give it an image_encoder"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(make_model, arguments, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        make_model(**arguments)
+
+
+def test_labels_of_no_scheme_and_a_bound_decoder_are_refused(make_model):
+    with pytest.raises(LabelError, match="expected O or a BIO or BIOES tag"):
+        make_model(labels=["O", "PER"])
+    decoder = CRF()
+    make_model(decoder=decoder)
+    with pytest.raises(ConfigurationError, match="build one decoder for each model"):
+        make_model(decoder=decoder)
+
+
+def test_the_base_is_abstract_and_a_foreign_argument_is_named(make_model):
+    with pytest.raises(TypeError, match="abstract"):
+        make_model(FusionModule)
+
+    class Foreign(TextOnly):
+        def __init__(self, activation=None, **kwargs):
+            super().__init__(**kwargs)
+
+    with pytest.raises(TypeError, match=r"Foreign\(activation=\.\.\.\) holds a ReLU, which a checkpoint cannot keep"):
+        make_model(Foreign, activation=nn.ReLU())
+
+
+def test_defaults_are_kept_as_what_they_stand_for(make_model):
+    config = to_config(make_model())["init_args"]
+    assert config["decoder"]["class_path"] == "mner.decoders.crf.CRF"
+    assert config["text_encoder"]["init_args"]["architecture"]["config"]["hidden_size"] == 16
+
+
+@pytest.mark.parametrize("arguments", [{}, {"characters": CharacterCNN}, {"decoder": Softmax}, {"cls": Halved}])
+def test_emissions_are_a_score_for_every_label_of_every_word(make_model, sample_posts, arguments):
+    parts = {name: part if name == "cls" else part() for name, part in arguments.items()}
+    model = make_model(**parts).eval()
+    emissions = model(model.collator(sample_posts))
+    assert emissions.shape == (5, 7, 9)
+    assert emissions.isfinite().all()
+
+
+@pytest.mark.parametrize("cls", [TextOnly, Halved])
+def test_memorises_four_posts(make_model, make_trainer, sample_posts, cls):
+    model = make_model(cls, lr=1e-2, dropout=0.0, characters=CharacterCNN())
+    batches = DataLoader(sample_posts[:4], batch_size=4, collate_fn=model.collator)
+    trainer = make_trainer(max_steps=40, max_epochs=-1)
+    trainer.fit(model, train_dataloaders=batches)
+    trainer.validate(model, batches, verbose=False)
+    assert trainer.callback_metrics["val/f1"] == 1
+
+
+def test_logs_the_losses_and_the_scores(make_model, make_trainer, shared_twitter_folder):
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(make_model(Halved), Twitter2017(shared_twitter_folder, batch_size=4))
+    logged = set(trainer.callback_metrics)
+    kinds = ("", *(f"_{kind}" for kind in ("PER", "LOC", "ORG", "MISC")))
+    scores = {
+        f"val/{name}{kind}{convention}"
+        for name in ("f1", "precision", "recall")
+        for kind in kinds
+        for convention in ("", "_strict")
+    }
+    assert scores | {"train/loss", "train/auxiliary_loss", "val/loss", "val/macro_f1"} <= logged
+
+
+def test_a_model_is_validated_and_then_trained(make_model, make_trainer, shared_twitter_folder):
+    model, data = make_model(), Twitter2017(shared_twitter_folder)
+    make_trainer().validate(model, data, verbose=False)
+    make_trainer(max_epochs=1).fit(model.train(), data)
+    make_trainer().test(model, data, verbose=False)
+
+
+def test_a_training_notes_how_words_were_cut(make_model, make_trainer, tmp_path):
+    path = tmp_path / "posts.txt"
+    path.write_text("#\tO\nOslo\tB-LOC\n\n@\tO\ndana\tB-PER\n", encoding="utf-8")
+    data = PostFiles(train=path, valid=path)
+    model = make_model(labels=data.labels)
+    make_trainer(max_epochs=1).fit(model, data)
+    assert model.split_marks is True
+    assert to_config(model)["init_args"]["split_marks"] is True
+
+
+def test_posts_without_tags_cannot_be_trained_on(make_model, make_trainer, sample_posts):
+    model = make_model()
+    untagged = [type(post)(post.id, post.words) for post in sample_posts]
+    with pytest.raises(DataError, match=r"post 'post_0' has no tags, but training and validation need them"):
+        make_trainer(max_epochs=1).fit(model, DataLoader(untagged, collate_fn=model.collator))
+
+
+@pytest.mark.parametrize("labels", [labels_for(("LOC", "PER", "ORG", "MISC")), labels_for(("PER", "LOC"))])
+def test_a_checkpoint_of_other_labels_is_not_resumed(make_model, make_trainer, shared_twitter_folder, tmp_path, labels):
+    data = Twitter2017(shared_twitter_folder)
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(make_model(), data)
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    with pytest.raises(CheckpointError, match=r"was trained with the labels \['O', 'B-PER', .*, in this order, but"):
+        make_trainer(max_epochs=2).fit(make_model(labels=labels), data, ckpt_path=tmp_path / "model.ckpt")
+
+
+def test_a_checkpoint_of_another_model_is_not_resumed(make_model, make_trainer, shared_twitter_folder, tmp_path):
+    data = Twitter2017(shared_twitter_folder)
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(make_model(), data)
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    with pytest.raises(CheckpointError, match=r"4 weights of the checkpoint do not fit .* expected \(.*\), got none"):
+        make_trainer(max_epochs=2).fit(make_model(characters=CharacterCNN()), data, ckpt_path=tmp_path / "model.ckpt")
+
+
+def test_every_post_counts_once_in_the_metric(make_model, make_trainer, shared_twitter_folder):
+    """The scores do not depend on how posts fall into batches."""
+    model = make_model().eval()
+    found = []
+    for batch_size in (1, 2, 5):
+        trainer = make_trainer()
+        trainer.test(model, Twitter2017(shared_twitter_folder, batch_size=batch_size), verbose=False)
+        found.append({name: value.item() for name, value in trainer.callback_metrics.items()})
+    assert found[0] == found[1] == found[2]
+    assert found[0]["test/support"] == 6
+
+
+@pytest.mark.slow
+def test_two_processes_validate_what_they_trained(make_model, make_trainer, shared_twitter_folder):
+    data = Twitter2017(shared_twitter_folder, batch_size=2)
+    model = make_model(weight_average=0.9, lr=1e-2)
+    trainer = make_trainer(max_epochs=3, devices=2, strategy="ddp_fork")
+    trainer.fit(model, data)
+    scores = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+    alone = make_trainer()
+    alone.validate(model, data, verbose=False)
+    assert scores["val/support"] == 6
+    assert scores == {name: pytest.approx(alone.callback_metrics[name].item(), rel=1e-4) for name in scores}
+
+
+def test_the_emissions_do_not_depend_on_the_batch(make_model, sample_posts):
+    model = make_model(characters=CharacterCNN()).eval()
+    together = model(model.collator(sample_posts))
+    for index, post in enumerate(sample_posts):
+        alone = model(model.collator([post]))[0]
+        torch.testing.assert_close(together[index, : len(post.words)], alone, rtol=1e-4, atol=1e-5)
