@@ -17,7 +17,8 @@ TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
 @st.composite
 def predictions(draw):
     words = draw(st.lists(TEXT, max_size=6))
-    tags = draw(st.none() | st.lists(st.sampled_from(["O", "B-PER", "I-PER"]), min_size=len(words), max_size=len(words)))
+    count = len(words)
+    tags = draw(st.none() | st.lists(st.sampled_from(["O", "B-PER", "I-PER"]), min_size=count, max_size=count))
     bounds = sorted(draw(st.sets(st.integers(0, len(words)), max_size=4)))
     entities = tuple(
         Entity("PER", start, end, " ".join(words[start:end]), round(draw(st.floats(0, 1)), 6), (start, 2 * end))
