@@ -69,7 +69,8 @@ class VisualAttention(FusionModule):
         visual = visual.sigmoid() * image.present[:, None, None]
         textual = textual.sigmoid()
         self.record_attention(looks.expand(-1, text.words.shape[1], -1), visual=visual, textual=textual)
-        return textual * text.words + visual * mixed.tanh()
+        fused: Tensor = textual * text.words + visual * mixed.tanh()
+        return fused
 
     def _query(self, text: TextFeatures) -> Tensor:
         """The state behind each post's last word, shape ``(B, 1, query_size)``: padding comes after it."""
