@@ -118,7 +118,8 @@ def table(results: dict[str, list[dict[str, dict[str, float]]]], ceiling: float)
 
 def main() -> None:
     """Read the options, run, print and write the table after each method."""
-    methods = [name for name in mner.fusion.__all__ if name not in ("FusionModule", "TransformerAttention")]
+    others = ("Attention", "FusionModule", "TransformerAttention")
+    methods = [name for name in mner.fusion.__all__ if name not in others]
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="pictures and features go here")
     options.add_argument("--methods", nargs="+", default=[*methods, CAPTIONS])
