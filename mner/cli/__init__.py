@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -49,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.path.insert(0, str(Path.cwd()))
     try:
         return import_module(COMMANDS[given[0]][0]).run(given) or 0
+    except BrokenPipeError:  # whoever read the output, head for example, has seen enough
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails
+        return 1
     except Exception as error:  # whatever its kind, a traceback helps no newcomer
         if debug:
             raise

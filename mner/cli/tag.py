@@ -63,11 +63,15 @@ def run(arguments: Sequence[str]) -> int:
     window, batch_size = (1, 1) if options.file == "-" and sys.stdin.isatty() else (options.window, options.batch_size)
     folder = None if options.images is None else options.images.absolute()
     posts = iter_posts(source, images=folder, format=options.format, on_error=report)
+    tagged = 0
     with _output(options.output) as output:
         for prediction in tqdm(tagger.stream(posts, batch_size, window), unit=" posts", disable=None):
             output.write(json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n")
+            tagged += 1
             if window == 1:
                 output.flush()
+        if not tagged and not bad_lines:
+            raise FormatError(options.file, None, "there are no posts in it", "Give a file with posts")
     if images is not None and (summary := images.summary()).bad:
         print(f"mner tag: {summary}", file=sys.stderr)
     if bad_lines:
