@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mner.data  # noqa: F401  (its classes are the choices of --data)
-from mner.cli.parsing import OptionParser
+from mner.cli.parsing import OptionParser, accept_unused
 from mner.data.check import check_posts
 from mner.data.datamodule import SPLITS, PostDataModule
 from mner.errors import DatasetNotFoundError
@@ -23,6 +23,7 @@ def parser() -> OptionParser:
     )
     options.add_argument("-c", "--config", action="config", help="a config with a data section")
     options.add_subclass_arguments(PostDataModule, "data", required=True)
+    accept_unused(options, "seed_everything", "model", "trainer", "checkpoint", "early_stopping")
     options.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return options
 

@@ -6,8 +6,9 @@ import difflib
 import re
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from jsonargparse import ArgumentParser
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.cli import LightningArgumentParser
 
@@ -29,6 +30,12 @@ class OptionParser(LightningArgumentParser):
             super().error(message, ex)
         print(f"mner: error: {shortened(message)}\n(--help lists the options)", file=sys.stderr)
         self.exit(2)
+
+
+def accept_unused(parser: ArgumentParser, *names: str) -> None:
+    """Declare sections of a training's config that a command has no use for, so that the config can be given to it."""
+    for name in names:
+        parser.add_argument(f"--{name}", type=Any, default=None, help="Not used; the config of a training may hold it.")
 
 
 def shortened(message: str) -> str:

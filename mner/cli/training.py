@@ -24,7 +24,7 @@ import mner.text
 import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.checkpoints import load_checkpoint
 from mner.cli.interruption import InterruptionCheckpoint
-from mner.cli.parsing import OptionParser
+from mner.cli.parsing import OptionParser, accept_unused
 from mner.data.datamodule import PostDataModule
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
@@ -122,9 +122,7 @@ class TrainingCommandLine(LightningCLI):
                 {"early_stopping.monitor": "val/f1", "early_stopping.mode": "max", "early_stopping.patience": 20}
             )
         else:
-            for name in ("model", "checkpoint", "early_stopping"):
-                text = "Ignored, so that the configs of a training can be given."
-                parser.add_argument(f"--{name}", type=Any, default=None, help=text)
+            accept_unused(parser, "model", "checkpoint", "early_stopping")
 
     def _parse_ckpt_path(self) -> None:
         """Leave the model's options as they were given: Lightning would let the checkpoint's override them."""

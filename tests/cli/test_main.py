@@ -1,0 +1,191 @@
+"""The command itself: help that imports nothing heavy, and errors in one message."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import mner
+from mner.cli import COMMANDS, main, said
+from mner.cli.parsing import shortened
+from mner.errors import ConfigurationError
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def complain(experiment, capsys):
+    """Runs a command that fails; returns its status and its last words."""
+
+    def run(*arguments, config=True):
+        capsys.readouterr()
+        given = [arguments[0], *(["--config", str(experiment)] if config else []), *arguments[1:]]
+        try:
+            status = main(given)
+        except SystemExit as stop:
+            status = stop.code
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        lines = said[said.index("error: ") :].splitlines()
+        assert len(lines) <= 6
+        return status, "\n".join(lines)
+
+    return run
+
+
+def test_the_overview_names_every_command(capsys):
+    for arguments in ([], ["--help"], ["-h"]):
+        assert main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert all(f"  {name} " in printed for name in COMMANDS)
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mner {mner.__version__}\n"
+
+
+def test_an_unknown_command(capsys):
+    assert main(["tga"]) == 2
+    assert capsys.readouterr().err.startswith("mner: no command 'tga'\n\nusage: mner COMMAND")
+
+
+def test_help_imports_no_model_library():
+    heavy = "torch transformers pytorch_lightning timm torchvision numpy"
+    code = f"import sys; from mner.cli import main; main(['--help']); print(set({heavy!r}.split()) & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.endswith("\nset()\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--model", "TextOnlly"], "no class is called 'TextOnlly'; did you mean TextOnly?"),
+        (["--model.init_args.lrr", "3"], "Option 'lrr' is not accepted"),
+        (["--model.init_args.lr", "fast"], "Expected a <class 'float'>. Got value: fast"),
+        (["--model.init_args.decoder", "CRRF"], "no class is called 'CRRF'; did you mean CRF?"),
+        (["--data", "Twiter2017"], "no class is called 'Twiter2017'; did you mean Twitter2017, Twitter2015?"),
+        (["--config", "missing.yaml"], "File does not exist"),
+        (["--nonsense"], "nonsense"),
+    ],
+)
+def test_a_mistaken_option(complain, options, complaint):
+    status, words = complain("fit", *options)
+    assert status == 2
+    assert complaint in words
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--data.init_args.root", "/nowhere"], "no folder /nowhere; give the data set's folder with --data.init_args"),
+        (["--data.init_args.batch_size", "0"], "expected batch_size >= 1"),
+        (["--model.init_args.warmup", "2"], "expected dropout and weight_average in [0, 1), warmup in [0, 1]"),
+        (
+            ["--model", "CoAttention", "--model.image_encoder", "resnet15x"],
+            "no image encoder is called 'resnet15x'; did you mean",
+        ),
+        (["--model.init_args.text_encoder.init_args.name", "no/such-model"], "cannot load the text encoder"),
+        (["--model.init_args.text_encoder.init_args.name", "./missing"], "no weights at"),
+        (["--trainer.accelerator", "gpu"], "MisconfigurationException: "),
+        (
+            ["--trainer.max_epochs", "-1"],
+            "the learning rates fall to zero over the training, so its length must be known",
+        ),
+        (["--ckpt_path", "missing.ckpt"], "no checkpoint at missing.ckpt"),
+    ],
+)
+def test_what_a_constructor_refuses(complain, options, complaint):
+    if "gpu" in options and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    status, words = complain("fit", *options)
+    assert status == 1
+    assert words.startswith(f"error: {complaint}")
+    assert not list(Path().rglob("*.ckpt"))
+
+
+def test_what_is_missing_is_named(complain):
+    status, words = complain("fit", config=False)
+    assert (status, words) == (
+        2,
+        "error: the following arguments are required: --data, --model\n(--help lists the options)",
+    )
+    status, words = complain("test")
+    assert status == 1
+    assert words == "error: mner test needs a checkpoint: --ckpt_path runs/0/best.ckpt"
+    status, words = complain("test", "--ckpt_path", "best.ckpt", config=False)
+    assert (status, words.splitlines()[0]) == (2, "error: the following arguments are required: --data")
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict", "tag"])
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("missing.ckpt", "no checkpoint at missing.ckpt; mner fit prints the path of the one it keeps"),
+        (".", "no checkpoint at .; mner fit prints"),
+        ("truncated.ckpt", "truncated.ckpt is no checkpoint, or a truncated one; copy it again, or use another"),
+        ("text.ckpt", "text.ckpt is no checkpoint, or a truncated one"),
+        ("tensors.ckpt", "tensors.ckpt is a file of tensors but no checkpoint of mner"),
+    ],
+)
+def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
+    content = (trained_run / "best.ckpt").read_bytes()
+    Path("truncated.ckpt").write_bytes(content[: len(content) // 2])
+    Path("text.ckpt").write_text("hello")
+    torch.save({"weight": torch.zeros(2)}, "tensors.ckpt")
+    if command == "tag":
+        Path("posts.txt").write_text("hello")
+        status, words = complain("tag", "posts.txt", "--checkpoint", name, config=False)
+    else:
+        status, words = complain(command, "--ckpt_path", name)
+    assert status == 1
+    assert words.startswith(f"error: {complaint}")
+
+
+def test_a_checkpoint_of_other_labels_is_not_gone_on_with(complain, trained_run):
+    words = "in\tO\nOslo\tB-LOC\n\nKevin\tB-PER\nDurant\tI-PER\n"
+    Path("posts.txt").write_text(words)
+    options = ["--data", "PostFiles", "--data.train", "posts.txt", "--data.valid", "posts.txt", "--run_folder", "new"]
+    status, words = complain("fit", "--ckpt_path", str(trained_run / "best.ckpt"), *options)
+    assert status == 1
+    assert words.startswith("error: the checkpoint was trained with the labels ['O', 'B-PER', 'I-PER', 'B-LOC', ")
+
+
+def test_debug_shows_where_an_error_came_from():
+    with pytest.raises(Exception, match="batch_size") as caught:
+        main(["check-data", "--debug", "--data", "Twitter2017", "--data.batch_size", "0"])
+    assert isinstance(caught.value.__cause__, ConfigurationError) or isinstance(caught.value, ConfigurationError)
+
+
+def test_an_error_of_mner_is_found_behind_others():
+    error = ValueError("does not validate")
+    error.__cause__ = ConfigurationError("too small")
+    assert said(error) == "too small"
+    assert said(OSError("disk full")) == "OSError: disk full (--debug tells where)"
+
+
+def test_a_complaint_of_the_parser_is_shortened():
+    message = (
+        'Parser key "model":\n  Does not validate against any of the Union subtypes\n  Subtypes: [A, B]\n  Errors:\n'
+        "    - Expected a dot import path string: CRRF\n    - Expected a <class 'NoneType'>\n"
+        "  Given value type: <class 'str'>\n  Given value: CRRF"
+    )
+    assert shortened(message) == (
+        "Parser key \"model\":\n    - no class is called 'CRRF'; did you mean CRF? "
+        "A class of your own is given by its dotted path, my_module.CRRF"
+    )
