@@ -1,4 +1,4 @@
-"""Imports run one way, the command line starts fast, files stay short."""
+"""The rooms of the house: imports run one way, files stay short, and ``import mner`` is light."""
 
 import ast
 import subprocess
@@ -7,47 +7,101 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "mner"
-MODULES = sorted(PACKAGE.rglob("*.py"))
-# A package may import those of lower rank, and itself. Packages of the same rank never import each other.
-RANKS = {
-    "text": 1, "vision": 1, "decoders": 1, "metrics": 1, "data": 1, "analysis": 1,
-    "collate": 2, "captioning": 2,
-    "fusion": 3, "pretraining": 3,
-    "inference": 4,
-    "testing": 5, "cli": 5,
-    "__main__": 6, "__init__": 6,
-}  # fmt: skip
-GROUND = 0
+import mner
+
+PACKAGE = Path(mner.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Each room may import its own modules and those of the floors below its own, never its neighbours.
+GROUND = [
+    "posts",
+    "labels",
+    "words",
+    "errors",
+    "components",
+    "checkpoints",
+    "batch",
+    "predictions",
+    "plugins",
+    "weights",
+]
+FLOORS = [
+    GROUND,
+    ["text", "vision", "decoders", "metrics", "data", "analysis"],
+    ["collate", "captioning"],
+    ["fusion", "pretraining"],
+    ["inference"],
+    ["testing"],
+    ["cli"],
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+ENTRANCES = {"__init__.py", "__main__.py"}
 
 
-def imported(path):
-    """The parts of mner that a module imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-        yield from (name.split(".")[1] for name in names if name.startswith("mner."))
+def room_of(file):
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path):
-    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    rank = RANKS.get(own, GROUND)
-    for part in set(imported(path)) - {own}:
-        assert RANKS.get(part, GROUND) < rank or RANKS.get(part, GROUND) == rank == GROUND, f"{own} imports {part}"
+def imports(file):
+    """The rooms that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            names = [f"mner.{alias.name}" for alias in node.names] if node.module == "mner" else [node.module]
+        else:
+            continue
+        yield from (name.split(".")[1] for name in names if name.startswith("mner.") and "__" not in name)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_are_short_and_say_what_they_are(path):
-    source = path.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= 400
-    assert ast.get_docstring(ast.parse(source)), "no first line that says the subject"
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_run_one_way(file):
+    if file.parent == PACKAGE and file.name in ENTRANCES:
+        return
+    room = room_of(file)
+    assert room in FLOOR, f"{room} has no floor yet: add it to FLOORS and to the architecture"
+    for imported in set(imports(file)) - {room}:
+        lower = FLOOR[imported] < FLOOR[room] or (FLOOR[room] == FLOOR[imported] == 0)
+        assert lower, f"mner.{room} must not import mner.{imported}"
 
 
-def test_help_imports_no_model_library():
-    code = (
-        "import sys; from mner.cli import main; main(['--help']);"
-        "heavy = {'torch', 'pytorch_lightning', 'transformers', 'timm'} & set(sys.modules); sys.exit(bool(heavy))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+def test_the_ground_floor_has_no_cycle():
+    needs = {room: set(imports(PACKAGE / f"{room}.py")) for room in GROUND}
+    while needs:
+        free = [room for room, others in needs.items() if not others & needs.keys()]
+        assert free, f"a cycle among {sorted(needs)}"
+        for room in free:
+            del needs[room]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_file_is_short_and_says_its_subject_first(file):
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    assert ast.get_docstring(ast.parse(text)), "no docstring in the first line"
+    assert text.startswith(('"""', 'r"""'))
+
+
+def test_there_is_no_drawer_for_everything():
+    assert not [file for file in FILES if file.stem in ("utils", "util", "helpers", "misc", "common")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import mner", "torch transformers pytorch_lightning timm torchvision numpy PIL"),
+        ("import mner.posts, mner.labels, mner.errors, mner.words", "torch transformers pytorch_lightning numpy"),
+        ("import mner.data, mner.text, mner.vision, mner.fusion, mner.cli.training", "timm"),
+    ],
+)
+def test_imports_are_light(statement, heavy):
+    code = f"{statement}; import sys; print(sorted(set({heavy!r}.split()) & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_the_public_names_are_there():
+    assert all(getattr(mner, name) for name in mner.__all__)
+    with pytest.raises(AttributeError, match="module 'mner' has no attribute 'nothing'"):
+        _ = mner.nothing
