@@ -4,7 +4,7 @@ import io
 import re
 import shlex
 from contextlib import redirect_stderr
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import pytest
@@ -49,8 +49,15 @@ def parse(*command_lines):
     return parser.configs
 
 
-def test_every_experiment_on_every_data_set_online_and_offline():
-    lines = [[*files, *offline] for *files, offline in product(EXPERIMENTS, DATA, ([], [OFFLINE]))]
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param(list(zip(EXPERIMENTS, cycle(DATA), strict=False)), id="each"),
+        pytest.param(list(product(EXPERIMENTS, DATA)), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_experiments_on_data_sets_online_and_offline(pairs):
+    lines = [[*files, *offline] for files in pairs for offline in ([], [OFFLINE])]
     for (experiment, data, *offline), config in zip(lines, parse(*lines), strict=True):
         wanted = yaml.safe_load(experiment.read_text())["model"]["class_path"]
         assert config.model.class_path.endswith(wanted), experiment
