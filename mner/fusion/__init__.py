@@ -5,16 +5,22 @@ from mner.fusion.base import FusionModule
 from mner.fusion.co_attention import CoAttention
 from mner.fusion.concatenation import Concatenation
 from mner.fusion.late_fusion import LateFusion
+from mner.fusion.modality_attention import ModalityAttention
+from mner.fusion.multidimensional_attention import MultidimensionalAttention
 from mner.fusion.text_only import TextOnly
 from mner.fusion.transformer_attention import TransformerAttention
+from mner.fusion.umt import UMT
 from mner.fusion.visual_attention import VisualAttention
 
 __all__ = [
+    "UMT",
     "Attention",
     "CoAttention",
     "Concatenation",
     "FusionModule",
     "LateFusion",
+    "ModalityAttention",
+    "MultidimensionalAttention",
     "TextOnly",
     "TransformerAttention",
     "VisualAttention",

@@ -18,14 +18,15 @@ class CoAttention(FusionModule):
     With word states :math:`h_t` and regions :math:`v_i = \tanh(W V_i)`:
 
     .. math::
-        \hat v_t &= \textstyle\sum_i a_{ti} v_i, \quad
-            a_t = \mathrm{softmax}_i\; w_a^\top \tanh(W_v v_i + W_h h_t) & \text{word-guided visual attention} \\
-        \hat h_t &= \textstyle\sum_j b_{tj} h_j, \quad
-            b_t = \mathrm{softmax}_j\; w_b^\top \tanh(W_x h_j + W_v' \hat v_t) & \text{image-guided textual attention} \\
-        m_t &= g_t \tilde v_t + (1 - g_t) \tilde h_t, \quad g_t = \sigma(w_g^\top [\tilde v_t ; \tilde h_t]), \quad
-            \tilde v_t = \tanh(W \hat v_t),\; \tilde h_t = \tanh(W \hat h_t) & \text{gated fusion} \\
-        u_t &= s_t \tanh(W_m m_t), \quad s_t = \sigma(w_s^\top [h_t ; m_t]), \quad
-            o_t = W_o [h_t ; u_t] & \text{filtration gate}
+        &\text{word-guided visual attention} & \hat v_t &= \textstyle\sum_i a_{ti} v_i, \quad
+            a_t = \mathrm{softmax}_i\; w_a^\top \tanh(W_v v_i + W_h h_t) \\
+        &\text{image-guided textual attention} & \hat h_t &= \textstyle\sum_j b_{tj} h_j, \quad
+            b_t = \mathrm{softmax}_j\; w_b^\top \tanh(W_x h_j + W_v' \hat v_t) \\
+        &\text{gated fusion} & m_t &= g_t \tilde v_t + (1 - g_t) \tilde h_t, \quad
+            g_t = \sigma(w_g^\top [\tilde v_t ; \tilde h_t]), \quad
+            \tilde v_t = \tanh(W \hat v_t),\; \tilde h_t = \tanh(W' \hat h_t) \\
+        &\text{filtration gate} & o_t &= W_o [h_t ; u_t], \quad
+            u_t = s_t \tanh(W_m m_t), \quad s_t = \sigma(w_s^\top [h_t ; m_t])
 
     Choices:
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mner.batch import Batch, ImageFeatures
+from mner.batch import Batch
 from mner.components import to_config
 from mner.fusion.base import FusionModule
 from mner.labels import labels_for
@@ -102,7 +103,12 @@ class FusionContract:
             noisy.pixels = batch.pixels.masked_fill(~batch.image_mask[:, None, None], 9.0)
             assert _same(model(noisy), emissions), "the pixels of a missing image change emissions"
         image = model.encode_image(batch)
-        noisy = _with(batch, image, image.regions.masked_fill(~image.mask[..., None], 9.0))
+        noisy = copy.copy(batch)
+        noisy.image = replace(
+            image,
+            regions=image.regions.masked_fill(~image.mask[..., None], 9.0),
+            pooled=image.pooled.masked_fill(~image.present[:, None], 9.0),
+        )
         assert _same(model(noisy), emissions), "what stands in masked regions changes emissions"
 
     def test_an_image_changes_its_own_post_alone(self, images: str) -> None:
@@ -111,10 +117,12 @@ class FusionContract:
             return
         model = self._model(images)
         batch = model.collator(_posts("in some"))
-        image, emissions = model.encode_image(batch), model(batch)
-        other = image.regions.clone()
-        other[2] = -other[2].flip(-1) + image.mask[2, :, None]
-        changed = (model(_with(batch, image, other)) - emissions)[batch.word_mask].abs().amax(dim=1)
+        image, emissions = model.encode_image(batch), model(batch).detach()
+        other = copy.copy(batch)
+        other.image = replace(image, regions=image.regions.detach().clone(), pooled=image.pooled.detach().clone())
+        other.image.regions[2] = (1 - image.regions[2].flip(-1)) * image.mask[2, :, None]
+        other.image.pooled[2] = 1 - image.pooled[2].flip(-1)
+        changed = (model(other).detach() - emissions)[batch.word_mask].abs().amax(dim=1)
         posts = torch.repeat_interleave(torch.arange(len(batch)), batch.word_mask.sum(dim=1))
         assert changed[posts == 2].max() > TOLERANCE / 10, "another image changes nothing in its post"
         assert changed[posts != 2].max() <= TOLERANCE, "an image changes other posts"
@@ -160,7 +168,9 @@ class FusionContract:
 
         model = self._model(images)
         posts = _posts("in some")
-        quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+        quiet: dict[str, Any] = dict.fromkeys(
+            ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+        )
         trainer = Trainer(max_steps=1, accelerator="cpu", devices=1, default_root_dir=tmp_path, **quiet)
         trainer.fit(model.train(), DataLoader(posts, batch_size=len(posts), collate_fn=model.collator))  # type: ignore[arg-type]
         trainer.save_checkpoint(tmp_path / "model.ckpt")
@@ -213,14 +223,6 @@ def _words(model: FusionModule, posts: Sequence[Post]) -> list[Tensor]:
     batch = model.collator(posts)
     with torch.no_grad():
         return [scores[mask] for scores, mask in zip(model(batch), batch.word_mask, strict=True)]
-
-
-def _with(batch: Batch, image: ImageFeatures, regions: Tensor) -> Batch:
-    """The batch with other regions and the pooled vectors that belong to them."""
-    changed, shown = copy.copy(batch), copy.copy(image)
-    shown.regions, shown.pooled = regions, regions.mean(dim=1)
-    changed.image = shown
-    return changed
 
 
 def _loss(model: FusionModule, batch: Batch) -> Tensor:

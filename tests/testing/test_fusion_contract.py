@@ -1,7 +1,23 @@
 """Every fusion keeps the contract, and the contract catches those that do not."""
 
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
 import mner.fusion
-from mner.fusion import CoAttention, Concatenation, FusionModule, LateFusion, TextOnly, VisualAttention
+from mner.fusion import (
+    UMT,
+    CoAttention,
+    Concatenation,
+    FusionModule,
+    LateFusion,
+    ModalityAttention,
+    MultidimensionalAttention,
+    TextOnly,
+    VisualAttention,
+)
 from mner.testing import FusionContract
 
 
@@ -21,5 +37,134 @@ class TestCoAttention(FusionContract):
     fusion = CoAttention
 
 
+class TestModalityAttention(FusionContract):
+    fusion = ModalityAttention
+
+
+class TestMultidimensionalAttention(FusionContract):
+    fusion = MultidimensionalAttention
+
+
+class TestUMT(FusionContract):
+    fusion = UMT
+
+
 class TestLateFusion(FusionContract):
     fusion = LateFusion
+
+
+def test_no_fusion_is_forgotten():
+    tested = {case.fusion for name, case in globals().items() if name.startswith("Test")}
+    public = {getattr(mner.fusion, name) for name in mner.fusion.__all__}
+    elsewhere = {mner.fusion.TransformerAttention}  # which needs a VisualBERT, and is tested beside it
+    assert {each for each in public if issubclass(each, FusionModule)} - {FusionModule} == tested - {Sum} | elsewhere
+
+
+class Sum(FusionModule):
+    """Adds the image to every word; the classes below each break one promise of it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.project = nn.Linear(self.image_width, self.text_encoder.hidden_size)
+
+    def fuse(self, text, image):
+        return text.words + (self.project(image.pooled) * image.present[:, None])[:, None]
+
+
+class TestSum(FusionContract):
+    fusion = Sum
+
+
+class Leaks(Sum):
+    def fuse(self, text, image):
+        return text.words + self.project(image.regions.sum(dim=1))[:, None]
+
+
+class Blind(Sum):
+    def fuse(self, text, image):
+        return text.words + 0 * super().fuse(text, image)
+
+
+class Mixes(Sum):
+    def fuse(self, text, image):
+        return super().fuse(text, image).roll(1, 0) + text.words
+
+
+class SeesPadding(Sum):
+    def fuse(self, text, image):
+        return super().fuse(text, image) + text.mask.sum() / 10
+
+
+class DividesByTheRegions(Sum):
+    def fuse(self, text, image):
+        mean = image.regions.sum(dim=1) / image.mask.sum(dim=1, keepdim=True)
+        return text.words + self.project(mean)[:, None]
+
+
+class SkipsTheImage(Sum):
+    def fuse(self, text, image):
+        return super().fuse(text, image) if image.present.any() else text.words
+
+
+class Forgets(Sum):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.offset = torch.rand(())
+
+    def fuse(self, text, image):
+        return super().fuse(text, image) + self.offset
+
+
+class LooksAtNothing(Sum):
+    def fuse(self, text, image):
+        self.record_attention(torch.ones(*text.mask.shape, image.mask.shape[1]))
+        return super().fuse(text, image)
+
+
+class Narrow(Sum):
+    def fuse(self, text, image):
+        return super().fuse(text, image)[:, 1:]
+
+
+@pytest.mark.parametrize(
+    ("fusion", "test", "arguments", "complaint"),
+    [
+        (Leaks, "what_is_masked_changes_nothing", ("regions", "in some"), "masked regions"),
+        (Blind, "an_image_changes_its_own_post_alone", ("grid",), "changes nothing"),
+        (Blind, "gradients_reach_every_parameter", ("grid", "in all"), "no gradient reaches"),
+        (Mixes, "an_image_changes_its_own_post_alone", ("grid",), "changes nothing"),
+        (SeesPadding, "padding_and_batch_order_change_nothing", ("grid", "in none"), "depend on padding"),
+        (DividesByTheRegions, "emissions_have_their_shape_and_are_finite", ("grid", "in some"), "not finite"),
+        (DividesByTheRegions, "it_trains_in_mixed_precision", ("grid", "in some"), "not finite"),
+        (SkipsTheImage, "gradients_reach_every_parameter", ("grid", "in none"), "project.weight takes no part"),
+        (LooksAtNothing, "attention_over_regions_is_a_distribution", ("grid", "in some"), "does not sum to one"),
+        (Narrow, "emissions_have_their_shape_and_are_finite", ("grid", "in all"), "expected emissions"),
+    ],
+)
+def test_a_broken_promise_is_caught(fusion, test, arguments, complaint):
+    contract = FusionContract()
+    contract.fusion = fusion
+    with pytest.raises(AssertionError, match=complaint):
+        getattr(contract, f"test_{test}")(*arguments)
+
+
+def test_what_a_checkpoint_does_not_hold_is_caught(tmp_path):
+    contract = FusionContract()
+    contract.fusion = Forgets
+    with pytest.raises(AssertionError, match="gives other emissions"):
+        contract.test_checkpoints_round_trip("grid", tmp_path)
+
+
+def test_what_cannot_be_learned_is_caught(monkeypatch):
+    contract = FusionContract()
+    contract.fusion = Blind
+    monkeypatch.setattr("mner.testing.fusion_contract.STEPS", 20)
+    with pytest.raises(AssertionError, match="not learned in 20 steps"):
+        contract.test_it_memorises_four_posts("grid")
+
+
+def test_pytest_runs_each_test_on_what_it_names():
+    asked = []
+    metafunc = SimpleNamespace(fixturenames=["images", "tmp_path"], parametrize=lambda *given: asked.append(given))
+    FusionContract().pytest_generate_tests(metafunc)
+    assert asked == [("images", ["grid", "regions"])]

@@ -1,0 +1,138 @@
+"""Multi-dimensional attention: pairs of words look at the image, feature by feature (Arshad et al. 2019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mner.batch import ImageFeatures, TextFeatures
+from mner.errors import ConfigurationError
+from mner.fusion.attention import masked_softmax
+from mner.fusion.base import FusionModule
+
+CHUNK = 2**22
+"""Most numbers in the largest tensor of a chunk: 16 MiB in single precision, or one word's where that is more."""
+
+
+class MultidimensionalAttention(FusionModule):
+    r"""Following Arshad et al. 2019, "Aiding intra-text representations with visual context for MNER".
+
+    Words :math:`x` and regions :math:`I` are projected to one width c, and every attention has a weight for each of
+    the c features. With :math:`\mathrm{stanh}(z) = 5 \tanh(z / 5)`, for words i, j and region r:
+
+    .. math::
+        f_{ij} &= \mathrm{stanh}(W_1 x_j + W_2 x_i) \\
+        v_{ij} &= \textstyle\sum_r p_{ijr} \odot I_r, \quad
+            p_{ij} = \mathrm{softmax}_r\; \mathrm{stanh}(W_4\, \mathrm{ReLU}(W_3 f_{ij}) + W_5 I_r) \\
+        f'_{ij} &= F_{ij} \odot f_{ij} + (1 - F_{ij}) \odot v_{ij}, \quad F_{ij} = \sigma(W_6 v_{ij} + W_7 f_{ij}) \\
+        r_i &= \textstyle\sum_j P_{ij} \odot x_j, \quad P_i = \mathrm{softmax}_{j}\; f'_{ij} \\
+        o_i &= G_i \odot x_i + (1 - G_i) \odot r_i, \quad G_i = \sigma(W_8 x_i + W_9 r_i)
+
+    Choices:
+
+    * Directions are those of the self-attention it builds on (Shen et al. 2018, DiSAN): once over the words before,
+      :math:`j < i`, once over those behind, side by side. They share :math:`f'`, which costs nearly everything,
+      and have gates of their own.
+    * Words are the text encoder's, projected to ``size``, where the authors have a BiLSTM.
+    * A post without image has :math:`v_{ij} = 0` and :math:`F_{ij} = 1`, and is left with attention among words.
+
+    Time grows with W² R c. Memory does not: words are taken in chunks, whose inner tensors are made anew in
+    the backward pass.
+
+    Args:
+        size: The width c.
+        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+
+    Raises:
+        ConfigurationError: If ``size`` is below 1.
+    """
+
+    def __init__(self, size: int = 64, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if size < 1:
+            raise ConfigurationError(f"expected a size of at least 1, got {size}")
+        self.project_words = nn.Linear(self.text_encoder.hidden_size, size)
+        self.project_image = nn.Linear(self.image_width, size)
+        self.pair_first = nn.Linear(size, size)
+        self.pair_second = nn.Linear(size, size, bias=False)
+        self.look_hidden = nn.Linear(size, size)
+        self.look_pair = nn.Linear(size, size)
+        self.look_region = nn.Linear(size, size, bias=False)
+        self.filter_visual = nn.Linear(size, size)
+        self.filter_pair = nn.Linear(size, size, bias=False)
+        self.gate_before = nn.Linear(2 * size, size)
+        self.gate_behind = nn.Linear(2 * size, size)
+        self.resize_emissions(2 * size)
+
+    def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Let pairs of words look at the image, and words at each other.
+
+        Args:
+            text: Word states, ``text.words`` of shape ``(B, W, D)``, padding in ``text.mask``.
+            image: Region states ``(B, R, V)``; ``image.mask`` is false everywhere where a post has no image.
+
+        Returns:
+            Fused word states, shape ``(B, W, 2 * size)``.
+        """
+        words, regions = self.project_words(text.words), self.project_image(image.regions)
+        posts, count, size = words.shape
+        post = torch.arange(posts, device=words.device).repeat_interleave(count)
+        place = torch.arange(count, device=words.device).repeat(posts)
+        step = max(1, CHUNK // max(1, count * regions.shape[1] * size))
+        parts, looks = [], []
+        for i, p in zip(post.split(step), place.split(step), strict=True):
+            given = (words, regions, text.mask, image.mask, i, p)
+            part, look = checkpoint(self._read, *given, use_reentrant=False, preserve_rng_state=False)
+            parts.append(part)
+            looks.append(look)
+        before, behind = torch.cat(parts).view(posts, count, 2 * size).chunk(2, dim=-1)
+        gate_before = self.gate_before(torch.cat([words, before], dim=-1)).sigmoid()
+        gate_behind = self.gate_behind(torch.cat([words, behind], dim=-1)).sigmoid()
+        if self.records_attention:
+            self.record_attention(torch.cat(looks).view(posts, count, -1), before=gate_before, behind=gate_behind)
+        joined = [gate_before * words + (1 - gate_before) * before, gate_behind * words + (1 - gate_behind) * behind]
+        return torch.cat(joined, dim=-1)
+
+    def _read(
+        self, words: Tensor, regions: Tensor, word_mask: Tensor, mask: Tensor, post: Tensor, place: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """What some of the words read in the words before and behind them.
+
+        Args:
+            words: Shape ``(B, W, c)``.
+            regions: Shape ``(B, R, c)``.
+            word_mask: Shape ``(B, W)``.
+            mask: Shape ``(B, R)``.
+            post: The post of each of N words.
+            place: Its place in the post.
+
+        Returns:
+            Shape ``(N, 2 * c)``; and the mean weight of each region over features and partners, ``(N, R)``, if
+            attention is recorded.
+        """
+        partners, shown, seen = words[post], regions[post], mask[post]
+        pairs = _stanh(self.pair_first(partners) + self.pair_second(words[post, place]).unsqueeze(1))
+        of_pair = self.look_pair(self.look_hidden(pairs).relu()).unsqueeze(2)
+        scores = _stanh(of_pair + self.look_region(shown).unsqueeze(1))
+        looks = masked_softmax(scores, seen[:, None, :, None], dim=2)
+        visual = torch.einsum("njrc,nrc->njc", looks.to(shown.dtype), shown)
+        filtering = (self.filter_visual(visual) + self.filter_pair(pairs)).sigmoid()
+        filtering = filtering.masked_fill(~seen.any(dim=1)[:, None, None], 1.0)
+        scores = filtering * pairs + (1 - filtering) * visual
+        order, there = torch.arange(words.shape[1], device=words.device), word_mask[post]
+        reads = []
+        for direction in (order < place[:, None], order > place[:, None]):
+            weights = masked_softmax(scores, (direction & there).unsqueeze(-1), dim=1)
+            reads.append((weights * partners).sum(dim=1))
+        mean = None
+        if self.records_attention:
+            real = there[:, :, None]
+            mean = (looks.mean(dim=-1) * real).sum(dim=1) / real.sum(dim=1).clamp_min(1)
+        return torch.cat(reads, dim=-1), mean
+
+
+def _stanh(values: Tensor) -> Tensor:
+    return 5 * (values / 5).tanh()

@@ -1,0 +1,160 @@
+"""The unified multimodal transformer (UMT): cross-modal attention, and a second look at where entities are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.decoders import CRF
+from mner.fusion.base import FusionModule
+from mner.fusion.cross_attention import CrossAttention
+from mner.labels import split_tag
+
+
+@dataclass
+class SpanTextFeatures(TextFeatures):
+    """Text features with the span emissions of the auxiliary task, shape ``(B, W, S)``."""
+
+    spans: Tensor | None = None
+
+
+class UMT(FusionModule):
+    r"""Yu et al. 2020, "Improving multimodal named entity recognition via entity span detection with UMT".
+
+    With word states :math:`C` and projected regions :math:`V = W_V I`, :math:`V' = W_V' I`; a layer is one of BERT,
+    :math:`\mathrm{Cross}(q, k)` one with queries from :math:`q` and keys and values from :math:`k`:
+
+    .. math::
+        M &= \mathrm{Layer}(C), \quad P = \mathrm{Cross}(M, V), \quad
+            Z = \mathrm{Cross}(V', M), \quad R = \mathrm{Cross}(M, Z) \\
+        H &= [R ; g \odot P], \quad g = \sigma(W_g [R ; P]) \\
+        e &= W_a\, \mathrm{Layer}(C), \quad y = \tfrac12 (W_c H + b_c) + \tfrac12\, e\, T \\
+        \mathcal L &= \mathcal L_{\mathrm{decoder}}(y) + \lambda\, \mathcal L_{\mathrm{CRF}}(e)
+
+    The auxiliary task finds spans of entities, of any type, in the words alone: :math:`e` scores ``O``, ``B``, ``I``
+    (and ``E``, ``S`` under BIOES). The fixed matrix :math:`T` hands the score of a prefix on to the labels that carry
+    it, divided by the number of types. Hyper-parameters of the paper: learning rate 5e-5, warm-up 0.1, batches of
+    32, a frozen ResNet-152.
+
+    Choices:
+
+    * As in the authors' code, the residual of each cross layer is on its query, and :math:`V'` is a projection of its
+      own.
+    * The CRFs run over words, the authors' over word pieces.
+    * A post without image has no keys in :math:`P` and :math:`R`, where the query goes through alone, and
+      :math:`g = 0`.
+
+    Args:
+        heads: Attention heads of each layer; by default as many as give each a width of about 64.
+        auxiliary_weight: :math:`\lambda`, the weight of the span loss.
+        layer_dropout: In each layer.
+        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+
+    Raises:
+        ConfigurationError: If ``heads`` does not divide the text encoder's width.
+    """
+
+    conversion: Tensor
+    span_of_label: Tensor
+
+    def __init__(
+        self, heads: int | None = None, auxiliary_weight: float = 0.5, layer_dropout: float = 0.1, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        width = self.text_encoder.hidden_size
+        heads = math.gcd(width, max(1, width // 64)) if heads is None else heads
+        self.auxiliary_weight = auxiliary_weight
+        self.project_image = nn.Linear(self.image_width, width)
+        self.project_image_queries = nn.Linear(self.image_width, width)
+        self.main_layer = CrossAttention(width, heads, layer_dropout)
+        self.image_to_words = CrossAttention(width, heads, layer_dropout)
+        self.words_to_image = CrossAttention(width, heads, layer_dropout)
+        self.image_words_to_words = CrossAttention(width, heads, layer_dropout)
+        self.gate = nn.Linear(2 * width, width)
+        self.resize_emissions(2 * width)
+
+        conversion = conversion_matrix(self.labels)
+        self.register_buffer("conversion", conversion, persistent=False)
+        self.register_buffer("span_of_label", conversion.argmax(dim=0), persistent=False)
+        self.span_layer = CrossAttention(width, heads, layer_dropout)
+        self.span_emissions = nn.Linear(width, len(conversion))
+        self.span_decoder = CRF(reduction=self.decoder.reduction)
+        self.span_decoder.bind(span_labels(self.labels))
+
+    def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
+        """Encode the images and the texts, and score the spans, which emissions and loss both need."""
+        text, image = super().encode(batch)
+        spans = self.span_emissions(self.dropout(self.span_layer(text.words, text.words, text.mask)))
+        return SpanTextFeatures(**vars(text), spans=spans), image
+
+    def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Let words and regions attend to each other.
+
+        Args:
+            text: Word states, ``text.words`` of shape ``(B, W, D)``, padding in ``text.mask``.
+            image: Region states ``(B, R, V)``; ``image.mask`` is false everywhere where a post has no image.
+
+        Returns:
+            Fused word states, shape ``(B, W, 2 * D)``.
+        """
+        regions, queries = self.project_image(image.regions), self.project_image_queries(image.regions)
+        main = self.main_layer(text.words, text.words, text.mask)
+        visual = self.image_to_words(main, regions, image.mask)
+        read = self.words_to_image(queries, main, text.mask)
+        words = self.image_words_to_words(main, read, image.mask)
+        gate = self.gate(torch.cat([words, visual], dim=-1)).sigmoid() * image.present[:, None, None]
+        if self.records_attention:
+            self.record_attention(self.image_to_words.weights(main, regions, image.mask), visual=gate)
+        return torch.cat([words, gate * visual], dim=-1)
+
+    def emissions(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Score the labels, half by the fused words and half by the spans.
+
+        Args:
+            text: What :meth:`encode` returned.
+            image: Regions.
+
+        Returns:
+            Shape ``(B, W, L)``.
+        """
+        return (super().emissions(text, image) + self._spans(text) @ self.conversion) / 2
+
+    def auxiliary_loss(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Tensor | None:
+        """The weighted loss of finding the spans."""
+        if batch.tags is None:
+            return None
+        tags = self.span_of_label[batch.tags]
+        return self.auxiliary_weight * self.span_decoder.loss(self._spans(text), tags, batch.word_mask)
+
+    def _spans(self, text: TextFeatures) -> Tensor:
+        return cast("Tensor", cast("SpanTextFeatures", text).spans)
+
+
+def span_labels(labels: list[str]) -> list[str]:
+    """The labels of the auxiliary task: those of one type that stands for all, in the order of their prefixes.
+
+    Example:
+        >>> span_labels(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
+        ['O', 'B-SPAN', 'I-SPAN']
+    """
+    prefixes = dict.fromkeys(split_tag(label)[0] for label in labels)
+    return [prefix if prefix == "O" else f"{prefix}-SPAN" for prefix in prefixes]
+
+
+def conversion_matrix(labels: list[str]) -> Tensor:
+    """The matrix that hands span scores on to labels, shape ``(S, L)``; each row sums to one.
+
+    Example:
+        >>> conversion_matrix(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
+        tensor([[1.0000, 0.0000, 0.0000, 0.0000, 0.0000],
+                [0.0000, 0.5000, 0.0000, 0.5000, 0.0000],
+                [0.0000, 0.0000, 0.5000, 0.0000, 0.5000]])
+    """
+    prefixes = [split_tag(label)[0] for label in labels]
+    same = torch.tensor([[prefix == other for other in prefixes] for prefix in dict.fromkeys(prefixes)])
+    return same.float() / same.sum(dim=1, keepdim=True)
