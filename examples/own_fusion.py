@@ -22,7 +22,7 @@ class GatedSum(FusionModule):
     def __init__(self, gate_bias: float = -1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         width = self.text_encoder.hidden_size
-        self.project = nn.Linear(self.image_encoder.hidden_size, width)
+        self.project = nn.Linear(self.image_width, width)
         self.gate = nn.Linear(2 * width, 1)
         nn.init.constant_(self.gate.bias, gate_bias)
 

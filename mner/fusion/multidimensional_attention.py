@@ -92,7 +92,8 @@ class MultidimensionalAttention(FusionModule):
         gate_before = self.gate_before(torch.cat([words, before], dim=-1)).sigmoid()
         gate_behind = self.gate_behind(torch.cat([words, behind], dim=-1)).sigmoid()
         if self.records_attention:
-            self.record_attention(torch.cat(looks).view(posts, count, -1), before=gate_before, behind=gate_behind)
+            looked = torch.cat([look for look in looks if look is not None])
+            self.record_attention(looked.view(posts, count, -1), before=gate_before, behind=gate_behind)
         joined = [gate_before * words + (1 - gate_before) * before, gate_behind * words + (1 - gate_behind) * behind]
         return torch.cat(joined, dim=-1)
 

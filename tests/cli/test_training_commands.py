@@ -144,17 +144,17 @@ class Scaled(FusionModule):
 
 def test_a_class_of_the_users_own_in_the_working_directory(fit, data, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    Path("own_fusion.py").write_text(USERS_CLASS)
-    assert fit("--model", "own_fusion.Scaled", "--model.factor", "0.5") == 0
+    Path("scaled_fusion.py").write_text(USERS_CLASS)
+    assert fit("--model", "scaled_fusion.Scaled", "--model.factor", "0.5") == 0
     parameters = load_checkpoint("runs/0/best.ckpt")["hyper_parameters"]
-    assert (parameters["_class_path"], parameters["factor"]) == ("own_fusion.Scaled", 0.5)
+    assert (parameters["_class_path"], parameters["factor"]) == ("scaled_fusion.Scaled", 0.5)
     assert main(["test", "--ckpt_path", "runs/0/best.ckpt", *data]) == 0
     Path("posts.txt").write_text("Kevin Durant is loud\n")
     capsys.readouterr()
     assert main(["tag", "posts.txt", "--checkpoint", "runs/0/best.ckpt", "--device", "cpu"]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == ["Kevin", "Durant", "is", "loud"]
     model = mner.load_model("runs/0/best.ckpt")
-    assert type(model) is sys.modules.pop("own_fusion").Scaled
+    assert type(model) is sys.modules.pop("scaled_fusion").Scaled
 
 
 def test_options_of_checkpoints_early_stopping_and_trainer(fit, capsys):
