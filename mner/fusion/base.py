@@ -119,8 +119,11 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
-        parts = {"image_encoder": self.image_encoder, "characters": self.characters, "decoder": self.decoder}
-        self._arguments.update(parts, feature_cache=None)
+        given = {"image_encoder": image_encoder, "characters": characters, "decoder": decoder, "feature_cache": None}
+        for name, part in given.items():  # a part that a subclass chooses itself is none of its arguments
+            built = getattr(self, name, None)
+            if name in self._arguments or (part is None and built is not None):
+                self._arguments[name] = built
         to_config(self)
 
     def resize_emissions(self, hidden_size: int) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mner.components import to_config
+from mner.components import from_config, to_config
 from mner.data import PostFiles, Twitter2017
 from mner.decoders import CRF, Softmax
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
@@ -76,6 +76,23 @@ def test_defaults_are_kept_as_what_they_stand_for(make_model):
     config = to_config(make_model())["init_args"]
     assert config["decoder"]["class_path"] == "mner.decoders.crf.CRF"
     assert config["text_encoder"]["init_args"]["architecture"]["config"]["hidden_size"] == 16
+
+
+class Chosen(TextOnly):
+    """Chooses parts itself, and leaves others to its caller."""
+
+    def __init__(self, **kwargs):
+        super().__init__(decoder=Softmax(), characters=CharacterCNN(8), dropout=0.3, **kwargs)
+
+
+def test_what_a_subclass_chooses_is_chosen_again(make_model, sample_posts):
+    model = make_model(Chosen, lr=1e-3).eval()
+    again = from_config(to_config(model)).eval()
+    again.load_state_dict(model.state_dict())
+    assert type(again.decoder) is Softmax
+    assert (again.dropout.p, again.lr) == (0.3, 1e-3)
+    batch = model.collator(sample_posts)
+    assert torch.equal(again(batch), model(batch))
 
 
 @pytest.mark.parametrize("arguments", [{}, {"characters": CharacterCNN}, {"decoder": Softmax}, {"cls": Halved}])
