@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 import mner
 from mner.cli import main
@@ -47,7 +48,11 @@ def run_everything(experiment, posts, *options):
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
     run = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", *quiet]
     assert main(["fit", "--config", str(config), *map(str, options), *run, "--run_folder", "run"]) == 0
-    assert main(["test", "--ckpt_path", "run/best.ckpt", *quiet, "--run_folder", "tested"]) == 0
+    data = {"data": yaml.safe_load(Path("run/config.yaml").read_text())["data"]}
+    Path("data.yaml").write_text(json.dumps(data), encoding="utf-8")
+    assert (
+        main(["test", "--ckpt_path", "run/best.ckpt", "--config", "data.yaml", *quiet, "--run_folder", "tested"]) == 0
+    )
     predicted = entities("run/predictions.jsonl")
     assert len(predicted) == len(posts)
     assert entities("tested/predictions.jsonl") == predicted
