@@ -1,7 +1,6 @@
 """README and documentation: their Python runs, their configs and commands parse, their links lead somewhere."""
 
 import ast
-import json
 import re
 import shlex
 import shutil
@@ -14,14 +13,10 @@ from textwrap import dedent
 import pytest
 from PIL import Image
 
-from mner.testing import FusionContract
-
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)])
 TRAINING = ("fit", "validate", "test", "predict")
-sys.path.append(str(ROOT / "examples"))  # where the reader of the tutorial is, too
-from own_fusion import GatedSum  # noqa: E402
 
 SMALLER = {"size=600": "size=16", "max_epochs=6": "max_epochs=1"}
 
@@ -110,7 +105,8 @@ def workspace(filled_workspace, monkeypatch):
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in blocks("python")}), ids=lambda page: page.stem)
-def test_python_runs(page, workspace):
+def test_python_runs(page, workspace, monkeypatch):
+    monkeypatch.syspath_prepend(workspace / "examples" / "new_fusion")
     namespace = {}
     for block in blocks("python"):
         if block.page == page:
@@ -134,6 +130,7 @@ def test_configs_parse(block, workspace, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("examples/**/*.yaml")), ids=lambda path: path.stem)
 def test_example_configs_parse(path, workspace, monkeypatch):
+    monkeypatch.syspath_prepend(path.parent)
     monkeypatch.chdir("examples")
     base = ["experiments/1.0_bert_crf.yaml", "data/demo.yaml", str(path)]
     parse(["fit", *(word for path in base for word in ("--config", path))])
@@ -186,21 +183,3 @@ def test_every_module_is_in_the_reference():
     modules = {path.stem for path in ROOT.glob("mner/[!_]*.py")} - {"posts"}  # whose two classes are exported by mner
     assert set(re.findall(r"^\.\. package:: mner\.(\w+)$", pages, re.MULTILINE)) == packages
     assert set(re.findall(r"^\.\. automodule:: mner\.(\w+)$", pages, re.MULTILINE)) == modules
-
-
-class TestGatedSum(FusionContract):
-    """What the tutorial tells its reader to write."""
-
-    fusion = GatedSum
-
-
-def test_the_fusion_module_of_the_tutorial_trains(workspace, tmp_path, monkeypatch):
-    import mner
-    from mner.cli import main
-
-    monkeypatch.chdir("examples")
-    image_encoder = {"class_path": "Grid", "init_args": {"name": "test_resnet", "weights": None, "image_size": 32}}
-    words = ["fit", "--config", "own_fusion.yaml", "--model.image_encoder", json.dumps(image_encoder)]
-    words += ["--data.size", "16", "--trainer.max_epochs", "1", "--run_folder", str(tmp_path / "run")]
-    assert main([*words, "--trainer.enable_progress_bar", "false"]) == 0
-    assert isinstance(mner.load_model(tmp_path / "run" / "best.ckpt"), GatedSum)

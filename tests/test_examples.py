@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPERIMENTS = sorted((EXAMPLES / "experiments").glob("*.yaml"))
 DATA = sorted((EXAMPLES / "data").glob("*.yaml"))
 OFFLINE = EXAMPLES / "offline.yaml"
-COMPLETE = sorted(set(EXAMPLES.glob("*.yaml")) - {OFFLINE})
+COMPLETE = sorted({*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("new_fusion/*.yaml")} - {OFFLINE})
 
 
 class Parsed(Exception):  # noqa: N818
@@ -72,7 +72,7 @@ def test_experiments_on_data_sets_online_and_offline(pairs):
 
 @pytest.mark.parametrize("file", COMPLETE, ids=lambda file: file.name)
 def test_a_complete_config(file, monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.syspath_prepend(file.parent)
     (config,) = parse([file])
     assert config.model.class_path
     assert config.data.class_path

@@ -53,6 +53,22 @@ def test_it_equals_its_equations(make_fusion, features, numpy_weights, each_word
         assert np.allclose(fused[post, place], np.concatenate(expected))
 
 
+class KeptSizes(torch.autograd.graph.saved_tensors_hooks):
+    """The sizes of the tensors that wait for the backward pass."""
+
+    def __init__(self):
+        self.sizes = []
+        super().__init__(self.note, lambda tensor: tensor)
+
+    def note(self, tensor):
+        self.sizes.append(tensor.numel())
+        return tensor
+
+    def __enter__(self):
+        super().__enter__()
+        return self.sizes
+
+
 def test_chunks_change_neither_values_nor_gradients_and_bound_what_is_kept(make_fusion, features, monkeypatch):
     model = make_fusion(MultidimensionalAttention, size=5)
     results, kept = [], []

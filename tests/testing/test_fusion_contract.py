@@ -18,7 +18,7 @@ from mner.fusion import (
     TextOnly,
     VisualAttention,
 )
-from mner.testing import FusionContract
+from mner.testing import FusionContract, TinyGrid
 
 
 class TestTextOnly(FusionContract):
@@ -87,7 +87,7 @@ class Blind(Sum):
 
 class Mixes(Sum):
     def fuse(self, text, image):
-        return super().fuse(text, image).roll(1, 0) + text.words
+        return super().fuse(text, image) + super().fuse(text, image).roll(1, 0)
 
 
 class SeesPadding(Sum):
@@ -132,7 +132,7 @@ class Narrow(Sum):
         (Leaks, "what_is_masked_changes_nothing", ("regions", "in some"), "masked regions"),
         (Blind, "an_image_changes_its_own_post_alone", ("grid",), "changes nothing"),
         (Blind, "gradients_reach_every_parameter", ("grid", "in all"), "no gradient reaches"),
-        (Mixes, "an_image_changes_its_own_post_alone", ("grid",), "changes nothing"),
+        (Mixes, "an_image_changes_its_own_post_alone", ("grid",), "changes other posts"),
         (SeesPadding, "padding_and_batch_order_change_nothing", ("grid", "in none"), "depend on padding"),
         (DividesByTheRegions, "emissions_have_their_shape_and_are_finite", ("grid", "in some"), "not finite"),
         (DividesByTheRegions, "it_trains_in_mixed_precision", ("grid", "in some"), "not finite"),
@@ -161,6 +161,12 @@ def test_what_cannot_be_learned_is_caught(monkeypatch):
     monkeypatch.setattr("mner.testing.fusion_contract.STEPS", 20)
     with pytest.raises(AssertionError, match="not learned in 20 steps"):
         contract.test_it_memorises_four_posts("grid")
+
+
+def test_further_arguments_reach_the_class():
+    contract = FusionContract()
+    contract.fusion, contract.init_args = Concatenation, {"size": 5}
+    assert contract.build(TinyGrid()).emission_layer.in_features == 15
 
 
 def test_pytest_runs_each_test_on_what_it_names():

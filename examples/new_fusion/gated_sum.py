@@ -37,5 +37,6 @@ class GatedSum(FusionModule):
             Shape ``(B, W, D)``; a post without an image keeps its words as they are.
         """
         picture = self.project(image.pooled)[:, None].expand_as(text.words)
-        gate = self.gate(torch.cat([text.words, picture], dim=-1)).sigmoid()
-        return text.words + gate * picture * image.present[:, None, None]
+        gate = self.gate(torch.cat([text.words, picture], dim=-1)).sigmoid() * image.present[:, None, None]
+        self.record_attention(visual=gate.squeeze(-1))
+        return text.words + gate * picture

@@ -1,0 +1,87 @@
+"""The example of a fusion outside the package: it keeps the contract, trains by its path and by its bare name, tags."""
+
+import json
+import shutil
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+import torch
+
+import mner
+from mner.cli import main
+from mner.data import DemoPosts
+from mner.data.writers import write_json_lines
+from mner.plugins import load_plugins
+from mner.testing import FusionContract
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "new_fusion"
+sys.path.append(str(EXAMPLE))
+from gated_sum import GatedSum  # noqa: E402
+
+
+class TestGatedSum(FusionContract):
+    fusion = GatedSum
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    """A copy of the example as working directory, not yet imported."""
+    shutil.copytree(EXAMPLE, tmp_path / "example")
+    monkeypatch.chdir(tmp_path / "example")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(EXAMPLE)])
+    monkeypatch.delitem(sys.modules, "gated_sum")
+    return tmp_path / "example"
+
+
+@pytest.fixture
+def fit(tiny_text_encoder_folder):
+    """A function that trains for an epoch on tiny encoders, with further options."""
+
+    def run(*options):
+        small = {
+            "text_encoder.init_args.name": str(tiny_text_encoder_folder),
+            "image_encoder": json.dumps({"class_path": "mner.testing.TinyGrid", "init_args": {"frozen": True}}),
+        }
+        words = [word for name, value in small.items() for word in (f"--model.init_args.{name}", value)]
+        words += ["--data.init_args.size", "16", "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
+        return main(["fit", "--config", "gated_sum.yaml", *words, "--run_folder", "run", *options])
+
+    return run
+
+
+def test_it_trains_by_its_path_is_saved_loaded_and_tags(example, fit):
+    assert fit() == 0
+    model = mner.load_model("run/best.ckpt")
+    assert type(model).__module__ == "gated_sum"
+    posts = DemoPosts(size=16, root="data/demo").posts("test")[:3]
+    gates = model.attention(model.collator(posts)).gates["visual"]
+    assert gates.shape == (3, max(len(post.words) for post in posts))
+    assert torch.all((gates > 0) & (gates < 1))
+    write_json_lines(posts, "posts.jsonl", images=posts[0].image.parent)
+    images = ["--images", str(posts[0].image.parent)]
+    assert main(["tag", "posts.jsonl", "--checkpoint", "run/best.ckpt", "--output", "tagged.jsonl", *images]) == 0
+    lines = Path("tagged.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [post.id for post in posts]
+
+
+def test_its_package_makes_the_bare_name_known(example, fit, tmp_path, monkeypatch):
+    project = ConfigParser()
+    project.read("pyproject.toml")
+    points = [f"{name} = {module[1:-1]}" for name, module in project['project.entry-points."mner.plugins"'].items()]
+    installed = tmp_path / "mner_gated_sum-0.1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: mner-gated-sum\nVersion: 0.1.0\n")
+    (installed / "entry_points.txt").write_text("\n".join(["[mner.plugins]", *points]))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(example)
+    config = (example / "gated_sum.yaml").read_text().replace("gated_sum.GatedSum", "GatedSum")
+    (example / "gated_sum.yaml").write_text(config)
+    load_plugins.cache_clear()
+    try:
+        assert fit() == 0
+        assert "gated_sum" in sys.modules
+    finally:
+        load_plugins.cache_clear()
+    assert type(mner.load_model("run/best.ckpt")).__name__ == "GatedSum"
