@@ -206,3 +206,18 @@ def test_a_second_control_c_stops_at_once(make_model, make_trainer, shared_twitt
         signal.signal(signal.SIGINT, signal.default_int_handler)
     assert model.waited
     assert not hasattr(model, "waited_twice")
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_on_a_gpu(train, tmp_path, monkeypatch, precision):
+    """With deterministic kernels a GPU resumes exactly too."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    settings = {"accelerator": "gpu", "devices": 1, "deterministic": True, "precision": precision}
+    expected, scores = train(tmp_path / "whole", **settings)
+    for stage, step in (("train", 7), ("valid", 1)):
+        _, before = train(tmp_path, interruption=(stage, step, fail), **settings)
+        weights, after = train(tmp_path, ckpt_path=tmp_path / "interrupted.ckpt", **settings)
+        assert_equal(weights, expected)
+        assert before + after == scores

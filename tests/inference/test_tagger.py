@@ -126,3 +126,12 @@ def test_the_model_is_in_evaluation_mode_and_keeps_no_gradient(trained_run):
     assert tagger.predict("in Oslo") == tagger.predict("in Oslo")
     assert all(parameter.grad is None for parameter in model.parameters())
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_what_a_cpu_finds(tagger, trained_run):
+    texts = random_texts(40)
+    on_gpu = mner.load(trained_run / "best.ckpt", "cuda").predict_batch(texts)
+    for entities, expected in zip(on_gpu, tagger.predict_batch(texts), strict=True):
+        assert spans(entities) == spans(expected)
+        assert [e.confidence for e in entities] == pytest.approx([e.confidence for e in expected], abs=1e-3)
