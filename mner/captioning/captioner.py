@@ -13,7 +13,7 @@ from mner.components import Component
 
 
 class Captioner(Component, nn.Module, ABC):
-    """Turns images into texts, ahead of training, for :func:`mner.captioning.folder.describe_folder` to write down.
+    """Turns images into texts, ahead of training, for :func:`mner.captioning.describe_folder` to write down.
 
     A subclass gives :meth:`describe`, and says in ``kind`` under which name its texts are kept. Calling it describes
     pictures: ``captioner([picture])`` returns a list of one text.

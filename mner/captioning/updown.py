@@ -29,7 +29,7 @@ class UpDown(Captioner, SelfContained):
     encoder too: ``mner caption --captioner updown.ckpt`` needs nothing else.
 
     Args:
-        words: The words that it may write, from :func:`~mner.captioning.vocabulary.common_words`.
+        words: The words that it may write, from :func:`~mner.captioning.common_words`.
         image_encoder: Frozen: a detector's regions (bottom-up) or a grid; a part, or a name of the registry.
         embedding_size: Width of a word vector.
         hidden_size: Width of both LSTMs.
