@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mner.cli import training
 from mner.cli.training import TrainingCommandLine, say
 from mner.data.datamodule import SPLITS
 from mner.errors import ConfigurationError, DatasetNotFoundError
@@ -18,7 +19,7 @@ def run(arguments: Sequence[str]) -> None:
     Raises:
         ConfigurationError: If the config names no cache.
     """
-    CachingCommandLine(["fit", *arguments[1:]])
+    training.run(["fit", *arguments[1:]], CachingCommandLine)
 
 
 class CachingCommandLine(TrainingCommandLine):

@@ -46,14 +46,14 @@ SILENCED_WARNINGS = (
 )
 
 
-def run(arguments: Sequence[str]) -> None:
-    """Run one of the four commands."""
+def run(arguments: Sequence[str], command_line: type[TrainingCommandLine] | None = None) -> None:
+    """Run one of the four commands, or one that ``command_line`` makes of them."""
     load_plugins()
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_of_use)
     for message in SILENCED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     try:
-        TrainingCommandLine(list(arguments))
+        (command_line or TrainingCommandLine)(list(arguments))
     finally:
         os.environ.pop(RUN_FOLDER_VARIABLE, None)
 
