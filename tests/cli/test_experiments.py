@@ -64,6 +64,10 @@ def run_everything(experiment, posts, *options):
     return mner.load_model("run/best.ckpt")
 
 
+def contexts(experiment):
+    return ["caption"] if "captions" in experiment else []
+
+
 def entities(path):
     """The entities of each post in a file of predictions, by the post's id."""
     lines = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
@@ -78,7 +82,7 @@ def test_there_are_eight():
 def test_it_runs(experiment, tiny, shared_twitter_folder):
     from mner.data import Twitter2017
 
-    posts = Twitter2017(shared_twitter_folder, contexts=["caption"]).posts("test")
+    posts = Twitter2017(shared_twitter_folder, contexts=contexts(experiment)).posts("test")
     options = ["--config", tiny, "--data", "Twitter2017", "--data.root", shared_twitter_folder]
     model = run_everything(experiment, posts, *options)
     assert type(model).__name__ == FUSIONS[experiment]
@@ -95,11 +99,11 @@ def test_it_runs_offline_on_pictures(experiment, data, tmp_path):
 
     if data == "sample":
         root = Path(os.environ["MNER_DATA"]) / "sample" / "twitter_2015"
-        posts = Twitter2015(root, contexts=["caption"]).posts("test")
+        posts = Twitter2015(root, contexts=contexts(experiment)).posts("test")
         options = ["--config", EXAMPLES / "data" / "twitter2015.yaml", "--data.init_args.root", root]
     else:
         root = tmp_path / "demo"
-        source = DemoPosts(size=16, root=root, contexts=["caption"])
+        source = DemoPosts(size=16, root=root, contexts=contexts(experiment))
         source.prepare_data()
         posts = source.posts("test")
         options = ["--config", EXAMPLES / "data" / "demo.yaml", "--data.init_args.root", root]
