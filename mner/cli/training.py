@@ -52,10 +52,19 @@ def run(arguments: Sequence[str], command_line: type[TrainingCommandLine] | None
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_of_use)
     for message in SILENCED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+    usual = warnings.formatwarning
+    warnings.formatwarning = _in_one_line
     try:
         (command_line or TrainingCommandLine)(list(arguments))
     finally:
+        warnings.formatwarning = usual
         os.environ.pop(RUN_FOLDER_VARIABLE, None)
+
+
+def _in_one_line(message: Warning | str, category: type[Warning], filename: str, *_: Any, **__: Any) -> str:
+    """A warning of mner without the line of source that gave it, which tells a user of the command line nothing."""
+    own = Path(filename).is_relative_to(Path(__file__).parent.parent)
+    return f"warning: {message}\n" if own else f"{filename}: {category.__name__}: {message}\n"
 
 
 class TrainingCommandLine(LightningCLI):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -44,6 +44,7 @@ class FolderDataModule(PostDataModule, ABC):
     name: str
     types: ClassVar[tuple[str, ...]]
 
+    @abstractmethod  # each data set lists its own arguments, and this base is no choice of the command line
     def __init__(
         self,
         root: str | Path,

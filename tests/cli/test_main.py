@@ -189,3 +189,12 @@ def test_a_complaint_of_the_parser_is_shortened():
         "Parser key \"model\":\n    - no class is called 'CRRF'; did you mean CRF? "
         "A class of your own is given by its dotted path, my_module.CRRF"
     )
+
+
+def test_no_abstract_class_is_offered_as_a_choice(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    shown = "".join(capsys.readouterr().out.split())
+    assert "mner.data.Twitter2017" in shown
+    assert "FolderDataModule" not in shown
+    assert "ChainDecoder" not in shown
