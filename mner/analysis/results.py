@@ -1,0 +1,112 @@
+"""The results of experiments as a file: what was trained on what, how it scored, and where its predictions lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mner.errors import FormatError
+
+RESULTS_FILE = "results.jsonl"
+Status = Literal["finished", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One trained and scored model: a cell of a grid.
+
+    Args:
+        model: Name of the model, for example ``1.0_bert_crf``.
+        data: Name of the data set.
+        seed: Of the training.
+        fraction: Share of the training posts that was used.
+        status: ``finished``, or ``failed`` with an ``error``.
+        split: The split that was scored, ``test`` or ``valid``.
+        version: Which known version of the data set the scored file is, where it is known.
+        train_posts: Training posts that were used.
+        metrics: Scores between 0 and 1, named as :class:`mner.metrics.EntityF1` names them.
+        predictions: The predictions file.
+        controls: Predictions file of each control, by its name, for example ``shuffled_images``.
+        seconds: Time of training and scoring.
+        commands: The commands that the cell stands for, in order.
+        error: Why it failed.
+    """
+
+    model: str
+    data: str
+    seed: int = 0
+    fraction: float = 1.0
+    status: Status = "finished"
+    split: str | None = None
+    version: str | None = None
+    train_posts: int | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    predictions: Path | None = None
+    controls: Mapping[str, Path] = field(default_factory=dict)
+    seconds: float | None = None
+    commands: Sequence[str] = ()
+    error: str | None = None
+
+    @property
+    def cell(self) -> str:
+        """The place of the result in its grid, as a relative folder."""
+        return f"{self.model}/{self.data}/fraction_{self.fraction:g}/seed_{self.seed}"
+
+    def to_dict(self, folder: Path) -> dict[str, Any]:
+        """Plain data, as one line of a results file in ``folder``; files are named relative to it where they can be."""
+        record = asdict(self)
+        record["predictions"] = None if self.predictions is None else _relative(self.predictions, folder)
+        record["controls"] = {name: _relative(path, folder) for name, path in self.controls.items()}
+        record["commands"] = list(self.commands)
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any], folder: Path) -> Result:
+        """The result that :meth:`to_dict` described."""
+        values = dict(record)
+        if values.get("predictions") is not None:
+            values["predictions"] = folder / values["predictions"]
+        values["controls"] = {name: folder / path for name, path in values.get("controls", {}).items()}
+        return cls(**values)
+
+
+def write_results(results: Iterable[Result], path: str | Path) -> None:
+    """Write one JSON object a line; the file appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    lines = (json.dumps(result.to_dict(path.parent), ensure_ascii=False) + "\n" for result in results)
+    partial.write_text("".join(lines), encoding="utf-8")
+    partial.replace(path)
+
+
+def read_results(path: str | Path) -> list[Result]:
+    """Read a results file, or that of an experiment's folder.
+
+    Raises:
+        FormatError: If it is not there or empty, or a line is not a result.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / RESULTS_FILE
+    if not path.is_file():
+        raise FormatError(path, None, "no such file", "Write it with mner experiment")
+    results = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                results.append(Result.from_dict(json.loads(line), path.parent))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise FormatError(
+                    path, number, f"not a result ({error!r})", "Write the file anew with mner experiment"
+                ) from error
+    if not results:
+        raise FormatError(path, None, "no results in the file", "Run mner experiment to its end")
+    return results
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path.absolute())
