@@ -94,18 +94,20 @@ def read_results(path: str | Path) -> list[Result]:
         path = path / RESULTS_FILE
     if not path.is_file():
         raise FormatError(path, None, "no such file", "Write it with mner experiment")
-    results = []
     with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                results.append(Result.from_dict(json.loads(line), path.parent))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise FormatError(
-                    path, number, f"not a result ({error!r})", "Write the file anew with mner experiment"
-                ) from error
+        results = [_line(path, number, line) for number, line in enumerate(file, start=1)]
     if not results:
         raise FormatError(path, None, "no results in the file", "Run mner experiment to its end")
     return results
+
+
+def _line(path: Path, number: int, line: str) -> Result:
+    try:
+        return Result.from_dict(json.loads(line), path.parent)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(
+            path, number, f"not a result ({error!r})", "Write the file anew with mner experiment"
+        ) from error
 
 
 def _relative(path: Path, folder: Path) -> str:
