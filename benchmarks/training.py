@@ -22,7 +22,7 @@ from mner.collate import Collator
 from mner.data import DemoPosts, Twitter2017
 from mner.data.length_buckets import LengthBuckets
 from mner.fusion import TextOnly
-from mner.fusion.optimization import optimizer_and_schedule, parameter_groups
+from mner.training.optimization import optimizer_and_schedule, parameter_groups
 from mner.posts import Post
 from mner.text import CharacterCNN, HuggingFaceText
 

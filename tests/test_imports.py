@@ -29,6 +29,7 @@ FLOORS = [
     GROUND,
     ["text", "vision", "decoders", "metrics", "data", "analysis"],
     ["collate", "captioning"],
+    ["training"],
     ["fusion", "pretraining"],
     ["inference"],
     ["testing"],

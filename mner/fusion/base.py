@@ -1,4 +1,4 @@
-"""The base of every fusion method: steps, metrics, optimizer and checkpoints stand here, once."""
+"""The base of every fusion method: steps, metrics and emissions stand here, once."""
 
 from __future__ import annotations
 
@@ -7,32 +7,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
 import torch
-from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
-from mner.checkpoints import SelfContained
 from mner.collate import Collator
 from mner.components import to_config
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError
 from mner.fusion.attention import AttentionRecorder
-from mner.fusion.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
-from mner.fusion.resumption import ExactResumption
 from mner.metrics import EntityF1
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
-from mner.vision.cache import FeatureCache
+from mner.training.module import TrainingModule
 from mner.vision.encoder import ImageEncoder
-from mner.vision.loading import ImageLoader
-from mner.vision.post_images import PostImages
 from mner.words import marks_stand_alone
 
 
-class FusionModule(AttentionRecorder, SelfContained, ABC):
+class FusionModule(AttentionRecorder, TrainingModule, ABC):
     """A model assembled from parts; a subclass says how text and image become one vector a word.
 
     A subclass is a constructor and :meth:`fuse`. Its constructor passes ``**kwargs`` on, builds its layers from
@@ -65,6 +58,7 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         TypeError: If an argument cannot be kept in a checkpoint as plain data.
     """
 
+    monitor = ("val/f1", "max")
     needs_image = True
     uses_characters = False
 
@@ -88,33 +82,33 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         half_precision_cache: bool = False,
         on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
-        super().__init__()
+        super().__init__(
+            text_encoder,
+            image_encoder,
+            lr,
+            new_layer_lr,
+            weight_decay,
+            warmup,
+            gradient_clip,
+            weight_average,
+            feature_cache,
+            half_precision_cache,
+            on_bad_image,
+        )
         if "O" not in labels or len(set(labels)) < len(labels):
             raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")
-        if not (0 <= dropout < 1 and 0 <= warmup <= 1 and 0 <= weight_average < 1 and gradient_clip >= 0):
-            raise ConfigurationError(
-                "expected dropout and weight_average in [0, 1), warmup in [0, 1] and gradient_clip >= 0, got "
-                f"{dropout=}, {weight_average=}, {warmup=}, {gradient_clip=}"
-            )
+        if not 0 <= dropout < 1:
+            raise ConfigurationError(f"expected dropout in [0, 1), got {dropout=}")
         if self.needs_image and image_encoder is None:
             raise ConfigurationError(
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
             )
         self.labels = list(labels)
-        self.text_encoder = text_encoder
-        self.image_encoder = _image_encoder(image_encoder)
-        self.images = _post_images(self.image_encoder, feature_cache, half_precision_cache, on_bad_image)
         self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
         self.dropout = nn.Dropout(dropout)
-        self.lr = lr
-        self.new_layer_lr = lr if new_layer_lr is None else new_layer_lr
         self.decoder_lr = self.new_layer_lr if decoder_lr is None else decoder_lr
-        self.weight_decay = weight_decay
-        self.warmup = warmup
-        self.gradient_clip = gradient_clip
-        self.weight_average = weight_average
         self.split_marks = split_marks
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
@@ -130,11 +124,6 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         """Build the emission layer for fused vectors of another width F; for a subclass's constructor."""
         beside = 0 if self.uses_characters else self.character_width
         self.emission_layer = nn.Linear(hidden_size + beside, len(self.labels))
-
-    @property
-    def image_width(self) -> int:
-        """Width of a region, V; 1 where there is no image encoder and one masked region stands for the image."""
-        return 1 if self.image_encoder is None else self.image_encoder.hidden_size
 
     @property
     def character_width(self) -> int:
@@ -165,16 +154,6 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
             text.characters = self.characters(batch.characters)
         return text, image
 
-    def encode_image(self, batch: Batch) -> ImageFeatures:
-        """Region features of a batch: cached ones, or the image encoder's; all masked where there is no image."""
-        if batch.image is not None:
-            return batch.image
-        if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
-            regions = self.emission_layer.weight.new_zeros(len(batch), 1, self.image_width)
-            return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
-        image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
-        return image
-
     def forward(self, batch: Batch) -> Tensor:
         """Score every label for every word.
 
@@ -203,31 +182,6 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
     def collator(self) -> Collator:
         """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
         return Collator(self.text_encoder.word_pieces, self.labels, self.characters, self.images)
-
-    def setup(self, stage: str) -> None:
-        """Tell where the data module's images lie, and compute the features that the cache does not hold."""
-        datamodule: Any = getattr(self.trainer, "datamodule", None)
-        if self.images is None or not hasattr(datamodule, "stage_splits"):
-            return
-        splits = datamodule.stage_splits(stage)
-        self.images.stay_inside([datamodule.split_images(split) for split in splits])
-        if self.images.cache is not None:
-            paths = [post.image for split in splits for post in datamodule.posts(split) if post.image is not None]
-            device = self.trainer.strategy.root_device
-            self.images.cache.fill(paths, self.images.loader, device=device, progress=self.trainer.is_global_zero)
-
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Note which images of the batch could be used."""
-        if self.images is not None and batch.image_mask is not None:
-            self.images.record(batch.posts, batch.image_mask)
-        return batch
-
-    def teardown(self, stage: str) -> None:
-        """Name, once, the images that could not be used."""
-        if self.images is not None:
-            summary = self.images.summary()
-            if summary.bad:
-                rank_zero_warn(str(summary))
 
     def on_fit_start(self) -> None:
         """Look in the training posts how their words were cut, so that new posts are cut alike."""
@@ -293,53 +247,10 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
         """
         return find_entities(self.decoder, batch, emissions, predicted)
 
-    def configure_optimizers(self) -> Any:
-        """AdamW with the learning rates of the text encoder, the image encoder, the new layers and the decoder."""
-        image = self.image_encoder
+    def learning_rates(self) -> list[tuple[nn.Module, float, float]]:
+        """Those of the text encoder, the image encoder and the new layers, and before them the decoder's."""
         decoders = (part for part in self.modules() if isinstance(part, Decoder))
-        parts: list[tuple[nn.Module, float, float]] = [(part, self.decoder_lr, 0.0) for part in decoders]
-        parts.append((self.text_encoder, self.lr, self.weight_decay))
-        if image is not None:
-            parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))
-        parts.append((self, self.new_layer_lr, self.weight_decay))
-        groups = parameter_groups(parts, self.named_parameters())
-        # A fused optimizer unscales float16 gradients itself, after they would have to be clipped.
-        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
-        steps = self.trainer.estimated_stepping_batches
-        if steps == float("inf"):
-            raise ConfigurationError(
-                "the learning rates fall to zero over the training, so its length must be known, got max_epochs=-1; "
-                "give max_epochs or max_steps"
-            )
-        return optimizer_and_schedule(groups, self.warmup, int(steps), fused)
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip to the trainer's bound if it has one, else to the model's own; a bound of 0 clips nothing."""
-        bound = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
-        algorithm = gradient_clip_algorithm or "norm"
-        if self.trainer.precision == "bf16-mixed" and algorithm == "norm":
-            # Nothing is scaled here, yet Lightning refuses to clip under any fused optimizer in mixed precision.
-            nn.utils.clip_grad_norm_(self.parameters(), bound or float("inf"))
-        else:
-            self.clip_gradients(optimizer, bound, algorithm)
-
-    def configure_callbacks(self) -> list[Callback]:
-        """What a training needs: an exact resumption, and the moving average of the weights if asked for."""
-        if self.trainer.state.fn != TrainerFn.FITTING:
-            return []
-        return [ExactResumption(), *([WeightAverage(self.weight_average)] if self.weight_average else [])]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what builds the model again, and the average of the weights where it is the model."""
-        super().on_save_checkpoint(checkpoint)
-        if "callbacks" not in checkpoint:  # weights alone, for which Lightning does not ask the callbacks
-            average = next((each for each in self.trainer.callbacks if isinstance(each, WeightAverage)), None)  # type: ignore[attr-defined]
-            checkpoint["state_dict"] = (average and average.average_state()) or checkpoint["state_dict"]
+        return [*((part, self.decoder_lr, 0.0) for part in decoders), *super().learning_rates()]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other labels or of another model.
@@ -362,23 +273,6 @@ class FusionModule(AttentionRecorder, SelfContained, ABC):
             scores = {f"{stage}/{name}{suffix}": value.float() for name, value in metric.compute().items()}
             self.log_dict(scores, sync_dist=True)  # the metric is the same in every process, as Lightning cannot know
             metric.reset()
-
-
-def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | None:
-    if not isinstance(image_encoder, str):
-        return image_encoder
-    from mner.vision.registry import create_image_encoder
-
-    return create_image_encoder(image_encoder)
-
-
-def _post_images(
-    encoder: ImageEncoder | None, folder: str | None, half: bool, on_bad_image: Literal["mask", "error"]
-) -> PostImages | None:
-    if encoder is None:
-        return None
-    cache = None if folder is None else FeatureCache(folder, encoder, half)
-    return PostImages(encoder, ImageLoader(on_bad_image=on_bad_image), cache)
 
 
 def _metrics(labels: Sequence[str]) -> dict[str, EntityF1]:

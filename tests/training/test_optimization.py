@@ -9,7 +9,7 @@ from torch import nn
 
 from mner.data import Twitter2017
 from mner.errors import ConfigurationError
-from mner.fusion.optimization import linear, parameter_groups
+from mner.training.optimization import linear, parameter_groups
 from mner.text import CharacterCNN
 
 

@@ -1,0 +1,194 @@
+"""The base of every model that is trained: text and image encoder, optimizer, image features, checkpoints."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import torch
+from pytorch_lightning import Callback
+from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities import rank_zero_warn
+from torch import nn
+
+from mner.batch import Batch, ImageFeatures
+from mner.checkpoints import SelfContained
+from mner.collate import Collator
+from mner.errors import ConfigurationError
+from mner.text.encoder import TextEncoder
+from mner.training.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
+from mner.training.resumption import ExactResumption
+from mner.vision.cache import FeatureCache
+from mner.vision.encoder import ImageEncoder
+from mner.vision.loading import ImageLoader
+from mner.vision.post_images import PostImages
+
+
+class TrainingModule(SelfContained, ABC):
+    """Encoders, and how they are trained; a subclass says for what: it has the steps and the collator.
+
+    Args:
+        text_encoder: Posts to word vectors.
+        image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
+        lr: Learning rate of the text encoder.
+        new_layer_lr: Learning rate of the layers that are not pretrained; ``lr`` by default.
+        weight_decay: Of AdamW, on matrices alone: not on biases and norms.
+        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
+        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
+        weight_average: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
+        feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
+            runs that name it; not part of a checkpoint.
+        half_precision_cache: Keep them in half precision.
+        on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
+
+    Raises:
+        ConfigurationError: If a number is out of range.
+    """
+
+    monitor: ClassVar[tuple[str, Literal["min", "max"]]]
+    """The logged value that tells the best checkpoint, and whether it is to be small or large."""
+
+    def __init__(
+        self,
+        text_encoder: TextEncoder,
+        image_encoder: ImageEncoder | str | None,
+        lr: float,
+        new_layer_lr: float | None,
+        weight_decay: float,
+        warmup: float,
+        gradient_clip: float,
+        weight_average: float,
+        feature_cache: str | None,
+        half_precision_cache: bool,
+        on_bad_image: Literal["mask", "error"],
+    ) -> None:
+        super().__init__()
+        if not (0 <= warmup <= 1 and 0 <= weight_average < 1 and gradient_clip >= 0):
+            raise ConfigurationError(
+                "expected weight_average in [0, 1), warmup in [0, 1] and gradient_clip >= 0, got "
+                f"{weight_average=}, {warmup=}, {gradient_clip=}"
+            )
+        self.text_encoder = text_encoder
+        self.image_encoder = _image_encoder(image_encoder)
+        self.images = _post_images(self.image_encoder, feature_cache, half_precision_cache, on_bad_image)
+        self.lr = lr
+        self.new_layer_lr = lr if new_layer_lr is None else new_layer_lr
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.gradient_clip = gradient_clip
+        self.weight_average = weight_average
+
+    @property
+    @abstractmethod
+    def collator(self) -> Collator:
+        """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
+
+    @property
+    def image_width(self) -> int:
+        """Width of a region, V; 1 where there is no image encoder and one masked region stands for the image."""
+        return 1 if self.image_encoder is None else self.image_encoder.hidden_size
+
+    def encode_image(self, batch: Batch) -> ImageFeatures:
+        """Region features of a batch: cached ones, or the image encoder's; all masked where there is no image."""
+        if batch.image is not None:
+            return batch.image
+        if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
+            regions = next(self.parameters()).new_zeros(len(batch), 1, self.image_width)
+            return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
+        image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
+        return image
+
+    def setup(self, stage: str) -> None:
+        """Tell where the data module's images lie, and compute the features that the cache does not hold."""
+        datamodule: Any = getattr(self.trainer, "datamodule", None)
+        if self.images is None or not hasattr(datamodule, "stage_splits"):
+            return
+        splits = datamodule.stage_splits(stage)
+        self.images.stay_inside([datamodule.split_images(split) for split in splits])
+        if self.images.cache is not None:
+            paths = [post.image for split in splits for post in datamodule.posts(split) if post.image is not None]
+            device = self.trainer.strategy.root_device
+            self.images.cache.fill(paths, self.images.loader, device=device, progress=self.trainer.is_global_zero)
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Note which images of the batch could be used."""
+        if self.images is not None and batch.image_mask is not None:
+            self.images.record(batch.posts, batch.image_mask)
+        return batch
+
+    def teardown(self, stage: str) -> None:
+        """Name, once, the images that could not be used."""
+        if self.images is not None:
+            summary = self.images.summary()
+            if summary.bad:
+                rank_zero_warn(str(summary))
+
+    def learning_rates(self) -> list[tuple[nn.Module, float, float]]:
+        """``(module, learning rate, weight decay)``, the most specific first; the last is the whole model."""
+        image = self.image_encoder
+        parts: list[tuple[nn.Module, float, float]] = [(self.text_encoder, self.lr, self.weight_decay)]
+        if image is not None:
+            parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))
+        return [*parts, (self, self.new_layer_lr, self.weight_decay)]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the rates of :meth:`learning_rates`.
+
+        Raises:
+            ConfigurationError: If the length of the training is not known.
+        """
+        groups = parameter_groups(self.learning_rates(), self.named_parameters())
+        # A fused optimizer unscales float16 gradients itself, after they would have to be clipped.
+        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
+        steps = self.trainer.estimated_stepping_batches
+        if steps == float("inf"):
+            raise ConfigurationError(
+                "the learning rates fall to zero over the training, so its length must be known, got max_epochs=-1; "
+                "give max_epochs or max_steps"
+            )
+        return optimizer_and_schedule(groups, self.warmup, int(steps), fused)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip to the trainer's bound if it has one, else to the model's own; a bound of 0 clips nothing."""
+        bound = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
+        algorithm = gradient_clip_algorithm or "norm"
+        if self.trainer.precision == "bf16-mixed" and algorithm == "norm":
+            # Nothing is scaled here, yet Lightning refuses to clip under any fused optimizer in mixed precision.
+            nn.utils.clip_grad_norm_(self.parameters(), bound or float("inf"))
+        else:
+            self.clip_gradients(optimizer, bound, algorithm)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """What a training needs: an exact resumption, and the moving average of the weights if asked for."""
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return []
+        return [ExactResumption(), *([WeightAverage(self.weight_average)] if self.weight_average else [])]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what builds the model again, and the average of the weights where it is the model."""
+        super().on_save_checkpoint(checkpoint)
+        if "callbacks" not in checkpoint:  # weights alone, for which Lightning does not ask the callbacks
+            average = next((each for each in self.trainer.callbacks if isinstance(each, WeightAverage)), None)  # type: ignore[attr-defined]
+            checkpoint["state_dict"] = (average and average.average_state()) or checkpoint["state_dict"]
+
+
+def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | None:
+    if not isinstance(image_encoder, str):
+        return image_encoder
+    from mner.vision.registry import create_image_encoder
+
+    return create_image_encoder(image_encoder)
+
+
+def _post_images(
+    encoder: ImageEncoder | None, folder: str | None, half: bool, on_bad_image: Literal["mask", "error"]
+) -> PostImages | None:
+    if encoder is None:
+        return None
+    cache = None if folder is None else FeatureCache(folder, encoder, half)
+    return PostImages(encoder, ImageLoader(on_bad_image=on_bad_image), cache)
