@@ -63,3 +63,7 @@ class CheckpointError(MNERError):
 
 class ImageError(MNERError):
     """An image that cannot be read, where the policy is to refuse it."""
+
+
+class ExperimentError(MNERError):
+    """Cells of a grid of experiments that failed; the others are finished all the same."""

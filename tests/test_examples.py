@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mner.cli.experiment import parser as experiment_parser
 from mner.cli.training import TrainingCommandLine
+from mner.experiments import Grid
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPERIMENTS = sorted((EXAMPLES / "experiments").glob("*.yaml"))
@@ -68,6 +70,18 @@ def test_experiments_on_data_sets_online_and_offline(pairs):
         assert config.trainer.max_epochs == (5 if offline else 20)
         captions = "captions" in experiment.stem
         assert ("caption" in config.data.init_args.contexts) == captions, (experiment, data)
+
+
+@pytest.mark.parametrize("file", sorted((EXAMPLES / "grids").glob("*.yaml")), ids=lambda file: file.name)
+def test_the_cells_of_a_grid(file, monkeypatch):
+    monkeypatch.chdir(EXAMPLES.parent)
+    config = experiment_parser().parse_args(["--config", str(file)])
+    grid = Grid(**{name: config[name] for name in Grid.__dataclass_fields__})
+    grid.check_configs()
+    cells = [cell for cell in grid.cells() if cell.seed == grid.seeds[0]]
+    parser = Parser([cell.arguments for cell in cells])
+    assert not parser.complaints
+    assert [config.data.init_args.train_fraction for config in parser.configs] == [cell.fraction for cell in cells]
 
 
 @pytest.mark.parametrize("file", COMPLETE, ids=lambda file: file.name)

@@ -31,7 +31,7 @@ FLOORS = [
     ["collate", "captioning"],
     ["training"],
     ["fusion", "pretraining"],
-    ["inference"],
+    ["inference", "experiments"],
     ["testing"],
     ["cli"],
 ]

@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": ("mner.cli.training", "score a checkpoint on the validation split"),
     "test": ("mner.cli.training", "score a checkpoint on the test split"),
     "predict": ("mner.cli.training", "find the entities of a data set's test posts, annotated or not"),
+    "experiment": ("mner.cli.experiment", "run a grid of models, data sets, seeds and training fractions"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
     "caption": ("mner.cli.caption", "describe every image of a folder: captions, object tags, letters"),
     "cache": ("mner.cli.cache", "compute the image features of a training ahead"),

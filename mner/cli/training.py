@@ -25,6 +25,7 @@ import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.checkpoints import load_checkpoint
 from mner.cli.interruption import InterruptionCheckpoint
 from mner.cli.parsing import OptionParser, accept_unused
+from mner.data.controls import Control
 from mner.data.datamodule import PostDataModule
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
@@ -109,6 +110,14 @@ class TrainingCommandLine(LightningCLI):
             help="Where checkpoints, logs, the config and the results go (default: that of the checkpoint, or else "
             "runs/0, runs/1, ...).",
         )
+        if self.command != "predict":
+            parser.add_argument(
+                "--controls",
+                type=list[Control],
+                default=[],
+                help="Score the model also with images or captions taken away or exchanged, for example "
+                "[shuffled_images]; each leaves predictions and metrics of its own.",
+            )
         parser.add_lightning_class_args(Trainer, "trainer")
         parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
         parser.add_lightning_class_args(PostDataModule, "data", subclass_mode=True)
@@ -223,11 +232,29 @@ class TrainingCommandLine(LightningCLI):
             self.datamodule.posts("test")
         except DatasetNotFoundError:
             say("no test split: scoring the validation split, on which the checkpoint was chosen")
-            self.trainer.validate(model, datamodule=self.datamodule, verbose=False)
+            self._score("validate", model)
         else:
-            self.trainer.test(model, datamodule=self.datamodule, verbose=False)
+            self._score("test", model)
         say(f"checkpoint: {best}")
         say(f"tag a post: echo {shlex.quote(self._example())} | mner tag - --checkpoint {shlex.quote(best)}")
+
+    def after_validate(self) -> None:
+        """Score under the controls."""
+        self._score_under_controls("validate", self.model)
+
+    def after_test(self) -> None:
+        """Score under the controls."""
+        self._score_under_controls("test", self.model)
+
+    def _score(self, command: str, model: FusionModule) -> None:
+        getattr(self.trainer, command)(model, datamodule=self.datamodule, verbose=False)
+        self._score_under_controls(command, model)
+
+    def _score_under_controls(self, command: str, model: FusionModule) -> None:
+        for control in self.config[self.command].controls:
+            self.datamodule.control = control
+            getattr(self.trainer, command)(model, datamodule=self.datamodule, verbose=False)
+        self.datamodule.control = None
 
     def _example(self) -> str:
         post = next(

@@ -13,6 +13,7 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from mner.data.contexts import attach_contexts, read_contexts
+from mner.data.controls import Control, under_control
 from mner.data.length_buckets import LengthBuckets
 from mner.data.loader import PostLoader, post_loader
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
@@ -64,6 +65,7 @@ class PostDataModule(LightningDataModule, ABC):
         self.train_fraction = train_fraction
         self.seed = seed
         self.workers = workers
+        self.control: Control | None = None
         self._posts: dict[Split, list[Post]] = {}
 
     @abstractmethod
@@ -89,6 +91,8 @@ class PostDataModule(LightningDataModule, ABC):
     def posts(self, split: Split) -> list[Post]:
         """The posts of a split, read once, their tags checked; ``train`` cut to ``train_fraction``.
 
+        The other splits are under ``self.control``, if one is set (see :func:`mner.data.controls.under_control`).
+
         Raises:
             DatasetNotFoundError: If the split is not there.
             LabelError: If a tag is not among ``labels``.
@@ -98,7 +102,12 @@ class PostDataModule(LightningDataModule, ABC):
             for post in posts:
                 check_post(post, self.labels)
             self._posts[split] = fraction(posts, self.train_fraction, self.seed) if split == "train" else posts
-        return self._posts[split]
+        posts = self._posts[split]
+        return posts if self.control is None or split == "train" else under_control(posts, self.control)
+
+    def version(self, split: Split) -> str | None:
+        """Which published version of the data set the file of a split is, where that is known."""
+        return None
 
     def setup(self, stage: str) -> None:
         """Read the splits that a stage needs, so that a fault shows before the first step."""

@@ -17,7 +17,13 @@ from mner.labels import labels_for
 from mner.posts import Post
 
 POST_FILES = ("{split}.txt", "{split}", "{split}.json*", "texts/{split}/*.json*")
-CONTEXT_FILES = ("{kind}s.{split}.jsonl", "{kind}.{split}.jsonl", "{kind}s/{split}/*.json*", "{kind}s.jsonl")
+CONTEXT_FILES = (
+    "{kind}s.{split}.jsonl",
+    "{kind}.{split}.jsonl",
+    "{kind}s/{split}/*.json*",
+    "{kind}s.jsonl",
+    "{kind}.jsonl",
+)
 IMAGE_FOLDERS = ("images/{split}", "images", "{name}_images", "{name}/images")
 
 
@@ -66,8 +72,8 @@ class FolderDataModule(PostDataModule, ABC):
     def read(self, split: Split) -> list[Post]:
         """Read a split from its file; says which known version of the data set the file is."""
         path = self.split_file(split)
-        known = identify(path)
-        rank_zero_info(f"{path}: {known if known else 'a version that is not known here; do not compare its numbers'}")
+        known = self.version(split) or "a version that is not known here; do not compare its numbers"
+        rank_zero_info(f"{path}: {known}")
         posts = read_posts(path, images=self.split_images(split))
         return with_contexts(posts, self.contexts, self._context_paths(split), split)
 
@@ -78,6 +84,11 @@ class FolderDataModule(PostDataModule, ABC):
             DatasetNotFoundError: If it is not there; says where it was looked for.
         """
         return find_split(self.root, split, POST_FILES)
+
+    def version(self, split: Split) -> str | None:
+        """Which published version of the data set the file of a split is, where that is known."""
+        known = identify(self.split_file(split))
+        return None if known is None else str(known)
 
     def split_images(self, split: Split) -> Path | None:
         """The folder of a split's images, or ``None`` if there is none.

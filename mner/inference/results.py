@@ -28,6 +28,9 @@ Outputs = list[list[Entity]]
 class ResultsWriter(Callback):
     """Collects predictions while a model is scored, from all processes, and writes them in the data set's order.
 
+    What is scored under a control of the data module goes beside it, into ``predictions.shuffled_images.jsonl`` and so
+    on.
+
     Args:
         folder: Where ``predictions.jsonl`` and ``metrics.json`` go.
     """
@@ -35,6 +38,11 @@ class ResultsWriter(Callback):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._predictions: list[Prediction] = []
+        self._train_posts: int | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note how many posts the model is trained on."""
+        self._train_posts = len(_posts(trainer, "train")) or None
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse posts of which some have tags and others none.
@@ -96,7 +104,11 @@ class ResultsWriter(Callback):
         if place:
             predictions.sort(key=lambda prediction: place[prediction.post.id])
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_predictions(predictions, self.folder / "predictions.jsonl")
+        datamodule = getattr(trainer, "datamodule", None)
+        control = getattr(datamodule, "control", None)
+        suffix = f".{control}" if control else ""
+        path = self.folder / f"predictions{suffix}.jsonl"
+        write_predictions(predictions, path)
         prefix = f"{stage}/"
         metrics = {
             name.removeprefix(prefix): float(value)
@@ -106,13 +118,16 @@ class ResultsWriter(Callback):
         annotated = any(prediction.post.tags is not None for prediction in predictions)
         if metrics and annotated:
             kinds = score_kinds(predictions)
-            record: dict[str, Any] = {"split": split, "posts": len(predictions), **metrics}
+            record: dict[str, Any] = {"split": split, "posts": len(predictions)}
+            record["version"] = datamodule.version(split) if isinstance(datamodule, PostDataModule) else None
+            record |= {"train_posts": self._train_posts} if self._train_posts else {}
+            record |= metrics
             if kinds:
                 record["kinds"] = {score.kind: asdict(score) for score in kinds}
-            (self.folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            title = f"{len(predictions)} {split} posts"
+            (self.folder / f"metrics{suffix}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            title = f"{len(predictions)} {split} posts{', ' * bool(control)}{(control or '').replace('_', ' ')}"
             Console().print(score_table(metrics, types_of(model.labels), title, kinds))  # type: ignore[arg-type]
-        print(f"predictions: {self.folder / 'predictions.jsonl'}")
+        print(f"predictions: {path}")
 
 
 def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:
@@ -150,7 +165,7 @@ def _cells(metrics: dict[str, float], suffix: str, prefix: str = "") -> list[str
     return [*cells, "" if support is None else f"{support:.0f}"]
 
 
-def _posts(trainer: Trainer, split: Literal["valid", "test"]) -> Sequence[Post]:
+def _posts(trainer: Trainer, split: Literal["train", "valid", "test"]) -> Sequence[Post]:
     """The posts of the trainer's data module, none where it has another data module or loaders alone."""
     datamodule = getattr(trainer, "datamodule", None)
     return datamodule.posts(split) if isinstance(datamodule, PostDataModule) else ()

@@ -1,0 +1,128 @@
+"""A grid of experiments, and the ``mner fit`` command that each of its cells stands for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from mner.errors import ConfigurationError
+
+_NAME = re.compile(r"[\w.+-]+")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one value of an axis adds to the command of its cells.
+
+    Args:
+        configs: Config files, in order; a later one goes before an earlier one.
+        options: Options of ``mner fit`` by their full name, for example ``{"trainer.max_epochs": 5}``.
+    """
+
+    configs: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a grid.
+
+    Args:
+        model: Name of the model.
+        data: Name of the data set.
+        seed: Of weights, batches and the choice of training posts.
+        fraction: Share of the training posts.
+        arguments: Words of the ``mner fit`` command, without the run folder.
+    """
+
+    model: str
+    data: str
+    seed: int
+    fraction: float
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Models x data sets x seeds x training fractions.
+
+    The configs of a cell's command come in the order model, data set, fraction, then those of the grid itself; the
+    options likewise, and all options go before all configs. The seed is that of Lightning and of the data module.
+
+    Args:
+        models: Configs and options of each model, by name.
+        data: Configs and options of each data set, by name.
+        seeds: One training each.
+        fractions: Shares of the training posts; for one seed a smaller share lies within a larger one.
+        fraction_parts: What some fractions add, for example more epochs where there are fewer posts.
+        configs: Configs of every cell, behind those of model and data set.
+        options: Options of every cell.
+
+    Raises:
+        ConfigurationError: If an axis is empty, has a value twice, a name cannot be a folder's, or a fraction is out
+            of range.
+    """
+
+    models: Mapping[str, Part]
+    data: Mapping[str, Part]
+    seeds: Sequence[int] = (1, 2, 3)
+    fractions: Sequence[float] = (1.0,)
+    fraction_parts: Mapping[float, Part] = field(default_factory=dict)
+    configs: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the axes."""
+        axes = {"models": self.models, "data": self.data, "seeds": self.seeds, "fractions": self.fractions}
+        for name, values in axes.items():
+            if not values or len(set(values)) < len(values):
+                raise ConfigurationError(f"expected {name} with at least one value, none of them twice, got {values}")
+        for name in (*self.models, *self.data):
+            if not _NAME.fullmatch(name):
+                raise ConfigurationError(
+                    f"expected a name that can be a folder's, of letters, digits and . _ + -, got {name!r}"
+                )
+        if not all(0 < fraction <= 1 for fraction in self.fractions):
+            raise ConfigurationError(f"expected fractions above 0 and up to 1, got {list(self.fractions)}")
+        strange = set(self.fraction_parts) - set(self.fractions)
+        if strange:
+            raise ConfigurationError(f"fraction_parts names {sorted(strange)}, which are none of the fractions")
+
+    def __len__(self) -> int:
+        """Count the cells."""
+        return len(self.models) * len(self.data) * len(self.seeds) * len(self.fractions)
+
+    def cells(self) -> Iterator[Cell]:
+        """The cells, one seed after the other, so that an unfinished grid has something of everything."""
+        for seed, fraction, data, model in product(self.seeds, self.fractions, self.data, self.models):
+            yield Cell(model, data, seed, fraction, self._arguments(model, data, seed, fraction))
+
+    def check_configs(self) -> None:
+        """Refuse a grid whose configs are not there, before its first cell runs.
+
+        Raises:
+            ConfigurationError: Names the config.
+        """
+        parts = [*self.models.values(), *self.data.values(), *self.fraction_parts.values(), Part(self.configs)]
+        missing = [config for part in parts for config in part.configs if not Path(config).is_file()]
+        if missing:
+            raise ConfigurationError(
+                f"the grid names {missing[0]}, which is not there; looked for it from {Path.cwd()}"
+            )
+
+    def _arguments(self, model: str, data: str, seed: int, fraction: float) -> tuple[str, ...]:
+        parts = [self.models[model], self.data[data], self.fraction_parts.get(fraction, Part())]
+        configs = [config for part in parts for config in part.configs] + list(self.configs)
+        options = {**self.options, **{name: value for part in parts for name, value in part.options.items()}}
+        options |= {"seed_everything": seed, "data.init_args.seed": seed, "data.init_args.train_fraction": fraction}
+        words = [word for config in configs for word in ("--config", config)]
+        return tuple(words + [word for name, value in options.items() for word in (f"--{name}", _word(value))])
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,64 @@
+"""A grid's cells, and the commands they stand for."""
+
+import pytest
+
+from mner.errors import ConfigurationError
+from mner.experiments import Grid, Part
+
+
+def grid(**changes):
+    values = {
+        "models": {"a": Part(["a.yaml"], {"controls": ["blank_images"]}), "b": Part(["b.yaml", "more.yaml"])},
+        "data": {"x": Part(["x.yaml"], {"data.init_args.root": "folder"}), "y": Part()},
+        "seeds": [1, 2],
+        "fractions": [0.5, 1.0],
+        "fraction_parts": {0.5: Part(["long.yaml"], {"trainer.max_epochs": 9})},
+        "configs": ["last.yaml"],
+        "options": {"trainer.max_epochs": 3, "trainer.precision": "bf16-mixed"},
+    }
+    return Grid(**values | changes)
+
+
+def test_every_combination_once_and_a_seed_at_a_time():
+    cells = list(grid().cells())
+    assert len(cells) == len(grid()) == 16
+    assert len({(cell.model, cell.data, cell.seed, cell.fraction) for cell in cells}) == 16
+    assert [cell.seed for cell in cells] == [1] * 8 + [2] * 8
+
+
+def test_the_command_of_a_cell():
+    first, *_, last = grid().cells()
+    assert " ".join(first.arguments) == (
+        "--config a.yaml --config x.yaml --config long.yaml --config last.yaml --trainer.max_epochs 9 "
+        '--trainer.precision bf16-mixed --controls ["blank_images"] --data.init_args.root folder '
+        "--seed_everything 1 --data.init_args.seed 1 --data.init_args.train_fraction 0.5"
+    )
+    assert " ".join(last.arguments) == (
+        "--config b.yaml --config more.yaml --config last.yaml --trainer.max_epochs 3 "
+        "--trainer.precision bf16-mixed --seed_everything 2 --data.init_args.seed 2 --data.init_args.train_fraction 1.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": {}}, "models with at least one value"),
+        ({"seeds": [1, 1]}, "none of them twice"),
+        ({"fractions": [0.0]}, "above 0 and up to 1"),
+        ({"fractions": [0.1]}, "fraction_parts names"),
+        ({"data": {"x/y": Part()}}, "can be a folder's"),
+    ],
+)
+def test_a_grid_that_cannot_be(changes, said):
+    with pytest.raises(ConfigurationError, match=said):
+        grid(**changes)
+
+
+def test_a_config_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "x", "long", "last"):
+        (tmp_path / f"{name}.yaml").touch()
+    with pytest.raises(ConfigurationError, match=r"names more\.yaml, which is not there"):
+        grid().check_configs()
+    (tmp_path / "more.yaml").touch()
+    grid().check_configs()
