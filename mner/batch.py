@@ -73,6 +73,7 @@ class Batch:
         attention_mask: One where a piece is real, shape ``(N, P)``.
         token_type_ids: Zero in the post, one in its contexts, shape ``(N, P)``.
         word_slots: Slot of each piece, shape ``(N, P)``.
+        word_starts: True where a piece begins a word, of the post or its contexts, shape ``(N, P)``.
         post_of_row: Which post an encoder row belongs to, shape ``(N,)``.
         first_row: The first encoder row of each post, shape ``(B,)``.
         word_mask: True where a word is real, shape ``(B, W)``.
@@ -88,6 +89,7 @@ class Batch:
     attention_mask: Tensor
     token_type_ids: Tensor
     word_slots: Tensor
+    word_starts: Tensor
     post_of_row: Tensor
     first_row: Tensor
     word_mask: Tensor
@@ -110,7 +112,7 @@ class Batch:
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(**{name: _map(value, function) for name, value in vars(self).items()})
+        return type(self)(**{name: _map(value, function) for name, value in vars(self).items()})
 
 
 def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:

@@ -25,7 +25,7 @@ class Collator:
 
     Args:
         word_pieces: The text encoder's tokenizer.
-        labels: The label list, in the order of the model's emissions.
+        labels: The label list, in the order of the model's emissions; without any, tags are left aside.
         characters: The character encoder whose table is used, if there is one.
         images: Loads or looks up the images of posts, if the model sees any.
     """
@@ -33,7 +33,7 @@ class Collator:
     def __init__(
         self,
         word_pieces: WordPieces,
-        labels: Sequence[str],
+        labels: Sequence[str] = (),
         characters: CharacterCNN | None = None,
         images: Images | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class Collator:
 
     def _tags(self, posts: Sequence[Post], word_mask: Tensor) -> Tensor | None:
         annotated = [post.tags for post in posts if post.tags is not None]
-        if len(annotated) < len(posts):
+        if not self.labels or len(annotated) < len(posts):
             return None
         try:
             flat = np.fromiter(map(self._index.__getitem__, chain.from_iterable(annotated)), dtype=np.int64)

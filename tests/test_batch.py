@@ -16,7 +16,7 @@ def batch():
     image = ImageFeatures(torch.ones(2, 3, 4), torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 4))
     pixels = {"canvas": torch.zeros(2, 3, 8, 8), "sizes": numbers}
     return Batch(
-        posts, numbers, numbers, numbers, numbers, numbers[0], numbers[0], numbers > 0, pixels=pixels, image=image
+        posts, numbers, numbers, numbers, numbers, numbers > 0, numbers[0], numbers[0], numbers > 0, pixels=pixels, image=image
     )
 
 
@@ -28,7 +28,7 @@ def tensors(batch):
 
 def test_to_another_device(batch):
     moved = batch.to("meta")
-    assert len(tensors(moved)) == len(tensors(batch)) == 12
+    assert len(tensors(moved)) == len(tensors(batch)) == 13
     assert all(tensor.is_meta for tensor in tensors(moved))
     assert not any(tensor.is_meta for tensor in tensors(batch))
     assert moved.posts is batch.posts
@@ -38,7 +38,7 @@ def test_to_another_device(batch):
 def test_pinning_takes_every_tensor(batch, monkeypatch):
     pinned = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
-    assert len(tensors(batch.pin_memory())) == len(pinned) == 12
+    assert len(tensors(batch.pin_memory())) == len(pinned) == 13
 
 
 @pytest.mark.gpu

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import shutil
 import warnings
 from collections.abc import Sequence
 from itertools import count
@@ -20,11 +21,14 @@ from pytorch_lightning.utilities import rank_zero_only
 import mner.data
 import mner.decoders
 import mner.fusion
+import mner.pretraining
 import mner.text
 import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.checkpoints import load_checkpoint
 from mner.cli.interruption import InterruptionCheckpoint
 from mner.cli.parsing import OptionParser, accept_unused
+from mner.cli.pretraining import ENCODER_FOLDER, pretrained_encoder
+from mner.components import import_class
 from mner.data.controls import Control
 from mner.data.datamodule import PostDataModule
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
@@ -32,8 +36,11 @@ from mner.fusion.base import FusionModule
 from mner.inference.load import load_model
 from mner.inference.results import ResultsWriter
 from mner.plugins import load_plugins
+from mner.pretraining.base import PretrainingModule
+from mner.training.module import TrainingModule
 
 RUN_FOLDER_VARIABLE = "MNER_RUN_FOLDER"
+MONITOR = FusionModule.monitor  # the default; where it stands, a model of another kind sets its own
 # Said at every start, and nothing a user of the command line can act on.
 SILENCED_MESSAGES = ("💡 Tip", "Loading `train_dataloader`")
 SILENCED_WARNINGS = (
@@ -78,7 +85,7 @@ class TrainingCommandLine(LightningCLI):
     def __init__(self, arguments: list[str]) -> None:
         self.command = arguments[0]
         super().__init__(
-            FusionModule,
+            TrainingModule,
             PostDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
@@ -122,13 +129,20 @@ class TrainingCommandLine(LightningCLI):
         parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
         parser.add_lightning_class_args(PostDataModule, "data", subclass_mode=True)
         if self.command == "fit":
-            parser.add_lightning_class_args(FusionModule, "model", subclass_mode=True)
+            parser.add_argument(
+                "--pretraining",
+                type=str | None,
+                default=None,
+                help="Config of a pre-training, run first in RUN_FOLDER/pretraining on the same data, unless it names "
+                "others; the model's text encoder then starts from the encoder that it leaves.",
+            )
+            parser.add_lightning_class_args(TrainingModule, "model", subclass_mode=True)
             parser.link_arguments("data.labels", "model.init_args.labels", apply_on="instantiate")
             parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
             parser.set_defaults(
                 {
-                    "checkpoint.monitor": "val/f1",
-                    "checkpoint.mode": "max",
+                    "checkpoint.monitor": MONITOR[0],
+                    "checkpoint.mode": MONITOR[1],
                     "checkpoint.filename": "best",
                     "checkpoint.save_last": True,
                     "checkpoint.enable_version_counter": False,
@@ -137,7 +151,11 @@ class TrainingCommandLine(LightningCLI):
             )
             parser.add_lightning_class_args(EarlyStopping, "early_stopping")
             parser.set_defaults(
-                {"early_stopping.monitor": "val/f1", "early_stopping.mode": "max", "early_stopping.patience": 20}
+                {
+                    "early_stopping.monitor": MONITOR[0],
+                    "early_stopping.mode": MONITOR[1],
+                    "early_stopping.patience": 20,
+                }
             )
         else:
             accept_unused(parser, "model", "checkpoint", "early_stopping")
@@ -162,6 +180,19 @@ class TrainingCommandLine(LightningCLI):
                 f"{self.folder} holds the checkpoints of a training; give another --run_folder, "
                 f"or go on with it: --ckpt_path {self.folder / 'last.ckpt'}"
             )
+        if self.command == "fit":
+            self._prepare_model(config)
+
+    def _prepare_model(self, config: Namespace) -> None:
+        """Let the model choose what is monitored, and give its text encoder the pre-trained weights."""
+        monitor = import_class(config.model.class_path).monitor  # type: ignore[attr-defined]
+        for section in (config.checkpoint, config.early_stopping):
+            if (section.monitor, section.mode) == MONITOR:
+                section.monitor, section.mode = monitor
+        if config.pretraining:
+            defaults = self.parser.get_defaults(skip_validation=True)[self.command].trainer
+            encoder = pretrained_encoder(config.pretraining, config, defaults, self.folder / "pretraining")
+            config.model.init_args.text_encoder.init_args.name = str(encoder)
 
     def instantiate_classes(self) -> None:
         """Build everything; for a scoring command take the model from its checkpoint."""
@@ -170,8 +201,14 @@ class TrainingCommandLine(LightningCLI):
         if self.command != "fit":
             if not path:
                 raise CheckpointError(f"mner {self.command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
-            self.model = load_model(path)
-            say(f"model: {type(self.model).__name__} from {path}, labels {', '.join(self.model.labels)}")
+            self.model = TrainingModule.load_from_checkpoint(path).eval()
+            if isinstance(self.model, FusionModule):
+                say(f"model: {type(self.model).__name__} from {path}, labels {', '.join(self.model.labels)}")
+            elif self.command != "validate":
+                raise CheckpointError(
+                    f"{path} holds a pre-training, which finds no entities; fine-tune the encoder beside it, with "
+                    f"--model.init_args.text_encoder.init_args.name {Path(path).parent / ENCODER_FOLDER}"
+                )
             if placed[self.command].model is not None:
                 say("the model of the configs is ignored: a checkpoint holds its own")
         elif path:
@@ -200,7 +237,8 @@ class TrainingCommandLine(LightningCLI):
         """Build the trainer with a writer of results, and a checkpoint of what an interruption leaves."""
         trainer: Trainer = super().instantiate_trainer(**kwargs)
         self.interruption = InterruptionCheckpoint(self.folder / "interrupted.ckpt")
-        trainer.callbacks += [ResultsWriter(self.folder), self.interruption]  # type: ignore[attr-defined]
+        writers = [ResultsWriter(self.folder)] if isinstance(self.model, FusionModule) else []
+        trainer.callbacks += [*writers, self.interruption]  # type: ignore[attr-defined]
         return trainer
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
@@ -220,12 +258,18 @@ class TrainingCommandLine(LightningCLI):
                 say(f"interrupted; to go on, repeat the command with --ckpt_path {self.interruption.path}")
 
     def after_fit(self) -> None:
-        """Score the best weights on the test split, or on the validation split where there is no test."""
+        """Score the best weights on the test split, or on the validation split where there is no test.
+
+        Of a pre-training, write the encoder.
+        """
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
         if not best:
             say(f"nothing was validated, so no checkpoint is the best one; the last is in {self.folder}")
+            return
+        if isinstance(self.model, PretrainingModule):
+            self._export(best)
             return
         model = load_model(best)
         try:
@@ -237,6 +281,16 @@ class TrainingCommandLine(LightningCLI):
             self._score("test", model)
         say(f"checkpoint: {best}")
         say(f"tag a post: echo {shlex.quote(self._example())} | mner tag - --checkpoint {shlex.quote(best)}")
+
+    @rank_zero_only
+    def _export(self, best: str) -> None:
+        folder = self.folder / ENCODER_FOLDER
+        if folder.exists():  # that of the training before it was resumed
+            shutil.rmtree(folder)
+        PretrainingModule.load_from_checkpoint(best).export(folder)
+        name, _ = self.model.monitor
+        print(f"encoder with the best {name}, {self.trainer.checkpoint_callback.best_model_score:.4f}: {folder}")  # type: ignore[union-attr]
+        print(f"fine-tune it: mner fit --model.init_args.text_encoder.init_args.name {shlex.quote(str(folder))} ...")
 
     def after_validate(self) -> None:
         """Score under the controls."""
@@ -268,7 +322,7 @@ class TrainingConfig(SaveConfigCallback):
 
     def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
         config = config.clone()
-        for name in ("ckpt_path", "run_folder", "weights_only"):
+        for name in ("ckpt_path", "run_folder", "weights_only", "pretraining"):
             config.pop(name, None)
         super().__init__(parser, config, **kwargs)
 

@@ -66,6 +66,7 @@ class PostDataModule(LightningDataModule, ABC):
         self.seed = seed
         self.workers = workers
         self.control: Control | None = None
+        self.extra_posts: Sequence[Post] = ()
         self._posts: dict[Split, list[Post]] = {}
 
     @abstractmethod
@@ -91,7 +92,8 @@ class PostDataModule(LightningDataModule, ABC):
     def posts(self, split: Split) -> list[Post]:
         """The posts of a split, read once, their tags checked; ``train`` cut to ``train_fraction``.
 
-        The other splits are under ``self.control``, if one is set (see :func:`mner.data.controls.under_control`).
+        Behind the training posts come ``self.extra_posts``, which a pre-training sets; the other splits are under
+        ``self.control``, if one is set (see :func:`mner.data.controls.under_control`).
 
         Raises:
             DatasetNotFoundError: If the split is not there.
@@ -103,7 +105,9 @@ class PostDataModule(LightningDataModule, ABC):
                 check_post(post, self.labels)
             self._posts[split] = fraction(posts, self.train_fraction, self.seed) if split == "train" else posts
         posts = self._posts[split]
-        return posts if self.control is None or split == "train" else under_control(posts, self.control)
+        if split == "train":
+            return [*posts, *self.extra_posts]
+        return posts if self.control is None else under_control(posts, self.control)
 
     def version(self, split: Split) -> str | None:
         """Which published version of the data set the file of a split is, where that is known."""

@@ -33,7 +33,7 @@ class PostFiles(PostDataModule):
     Raises:
         DatasetNotFoundError: If a file is not there.
         DataError: If there is no such image folder.
-        LabelError: If there are training posts but no file has an entity, or if files differ in their tagging scheme.
+        LabelError: If files differ in their tagging scheme.
     """
 
     def __init__(
@@ -59,8 +59,6 @@ class PostFiles(PostDataModule):
         self.context_files = dict(context_files or {})
         self._read = {split: read_posts(self.split_file(split), images=self.images) for split in self.files}
         self.labels = find_labels(self._read)
-        if "train" in self.files and self.labels == [OUTSIDE]:
-            raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
         rank_zero_info(f"labels found in the data: {', '.join(self.labels)}")
 
     def read(self, split: Split) -> list[Post]:

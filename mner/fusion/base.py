@@ -15,7 +15,7 @@ from mner.collate import Collator
 from mner.components import to_config
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
-from mner.errors import CheckpointError, ConfigurationError, DataError
+from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
 from mner.fusion.attention import AttentionRecorder
 from mner.metrics import EntityF1
 from mner.text.characters import CharacterCNN
@@ -55,6 +55,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
 
     Raises:
         ConfigurationError: If parts do not combine or a number is out of range.
+        LabelError: If no label is that of an entity.
         TypeError: If an argument cannot be kept in a checkpoint as plain data.
     """
 
@@ -95,6 +96,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             half_precision_cache,
             on_bad_image,
         )
+        if set(labels) == {"O"}:
+            raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
         if "O" not in labels or len(set(labels)) < len(labels):
             raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")
         if not 0 <= dropout < 1:

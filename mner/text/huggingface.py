@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from mner.batch import Batch, ImageFeatures, TextFeatures
+from torch import Tensor
+
+from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError, WeightsNotFoundError
-from mner.text.encoder import TextEncoder, pool_words
+from mner.text.piece_encoder import PieceEncoder
 from mner.text.word_pieces import WordPieces
 from mner.weights import resolve_weights
 
 SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
 
 
-class HuggingFaceText(TextEncoder):
+class HuggingFaceText(PieceEncoder):
     """A pretrained transformer over word pieces, one vector a word (paper 3.2: BERT).
 
     Contexts enter as the second segment, ``[CLS] words [SEP] caption [SEP]``: the encoder attends to them, the CRF
@@ -47,7 +49,7 @@ class HuggingFaceText(TextEncoder):
         freeze_embeddings: bool = False,
         architecture: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(name if architecture is None else None)
         if architecture is None:
             self.model, tokenizer = load_pretrained(name)
         else:
@@ -66,16 +68,12 @@ class HuggingFaceText(TextEncoder):
             and "token_type_ids" in inspect.signature(self.model.forward).parameters
         )
 
-    def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
-        """Encode a batch; ``image`` is ignored.
-
-        Returns:
-            Word vectors ``(B, W, D)`` and the first piece's vector ``(B, D)``.
-        """
+    def encode_pieces(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
+        """The states of all word pieces, shape ``(N, P, D)``; ``image`` is ignored."""
         segments = {"token_type_ids": batch.token_type_ids} if self._has_segments else {}
         output = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **segments)
-        pieces = output.last_hidden_state
-        return TextFeatures(words=pool_words(pieces, batch), mask=batch.word_mask, pooled=pieces[batch.first_row, 0])
+        pieces: Tensor = output.last_hidden_state
+        return pieces
 
 
 def load_pretrained(name: str) -> tuple[Any, Any]:
@@ -131,15 +129,25 @@ def build_untrained(architecture: dict[str, Any]) -> tuple[Any, Any]:
     Returns:
         A ``transformers`` model and tokenizer.
     """
-    from tokenizers import Tokenizer
-    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoModel
 
     config = dict(architecture["config"])
     model = AutoModel.from_config(AutoConfig.for_model(config.pop("model_type"), **config))
-    tokenizer = PreTrainedTokenizerFast(
+    return model, build_tokenizer(architecture)
+
+
+def build_tokenizer(architecture: dict[str, Any]) -> Any:
+    """Build the tokenizer that :func:`describe` described.
+
+    Returns:
+        A ``transformers`` tokenizer.
+    """
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(architecture["tokenizer"]), **architecture["tokenizer_options"]
     )
-    return model, tokenizer
 
 
 def describe(model: Any, tokenizer: Any) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
-from mner.text.encoder import TextEncoder, pool_words
+from mner.text.encoder import pool_words
 from mner.text.huggingface import build_untrained, describe, load_model, load_tokenizer, word_pieces
+from mner.text.piece_encoder import PieceEncoder
 from mner.weights import resolve_weights
 
 BERT_TOKENIZER = "bert-base-uncased"
@@ -24,7 +25,7 @@ SHARED_SETTINGS = (
 """What a VisualBERT's configuration has in common with a BERT's."""
 
 
-class VisualBertText(TextEncoder):
+class VisualBertText(PieceEncoder):
     """VisualBERT (Li et al. 2019; paper 3.2): one transformer over ``[word pieces ; regions]``, one vector a word.
 
     A region enters as ``W r + visual position + visual type``, the position that of index 0 for every region and the
@@ -66,7 +67,7 @@ class VisualBertText(TextEncoder):
         freeze_embeddings: bool = False,
         architecture: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(name if architecture is None else None)
         if architecture is None:
             model = load_model(name)
             pieces = load_tokenizer(tokenizer or _tokenizer_of(name, model))
@@ -118,18 +119,18 @@ class VisualBertText(TextEncoder):
             self._arguments["architecture"]["config"]["visual_embedding_dim"] = size
         self._train_visual_layers(True)
 
-    def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
-        """Encode a batch, and in the same stream its regions.
+    def encode_pieces(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
+        """The states of all word pieces, the regions being in the same stream.
 
         Args:
             batch: B posts.
             image: Regions ``(B, R, V)``, or ``None`` to read the text alone.
 
         Returns:
-            Word vectors ``(B, W, D)`` and the first piece's vector ``(B, D)``.
+            Shape ``(N, P, D)``.
         """
-        pieces = self.model(**_inputs(batch, image)).last_hidden_state[:, : batch.input_ids.shape[1]]
-        return TextFeatures(words=pool_words(pieces, batch), mask=batch.word_mask, pooled=pieces[batch.first_row, 0])
+        pieces: Tensor = self.model(**_inputs(batch, image)).last_hidden_state[:, : batch.input_ids.shape[1]]
+        return pieces
 
     def attention(self, batch: Batch, image: ImageFeatures) -> Tensor:
         """How much each word attends to each region, the mean over its pieces, all heads and all layers.

@@ -26,11 +26,13 @@ class Row:
         ids: Word pieces with specials, shape ``(P,)``.
         types: Zero in the post, one in its contexts, shape ``(P,)``, as the tokenizer has it.
         words: Which word of the post each piece stands for, -1 for none, shape ``(P,)``.
+        starts: Whether a piece begins a word, of the post or its contexts, shape ``(P,)``.
     """
 
     ids: Integers
     types: Integers
     words: Integers
+    starts: NDArray[np.bool_]
 
 
 class WordPieces:
@@ -104,11 +106,13 @@ class WordPieces:
         attention_mask = np.zeros((len(rows), length), dtype=np.int64)
         token_type_ids = np.zeros((len(rows), length), dtype=np.int64)
         word_slots = np.full((len(rows), length), len(posts) * width)
+        word_starts = np.zeros((len(rows), length), dtype=bool)
         for index, row in enumerate(rows):
             end = len(row.ids)
             input_ids[index, :end] = row.ids
             attention_mask[index, :end] = 1
             token_type_ids[index, :end] = row.types
+            word_starts[index, :end] = row.starts
             kept = row.words >= 0
             if self.pooling == "first":
                 kept[1:] &= row.words[1:] != row.words[:-1]
@@ -118,6 +122,7 @@ class WordPieces:
             "attention_mask": torch.from_numpy(attention_mask),
             "token_type_ids": torch.from_numpy(token_type_ids),
             "word_slots": torch.from_numpy(word_slots),
+            "word_starts": torch.from_numpy(word_starts),
             "post_of_row": torch.from_numpy(post_of_row),
             "first_row": torch.from_numpy(first_row),
             "word_mask": torch.from_numpy(np.arange(width) < word_counts[:, None]),
@@ -178,7 +183,8 @@ class WordPieces:
             excess = len(row.ids) - self.max_length
             if excess > 0:  # a single word that is longer than the encoder reads: its first pieces speak for it
                 last = int(np.flatnonzero(row.words == end - start - 1)[-1]) + 1
-                row = Row(*(np.delete(part, np.s_[last - excess : last]) for part in (row.ids, row.types, row.words)))
+                kept = np.delete(np.arange(len(row.ids)), np.s_[last - excess : last])
+                row = Row(row.ids[kept], row.types[kept], row.words[kept], row.starts[kept])
             shown = np.where(row.words >= 0, row.words + start, -1)
             row.words = np.where((shown >= own_start) & (shown < own_end), shown, -1)
             rows.append(row)
@@ -198,11 +204,14 @@ def _piece_counts(encoding: Encoding, segment: int, words: int) -> Integers:
 
 def _row(encoding: Encoding) -> Row:
     word = np.array(encoding.word_ids, dtype=float)
-    inside = (np.array(encoding.sequence_ids, dtype=float) == 0) & ~np.isnan(word)
+    segment = np.array(encoding.sequence_ids, dtype=float)
+    inside = (segment == 0) & ~np.isnan(word)
+    begins = (np.diff(word, prepend=np.nan) != 0) | (np.diff(segment, prepend=np.nan) != 0)
     return Row(
         ids=np.array(encoding.ids, dtype=np.int64),
         types=np.array(encoding.type_ids, dtype=np.int64),
         words=np.where(inside, word, -1).astype(np.int64),
+        starts=begins & ~np.isnan(word) & ~np.isnan(segment),
     )
 
 

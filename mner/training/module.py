@@ -58,9 +58,9 @@ class TrainingModule(SelfContained, ABC):
         warmup: float,
         gradient_clip: float,
         weight_average: float,
-        feature_cache: str | None,
-        half_precision_cache: bool,
-        on_bad_image: Literal["mask", "error"],
+        feature_cache: str | None = None,
+        half_precision_cache: bool = False,
+        on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
         super().__init__()
         if not (0 <= warmup <= 1 and 0 <= weight_average < 1 and gradient_clip >= 0):

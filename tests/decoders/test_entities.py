@@ -18,7 +18,7 @@ def batch_of(posts):
     lengths = torch.tensor([len(post.words) for post in posts])
     mask = torch.arange(max(lengths.max().item(), 0)) < lengths[:, None]
     nothing = torch.zeros(len(posts), 1, dtype=torch.long)
-    return Batch(posts, nothing, nothing, nothing, nothing, nothing[:, 0], nothing[:, 0], mask)
+    return Batch(posts, nothing, nothing, nothing, nothing, nothing, nothing[:, 0], nothing[:, 0], mask)
 
 
 def bound(decoder, labels):

@@ -52,6 +52,8 @@ def test_arguments_that_make_no_sense_are_refused(make_model, arguments, complai
 
 
 def test_labels_of_no_scheme_and_a_bound_decoder_are_refused(make_model):
+    with pytest.raises(LabelError, match="no post has an entity: training needs posts with tags"):
+        make_model(labels=["O"])
     with pytest.raises(LabelError, match="expected O or a BIO or BIOES tag"):
         make_model(labels=["O", "PER"])
     decoder = CRF()

@@ -14,7 +14,7 @@ def test_pooling_equals_a_loop():
     slots[slots == 4] = 6
     rows = torch.zeros(3, dtype=torch.long)
     mask = torch.tensor([[True] * 3, [True, False, True]])
-    found = pool_words(pieces, Batch([], rows, rows, rows, slots, rows, rows, mask))
+    found = pool_words(pieces, Batch([], rows, rows, rows, slots, rows, rows, rows, mask))
     for slot in range(6):
         own = pieces[slots == slot]
         expected = own.mean(dim=0) if slot != 4 else torch.zeros(4)

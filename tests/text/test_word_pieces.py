@@ -56,6 +56,10 @@ def test_rows_of_a_batch(word_pieces):
         "attention_mask": [[1, 1, 1, 1, 1, 0, 0], [1] * 7],
         "token_type_ids": [[0] * 7, [0, 0, 0, 1, 1, 1, 1]],
         "word_slots": [[4, 0, 0, 1, 4, 4, 4], [4, 2, 4, 4, 4, 4, 4]],
+        "word_starts": [
+            [False, True, False, True, False, False, False],
+            [False, True, False, True, False, True, False],
+        ],
         "post_of_row": [0, 1],
         "first_row": [0, 1],
         "word_mask": [[True, True], [True, False]],

@@ -1,0 +1,76 @@
+"""``mner fit --pretraining CONFIG``: an encoder is pre-trained, then fine-tuned, in one command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+from jsonargparse import Namespace
+
+from mner.errors import ConfigurationError
+
+ENCODER_FOLDER = "encoder"
+"""Where a pre-training leaves its encoder, inside its run folder."""
+MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "fast_dev_run", "enable_progress_bar")
+"""Options of the trainer that a pre-training shares with the fine-tuning behind it, unless its config has them."""
+PROCESS_VARIABLES = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "MNER_RUN_FOLDER")
+
+
+def pretrained_encoder(config: str, fine_tuning: Namespace, defaults: Namespace, folder: Path) -> Path:
+    """Pre-train the text encoder of a fine-tuning, unless that is done.
+
+    The pre-training is an ``mner fit`` of its own. It takes the text encoder of the fine-tuning, and its data, if its
+    config names no others.
+
+    Args:
+        config: The config of the pre-training.
+        fine_tuning: The options of the fine-tuning.
+        defaults: What these are where nothing was given.
+        folder: The run folder of the pre-training. One that was interrupted goes on.
+
+    Returns:
+        The folder of the encoder.
+
+    Raises:
+        ConfigurationError: If there is no such config, or the pre-training fails.
+    """
+    encoder = folder / ENCODER_FOLDER
+    if not Path(config).is_file():
+        raise ConfigurationError(f"no config of a pre-training at {config}; correct --pretraining")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "pretraining.lock"):  # of several processes one trains, the others wait for its encoder
+        if encoder.is_dir():
+            print(f"pre-training: {encoder} is there already and is used")
+            return encoder
+        shared = folder / "shared_with_fine_tuning.yaml"
+        shared.write_text(yaml.safe_dump(_shared(config, fine_tuning, defaults)), encoding="utf-8")
+        command = [sys.executable, "-m", "mner", "fit", "--config", config, "--config", str(shared)]
+        command += ["--run_folder", str(folder)]
+        interrupted = sorted(folder.glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
+        if interrupted:
+            command += ["--ckpt_path", str(interrupted[-1])]
+        environment = {name: value for name, value in os.environ.items() if name not in PROCESS_VARIABLES}
+        print(f"pre-training: {' '.join(command[2:])}", flush=True)
+        status = subprocess.run(command, env=environment, check=False).returncode
+    if not encoder.is_dir():
+        raise ConfigurationError(f"the pre-training in {folder} left no encoder (status {status}); see what it said")
+    return encoder
+
+
+def _shared(config: str, fine_tuning: Namespace, defaults: Namespace) -> dict[str, Any]:
+    own = yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
+    given = fine_tuning.as_dict()
+    encoder = given["model"]["init_args"]["text_encoder"]
+    shared: dict[str, Any] = {"model": {"init_args": {"text_encoder": encoder}}}
+    if "data" not in own:
+        shared["data"] = given["data"]
+    if "seed_everything" not in own:
+        shared["seed_everything"] = given["seed_everything"]
+    trainer = own.get("trainer") or {}
+    taken = [name for name in MACHINE_OPTIONS if name not in trainer and given["trainer"][name] != defaults[name]]
+    return shared | {"trainer": {name: given["trainer"][name] for name in taken}}

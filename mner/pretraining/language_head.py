@@ -1,0 +1,105 @@
+"""The language-model head in BERT's form: from a word piece's state to a score for every piece."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mner.text.huggingface import quiet_loading
+from mner.text.piece_encoder import PieceEncoder
+from mner.weights import resolve_weights
+
+NAMES = {
+    r"(?:transform|lm_head)\.dense\.(weight|bias)|vocab_transform\.(weight|bias)": "dense",
+    r"(?:LayerNorm|layer_norm)\.(weight|bias)": "norm",
+    r"(?:predictions|lm_head|vocab_projector)\.(bias)": "",
+}
+"""What the language models of BERT's kin call the weights of the head (BERT, RoBERTa, MPNet, DistilBERT, ...)."""
+
+
+class LanguageModelHead(nn.Module):
+    r"""Scores every word piece (Devlin et al. 2019), :math:`E\,\mathrm{norm}(\mathrm{gelu}(W h + b)) + c`.
+
+    :math:`E` is the encoder's own table of embeddings: the head reads it where it is and holds no copy.
+
+    Args:
+        text_encoder: The encoder it stands on.
+    """
+
+    def __init__(self, text_encoder: PieceEncoder) -> None:
+        super().__init__()
+        from transformers.activations import ACT2FN
+
+        config = text_encoder.model.config
+        pieces, width = text_encoder.model.get_input_embeddings().weight.shape
+        self.dense = nn.Linear(text_encoder.hidden_size, width)
+        nn.init.normal_(self.dense.weight, std=getattr(config, "initializer_range", 0.02))
+        nn.init.zeros_(self.dense.bias)
+        self.activation = ACT2FN[getattr(config, "hidden_act", "gelu")]
+        self.norm = nn.LayerNorm(width, eps=getattr(config, "layer_norm_eps", 1e-12))
+        self.bias = nn.Parameter(torch.zeros(pieces))
+
+    def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
+        """Score the word pieces.
+
+        Args:
+            states: Encoder states of M pieces, shape ``(M, D)``.
+            embeddings: The encoder's table, one row a piece of the vocabulary.
+
+        Returns:
+            Scores, one column a piece of the vocabulary.
+        """
+        return functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
+
+    def load(self, source: str) -> bool:
+        """Take over the head of a pretrained language model.
+
+        Args:
+            source: As the ``name`` of the text encoder.
+
+        Returns:
+            Whether the weights hold a head of this form; if not, it stays as it was drawn.
+        """
+        with quiet_loading():
+            cls = language_model_class(resolve_weights(source))
+            if cls is None:
+                return False
+            model, report = cls.from_pretrained(resolve_weights(source), output_loading_info=True)
+        found = {own: model.state_dict()[name] for name, own in head_names(model).items()}
+        complete = found.keys() == self.state_dict().keys()
+        if not complete or report["missing_keys"] & head_names(model).keys():
+            return False
+        self.load_state_dict(found)
+        return True
+
+
+def language_model_class(source: Any) -> Any:
+    """The ``transformers`` class of an encoder with its language-model head, or ``None`` if there is none.
+
+    Args:
+        source: A folder, a model hub's name, or a configuration.
+    """
+    from transformers import AutoConfig, AutoModelForMaskedLM, PretrainedConfig, VisualBertForPreTraining
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+
+    config = source if isinstance(source, PretrainedConfig) else AutoConfig.from_pretrained(source)
+    if config.model_type == "visual_bert":
+        return VisualBertForPreTraining
+    return AutoModelForMaskedLM if type(config) in MODEL_FOR_MASKED_LM_MAPPING else None
+
+
+def head_names(model: Any) -> dict[str, str]:
+    """Names of the head's weights in a ``transformers`` language model, each with its name here."""
+    found = {}
+    for name in model.state_dict():
+        if name.startswith(f"{model.base_model_prefix}."):
+            continue
+        for pattern, own in NAMES.items():
+            match = re.search(rf"(?:^|\.)(?:{pattern})$", name)
+            if match:
+                found[name] = ".".join(filter(None, (own, next(filter(None, match.groups())))))
+    return found

@@ -1,0 +1,76 @@
+"""Masked language modelling on the task's own posts (paper 3.2, footnote 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from mner.batch import Batch
+from mner.pretraining.base import Objective, PretrainingModule
+from mner.text.piece_encoder import PieceEncoder
+
+
+class MaskedLanguageModel(PretrainingModule):
+    r"""Predicts hidden word pieces from those around them, as BERT was pretrained (Devlin et al. 2019).
+
+    .. math::
+        \mathcal{L} = -\frac{1}{|M|} \sum_{i \in M} \log p(x_i \mid \tilde x), \qquad
+        \mathrm{perplexity} = e^{\mathcal{L}}
+
+    with :math:`M` the hidden pieces of the text :math:`x`, of posts and of the contexts that the data module puts
+    behind them, and :math:`\tilde x` what is left to see.
+
+    Args:
+        text_encoder: The encoder to adapt. If its weights hold a language-model head, that is trained on, otherwise a
+            new one; either is tied to the encoder's embeddings.
+        mask_rate: Share of the word pieces that are to be predicted; of these 80 % are masked, 10 % replaced.
+        whole_words: Hide all pieces of a word or none.
+        extra_posts: Files of further posts to train on, tagged or not: any format that mner reads, or one raw text a
+            line.
+        validation_seed: Of the validation's masks.
+        lr: Learning rate of the text encoder.
+        new_layer_lr: Learning rate of the head; ``lr`` by default.
+        weight_decay: Of AdamW, on matrices alone: not on biases and norms.
+        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
+        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
+        weight_average: Decay of the moving average of the weights that is validated and kept; 0 for none.
+
+    Raises:
+        ConfigurationError: If the text encoder has no mask token, or a number is out of range.
+    """
+
+    monitor = ("val/perplexity", "min")
+
+    def __init__(
+        self,
+        text_encoder: PieceEncoder,
+        mask_rate: float = 0.15,
+        whole_words: bool = False,
+        extra_posts: Sequence[str] = (),
+        validation_seed: int = 0,
+        lr: float = 5e-5,
+        new_layer_lr: float | None = None,
+        weight_decay: float = 0.01,
+        warmup: float = 0.1,
+        gradient_clip: float = 1.0,
+        weight_average: float = 0.0,
+    ) -> None:
+        training = {
+            "lr": lr,
+            "new_layer_lr": new_layer_lr,
+            "weight_decay": weight_decay,
+            "warmup": warmup,
+            "gradient_clip": gradient_clip,
+            "weight_average": weight_average,
+        }
+        super().__init__(
+            ["masked_language"], text_encoder, None, mask_rate, whole_words, extra_posts, validation_seed, training
+        )
+
+    def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
+        """The hidden word pieces, under the name ``masked_language``."""
+        ids, targets = self.masking(batch, noise)
+        states = self.text_encoder.encode_pieces(replace(batch, input_ids=ids))
+        return {"masked_language": self.masked_language(states, targets)}

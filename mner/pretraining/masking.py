@@ -1,0 +1,106 @@
+"""Which word pieces are masked, and by what: all of a batch at once."""
+
+from __future__ import annotations
+
+import zlib
+
+import torch
+from torch import Tensor, nn
+
+from mner.batch import Batch
+from mner.errors import ConfigurationError
+from mner.text.huggingface import build_tokenizer
+from mner.text.piece_encoder import PieceEncoder
+
+MASKED, REPLACED = 0.8, 0.1
+"""Shares of the chosen pieces that become the mask, or any other piece; the rest stays as it is."""
+NOT_PREDICTED = -100
+"""The target of every other piece; what ``cross_entropy`` leaves out."""
+
+
+class WordPieceMasking(nn.Module):
+    """Hides a share of the word pieces, of posts and contexts alike (Devlin et al. 2019, section 3.1).
+
+    What is hidden is a function of uniform noise: in training it is drawn anew at each step (dynamic masks), in
+    validation from the names of the posts, so that epochs compare, whatever the batches and processes.
+
+    Args:
+        text_encoder: Its tokenizer has the mask and says which pieces are special; these are never hidden.
+        rate: Share of the other pieces that is to be predicted.
+        whole_words: Choose words of the post, or of its contexts, with all their pieces.
+        validation_seed: Of the validation's masks.
+
+    Raises:
+        ConfigurationError: If the rate is not between 0 and 1, or the tokenizer has no mask.
+    """
+
+    ordinary_ids: Tensor
+    is_ordinary: Tensor
+
+    def __init__(
+        self, text_encoder: PieceEncoder, rate: float = 0.15, whole_words: bool = False, validation_seed: int = 0
+    ) -> None:
+        super().__init__()
+        if not 0 < rate < 1:
+            raise ConfigurationError(f"expected a mask_rate between 0 and 1, got {rate}")
+        tokenizer = build_tokenizer(text_encoder.architecture)
+        if tokenizer.mask_token_id is None:
+            raise ConfigurationError(
+                "the text encoder's tokenizer has no mask token, so it was never pretrained by masked language "
+                "modelling; choose an encoder that has one, such as BERT"
+            )
+        self.mask_id: int = tokenizer.mask_token_id
+        self.rate = rate
+        self.whole_words = whole_words
+        self.validation_seed = validation_seed
+        is_ordinary = torch.ones(text_encoder.model.config.vocab_size, dtype=torch.bool)
+        is_ordinary[len(tokenizer) :] = False  # rows that fill the embedding table up
+        is_ordinary[tokenizer.all_special_ids] = False
+        self.register_buffer("is_ordinary", is_ordinary, persistent=False)
+        self.register_buffer("ordinary_ids", is_ordinary.nonzero()[:, 0], persistent=False)
+
+    def forward(self, batch: Batch, noise: Tensor, hidden_from: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mask a batch.
+
+        Args:
+            batch: Posts as word pieces.
+            noise: Uniform in [0, 1), shape ``(N, P, 3)``: for the choice of pieces, for what becomes of them, and for
+                the piece that replaces them.
+            hidden_from: True where a piece must stay as it is, shape ``(N, P)``, or ``None``.
+
+        Returns:
+            The pieces that the encoder reads, and those to predict, :data:`NOT_PREDICTED` elsewhere: both ``(N, P)``.
+        """
+        ids = batch.input_ids
+        allowed = self.is_ordinary[ids] & batch.attention_mask.bool()
+        if hidden_from is not None:
+            allowed &= ~hidden_from
+        choice = noise[..., 0]
+        if self.whole_words:
+            place = torch.arange(ids.shape[1], device=ids.device)
+            choice = choice.gather(1, torch.where(batch.word_starts, place, 0).cummax(dim=1).values)
+        chosen = allowed & (choice < self.rate)
+        fate = noise[..., 1]
+        other = (noise[..., 2] * len(self.ordinary_ids)).long().clamp(max=len(self.ordinary_ids) - 1)
+        masked = ids.masked_fill(chosen & (fate < MASKED), self.mask_id)
+        replaced = chosen & (fate >= MASKED) & (fate < MASKED + REPLACED)
+        return torch.where(replaced, self.ordinary_ids[other], masked), ids.masked_fill(~chosen, NOT_PREDICTED)
+
+    def training_noise(self, batch: Batch) -> Tensor:
+        """Noise that is new at each call, shape ``(N, P, 3)``."""
+        return torch.rand(*batch.input_ids.shape, 3, device=batch.input_ids.device)
+
+    def validation_noise(self, batch: Batch) -> Tensor:
+        """Noise that is a row's own: of the post, of the window of it, and of the seed; shape ``(N, P, 3)``."""
+        length = batch.input_ids.shape[1]
+        first = batch.first_row[batch.post_of_row]
+        windows = (torch.arange(len(first), device=first.device) - first).tolist()
+        names = (batch.posts[post].id for post in batch.post_of_row.tolist())
+        rows = [
+            torch.rand(length, 3, generator=torch.Generator().manual_seed(self._seed(name, window)))
+            for name, window in zip(names, windows, strict=True)
+        ]
+        return torch.stack(rows).to(batch.input_ids.device)
+
+    def _seed(self, name: str, window: int) -> int:
+        return zlib.crc32(f"{self.validation_seed} {window} {name}".encode("utf-8", "replace"))

@@ -1,0 +1,159 @@
+"""Pre-training of VisualBERT: masked language modelling with the image in view, and sentence-image prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mner.batch import Batch
+from mner.collate import Collator
+from mner.data.datamodule import PostDataModule
+from mner.errors import ConfigurationError
+from mner.pretraining.base import Objective, PretrainingModule
+from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionCollator, CaptionedBatch
+from mner.text.visualbert import VisualBertText
+from mner.vision.encoder import ImageEncoder
+
+
+class VisualLanguageModel(PretrainingModule):
+    r"""The two objectives of VisualBERT (Li et al. 2019; paper 3.2), together or one alone.
+
+    * ``masked_language``: hidden word pieces are predicted from the other pieces and the regions of the image.
+    * ``sentence_image``: the encoder reads two captions with an image, one its own, the other its own or, in half of
+      the cases, another image's. Which of the two is told from the state of ``[CLS]``,
+      :math:`p = \sigma(w^\top \tanh(W h + b) + c)`.
+
+    A post and its image were published together, so the post's words are the first caption; the second is the one
+    that the data module puts behind them. Two captions of one source would not do where an image has but one: that it
+    stands there twice can be told without a look at the image. An exchanged caption takes no part in the first
+    objective, for its words are not to be told from this image.
+
+    Args:
+        text_encoder: The encoder to adapt; for the language-model head see
+            :class:`~mner.pretraining.MaskedLanguageModel`.
+        image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
+        masked_language: Use the first objective.
+        sentence_image: Use the second objective; posts without image or caption take no part in it.
+        caption: The kind of context that is the caption.
+        mask_rate: Share of the word pieces that are to be predicted; of these 80 % are masked, 10 % replaced.
+        whole_words: Hide all pieces of a word or none.
+        extra_posts: Files of further posts to train on, tagged or not; their images are not read.
+        validation_seed: Of the validation's masks.
+        lr: Learning rate of the text encoder.
+        new_layer_lr: Learning rate of the heads; ``lr`` by default.
+        weight_decay: Of AdamW, on matrices alone: not on biases and norms.
+        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
+        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
+        weight_average: Decay of the moving average of the weights that is validated and kept; 0 for none.
+        feature_cache: Folder where the features of a frozen image encoder are kept.
+        half_precision_cache: Keep them in half precision.
+        on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
+
+    Raises:
+        ConfigurationError: If there is no objective, or the parts do not combine.
+    """
+
+    monitor = ("val/loss", "min")
+    text_encoder: VisualBertText
+
+    def __init__(
+        self,
+        text_encoder: VisualBertText,
+        image_encoder: ImageEncoder | str,
+        masked_language: bool = True,
+        sentence_image: bool = True,
+        caption: str = "caption",
+        mask_rate: float = 0.15,
+        whole_words: bool = False,
+        extra_posts: Sequence[str] = (),
+        validation_seed: int = 0,
+        lr: float = 5e-5,
+        new_layer_lr: float | None = None,
+        weight_decay: float = 0.01,
+        warmup: float = 0.1,
+        gradient_clip: float = 1.0,
+        weight_average: float = 0.0,
+        feature_cache: str | None = None,
+        half_precision_cache: bool = False,
+        on_bad_image: Literal["mask", "error"] = "mask",
+    ) -> None:
+        names = [
+            name for name, used in (("masked_language", masked_language), ("sentence_image", sentence_image)) if used
+        ]
+        if not names:
+            raise ConfigurationError("expected masked_language or sentence_image or both, got neither; set one to true")
+        training = {
+            "lr": lr,
+            "new_layer_lr": new_layer_lr,
+            "weight_decay": weight_decay,
+            "warmup": warmup,
+            "gradient_clip": gradient_clip,
+            "weight_average": weight_average,
+            "feature_cache": feature_cache,
+            "half_precision_cache": half_precision_cache,
+            "on_bad_image": on_bad_image,
+        }
+        super().__init__(
+            names, text_encoder, image_encoder, mask_rate, whole_words, extra_posts, validation_seed, training
+        )
+        text_encoder.accept_regions(self.image_width)
+        self.head.requires_grad_(masked_language)
+        self.caption = caption
+        self.names = names
+        width = text_encoder.hidden_size
+        self.match = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)) if sentence_image else None
+
+    @property
+    def collator(self) -> Collator:
+        """Turns posts into this model's batches; exchanges captions if they are to be told apart."""
+        if self.match is None:
+            return super().collator
+        return CaptionCollator(self.text_encoder.word_pieces, self.images, self.caption)
+
+    def setup(self, stage: str) -> None:
+        """Refuse data without captions, if they are to be told apart.
+
+        Raises:
+            ConfigurationError: Says how to have them.
+        """
+        datamodule: Any = getattr(self.trainer, "datamodule", None)
+        if (
+            self.match is not None
+            and isinstance(datamodule, PostDataModule)
+            and self.caption not in datamodule.contexts
+        ):
+            raise ConfigurationError(
+                f"sentence-image prediction needs a {self.caption} with each post, got the contexts "
+                f"{datamodule.contexts}; set --data.init_args.contexts [{self.caption}], or sentence_image: false"
+            )
+        super().setup(stage)
+
+    def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
+        """The hidden word pieces and the captions, under the names of the objectives in use."""
+        found = {}
+        image = self.encode_image(batch)
+        caption_of = batch.caption_of if isinstance(batch, CaptionedBatch) else None
+        if "masked_language" in self.names:
+            anothers = None if caption_of is None else (caption_of == ANOTHERS)[batch.post_of_row, None]
+            ids, targets = self.masking(
+                batch, noise, None if anothers is None else anothers & (batch.token_type_ids == 1)
+            )
+            states = self.text_encoder.encode_pieces(replace(batch, input_ids=ids), image)
+            found["masked_language"] = self.masked_language(states, targets)
+        else:
+            states = self.text_encoder.encode_pieces(batch, image)
+        if self.match is not None and caption_of is not None:
+            scores = self.match(states[batch.first_row, 0]).squeeze(-1)
+            takes_part = image.present & (caption_of != UNKNOWN)
+            is_own = caption_of == OWN
+            losses = functional.binary_cross_entropy_with_logits(scores, is_own.to(scores.dtype), reduction="none")
+            found["sentence_image"] = Objective(
+                losses.masked_fill(~takes_part, 0.0).sum(),
+                (takes_part & ((scores > 0) == is_own)).sum(),
+                takes_part.sum(),
+            )
+        return found

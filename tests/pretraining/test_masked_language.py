@@ -1,0 +1,247 @@
+"""Masked language modelling: the loss, the tied head, what is read, what is left, and how it trains."""
+
+import sys
+
+import pytest
+import torch
+from pytorch_lightning import seed_everything
+from torch.nn.functional import log_softmax
+from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, BertForMaskedLM
+
+from mner.data import PostFiles, Twitter2017
+from mner.errors import ConfigurationError, DataError
+from mner.pretraining import MaskedLanguageModel
+from mner.pretraining.base import read_extra_posts
+from mner.text import HuggingFaceText
+
+
+@pytest.fixture(scope="module")
+def language_model_folder(tiny_text_encoder_folder, tmp_path_factory):
+    """The tiny encoder's architecture with other weights and a language-model head, as BERT is published."""
+    folder = tmp_path_factory.mktemp("language_model")
+    for path in tiny_text_encoder_folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    torch.manual_seed(7)
+    model = BertForMaskedLM(BertConfig.from_pretrained(tiny_text_encoder_folder))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    model.save_pretrained(folder)
+    return folder
+
+
+def inputs(batch):
+    return {name: getattr(batch, name) for name in ("input_ids", "attention_mask", "token_type_ids")}
+
+
+def test_the_loss_equals_a_loop(make_masked, sample_posts):
+    model = make_masked(mask_rate=0.4).eval()
+    batch = model.collator(sample_posts)
+    noise = model.masking.training_noise(batch)
+    found = model.objectives(batch, noise)["masked_language"]
+    ids, targets = model.masking(batch, noise)
+    total, count = 0.0, 0
+    embeddings = model.text_encoder.model.embeddings.word_embeddings.weight
+    for row in range(len(ids)):
+        length = int(batch.attention_mask[row].sum())
+        states = model.text_encoder.model(
+            input_ids=ids[row : row + 1, :length], token_type_ids=batch.token_type_ids[row : row + 1, :length]
+        ).last_hidden_state[0]
+        for place in range(length):
+            if targets[row, place] >= 0:
+                state = torch.nn.functional.gelu(model.head.dense(states[place]))
+                scores = embeddings @ model.head.norm(state) + model.head.bias
+                total -= log_softmax(scores, dim=0)[targets[row, place]].item()
+                count += 1
+    assert found.count == count > 5
+    assert found.loss.item() == pytest.approx(total, rel=1e-4)
+    model.log = model.log_dict = lambda *_, **__: None
+    model.masking.training_noise = lambda batch: noise
+    assert model.training_step(batch, 0).item() == pytest.approx(total / count, rel=1e-4)
+
+
+def test_a_batch_in_which_nothing_is_hidden_teaches_nothing(make_masked, sample_posts):
+    model = make_masked()
+    batch = model.collator(sample_posts)
+    model.log = lambda *_, **__: None
+    model.masking.training_noise = lambda batch: torch.ones(*batch.input_ids.shape, 3)
+    loss = model.training_step(batch, 0)
+    loss.backward()
+    assert loss == 0
+    assert all((parameter.grad == 0).all() for parameter in model.parameters())
+
+
+def test_the_head_is_tied_to_the_embeddings(make_masked, sample_posts):
+    model = make_masked()
+    embeddings = model.text_encoder.model.get_input_embeddings().weight
+    assert sum(parameter.shape == embeddings.shape for parameter in model.parameters()) == 1
+    states = torch.randn(3, 16)
+    before = model.head(states, embeddings)
+    with torch.no_grad():
+        embeddings[7] += 1.0
+    changed = (model.head(states, embeddings) != before).any(dim=0)
+    assert changed.nonzero().flatten().tolist() == [7]
+
+
+def test_a_pretrained_head_is_used(make_masked, language_model_folder, sample_posts):
+    model = make_masked(language_model_folder).eval()
+    assert model.head_is_pretrained
+    peer = AutoModelForMaskedLM.from_pretrained(language_model_folder).eval()
+    batch = model.collator(sample_posts)
+    states = model.text_encoder.encode_pieces(batch).flatten(0, 1)
+    scores = model.head(states, model.text_encoder.model.get_input_embeddings().weight)
+    real = batch.attention_mask.bool()
+    torch.testing.assert_close(scores.view(*real.shape, -1)[real], peer(**inputs(batch)).logits[real])
+    assert not make_masked().head_is_pretrained
+
+
+def test_the_folder_it_leaves_is_hugging_faces(make_masked, sample_posts, tmp_path):
+    model = make_masked().eval()
+    torch.nn.init.normal_(model.head.bias)
+    folder = model.export(tmp_path / "encoder")
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
+    batch = model.collator(sample_posts)
+    states = model.text_encoder.encode_pieces(batch)
+    torch.testing.assert_close(
+        AutoModel.from_pretrained(folder).eval()(**inputs(batch)).last_hidden_state, states, rtol=0, atol=0
+    )
+    encoder = HuggingFaceText(str(folder)).eval()
+    torch.testing.assert_close(encoder(batch).words, model.text_encoder(batch).words, rtol=0, atol=0)
+    again = encoder.word_pieces(sample_posts)
+    assert all(torch.equal(again[name], getattr(batch, name)) for name in again)
+    peer = AutoModelForMaskedLM.from_pretrained(folder).eval()
+    scores = model.head(states, model.text_encoder.model.get_input_embeddings().weight)
+    torch.testing.assert_close(peer(**inputs(batch)).logits, scores)
+    assert make_masked(folder).head_is_pretrained
+    with pytest.raises(DataError, match="exists already"):
+        model.export(folder)
+
+
+def test_a_checkpoint_builds_the_model_again(make_masked, language_model_folder, make_trainer, sample_posts, tmp_path):
+    model = make_masked(language_model_folder, whole_words=True, extra_posts=["more.txt"])
+    trainer = make_trainer()
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    again = MaskedLanguageModel.load_from_checkpoint(tmp_path / "model.ckpt")
+    assert (again.masking.whole_words, again.extra_posts) == (True, ["more.txt"])
+    assert not again.head_is_pretrained  # the weights' folder is not asked again
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name]), name
+
+
+def test_perplexity_falls_on_memorised_posts(make_masked, make_trainer, twitter_folder):
+    (twitter_folder / "valid.txt").write_bytes((twitter_folder / "train.txt").read_bytes())
+    model = make_masked(lr=1e-2, warmup=0.1, mask_rate=0.3)
+    trainer = make_trainer(max_epochs=40)
+    data = Twitter2017(twitter_folder, batch_size=10)
+    (before,) = trainer.validate(model, data, verbose=False)
+    (again,) = trainer.validate(model, data, verbose=False)
+    assert before == again  # the masks are the same
+    trainer.fit(model, data)
+    (after,) = trainer.validate(model, data, verbose=False)
+    assert before["val/perplexity"] > 30
+    assert after["val/perplexity"] < 0.3 * before["val/perplexity"]
+    assert after["val/perplexity"] == pytest.approx(torch.tensor(after["val/loss"]).exp().item(), rel=1e-4)
+
+
+def test_perplexity_does_not_depend_on_the_batches(make_masked, make_trainer, shared_twitter_folder):
+    model = make_masked()
+    found = [
+        make_trainer().validate(model, Twitter2017(shared_twitter_folder, batch_size=size), verbose=False)[0]
+        for size in (1, 2, 5)
+    ]
+    for each in found[1:]:
+        assert each == pytest.approx(found[0], rel=1e-4)
+
+
+def test_extra_posts_are_trained_on(make_masked, make_trainer, shared_twitter_folder, tmp_path):
+    (tmp_path / "raw.txt").write_text("good morning oslo\n\nso loud 😀 here\n", encoding="utf-8")
+    tagged = tmp_path / "tagged.jsonl"
+    tagged.write_text(
+        '{"tokens": ["nike"], "label": ["B-brand"], "image_id": "1.jpg", "contexts": {"caption": "a shoe"}}\n'
+    )
+    model = make_masked(extra_posts=[str(tmp_path / "raw.txt"), str(tagged)])
+    data = Twitter2017(shared_twitter_folder, batch_size=8)
+    seen = []
+    step = model.training_step
+    model.training_step = lambda batch, batch_idx: [seen.extend(batch.posts), step(batch, batch_idx)][1]
+    for _ in range(2):  # a second training adds them no second time
+        seen.clear()
+        make_trainer(max_epochs=1).fit(model, data)
+        assert len(seen) == 23
+        assert {post.words for post in seen} >= {("good", "morning", "oslo"), ("so", "loud", "😀", "here"), ("nike",)}
+    assert [post.tags for post in seen if post.words == ("nike",)] == [None]
+    assert len(data.posts("valid")) == 5
+    with pytest.raises(ConfigurationError, match="fit with one, not with loaders"):
+        make_trainer(max_epochs=1).fit(model, data.loader("train", collate=model.collator))
+
+
+def test_extra_posts_keep_the_contexts_that_are_read(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_text('{"tokens": ["a"], "contexts": {"caption": "x", "ocr": "y"}}\n{"tokens": ["b"]}\n')
+    found = read_extra_posts([str(path)], ["caption"])
+    assert [post.contexts for post in found] == [{"caption": "x"}, {}]
+
+
+def test_the_test_split_is_never_opened(make_masked, make_trainer, twitter_folder):
+    opened = []
+    sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" else None)
+    (twitter_folder / "test.txt").write_bytes(b"\xff\xfe no post \x00")
+    data = Twitter2017(twitter_folder, contexts=["caption"], batch_size=8)
+    opened.clear()
+    make_trainer(max_epochs=1).fit(make_masked(), data)
+    inside = {path.rpartition("/")[2] for path in opened if str(twitter_folder) in path}
+    assert inside == {"train.txt", "captions.train.jsonl", "valid.txt", "captions.valid.jsonl"}
+
+
+def test_posts_without_tags(make_masked, make_trainer, tmp_path):
+    for split in ("train", "valid"):
+        (tmp_path / f"{split}.jsonl").write_text('{"text": "good morning Oslo"}\n{"tokens": ["so", "loud"]}\n')
+    data = PostFiles(train=tmp_path / "train.jsonl", valid=tmp_path / "valid.jsonl")
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(make_masked(mask_rate=0.5), data)
+    assert trainer.callback_metrics["val/perplexity"] > 1
+
+
+def test_contexts_are_read_and_hidden(make_masked, sample_posts):
+    model = make_masked(mask_rate=0.9)
+    batch = model.collator(sample_posts)
+    _, targets = model.masking(batch, model.masking.training_noise(batch))
+    assert (targets[batch.token_type_ids == 1] >= 0).any()
+
+
+def test_bf16_mixed(make_masked, make_trainer, shared_twitter_folder):
+    trainer = make_trainer(max_epochs=1, precision="bf16-mixed")
+    model = make_masked()
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=8))
+    assert trainer.callback_metrics["val/perplexity"].isfinite()
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_a_resumed_training_ends_with_the_same_weights(make_masked, make_trainer, shared_twitter_folder, tmp_path):
+    def fit(model, path=None, **arguments):
+        seed_everything(3, verbose=False)
+        trainer = make_trainer(**arguments)
+        trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4), ckpt_path=path)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        return model.state_dict()
+
+    settings = {"lr": 1e-3, "weight_average": 0.9}
+    whole = fit(make_masked(**settings), max_epochs=2)
+    # Where the schedule ends is not to change, so the first part is cut off and not shortened.
+    cut = make_masked(**settings)
+    step = cut.training_step
+
+    def interrupted(batch, batch_idx):
+        if cut.trainer.global_step == 7:
+            raise KeyboardInterrupt
+        return step(batch, batch_idx)
+
+    cut.training_step = interrupted
+    seed_everything(3, verbose=False)
+    trainer = make_trainer(max_epochs=2)
+    with pytest.raises(SystemExit):
+        trainer.fit(cut, Twitter2017(shared_twitter_folder, batch_size=4))
+    trainer.save_checkpoint(tmp_path / "cut.ckpt")
+    resumed = fit(make_masked(**settings), tmp_path / "cut.ckpt", max_epochs=2)
+    for name, weight in whole.items():
+        torch.testing.assert_close(resumed[name], weight, rtol=0, atol=0, msg=name)

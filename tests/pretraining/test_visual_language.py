@@ -1,0 +1,176 @@
+"""Pre-training with the image in view: captions told apart, objectives together and alone, and what is left."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mner.data import Twitter2017
+from mner.errors import ConfigurationError
+from mner.posts import Post
+from mner.pretraining import VisualLanguageModel
+from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, exchange_captions
+from mner.text import VisualBertText
+
+POSTS = [
+    Post(f"{index}", ("good", "morning"), image=Path(f"{index}.png"), contexts={"caption": caption, "ocr": "sale"})
+    for index, caption in enumerate(["a dog", "a cat", "two men", "an arena", "a sofa", "a dog"])
+]
+
+
+def numbers(model, posts):
+    batch = model.collator(posts)
+    return batch, model.objectives(batch, torch.ones(*batch.input_ids.shape, 3))
+
+
+def test_captions_are_exchanged_as_the_labels_say():
+    order = torch.Generator().manual_seed(0)
+    counts = Counter()
+    for _ in range(100):
+        posts = [POSTS[place] for place in torch.randperm(6, generator=order)]
+        exchanged, caption_of = exchange_captions(posts, "caption")
+        for post, shown, label in zip(posts, exchanged, caption_of, strict=True):
+            assert (shown.contexts["caption"] == post.contexts["caption"]) == (label == OWN)
+            assert (shown.id, shown.words, shown.image, shown.contexts["ocr"]) == (
+                post.id,
+                ("good", "morning"),
+                post.image,
+                "sale",
+            )
+            counts[post.id, label] += 1
+        others = {post.contexts["caption"] for post in posts}
+        assert all(post.contexts["caption"] in others for post in exchanged)
+    assert sum(counts[post.id, ANOTHERS] for post in POSTS) == pytest.approx(300, abs=40)  # two share one caption
+    assert all(counts[post.id, OWN] > 25 and counts[post.id, ANOTHERS] > 25 for post in POSTS)
+
+
+def test_distinct_captions_are_exchanged_for_exactly_one_half():
+    _, caption_of = exchange_captions(POSTS[:4], "caption")
+    assert caption_of == [OWN, ANOTHERS, OWN, ANOTHERS]
+    _, caption_of = exchange_captions(
+        [Post("x", ("a",)), *POSTS[:2], Post("y", ("a",), contexts={"caption": " "})], "caption"
+    )
+    assert caption_of == [UNKNOWN, OWN, ANOTHERS, UNKNOWN]
+    _, caption_of = exchange_captions(POSTS[:1], "caption")
+    assert caption_of == [OWN]
+
+
+def test_the_batch_holds_what_the_labels_say(make_visual):
+    model = make_visual()
+    batch = model.collator(POSTS)
+    decode = model.text_encoder.word_pieces.tokenizer.decode
+    for row, (post, label) in enumerate(zip(POSTS, batch.caption_of.tolist(), strict=True)):
+        text = decode(batch.input_ids[row][batch.token_type_ids[row] == 1].tolist()).replace(" ##", "")
+        assert text.startswith(post.contexts["caption"]) == (label == OWN)
+    assert batch.to("meta").caption_of.is_meta
+
+
+def test_matching_equals_a_loop(make_visual):
+    model = make_visual(masked_language=False).eval()
+    posts = [
+        *POSTS,
+        Post("no caption", ("a",), image=Path("7.png")),
+        Post("no image", ("a",), contexts={"caption": "b"}),
+    ]
+    batch, found = numbers(model, posts)
+    assert found.keys() == {"sentence_image"}
+    image = model.encode_image(batch)
+    states = model.text_encoder.encode_pieces(batch, image)
+    total, correct, count = 0.0, 0, 0
+    for row, label in enumerate(batch.caption_of.tolist()):
+        if label == UNKNOWN or posts[row].image is None:
+            continue
+        own = torch.sigmoid(model.match(states[row, 0])).item()
+        total -= torch.tensor(own if label == OWN else 1 - own).log().item()
+        correct += (own > 0.5) == (label == OWN)
+        count += 1
+    assert count == 6
+    assert (found["sentence_image"].count, found["sentence_image"].correct) == (count, correct)
+    assert found["sentence_image"].loss.item() == pytest.approx(total, rel=1e-4)
+
+
+def test_an_exchanged_caption_is_not_to_be_predicted(make_visual):
+    model = make_visual(mask_rate=0.99)
+    batch = model.collator(POSTS)
+    seen = []
+    model.masked_language = lambda states, targets: seen.append(targets)
+    model.objectives(batch, model.masking.training_noise(batch))
+    hidden = (seen[0] >= 0) & (batch.token_type_ids == 1)
+    assert hidden.any(dim=1).tolist() == [label == OWN for label in batch.caption_of.tolist()]
+
+
+def test_hidden_words_are_predicted_with_the_image_in_view(make_visual):
+    model = make_visual(mask_rate=0.5, sentence_image=False).eval()
+    noise = None
+    losses = []
+    for image in ("1.png", "1.png", "2.png", None):
+        batch = model.collator([Post("1", ("good", "morning"), image=image and Path(image))])
+        noise = model.masking.validation_noise(batch)
+        losses.append(model.objectives(batch, noise)["masked_language"].loss.item())
+    assert losses[0] == losses[1]
+    assert len(set(losses)) == 3
+
+
+def test_together_and_alone(make_visual):
+    for names in (("masked_language", "sentence_image"), ("masked_language",), ("sentence_image",)):
+        used = {name: name in names for name in ("masked_language", "sentence_image")}
+        model = make_visual(mask_rate=0.5, **used)
+        model.log = model.log_dict = lambda *_, **__: None
+        loss = model.training_step(model.collator(POSTS), 0)
+        loss.backward()
+        unused = [name for name, each in model.named_parameters() if each.requires_grad and each.grad is None]
+        assert not unused
+    with pytest.raises(ConfigurationError, match="got neither"):
+        make_visual(masked_language=False, sentence_image=False)
+
+
+def test_data_without_captions_are_refused(make_visual, make_trainer, shared_twitter_folder):
+    data = Twitter2017(shared_twitter_folder)
+    with pytest.raises(ConfigurationError, match=r"needs a caption with each post.*contexts \[caption\]"):
+        make_trainer(max_epochs=1).fit(make_visual(), data)
+    make_trainer(max_epochs=1, limit_val_batches=0).fit(make_visual(sentence_image=False), data)
+
+
+def test_it_learns_to_tell_captions_by_the_image(make_visual):
+    kinds = {"red.png": "aa", "blue.png": "bb"}
+    posts = [
+        Post(f"{index}", ("x",), image=Path(image), contexts={"caption": caption})
+        for index, (image, caption) in enumerate([*kinds.items()] * 4)
+    ]
+    swapped = [replace(post, image=Path("blue.png" if post.image.name == "red.png" else "red.png")) for post in posts]
+    model = make_visual(masked_language=False)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:  # so narrow a model hardly learns from BERT's small initial weights
+            torch.nn.init.normal_(parameter, std=0.5)
+    model.eval()  # no dropout
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    order = torch.Generator().manual_seed(0)
+    for _ in range(300):
+        _, found = numbers(model, [posts[place] for place in torch.randperm(8, generator=order)])
+        optimizer.zero_grad()
+        found["sentence_image"].loss.backward()
+        optimizer.step()
+    assert numbers(model, posts)[1]["sentence_image"].correct == 8
+    assert numbers(model, swapped)[1]["sentence_image"].correct == 0
+
+
+def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_folder, tmp_path, sample_posts):
+    model = make_visual()
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(model, Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8))
+    assert {"val/loss", "val/perplexity", "val/masked_language_accuracy"} <= trainer.callback_metrics.keys()
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    again = VisualLanguageModel.load_from_checkpoint(tmp_path / "model.ckpt").eval()
+    model.eval()
+    batch, found = numbers(model, POSTS)
+    assert numbers(again, POSTS)[1]["sentence_image"] == found["sentence_image"]
+    encoder = VisualBertText(str(model.export(tmp_path / "encoder"))).eval()
+    encoder.accept_regions(model.image_width)  # the projection of the regions is the trained one
+    image = model.encode_image(batch)
+    torch.testing.assert_close(
+        encoder.encode_pieces(batch, image), model.text_encoder.encode_pieces(batch, image), rtol=0, atol=0
+    )
+    folder = str(tmp_path / "encoder")
+    assert VisualLanguageModel(VisualBertText(folder), model.image_encoder).head_is_pretrained
