@@ -245,3 +245,17 @@ def test_a_resumed_training_ends_with_the_same_weights(make_masked, make_trainer
     resumed = fit(make_masked(**settings), tmp_path / "cut.ckpt", max_epochs=2)
     for name, weight in whole.items():
         torch.testing.assert_close(resumed[name], weight, rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.slow
+def test_two_processes_find_the_perplexity_of_one(make_masked, make_trainer, shared_twitter_folder):
+    data = Twitter2017(shared_twitter_folder, batch_size=4)
+    model = make_masked(lr=1e-3, mask_rate=0.5)
+    trainer = make_trainer(max_epochs=2, devices=2, strategy="ddp_fork")
+    trainer.fit(model, data)
+    (two,) = make_trainer(devices=2, strategy="ddp_fork").validate(model, data, verbose=False)
+    (one,) = make_trainer().validate(model, data, verbose=False)
+    assert two == pytest.approx(one, rel=1e-4)
+    assert trainer.callback_metrics["val/perplexity"].item() == pytest.approx(one["val/perplexity"], rel=1e-4)
+    (before,) = make_trainer().validate(make_masked(mask_rate=0.5), data, verbose=False)
+    assert one["val/perplexity"] < before["val/perplexity"]

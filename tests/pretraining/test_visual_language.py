@@ -174,3 +174,12 @@ def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_f
     )
     folder = str(tmp_path / "encoder")
     assert VisualLanguageModel(VisualBertText(folder), model.image_encoder).head_is_pretrained
+
+
+@pytest.mark.slow
+def test_two_processes_in_bf16(make_visual, make_trainer, shared_twitter_folder):
+    data = Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=4)
+    model = make_visual()
+    trainer = make_trainer(max_epochs=1, devices=2, strategy="ddp_fork", precision="bf16-mixed")
+    trainer.fit(model, data)
+    assert trainer.callback_metrics["val/loss"].isfinite()
