@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": ("mner.cli.training", "find the entities of a data set's test posts, annotated or not"),
     "experiment": ("mner.cli.experiment", "run a grid of models, data sets, seeds and training fractions"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
+    "attend": ("mner.cli.attend", "draw what the words of posts look at in their pictures"),
     "caption": ("mner.cli.caption", "describe every image of a folder: captions, object tags, letters"),
     "cache": ("mner.cli.cache", "compute the image features of a training ahead"),
     "check-data": ("mner.cli.check_data", "say what one must know of a data set before training on it"),

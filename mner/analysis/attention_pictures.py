@@ -1,0 +1,205 @@
+"""Figures of what the words of a post look at in its picture (as Figure 1 of the paper)."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+COLUMNS = 5
+PANEL = 2.6  # inches
+HEAT = "plasma"
+NAMED = 3
+"""Boxes that are named in a panel, heaviest first."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one word, or the words of one entity, look at.
+
+    Args:
+        label: The word, or the entity with its type.
+        regions: Weight of each region, shape ``(R,)``, or ``None`` for a method that has none.
+        gates: Value of each gate, by name.
+        start: Index of the first word.
+        end: Index one past the last word.
+    """
+
+    label: str
+    regions: Array | None = None
+    gates: Mapping[str, float] = field(default_factory=dict)
+    start: int = 0
+    end: int = 1
+
+
+def draw_attention(
+    picture: Array,
+    looks: Sequence[Look],
+    places: Array | None = None,
+    grid: tuple[int, int] | None = None,
+    names: Sequence[str] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw one panel a look over the picture; where nothing attends to regions, the gates as a table beside it.
+
+    What a grid's encoder cropped away is paled: the model never saw it. The panels share one scale, from no weight to
+    the heaviest of all, so that they compare.
+
+    Args:
+        picture: The picture, shape ``(height, width, 3)``, values from 0 to 1.
+        looks: What is drawn.
+        places: Box of each region in pixels, shape ``(R, 4)``.
+        grid: Rows and columns, if the regions are a grid; they are then drawn as heat, else as boxes.
+        names: Name of each region, for boxes.
+        title: Above the figure.
+
+    Returns:
+        The figure; save it with ``savefig``.
+
+    Raises:
+        ConfigurationError: If matplotlib is not installed, or there is nothing to draw.
+    """
+    figure_class = _figure_class()
+    attended = [look for look in looks if look.regions is not None]
+    if not any(look.regions is not None or look.gates for look in looks):
+        raise ConfigurationError("nothing to draw: expected attention to regions or gates, got neither")
+    if not attended or places is None:
+        return _draw_gates(figure_class, picture, looks, title)
+    count = len(attended) + 1
+    columns = min(COLUMNS, count)
+    rows = -(-count // columns)
+    height = PANEL * picture.shape[0] / picture.shape[1]
+    lines = textwrap.wrap(title, width=round(columns * PANEL * 11))
+    top = 0.18 * len(lines) + 0.05
+    below = 0.55 if any(look.gates for look in attended) else 0.35
+    size = (columns * PANEL + 0.9, rows * (height + below) + top)
+    figure: Figure = figure_class(figsize=size, dpi=110)
+    figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top")
+    grids = figure.add_gridspec(
+        rows, columns, left=0.02, right=1 - 0.9 / size[0], top=1 - (top + below) / size[1], bottom=0.06 / size[1],
+        wspace=0.06, hspace=below / height,
+    )  # fmt: skip
+    heaviest = max(float(look.regions.max()) for look in attended if look.regions is not None)
+    axes = [figure.add_subplot(grids[index // columns, index % columns]) for index in range(count)]
+    _show(axes[0], picture, "the picture")
+    for axis, look in zip(axes[1:], attended, strict=True):
+        _show(axis, picture, _heading(look))
+        if look.regions is not None:
+            _look(axis, picture, look.regions, places, grid, names, heaviest)
+    if grid:
+        bar = figure.add_axes((1 - 0.72 / size[0], 0.08, 0.14 / size[0], 0.6))
+        scale = _scale(heaviest)
+        figure.colorbar(scale, cax=bar, label=f"weight (even: {1 / (grid[0] * grid[1]):.3f})")
+        bar.tick_params(labelsize=7)
+    return figure
+
+
+def _look(
+    axis: Axes,
+    picture: Array,
+    weights: Array,
+    places: Array,
+    grid: tuple[int, int] | None,
+    names: Sequence[str] | None,
+    heaviest: float,
+) -> None:
+    if grid:
+        x1, y1 = places[0, :2]
+        x2, y2 = places[-1, 2:]
+        shares = weights.reshape(grid) / max(heaviest, 1e-12)
+        axis.imshow(
+            weights.reshape(grid), cmap=HEAT, vmin=0, vmax=heaviest, alpha=0.8 * shares**0.7,
+            extent=(x1, x2, y2, y1), interpolation="nearest",
+        )  # fmt: skip
+        height, width = picture.shape[:2]
+        for left, right, top, bottom in (
+            (0, x1, 0, height),
+            (x2, width, 0, height),
+            (x1, x2, 0, y1),
+            (x1, x2, y2, height),
+        ):
+            axis.fill_between([left, right], top, bottom, color="white", alpha=0.65, linewidth=0)
+        axis.set_xlim(0, width)
+        axis.set_ylim(height, 0)
+        return
+    from matplotlib.patches import Rectangle
+
+    order = np.argsort(weights)[::-1]
+    for rank, region in reversed(list(enumerate(order))):
+        x1, y1, x2, y2 = places[region]
+        share = float(weights[region]) / max(heaviest, 1e-12)
+        if weights[region] <= 0:
+            continue
+        colour = "#ffd000" if rank == 0 else "white"
+        box = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour)
+        box.set(linewidth=0.5 + 3 * share, alpha=0.3 + 0.7 * share)
+        axis.add_patch(box)
+        if rank < NAMED:
+            name = f"{names[region]} " if names else ""
+            axis.annotate(
+                f"{name}{weights[region]:.2f}", (x1, y1), xytext=(2, -2), textcoords="offset points", va="top",
+                fontsize=6, color="black", bbox={"facecolor": colour, "alpha": 0.8, "pad": 0.8, "edgecolor": "none"},
+                annotation_clip=True,
+            )  # fmt: skip
+
+
+def _draw_gates(figure_class: Any, picture: Array, looks: Sequence[Look], title: str) -> Figure:
+    """The picture, and a table of gates by look."""
+    names = list(dict.fromkeys(name for look in looks for name in look.gates))
+    values = np.array([[look.gates.get(name, np.nan) for name in names] for look in looks])
+    height = max(2.6, 0.24 * len(looks) + 0.9)
+    lines = textwrap.wrap(title, width=80)
+    size = (4.2 + 0.9 * len(names) + 1.6, height + 0.22 * len(lines))
+    figure: Figure = figure_class(figsize=size, dpi=110)
+    figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top")
+    top = 1 - (0.55 + 0.22 * len(lines)) / size[1]
+    _show(figure.add_axes((0.01, 0.03, 3.8 / size[0], top - 0.03)), picture, "the picture")
+    table = figure.add_axes((5.4 / size[0], 0.03, 0.9 * len(names) / size[0], top - 0.03))
+    table.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+    table.set_yticks(range(len(looks)), [look.label for look in looks], fontsize=8)
+    table.set_xticks(range(len(names)), names, fontsize=8)
+    table.xaxis.tick_top()
+    table.tick_params(length=0)
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = "black" if value > 0.6 else "white"
+            table.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    return figure
+
+
+def _show(axis: Axes, picture: Array, heading: str) -> None:
+    axis.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0))
+    axis.set_title(heading, fontsize=8)
+    axis.set_axis_off()
+
+
+def _heading(look: Look) -> str:
+    gates = ", ".join(f"{name} {value:.2f}" for name, value in look.gates.items())
+    label = textwrap.shorten(look.label, 38, placeholder="…") if len(look.label) > 38 else look.label
+    return f"{label}\n{gates}" if gates else label
+
+
+def _scale(heaviest: float) -> Any:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    return ScalarMappable(Normalize(0, heaviest), HEAT)
+
+
+def _figure_class() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigurationError('figures need matplotlib: pip install "mner[report]"') from error
+    return Figure

@@ -1,0 +1,171 @@
+"""What the words of a post look at in its picture, ready to be drawn or written."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mner.analysis.attention_pictures import Look, draw_attention
+from mner.batch import ImageFeatures
+from mner.errors import ConfigurationError
+from mner.fusion import Attention, FusionModule
+from mner.inference.tagger import Tagger
+from mner.posts import Entity, Post
+from mner.vision.region_places import grid_shape, region_places
+
+ATTENDING = "VisualAttention, CoAttention, MultidimensionalAttention, UMT and TransformerAttention"
+
+
+@dataclass
+class PostAttention:
+    """What the words of one post look at.
+
+    Args:
+        post: The post.
+        entities: The entities found in it.
+        attention: Weights and gates, in a batch of one.
+        picture: The picture, shape ``(height, width, 3)``.
+        places: Box of each region in pixels, shape ``(R, 4)``, or ``None`` where nobody knows.
+        grid: Rows and columns of the regions, or ``None`` if they are boxes.
+        names: Name of each region, where a detector tells it.
+    """
+
+    post: Post
+    entities: list[Entity]
+    attention: Attention
+    picture: NDArray[np.uint8]
+    places: NDArray[np.float64] | None
+    grid: tuple[int, int] | None
+    names: list[str] | None
+
+    def looks(self, of: str) -> list[Look]:
+        """The looks of the words, or of the entities found."""
+        if of == "words":
+            spans = [(word, index, index + 1) for index, word in enumerate(self.post.words)]
+        else:
+            spans = [
+                (f"{self.post.surface(entity.start, entity.end)} [{entity.type}]", entity.start, entity.end)
+                for entity in self.entities
+            ]
+        regions, gates = self._regions(), self._gates()
+        return [
+            Look(
+                label,
+                None if regions is None else regions[start:end].mean(axis=0),
+                {name: float(values[start:end].mean()) for name, values in gates.items()},
+                start,
+                end,
+            )
+            for label, start, end in spans
+        ]
+
+    def draw(self, of: str) -> Any:
+        """The figure."""
+        return draw_attention(
+            self.picture.astype(np.float64) / 255, self.looks(of), self.places, self.grid, self.names, self._title()
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: everything that is drawn, and gates that are no single number a word."""
+        count = len(self.post.words)
+        regions = self._regions()
+        wide = {name: gate[0, :count].cpu().numpy() for name, gate in self.attention.gates.items()}
+        return {
+            "id": self.post.id,
+            "words": list(self.post.words),
+            "image": None if self.post.image is None else self.post.image.name,
+            "size": [self.picture.shape[1], self.picture.shape[0]],
+            "entities": [
+                {"type": entity.type, "start": entity.start, "end": entity.end, "confidence": entity.confidence}
+                for entity in self.entities
+            ],
+            "grid": self.grid,
+            "places": None if self.places is None else self.places.round(1).tolist(),
+            "names": self.names,
+            "regions": None if regions is None else regions.round(5).tolist(),
+            "gates": {
+                name: (gate[:, :count] if _over_words(gate, self.attention) else gate).round(5).tolist()
+                for name, gate in wide.items()
+            },
+        }
+
+    def _regions(self) -> NDArray[np.float64] | None:
+        """Weights, shape ``(words, R)``."""
+        regions = self.attention.regions
+        return None if regions is None else regions[0, : len(self.post.words)].double().cpu().numpy()
+
+    def _gates(self) -> dict[str, NDArray[np.float64]]:
+        """One number a word: a gate a feature is averaged, and weights over words are no gate."""
+        gates = {}
+        for name, gate in self.attention.gates.items():
+            values = gate[0, : len(self.post.words)].double().cpu().numpy()
+            if values.ndim == 1:
+                gates[name] = values
+            elif not _over_words(values, self.attention):
+                gates[name] = values.reshape(len(values), -1).mean(axis=1)
+        return gates
+
+    def _title(self) -> str:
+        words = list(self.post.words)
+        for entity in self.entities:
+            words[entity.start] = f"[{words[entity.start]}"
+            words[entity.end - 1] += f" {entity.type}]"
+        return " ".join(words)
+
+
+def attend(model: FusionModule, post: Post) -> PostAttention:
+    """Run a model on one post whose picture can be used, and keep what its words look at.
+
+    Raises:
+        ConfigurationError: If the model sees no images, the post has none, or the method neither attends nor has gates.
+    """
+    (prediction,) = Tagger(model).stream([post])
+    post = replace(prediction.post, tags=None)  # whose labels may be others than the model's
+    batch = model.collator([post]).to(model.device)
+    encoder = model.image_encoder
+    if encoder is None or model.images is None or post.image is None:
+        raise ConfigurationError(
+            "expected a model that sees images and a post that has one, "
+            f"got {type(model).__name__} and post {post.id!r}; methods that attend are {ATTENDING}"
+        )
+    with torch.no_grad():
+        features = model.encode_image(batch)
+    attention = model.attention(batch)
+    if attention.regions is None and not attention.gates:
+        raise ConfigurationError(
+            f"{type(model).__name__} attends to no regions and has no gates; methods that attend are {ATTENDING}"
+        )
+    picture = model.images.loader(post.image)
+    kept = features.mask[0]
+    places = grid = None
+    try:
+        places = region_places(encoder, picture, features)
+        grid = None if features.boxes is not None else grid_shape(encoder, picture, len(places))
+    except ConfigurationError as error:
+        warnings.warn(f"post {post.id}: {error}", stacklevel=2)
+    if places is not None and grid is None:  # padding of a detector's regions
+        places = places[kept.cpu().numpy()]
+        if attention.regions is not None:
+            attention.regions = attention.regions[:, :, kept]
+    names = _names_of(encoder, features)
+    return PostAttention(post, list(prediction.entities), attention, np.asarray(picture), places, grid, names)
+
+
+def _names_of(encoder: Any, features: ImageFeatures) -> list[str] | None:
+    if features.classes is None:
+        return None
+    try:
+        names = encoder.class_names
+        return [names[index] for index in features.classes[0][features.mask[0]].tolist()]
+    except (AttributeError, IndexError):
+        return None
+
+
+def _over_words(gate: Any, attention: Attention) -> bool:
+    """Whether a gate is a weight a pair of words rather than a value a feature."""
+    return gate.ndim == 2 and attention.word_mask is not None and gate.shape[1] == attention.word_mask.shape[1]

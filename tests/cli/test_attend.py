@@ -1,0 +1,120 @@
+"""``mner attend``: a figure and a record a post, and a line for each that cannot be drawn."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from pytorch_lightning import Trainer
+
+from mner.cli import main
+from mner.fusion import Concatenation, ModalityAttention, TextOnly, VisualAttention
+from mner.labels import labels_for
+from mner.testing import TinyRegions
+from mner.testing.parts import tiny_text_encoder
+from mner.vision import Grid
+
+LABELS = labels_for(("PER", "LOC"))
+
+
+def saved(folder, cls, image_encoder):
+    """A checkpoint of an untrained model."""
+    torch.manual_seed(0)
+    parts = {} if image_encoder is None else {"image_encoder": image_encoder}
+    model = cls(labels=LABELS, text_encoder=tiny_text_encoder(), **parts)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    model.trainer = trainer
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(folder / "model.ckpt", weights_only=True)
+    return str(folder / "model.ckpt")
+
+
+@pytest.fixture
+def grid():
+    return Grid("test_resnet", weights=None, image_size=64)
+
+
+@pytest.fixture
+def posts(tmp_path):
+    """Three posts: one with a picture, one whose picture is broken, one that names none."""
+    (tmp_path / "images").mkdir()
+    Image.effect_noise((90, 60), 80).convert("RGB").save(tmp_path / "images" / "one.png")
+    (tmp_path / "images" / "two.jpg").write_bytes(b"no picture")
+    lines = [
+        {"id": "1/a", "image_id": "one.png", "tokens": ["Kevin", "in", "Oslo"]},
+        {"id": "2", "image_id": "two.jpg", "tokens": ["Kevin"]},
+        {"id": "3", "tokens": ["Kevin"]},
+    ]
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return [
+        "--post",
+        str(tmp_path / "posts.jsonl"),
+        "--images",
+        str(tmp_path / "images"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+
+
+def test_the_record_is_the_models_attention(tmp_path, posts, grid, capsys):
+    checkpoint = saved(tmp_path, VisualAttention, grid)
+    assert main(["attend", "--checkpoint", checkpoint, *posts]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'out' / '1_a.png'}\n"
+    assert "2: " in said.err
+    assert "3: the post names no image" in said.err
+    assert Image.open(tmp_path / "out" / "1_a.png").size > (300, 150)
+    record = json.loads((tmp_path / "out" / "1_a.json").read_text())
+    assert (record["words"], record["size"], record["grid"]) == (["Kevin", "in", "Oslo"], [90, 60], [2, 2])
+    weights = torch.tensor(record["regions"])
+    assert weights.shape == (3, 4)
+    assert torch.allclose(weights.sum(dim=1), torch.ones(3), atol=1e-3)
+    assert {name: torch.tensor(gate).shape for name, gate in record["gates"].items()} == {
+        "visual": (3, 16),
+        "textual": (3, 16),
+    }
+    assert torch.tensor(record["places"]).shape == (4, 4)
+
+
+def test_gates_without_attention_are_drawn(tmp_path, posts, grid):
+    checkpoint = saved(tmp_path, ModalityAttention, grid)
+    assert main(["attend", "--checkpoint", checkpoint, *posts, "--format", "svg"]) == 0
+    record = json.loads((tmp_path / "out" / "1_a.json").read_text())
+    assert record["regions"] is None
+    assert set(record["gates"]) == {"words", "characters", "visual"}
+    assert (
+        "visual" in (tmp_path / "out" / "1_a.svg").read_text() or (tmp_path / "out" / "1_a.svg").stat().st_size > 1000
+    )
+
+
+@pytest.mark.parametrize(
+    ("cls", "pictures", "said"),
+    [(TextOnly, False, "sees no images"), (Concatenation, True, "attends to no regions and has no gates")],
+)
+def test_a_method_that_attends_to_nothing_is_refused(tmp_path, posts, grid, capsys, cls, pictures, said):
+    checkpoint = saved(tmp_path, cls, grid if pictures else None)
+    assert main(["attend", "--checkpoint", checkpoint, *posts]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert "VisualAttention, CoAttention" in error
+
+
+def test_boxes_leave_their_padding_out(tmp_path, posts):
+    checkpoint = saved(tmp_path, VisualAttention, TinyRegions())
+    assert main(["attend", "--checkpoint", checkpoint, *posts]) == 0
+    record = json.loads((tmp_path / "out" / "1_a.json").read_text())
+    assert record["grid"] is None
+    assert len(record["places"]) == len(record["regions"][0]) <= 4
+    assert sum(record["regions"][0]) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.realdata
+def test_real_pictures(tmp_path, grid):
+    sample = Path(os.environ["MNER_DATA"]) / "sample" / "twitter_2017"
+    checkpoint = saved(tmp_path, VisualAttention, grid)
+    (posts,) = (sample / "texts" / "test").iterdir()
+    options = ["--post", str(posts), "--images", str(sample / "images" / "test"), "--output", str(tmp_path / "out")]
+    assert main(["attend", "--checkpoint", checkpoint, *options]) == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 5
