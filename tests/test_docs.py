@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +82,7 @@ def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
     (folder / "features").mkdir()
     (folder / "images").mkdir()
     Image.new("RGB", (16, 16), "red").save(folder / "images" / "1.jpg")
+    shutil.copy(ROOT / "examples" / "grids" / "captions_offline.yaml", folder / "grid.yaml")
     (folder / "posts.txt").write_text("good morning\nNike opens in Oslo\n", encoding="utf-8")
     data = DemoPosts(size=16)
     for split in ("train", "valid", "test"):
@@ -124,12 +126,18 @@ def test_configs_parse(block, workspace, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(workspace / "examples" / "new_image_encoder")
     config = tmp_path / "block.yaml"
     config.write_text(block.text, encoding="utf-8")
+    if is_grid(config):
+        parse(["experiment", "--config", str(config)])
+        return
     base = ["examples/experiments/1.0_bert_crf.yaml", "examples/data/demo.yaml", str(config)]
     parse(["fit", *(word for path in base for word in ("--config", path))])
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("examples/**/*.yaml")), ids=lambda path: path.stem)
 def test_example_configs_parse(path, workspace, monkeypatch):
+    if is_grid(path):
+        parse(["experiment", "--config", str(path)])
+        return
     monkeypatch.syspath_prepend(path.parent)
     monkeypatch.chdir("examples")
     base = ["experiments/1.0_bert_crf.yaml", "data/demo.yaml", str(path)]
@@ -140,6 +148,11 @@ def test_example_configs_parse(path, workspace, monkeypatch):
 def test_commands_parse(folder, words, workspace, monkeypatch):
     monkeypatch.chdir(folder)
     parse(words)
+
+
+def is_grid(path):
+    """Whether a file is for ``mner experiment``."""
+    return "models" in yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def parse(words):
