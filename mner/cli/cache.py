@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jsonargparse import Namespace
+
 from mner.cli import training
 from mner.cli.training import TrainingCommandLine, say
 from mner.data.datamodule import SPLITS
@@ -24,6 +26,9 @@ def run(arguments: Sequence[str]) -> None:
 
 class CachingCommandLine(TrainingCommandLine):
     """Reads what ``mner fit`` reads, and fills the cache instead of training."""
+
+    def pretrain(self, config: Namespace) -> None:
+        """Leave it out: the features of images do not depend on it."""
 
     def fit(self, **kwargs: Any) -> None:
         """Fill the cache.

@@ -20,7 +20,7 @@ from mner.errors import ConfigurationError
 
 ENCODER_FOLDER = "encoder"
 """Where a pre-training leaves its encoder, inside its run folder."""
-MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "fast_dev_run", "enable_progress_bar")
+MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "enable_progress_bar", "enable_model_summary")
 """Options of the trainer that a pre-training shares with the fine-tuning behind it, unless its config has them."""
 PROCESS_VARIABLES = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "MNER_RUN_FOLDER")
 
@@ -40,8 +40,8 @@ class PrintedMetrics(Callback):
 def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Path:
     """Pre-train the text encoder of a fine-tuning, unless that is done.
 
-    The pre-training is an ``mner fit`` of its own. It takes the text encoder of the fine-tuning, and its data, if its
-    config names no others.
+    The pre-training is an ``mner fit`` of its own. It takes the text encoder of the fine-tuning, the image encoder, if
+    both have one, and the data, if its config names no others.
 
     Args:
         config: The config of the pre-training.
@@ -66,9 +66,9 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Pat
         shared.write_text(yaml.safe_dump(_shared(config, fine_tuning)), encoding="utf-8")
         command = [sys.executable, "-m", "mner", "fit", "--config", config, "--config", str(shared)]
         command += ["--run_folder", str(folder)]
-        interrupted = sorted(folder.glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
-        if interrupted:
-            command += ["--ckpt_path", str(interrupted[-1])]
+        checkpoints = [folder / name for name in ("last.ckpt", "interrupted.ckpt") if (folder / name).is_file()]
+        if checkpoints:
+            command += ["--ckpt_path", str(max(checkpoints, key=lambda path: path.stat().st_mtime))]
         environment = {name: value for name, value in os.environ.items() if name not in PROCESS_VARIABLES}
         print(f"pre-training: {' '.join(command[2:])}", flush=True)
         status = subprocess.run(command, env=environment, check=False).returncode
@@ -80,8 +80,12 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Pat
 def _shared(config: str, fine_tuning: Namespace) -> dict[str, Any]:
     own = yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
     given = fine_tuning.as_dict()
-    encoder = given["model"]["init_args"]["text_encoder"]
-    shared: dict[str, Any] = {"model": {"init_args": {"text_encoder": encoder}}}
+    model = given["model"]["init_args"]
+    parts = {"text_encoder": model["text_encoder"]}
+    if "image_encoder" in own.get("model", {}).get("init_args", {}):
+        names = ("image_encoder", "feature_cache")
+        parts |= {name: model[name] for name in names if model.get(name) is not None}
+    shared: dict[str, Any] = {"model": {"init_args": parts}}
     if "data" not in own:
         shared["data"] = given["data"]
     if "seed_everything" not in own:

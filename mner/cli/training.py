@@ -181,15 +181,19 @@ class TrainingCommandLine(LightningCLI):
                 f"or go on with it: --ckpt_path {self.folder / 'last.ckpt'}"
             )
         if self.command == "fit":
-            self._prepare_model(config)
+            self.choose_monitor(config)
+            self.pretrain(config)
 
-    def _prepare_model(self, config: Namespace) -> None:
-        """Let the model choose what is monitored, and give its text encoder the pre-trained weights."""
+    def choose_monitor(self, config: Namespace) -> None:
+        """Monitor what the model is judged by, unless a config says otherwise."""
         monitor = import_class(config.model.class_path).monitor  # type: ignore[attr-defined]
         for section in (config.checkpoint, config.early_stopping):
             if (section.monitor, section.mode) == MONITOR:
                 section.monitor, section.mode = monitor
-        if config.pretraining:
+
+    def pretrain(self, config: Namespace) -> None:
+        """Run the pre-training that is asked for, and let the text encoder start from the encoder it leaves."""
+        if config.pretraining and not config.trainer.fast_dev_run:  # which would leave no encoder
             encoder = pretrained_encoder(config.pretraining, config, self.folder / "pretraining")
             config.model.init_args.text_encoder.init_args.name = str(encoder)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from pytorch_lightning.utilities import rank_zero_info
@@ -30,7 +30,8 @@ from mner.training import TrainingModule
 from mner.vision.encoder import ImageEncoder
 
 
-class Objective(NamedTuple):
+@dataclass(frozen=True)
+class Objective:
     """What an objective found in a batch.
 
     Args:
