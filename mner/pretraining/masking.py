@@ -59,22 +59,19 @@ class WordPieceMasking(nn.Module):
         self.register_buffer("is_ordinary", is_ordinary, persistent=False)
         self.register_buffer("ordinary_ids", is_ordinary.nonzero()[:, 0], persistent=False)
 
-    def forward(self, batch: Batch, noise: Tensor, hidden_from: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Mask a batch.
 
         Args:
             batch: Posts as word pieces.
             noise: Uniform in [0, 1), shape ``(N, P, 3)``: for the choice of pieces, for what becomes of them, and for
                 the piece that replaces them.
-            hidden_from: True where a piece must stay as it is, shape ``(N, P)``, or ``None``.
 
         Returns:
             The pieces that the encoder reads, and those to predict, :data:`NOT_PREDICTED` elsewhere: both ``(N, P)``.
         """
         ids = batch.input_ids
         allowed = self.is_ordinary[ids] & batch.attention_mask.bool()
-        if hidden_from is not None:
-            allowed &= ~hidden_from
         choice = noise[..., 0]
         if self.whole_words:
             place = torch.arange(ids.shape[1], device=ids.device)

@@ -15,6 +15,7 @@ from mner.data.datamodule import PostDataModule
 from mner.errors import ConfigurationError
 from mner.pretraining.base import Objective, PretrainingModule
 from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionCollator, CaptionedBatch
+from mner.pretraining.masking import NOT_PREDICTED
 from mner.text.visualbert import VisualBertText
 from mner.vision.encoder import ImageEncoder
 
@@ -29,8 +30,8 @@ class VisualLanguageModel(PretrainingModule):
 
     A post and its image were published together, so the post's words are the first caption; the second is the one
     that the data module puts behind them. Two captions of one source would not do where an image has but one: that it
-    stands there twice can be told without a look at the image. An exchanged caption takes no part in the first
-    objective, for its words are not to be told from this image.
+    stands there twice can be told without a look at the image. The words of an exchanged
+    caption are hidden but not to be predicted, for this image does not tell them.
 
     Args:
         text_encoder: The encoder to adapt; for the language-model head see
@@ -138,10 +139,10 @@ class VisualLanguageModel(PretrainingModule):
         image = self.encode_image(batch)
         caption_of = batch.caption_of if isinstance(batch, CaptionedBatch) else None
         if "masked_language" in self.names:
-            anothers = None if caption_of is None else (caption_of == ANOTHERS)[batch.post_of_row, None]
-            ids, targets = self.masking(
-                batch, noise, None if anothers is None else anothers & (batch.token_type_ids == 1)
-            )
+            ids, targets = self.masking(batch, noise)
+            if caption_of is not None:  # hidden all the same: else a mask in a caption would tell that it is the own
+                anothers = (caption_of == ANOTHERS)[batch.post_of_row, None] & (batch.token_type_ids == 1)
+                targets = targets.masked_fill(anothers, NOT_PREDICTED)
             states = self.text_encoder.encode_pieces(replace(batch, input_ids=ids), image)
             found["masked_language"] = self.masked_language(states, targets)
         else:

@@ -7,9 +7,9 @@ import torch
 import yaml
 
 from mner.cli import main
-from mner.fusion import TextOnly
+from mner.fusion import TextOnly, TransformerAttention
 from mner.pretraining import MaskedLanguageModel
-from mner.text import HuggingFaceText
+from mner.text import HuggingFaceText, VisualBertText
 
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
 
@@ -90,3 +90,24 @@ def test_a_pre_training_that_is_not_there(experiment, tmp_path, capsys):
     command = ["fit", "--config", str(experiment), "--pretraining", "none.yaml", "--run_folder", str(tmp_path)]
     assert main(command) == 1
     assert "no config of a pre-training at none.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_visualbert_in_a_row(tiny_text_encoder_folder, shared_twitter_folder, tmp_path):
+    encoder = {"class_path": "VisualBertText", "init_args": {"name": str(tiny_text_encoder_folder)}}
+    data = {"class_path": "Twitter2017", "init_args": {"root": str(shared_twitter_folder), "contexts": ["caption"]}}
+    configs = {
+        "VisualLanguageModel": {"text_encoder": encoder, "image_encoder": "resnet152", "lr": 1e-2},
+        "TransformerAttention": {"text_encoder": encoder, "image_encoder": "mner.testing.TinyGrid", "lr": 0.0},
+    }
+    for name, arguments in configs.items():
+        config = {"model": {"class_path": name, "init_args": arguments}, "trainer": {"max_epochs": 1, **QUIET}}
+        if name == "TransformerAttention":
+            config["data"] = data
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = ["--config", str(tmp_path / "TransformerAttention.yaml"), "--run_folder", str(tmp_path / "run")]
+    assert main(["fit", *command, "--pretraining", str(tmp_path / "VisualLanguageModel.yaml")]) == 0
+    encoder = VisualBertText(str(tmp_path / "run" / "pretraining" / "encoder"))
+    tuned = TransformerAttention.load_from_checkpoint(tmp_path / "run" / "best.ckpt").text_encoder
+    for name, weight in encoder.state_dict().items():  # the projection of regions among them
+        assert torch.equal(weight, tuned.state_dict()[name]), name

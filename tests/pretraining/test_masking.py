@@ -110,14 +110,6 @@ def test_whole_words_are_hidden_as_a_whole_in_posts_and_contexts(encoder, sample
     assert seen == {True, False}
 
 
-def test_pieces_can_be_kept_from_being_hidden(encoder, batch):
-    masking = WordPieceMasking(encoder, rate=0.999)
-    context = batch.token_type_ids == 1
-    ids, targets = masking(batch, masking.training_noise(batch), context)
-    assert (targets[context] == NOT_PREDICTED).all()
-    torch.testing.assert_close(ids[context], batch.input_ids[context])
-
-
 def test_validation_masks_are_a_posts_own(encoder, sample_posts):
     masking, collate = WordPieceMasking(encoder), Collator(encoder.word_pieces)
     together = masking.validation_noise(collate(sample_posts))

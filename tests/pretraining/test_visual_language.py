@@ -91,14 +91,18 @@ def test_matching_equals_a_loop(make_visual):
     assert found["sentence_image"].loss.item() == pytest.approx(total, rel=1e-4)
 
 
-def test_an_exchanged_caption_is_not_to_be_predicted(make_visual):
+def test_an_exchanged_caption_is_hidden_like_an_own_one_but_not_predicted(make_visual):
     model = make_visual(mask_rate=0.99)
     batch = model.collator(POSTS)
-    seen = []
-    model.masked_language = lambda states, targets: seen.append(targets)
+    read, asked = [], []
+    encode = model.text_encoder.encode_pieces
+    model.text_encoder.encode_pieces = lambda batch, image: [read.append(batch.input_ids), encode(batch, image)][1]
+    model.masked_language = lambda states, targets: asked.append(targets)
     model.objectives(batch, model.masking.training_noise(batch))
-    hidden = (seen[0] >= 0) & (batch.token_type_ids == 1)
-    assert hidden.any(dim=1).tolist() == [label == OWN for label in batch.caption_of.tolist()]
+    caption = batch.token_type_ids == 1
+    assert ((asked[0] >= 0) & caption).any(dim=1).tolist() == [label == OWN for label in batch.caption_of.tolist()]
+    # A mask in some captions alone would tell whose they are, and no picture were looked at.
+    assert ((read[0] == model.masking.mask_id) & caption).any(dim=1).all()
 
 
 def test_hidden_words_are_predicted_with_the_image_in_view(make_visual):
