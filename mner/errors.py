@@ -67,3 +67,7 @@ class ImageError(MNERError):
 
 class ExperimentError(MNERError):
     """Cells of a grid of experiments that failed; the others are finished all the same."""
+
+
+class AlignmentError(MNERError):
+    """Predictions that are compared and are not of the same posts."""

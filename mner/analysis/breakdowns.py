@@ -1,0 +1,177 @@
+"""Where a model is good: on entities seen in training or not, ambiguous or not, in short posts or long ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from math import inf
+
+from mner.analysis.counts import Score, Span, count_entities, gold_spans
+from mner.errors import DataError, LabelError
+from mner.labels import spans
+from mner.posts import Post
+from mner.predictions import Prediction
+
+LENGTH_EDGES = (0, 10, 15, 20, 25, inf)
+"""Words: posts of fewer than 10 words, of 10 to 14, and so on."""
+GROUPS = ("seen", "unseen", "multi-type", "single-type")
+
+
+class TrainedMentions:
+    """The surface strings of the training entities with their types, for Table 4 of the paper.
+
+    Strings are compared in lower case, words joined by a space; entities are read off the tags by ``conlleval``.
+
+    Args:
+        posts: The training posts.
+
+    Raises:
+        DataError: If there are no posts, or one has no tags.
+    """
+
+    def __init__(self, posts: Iterable[Post]) -> None:
+        self.types_of: dict[str, frozenset[str]] = {}
+        types_of = defaultdict(set)
+        posts = list(posts)
+        for post in posts:
+            if post.tags is None:
+                raise DataError(f"training post {post.id!r} has no tags; give the file that the model was trained on")
+            for entity in spans(post.tags):
+                types_of[_surface(post.words, entity.start, entity.end)].add(entity.type)
+        if not posts:
+            raise DataError("expected training posts, got none; give the file that the model was trained on")
+        self.types_of = {surface: frozenset(types) for surface, types in types_of.items()}
+
+    @property
+    def ambiguous(self) -> list[str]:
+        """The strings that occur with several types."""
+        return sorted(surface for surface, types in self.types_of.items() if len(types) > 1)
+
+    def groups(self, surface: str, type_: str) -> tuple[str, ...]:
+        """The groups of an entity: of two pairs one each, or of the second pair none.
+
+        ``seen`` or ``unseen``: whether its string occurs in training with its type. ``multi-type``: its string occurs
+        with several types; ``single-type``: with its own type alone. A string that does not occur, or with one other
+        type alone, is neither.
+
+        Args:
+            surface: The string, in lower case.
+            type_: The type.
+        """
+        types = self.types_of.get(surface, frozenset())
+        seen = "seen" if type_ in types else "unseen"
+        if len(types) > 1:
+            return seen, "multi-type"
+        return (seen, "single-type") if types == {type_} else (seen,)
+
+    def check_types(self, predictions: Iterable[Prediction]) -> None:
+        """Refuse a training file of other labels.
+
+        Raises:
+            LabelError: If the posts scored have entity types that no training post has, or the other way round.
+        """
+        trained = {type_ for types in self.types_of.values() for type_ in types}
+        wanted = {type_ for prediction in predictions for type_, _, _ in gold_spans(prediction)}
+        if not wanted <= trained or (wanted and trained.isdisjoint(wanted)):
+            raise LabelError(
+                f"the training file has entities of {', '.join(sorted(trained)) or 'no type'}, the posts scored have "
+                f"{', '.join(sorted(wanted))}; give the training file of the same data set"
+            )
+
+
+def by_mention(predictions: Sequence[Prediction], trained: TrainedMentions) -> dict[str, Score]:
+    """Scores of the groups of Table 4.
+
+    An entity found belongs to the groups that its own string and type put it in, like an entity wanted: precision is
+    over the former, recall over the latter.
+
+    Args:
+        predictions: Predictions of annotated posts.
+        trained: What occurs in training.
+
+    Returns:
+        A score for each of :data:`GROUPS`.
+    """
+
+    def groups(prediction: Prediction, span: Span) -> tuple[str, ...]:
+        return trained.groups(_surface(prediction.post.words, span[1], span[2]), span[0])
+
+    return _grouped(predictions, groups, GROUPS)
+
+
+def by_length(predictions: Sequence[Prediction], edges: Sequence[float] = LENGTH_EDGES) -> dict[str, Score]:
+    """Scores by the length of the post in words (Figure 3 of the paper).
+
+    Args:
+        predictions: Predictions of annotated posts.
+        edges: Each bin holds the posts from one edge up to but not including the next.
+
+    Returns:
+        A score a bin, called ``10-14`` or ``25+``.
+    """
+    names = length_bins(edges)
+    return _by_post(predictions, lambda post: _bin(len(post.words), edges, names), names)
+
+
+def length_bins(edges: Sequence[float] = LENGTH_EDGES) -> list[str]:
+    """The names of the bins between edges.
+
+    Example:
+        >>> length_bins((0, 10, 15, inf))
+        ['0-9', '10-14', '15+']
+    """
+    return [f"{low:g}+" if high == inf else f"{low:g}-{high - 1:g}" for low, high in pairwise(edges)]
+
+
+def by_image(predictions: Sequence[Prediction]) -> dict[str, Score]:
+    """Scores over the posts with an image and over those without."""
+    names = ["with image", "without image"]
+    return _by_post(predictions, lambda post: names[post.image is None], names)
+
+
+def posts_of(predictions: Iterable[Prediction], edges: Sequence[float] = LENGTH_EDGES) -> dict[str, int]:
+    """How many posts are in each bin of lengths."""
+    names = length_bins(edges)
+    counts = dict.fromkeys(names, 0)
+    for prediction in predictions:
+        counts[_bin(len(prediction.post.words), edges, names)] += 1
+    return counts
+
+
+def _by_post(predictions: Sequence[Prediction], group: Callable[[Post], str], names: Sequence[str]) -> dict[str, Score]:
+    groups: Mapping[str, list[Prediction]] = {name: [] for name in names}
+    for prediction in predictions:
+        groups[group(prediction.post)].append(prediction)
+    return {name: count_entities(part).score() for name, part in groups.items()}
+
+
+def _grouped(
+    predictions: Iterable[Prediction], groups: Callable[[Prediction, Span], tuple[str, ...]], names: Sequence[str]
+) -> dict[str, Score]:
+    matched, predicted, gold = (dict.fromkeys(names, 0) for _ in range(3))
+    for prediction in predictions:
+        true = gold_spans(prediction)
+        for span in true:
+            for name in groups(prediction, span):
+                gold[name] += 1
+        for entity in prediction.entities:
+            for name in groups(prediction, entity.span):
+                predicted[name] += 1
+                matched[name] += entity.span in true
+    return {name: Score.of(matched[name], predicted[name], gold[name]) for name in names}
+
+
+def _bin(words: int, edges: Sequence[float], names: Sequence[str]) -> str:
+    for (low, high), name in zip(pairwise(edges), names, strict=True):
+        if low <= words < high:
+            return name
+    raise DataError(
+        f"a post of {words} words is in none of the bins {', '.join(names)}; let the edges reach from 0 to inf"
+    )
+
+
+@lru_cache(maxsize=1 << 18)
+def _surface(words: tuple[str, ...], start: int, end: int) -> str:
+    return " ".join(words[start:end]).lower()

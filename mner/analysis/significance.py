@@ -1,0 +1,229 @@
+r"""Is a difference in F1 more than chance? Paired tests over posts, with several seeds, and corrections for many.
+
+Two sources of chance are told apart. **Posts**: another sample of posts would give other scores. **Seeds**: another
+training of the same method would give others too.
+
+* Approximate randomisation (Yeh 2000) asks whether *these trained models* differ on posts like these. If they do not,
+  the outputs of the two systems may be exchanged post by post; all seeds of a post are exchanged together, since they
+  were made for the same words.
+* The bootstrap (Efron 1979) draws posts and, within each system, seeds, both with replacement: its interval covers both
+  sources. With K seeds it sees only :math:`(K-1)/K` of the variance between them, and nothing of it with one.
+
+A difference is called significant where both agree: p after correction is below the level, and the interval leaves zero
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mner.analysis.counts import Counts
+from mner.errors import ConfigurationError, DataError
+
+Floats = NDArray[np.float64]
+ROUNDS = 10_000
+_CHUNK = 1_000
+
+
+class Resampling:
+    """Random draws that all comparisons over the same posts share, so that they are paired and drawn once.
+
+    Args:
+        posts: How many posts there are, N.
+        rounds: How many draws, R.
+        seed: Of the draws.
+
+    Raises:
+        ConfigurationError: If there are no posts or no rounds.
+    """
+
+    def __init__(self, posts: int, rounds: int = ROUNDS, seed: int = 0) -> None:
+        if posts < 1 or rounds < 1:
+            raise ConfigurationError(f"expected at least one post and one round, got {posts} and {rounds}")
+        self.posts, self.rounds, self.seed = posts, rounds, seed
+        draws, bits = np.random.default_rng((seed, 0)), np.random.default_rng((seed, 1))
+        self._times = np.empty((rounds, posts), dtype=np.uint8)
+        self._exchanged = np.empty((rounds, -(-posts // 8)), dtype=np.uint8)
+        for start in range(0, rounds, _CHUNK):
+            size = min(_CHUNK, rounds - start)
+            drawn = draws.integers(posts, size=(size, posts)) + np.arange(size)[:, None] * posts
+            times = np.bincount(drawn.ravel(), minlength=size * posts).reshape(size, posts)
+            self._times[start : start + size] = np.minimum(times, 255)
+            self._exchanged[start : start + size] = bits.integers(256, size=(size, -(-posts // 8)), dtype=np.uint8)
+
+    def resampled(self, values: Floats) -> Floats:
+        """Sums over posts drawn with replacement: values ``(N, C)`` to ``(R, C)``."""
+        return self._sums(values, lambda start, end: self._times[start:end])
+
+    def exchanged(self, values: Floats) -> Floats:
+        """Sums over posts drawn by a coin each: values ``(N, C)`` to ``(R, C)``."""
+        return self._sums(
+            values, lambda start, end: np.unpackbits(self._exchanged[start:end], axis=1, count=self.posts)
+        )
+
+    def seeds(self, count: int, stream: int) -> NDArray[np.int64]:
+        """Seeds drawn with replacement, shape ``(R, count)``; another system takes another stream."""
+        return np.random.default_rng((self.seed, 2, stream)).integers(count, size=(self.rounds, count))
+
+    def _sums(self, values: Floats, weights: object) -> Floats:
+        parts = []
+        for start in range(0, self.rounds, _CHUNK):
+            part = weights(start, min(start + _CHUNK, self.rounds))  # type: ignore[operator]
+            parts.append(part.astype(np.float32) @ values.astype(np.float32))  # counts, exact far below 2 ** 24
+        return np.concatenate(parts).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A score, mean over seeds, with its confidence interval over posts and seeds.
+
+    Args:
+        mean: Mean over seeds.
+        deviation: Standard deviation over seeds; 0 for one seed.
+        low: Lower end of the interval.
+        high: Upper end.
+        seeds: How many seeds.
+    """
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How much higher the F1 of one system is than that of another.
+
+    Args:
+        difference: Mean over seeds of the first less that of the second.
+        low: Lower end of its confidence interval over posts and seeds.
+        high: Upper end.
+        p_value: Two-sided, by approximate randomisation over posts.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+    def significant(self, corrected: float, level: float = 0.05) -> bool:
+        """Whether the corrected p-value is below the level and the interval leaves zero out."""
+        return corrected < level and not self.low <= 0 <= self.high
+
+
+def f1_interval(system: Sequence[Counts], draws: Resampling, level: float = 0.95, stream: int = 0) -> Interval:
+    """F1 of a system with its percentile interval.
+
+    Args:
+        system: Counts of each seed, over the same N posts.
+        draws: Draws over as many posts.
+        level: Confidence.
+        stream: Which draw of seeds.
+    """
+    scores = np.array([counts.score().f1 for counts in system])
+    low, high = _percentiles(_replicates(system, draws, stream), level)
+    deviation = float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
+    return Interval(float(scores.mean()), deviation, low, high, len(scores))
+
+
+def compare(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling, level: float = 0.95) -> Comparison:
+    """Compare two systems on the same posts.
+
+    Args:
+        first: Counts of each seed of the first system.
+        second: Counts of each seed of the second; there may be more or fewer.
+        draws: Draws over as many posts.
+        level: Confidence of the interval.
+
+    Raises:
+        DataError: If the posts are not as many as the draws'; check them with
+            :func:`mner.analysis.alignment.check_aligned`.
+    """
+    difference = _mean_f1(first) - _mean_f1(second)
+    replicates = _replicates(first, draws, 0) - _replicates(second, draws, 1)
+    low, high = _percentiles(replicates, level)
+    as_extreme = int((np.abs(_exchanged_differences(first, second, draws)) >= abs(difference) - 1e-12).sum())
+    return Comparison(difference, low, high, (as_extreme + 1) / (draws.rounds + 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number so that any false alarm at all is as rare as the level (Holm 1979).
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    return _placed(np.minimum(stepped, 1.0), order)
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values so that the share of false alarms among the alarms is the level (Benjamini, Hochberg 1995).
+
+    Example:
+        >>> benjamini_hochberg([0.01, 0.04, 0.03])
+        [0.03, 0.04, 0.04]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")[::-1]
+    ranks = np.arange(len(values), 0, -1)
+    return _placed(np.minimum.accumulate(np.minimum(values[order] * len(values) / ranks, 1.0)), order)
+
+
+def _exchanged_differences(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling) -> Floats:
+    """Differences after exchanging, post by post, the outputs of the two systems, shape ``(R,)``.
+
+    Where the systems have not as many seeds, what is exchanged is the seeds that both have, in order, and those that
+    one has beyond are paired again from the start: every seed takes part.
+    """
+    pairs = [(first[index % len(first)], second[index % len(second)]) for index in range(max(len(first), len(second)))]
+    total = np.zeros(draws.rounds)
+    for one, other in pairs:
+        ours, theirs = _of_posts(one, draws), _of_posts(other, draws)
+        moved = draws.exchanged(theirs - ours)
+        total += _f1(ours.sum(axis=0) + moved) - _f1(theirs.sum(axis=0) - moved)
+    return total / len(pairs)
+
+
+def _replicates(system: Sequence[Counts], draws: Resampling, stream: int) -> Floats:
+    """Mean F1 over seeds under each draw of posts and seeds, shape ``(R,)``."""
+    scores = np.stack([_f1(draws.resampled(_of_posts(counts, draws))) for counts in system], axis=1)
+    replicates: Floats = np.take_along_axis(scores, draws.seeds(len(system), stream), axis=1).mean(axis=1)
+    return replicates
+
+
+def _of_posts(counts: Counts, draws: Resampling) -> Floats:
+    values = counts.of_posts().astype(np.float64)
+    if len(values) != draws.posts:
+        raise DataError(f"expected counts of {draws.posts} posts, got {len(values)}; compare systems on the same posts")
+    return values
+
+
+def _f1(sums: Floats) -> Floats:
+    """F1 of right, found and wanted in the last axis."""
+    matched, predicted, gold = np.moveaxis(sums, -1, 0)
+    scores: Floats = 2 * matched / np.maximum(predicted + gold, 1)
+    return scores
+
+
+def _mean_f1(system: Sequence[Counts]) -> float:
+    return float(np.mean([counts.score().f1 for counts in system]))
+
+
+def _percentiles(values: Floats, level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _placed(values: Floats, order: NDArray[np.int64]) -> list[float]:
+    result = np.empty_like(values)
+    result[order] = values
+    return [round(value, 12) for value in result.tolist()]
