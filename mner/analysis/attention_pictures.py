@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 COLUMNS = 5
 PANEL = 2.6  # inches
+TALLEST = 1.3 * PANEL
+BAR = 3.0  # inches
 HEAT = "plasma"
 NAMED = 3
 """Boxes that are named in a panel, heaviest first."""
+LONGEST_LABEL = 26
+"""Letters; a link would run into its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,13 @@ def draw_attention(
     count = len(attended) + 1
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
-    height = PANEL * picture.shape[0] / picture.shape[1]
+    height = min(PANEL * picture.shape[0] / picture.shape[1], TALLEST)
     lines = textwrap.wrap(title, width=round(columns * PANEL * 11))
     top = 0.18 * len(lines) + 0.05
     below = 0.55 if any(look.gates for look in attended) else 0.35
     size = (columns * PANEL + 0.9, rows * (height + below) + top)
     figure: Figure = figure_class(figsize=size, dpi=110)
-    figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top")
+    figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
     grids = figure.add_gridspec(
         rows, columns, left=0.02, right=1 - 0.9 / size[0], top=1 - (top + below) / size[1], bottom=0.06 / size[1],
         wspace=0.06, hspace=below / height,
@@ -98,7 +102,7 @@ def draw_attention(
         if look.regions is not None:
             _look(axis, picture, look.regions, places, grid, names, heaviest)
     if grid:
-        bar = figure.add_axes((1 - 0.72 / size[0], 0.08, 0.14 / size[0], 0.6))
+        bar = figure.add_axes((1 - 0.72 / size[0], 0.08, 0.14 / size[0], min(0.6, BAR / size[1])))
         scale = _scale(heaviest)
         figure.colorbar(scale, cax=bar, label=f"weight (even: {1 / (grid[0] * grid[1]):.3f})")
         bar.tick_params(labelsize=7)
@@ -134,6 +138,7 @@ def _look(
         axis.set_ylim(height, 0)
         return
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     order = np.argsort(weights)[::-1]
     for rank, region in reversed(list(enumerate(order))):
@@ -143,14 +148,16 @@ def _look(
             continue
         colour = "#ffd000" if rank == 0 else "white"
         box = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour)
-        box.set(linewidth=0.5 + 3 * share, alpha=0.3 + 0.7 * share)
+        line = 0.5 + 3 * share
+        box.set(linewidth=line, alpha=0.3 + 0.7 * share)
+        box.set_path_effects([withStroke(linewidth=line + 1.2, foreground="black")])  # seen on light pictures, too
         axis.add_patch(box)
         if rank < NAMED:
             name = f"{names[region]} " if names else ""
             axis.annotate(
                 f"{name}{weights[region]:.2f}", (x1, y1), xytext=(2, -2), textcoords="offset points", va="top",
                 fontsize=6, color="black", bbox={"facecolor": colour, "alpha": 0.8, "pad": 0.8, "edgecolor": "none"},
-                annotation_clip=True,
+                annotation_clip=True, parse_math=False,
             )  # fmt: skip
 
 
@@ -162,12 +169,12 @@ def _draw_gates(figure_class: Any, picture: Array, looks: Sequence[Look], title:
     lines = textwrap.wrap(title, width=80)
     size = (4.2 + 0.9 * len(names) + 1.6, height + 0.22 * len(lines))
     figure: Figure = figure_class(figsize=size, dpi=110)
-    figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top")
+    figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
     top = 1 - (0.55 + 0.22 * len(lines)) / size[1]
     _show(figure.add_axes((0.01, 0.03, 3.8 / size[0], top - 0.03)), picture, "the picture")
     table = figure.add_axes((5.4 / size[0], 0.03, 0.9 * len(names) / size[0], top - 0.03))
     table.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-    table.set_yticks(range(len(looks)), [look.label for look in looks], fontsize=8)
+    table.set_yticks(range(len(looks)), [_label(look) for look in looks], fontsize=8, parse_math=False)
     table.set_xticks(range(len(names)), names, fontsize=8)
     table.xaxis.tick_top()
     table.tick_params(length=0)
@@ -180,14 +187,17 @@ def _draw_gates(figure_class: Any, picture: Array, looks: Sequence[Look], title:
 
 def _show(axis: Axes, picture: Array, heading: str) -> None:
     axis.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0))
-    axis.set_title(heading, fontsize=8)
+    axis.set_title(heading, fontsize=8, parse_math=False)
     axis.set_axis_off()
 
 
 def _heading(look: Look) -> str:
     gates = ", ".join(f"{name} {value:.2f}" for name, value in look.gates.items())
-    label = textwrap.shorten(look.label, 38, placeholder="…") if len(look.label) > 38 else look.label
-    return f"{label}\n{gates}" if gates else label
+    return f"{_label(look)}\n{gates}" if gates else _label(look)
+
+
+def _label(look: Look) -> str:
+    return look.label if len(look.label) <= LONGEST_LABEL else f"{look.label[: LONGEST_LABEL - 1]}…"
 
 
 def _scale(heaviest: float) -> Any:

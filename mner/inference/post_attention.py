@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from mner.analysis.attention_pictures import Look, draw_attention
 from mner.batch import ImageFeatures
@@ -19,6 +20,8 @@ from mner.posts import Entity, Post
 from mner.vision.region_places import grid_shape, region_places
 
 ATTENDING = "VisualAttention, CoAttention, MultidimensionalAttention, UMT and TransformerAttention"
+DRAWN = 600
+"""Longer side of a drawn picture, in dots."""
 
 
 @dataclass
@@ -66,9 +69,12 @@ class PostAttention:
 
     def draw(self, of: str) -> Any:
         """The figure."""
-        return draw_attention(
-            self.picture.astype(np.float64) / 255, self.looks(of), self.places, self.grid, self.names, self._title()
-        )
+        small = Image.fromarray(self.picture)
+        small.thumbnail((DRAWN, DRAWN))  # a panel is some hundred dots wide, and there are as many as words
+        picture = np.asarray(small, dtype=np.float64) / 255
+        scale = np.tile(np.array(small.size) / self.picture.shape[1::-1], 2)
+        places = None if self.places is None else self.places * scale
+        return draw_attention(picture, self.looks(of), places, self.grid, self.names, self._title())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: everything that is drawn, and gates that are no single number a word."""

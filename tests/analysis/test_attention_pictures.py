@@ -45,6 +45,24 @@ def test_gates_alone_are_a_table():
     assert [label.get_text() for label in table.get_yticklabels()] == ["Nike", "in"]
 
 
+def test_any_word_can_be_drawn(tmp_path):
+    words = ["$^$ a_{", "$AAPL_{$", "http://example.org/" + "long" * 20]
+    names = ["$^{$"] * 4
+    looks = [Look(word, np.full(4, 0.25), {"visual": 0.5}) for word in words]
+    gates = [Look(word, gates={"visual": 0.5}) for word in words]
+    for figure in (draw_attention(PICTURE, looks, CELLS, names=names, title=words[0]), draw_attention(PICTURE, gates)):
+        figure.savefig(tmp_path / "figure.png")
+    figure = draw_attention(PICTURE, looks, CELLS, grid=(2, 2))
+    assert titles(figure)[1].startswith("$^$ a_{")
+    assert titles(figure)[3].startswith("http://example.org/long")
+    assert "…" in titles(figure)[3]
+
+
+def test_a_tall_picture_makes_no_endless_figure():
+    figure = draw_attention(np.zeros((2000, 100, 3)), [Look("Nike", np.full(4, 0.25))], CELLS, grid=(2, 2))
+    assert figure.get_size_inches()[1] < 5
+
+
 def test_nothing_is_not_drawn():
     with pytest.raises(ConfigurationError, match="nothing to draw"):
         draw_attention(PICTURE, [Look("Nike")])
