@@ -1,0 +1,152 @@
+"""Significance, against enumeration of every exchange, a known null, known intervals and published corrections."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from mner.analysis.counts import Counts
+from mner.analysis.significance import Resampling, benjamini_hochberg, compare, f1_interval, holm
+from mner.errors import ConfigurationError, DataError
+
+
+def counts(rows):
+    """Counts of one type from ``(right, found, wanted)`` a post."""
+    matched, predicted, gold = np.array(rows, dtype=np.int64).T[:, :, None]
+    return Counts(("PER",), matched, predicted, gold)
+
+
+def simulated(random, posts, seeds, quality=0.7, spread=0.0):
+    """Seeds of one method: each finds each of two entities a post with its own probability, and invents a few."""
+    systems = []
+    for _ in range(seeds):
+        chance = np.clip(quality + spread * random.standard_normal(), 0.05, 0.95)
+        matched = random.binomial(2, chance, posts)
+        found = matched + random.binomial(1, 0.3, posts)
+        systems.append(counts(np.stack([matched, found, np.full(posts, 2)], axis=1)))
+    return systems
+
+
+def f1(rows):
+    matched, predicted, gold = np.sum(rows, axis=0)
+    return 2 * matched / (predicted + gold)
+
+
+FIRST = [[(1, 1, 1), (2, 2, 2), (1, 2, 1), (1, 1, 2), (1, 1, 1)], [(1, 1, 1), (2, 3, 2), (1, 1, 1), (2, 2, 2), (0, 0, 1)]]  # fmt: skip
+SECOND = [[(0, 1, 1), (1, 1, 2), (0, 1, 1), (1, 2, 2), (1, 2, 1)], [(1, 2, 1), (1, 2, 2), (0, 0, 1), (1, 1, 2), (0, 1, 1)]]  # fmt: skip
+
+
+def exact_p(first, second):
+    """Share of the ``2 ** N`` exchanges, of all seeds of a post at once, that give as large a difference."""
+
+    def difference(swaps):
+        ours = [f1([b if s else a for a, b, s in zip(one, two, swaps, strict=True)]) for one, two in zip(first, second, strict=True)]  # fmt: skip
+        theirs = [f1([a if s else b for a, b, s in zip(one, two, swaps, strict=True)]) for one, two in zip(first, second, strict=True)]  # fmt: skip
+        return np.mean(ours) - np.mean(theirs)
+
+    posts = len(first[0])
+    observed = abs(difference([0] * posts))
+    return np.mean([abs(difference(swaps)) >= observed - 1e-12 for swaps in product((0, 1), repeat=posts)])
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_p_is_that_of_every_exchange(seeds):
+    first, second = FIRST[:seeds], SECOND[:seeds]
+    result = compare([*map(counts, first)], [*map(counts, second)], Resampling(5, rounds=20_000))
+    assert result.p_value == pytest.approx(exact_p(first, second), abs=0.01)
+    expected = np.mean([f1(rows) for rows in first]) - np.mean([f1(rows) for rows in second])
+    assert result.difference == pytest.approx(expected)
+
+
+def test_the_smallest_p_by_hand():
+    """Right everywhere against nowhere: of 2 ** 3 exchanges only none and all are as extreme, p = 2 / 8."""
+    right, wrong = counts([(1, 1, 1)] * 3), counts([(0, 1, 1)] * 3)
+    result = compare([right], [wrong], Resampling(3, rounds=20_000))
+    assert result.difference == 1
+    assert result.p_value == pytest.approx(0.25, abs=0.01)
+
+
+def test_equal_systems_do_not_differ():
+    system = [counts(rows) for rows in FIRST]
+    result = compare(system, system, Resampling(5, rounds=500))
+    assert (result.difference, result.p_value) == (0, 1)
+    assert result.low <= 0 <= result.high
+    assert not result.significant(result.p_value)
+
+
+def test_never_0_and_the_same_again():
+    right, wrong = counts([(1, 1, 1)] * 60), counts([(0, 1, 1)] * 60)
+    one, other = (compare([right], [wrong], Resampling(60, rounds=99, seed=3)) for _ in range(2))
+    assert one == other
+    assert one.p_value == pytest.approx(1 / 100)
+
+
+def test_five_percent_of_false_alarms_where_nothing_differs():
+    random = np.random.default_rng(0)
+    draws = Resampling(120, rounds=399)
+    p_values = [compare(simulated(random, 120, 2), simulated(random, 120, 2), draws).p_value for _ in range(600)]
+    alarms = np.mean(np.array(p_values) <= 0.05)
+    assert abs(alarms - 0.05) < 3.3 * np.sqrt(0.05 * 0.95 / 600)
+    assert abs(np.mean(np.array(p_values) <= 0.5) - 0.5) < 3.3 * np.sqrt(0.25 / 600)
+
+
+def test_a_real_difference_is_found():
+    random = np.random.default_rng(0)
+    draws = Resampling(200, rounds=399)
+    results = [compare(simulated(random, 200, 3, 0.75), simulated(random, 200, 3, 0.65), draws) for _ in range(50)]
+    assert np.mean([result.significant(result.p_value) for result in results]) > 0.9
+
+
+def test_the_interval_covers_posts_and_seeds():
+    """Of 95 % intervals some 95 % hold the true value; those over posts alone would not, where seeds vary."""
+    random = np.random.default_rng(0)
+    draws = Resampling(150, rounds=300)
+
+    def covers(seeds, spread):
+        hits = []
+        for _ in range(200):
+            result = compare(simulated(random, 150, seeds, spread=spread), simulated(random, 150, seeds, spread=spread), draws)  # fmt: skip
+            hits.append(result.low <= 0 <= result.high)
+        return np.mean(hits)
+
+    assert covers(1, 0.0) == pytest.approx(0.95, abs=0.05)
+    assert covers(8, 0.04) > 0.88
+    assert covers(1, 0.04) < 0.85  # one seed tells nothing of how seeds vary
+
+
+def test_the_interval_of_one_score():
+    rows = [(1, 1, 1)] * 50 + [(0, 1, 1)] * 50
+    interval = f1_interval([counts(rows)], Resampling(100, rounds=4000))
+    assert (interval.mean, interval.deviation, interval.seeds) == (0.5, 0.0, 1)
+    # F1 is the share of posts that are right: a binomial share with deviation 0.05.
+    assert (interval.low, interval.high) == pytest.approx((0.5 - 1.96 * 0.05, 0.5 + 1.96 * 0.05), abs=0.012)
+
+
+def test_other_numbers_of_posts_are_refused():
+    with pytest.raises(DataError, match="expected counts of 4 posts, got 5"):
+        compare([counts(FIRST[0])], [counts(SECOND[0])], Resampling(4, rounds=10))
+    with pytest.raises(ConfigurationError, match="at least one post and one round"):
+        Resampling(0)
+
+
+def test_corrections_against_values_by_hand():
+    p_values = [0.01, 0.04, 0.03, 0.005]
+    assert holm(p_values) == [0.03, 0.06, 0.06, 0.02]
+    assert benjamini_hochberg(p_values) == [0.02, 0.04, 0.04, 0.02]
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == benjamini_hochberg([]) == []
+
+
+def test_corrections_against_their_definitions():
+    """Holm and Hochberg by the stepwise rules that define them, over a grid of levels."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        p_values = random.random(7) ** 3
+        ranked = np.sort(p_values)
+        corrected, shared = np.array(holm(p_values)), np.array(benjamini_hochberg(p_values))
+        for level in (0.01, 0.05, 0.2, 0.5):
+            fails = [i for i in range(7) if ranked[i] > level / (7 - i)]
+            rejected = fails[0] if fails else 7
+            assert (corrected <= level).sum() == rejected
+            passes = [i + 1 for i in range(7) if ranked[i] <= level * (i + 1) / 7]
+            assert (shared <= level).sum() == (passes[-1] if passes else 0)
