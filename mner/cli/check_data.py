@@ -23,7 +23,9 @@ def parser() -> OptionParser:
     )
     options.add_argument("-c", "--config", action="config", help="a config with a data section")
     options.add_subclass_arguments(PostDataModule, "data", required=True)
-    accept_unused(options, "seed_everything", "model", "trainer", "checkpoint", "early_stopping")
+    accept_unused(
+        options, "seed_everything", "model", "trainer", "checkpoint", "early_stopping", "controls", "pretraining"
+    )
     options.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return options
 

@@ -114,8 +114,10 @@ class TrainingCommandLine(LightningCLI):
             "--run_folder",
             type=str | None,
             default=None,
-            help="Where checkpoints, logs, the config and the results go (default: that of the checkpoint, or else "
-            "runs/0, runs/1, ...).",
+            help="Where checkpoints, logs, the config and the results go (default: runs/0, runs/1, ..., or where the "
+            "training lies that is gone on with)."
+            if self.command == "fit"
+            else f"Where the results go (default: the folder {self.command} beside the checkpoint).",
         )
         if self.command != "predict":
             parser.add_argument(
@@ -158,7 +160,9 @@ class TrainingCommandLine(LightningCLI):
                 }
             )
         else:
-            accept_unused(parser, "model", "checkpoint", "early_stopping")
+            accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining")
+        if self.command == "predict":
+            accept_unused(parser, "controls")
 
     def _parse_ckpt_path(self) -> None:
         """Leave the model's options as they were given: Lightning would let the checkpoint's override them."""
@@ -170,7 +174,9 @@ class TrainingCommandLine(LightningCLI):
             ConfigurationError: If a new training would overwrite another one.
         """
         config = self.config[self.command]
-        self.folder = Path(os.environ.get(RUN_FOLDER_VARIABLE) or config.run_folder or _new_folder(config.ckpt_path))
+        self.folder = Path(
+            os.environ.get(RUN_FOLDER_VARIABLE) or config.run_folder or self._new_folder(config.ckpt_path)
+        )
         # Processes that Lightning starts for further devices run this again and must find the same folder.
         os.environ[RUN_FOLDER_VARIABLE] = str(self.folder)
         if self.command != "fit":
@@ -196,6 +202,13 @@ class TrainingCommandLine(LightningCLI):
         if config.pretraining and not config.trainer.fast_dev_run:  # which would leave no encoder
             encoder = pretrained_encoder(config.pretraining, config, self.folder / "pretraining")
             config.model.init_args.text_encoder.init_args.name = str(encoder)
+
+    def _new_folder(self, checkpoint: str | None) -> Path:
+        """The folder of the training that is gone on with, a folder beside the checkpoint scored, or a new one."""
+        if checkpoint:
+            return Path(checkpoint).parent / ("" if self.command == "fit" else self.command)
+        taken = [int(path.name) for path in Path("runs").glob("*") if path.name.isdigit()]
+        return Path("runs") / str(max(taken, default=-1) + 1)
 
     def instantiate_classes(self) -> None:
         """Build everything; for a scoring command take the model from its checkpoint."""
@@ -325,7 +338,7 @@ class TrainingConfig(SaveConfigCallback):
 
     def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
         config = config.clone()
-        for name in ("ckpt_path", "run_folder", "weights_only", "pretraining"):
+        for name in ("ckpt_path", "run_folder", "weights_only", "pretraining", "controls"):
             config.pop(name, None)
         super().__init__(parser, config, **kwargs)
 
@@ -338,14 +351,6 @@ def say(message: str) -> None:
 
 def _is_of_use(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(SILENCED_MESSAGES)
-
-
-def _new_folder(checkpoint: str | None) -> Path:
-    """The folder of the checkpoint that is gone on with or scored, or else the next of runs/0, runs/1, ..."""
-    if checkpoint:
-        return Path(checkpoint).parent
-    taken = [int(path.name) for path in Path("runs").glob("*") if path.name.isdigit()]
-    return Path("runs") / str(max(taken, default=-1) + 1)
 
 
 @rank_zero_only

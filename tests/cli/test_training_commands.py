@@ -94,8 +94,10 @@ def test_the_saved_config_repeats_the_training(fit, working_directory):
 def test_test_needs_a_checkpoint_and_data_alone(trained_run, data, tmp_path, capsys):
     checkpoint = trained_run / "best.ckpt"
     assert main(["test", "--ckpt_path", str(checkpoint), *data, "--run_folder", "results"]) == 0
-    for name in ("metrics.json", "predictions.jsonl"):
-        assert Path("results", name).read_bytes() == (trained_run / name).read_bytes()
+    assert Path("results/predictions.jsonl").read_bytes() == (trained_run / "predictions.jsonl").read_bytes()
+    metrics, of_fit = (json.loads((folder / "metrics.json").read_text()) for folder in (Path("results"), trained_run))
+    assert of_fit.pop("train_posts") == 20
+    assert metrics == of_fit
     printed = capsys.readouterr().out
     assert f"model: TextOnly from {checkpoint}, labels O, B-PER" in printed
     assert printed.count("overall (micro)") == 1
@@ -120,7 +122,9 @@ def test_results_go_beside_the_checkpoint(trained_run, data, tmp_path):
     Path("moved").mkdir()
     Path("moved/best.ckpt").write_bytes((trained_run / "best.ckpt").read_bytes())
     assert main(["validate", "--ckpt_path", "moved/best.ckpt", *data]) == 0
-    assert json.loads(Path("moved/metrics.json").read_text())["split"] == "valid"
+    assert main(["test", "--ckpt_path", "moved/best.ckpt", *data]) == 0
+    assert json.loads(Path("moved/validate/metrics.json").read_text())["split"] == "valid"
+    assert json.loads(Path("moved/test/metrics.json").read_text())["split"] == "test"
 
 
 USERS_CLASS = '''
