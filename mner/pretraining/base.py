@@ -78,6 +78,7 @@ class PretrainingModule(TrainingModule, ABC):
     ) -> None:
         super().__init__(text_encoder, image_encoder, **training)
         self.masking = WordPieceMasking(text_encoder, mask_rate, whole_words, validation_seed)
+        self.names = list(names)
         self.extra_posts = [str(path) for path in extra_posts]
         self.head = LanguageModelHead(text_encoder)
         self.head_is_pretrained = text_encoder.source is not None and self.head.load(text_encoder.source)
@@ -173,7 +174,8 @@ class PretrainingModule(TrainingModule, ABC):
         Raises:
             DataError: If the folder exists.
         """
-        return export_encoder(self.text_encoder, self.head, folder)
+        trained = "masked_language" in self.names
+        return export_encoder(self.text_encoder, self.head if trained else None, folder)
 
 
 def read_extra_posts(paths: Sequence[str], contexts: Sequence[str]) -> list[Post]:

@@ -12,14 +12,14 @@ from mner.text.huggingface import build_tokenizer, quiet_loading
 from mner.text.piece_encoder import PieceEncoder
 
 
-def export_encoder(text_encoder: PieceEncoder, head: LanguageModelHead, folder: str | Path) -> Path:
+def export_encoder(text_encoder: PieceEncoder, head: LanguageModelHead | None, folder: str | Path) -> Path:
     """Write configuration, tokenizer and weights; the head with them, where the architecture has a place for it.
 
     The folder is there as a whole or not at all.
 
     Args:
         text_encoder: The encoder.
-        head: Its language-model head.
+        head: Its language-model head, or ``None`` to write the encoder alone.
         folder: Where to; ``name`` of a ``HuggingFaceText`` or ``VisualBertText`` afterwards.
 
     Returns:
@@ -39,11 +39,11 @@ def export_encoder(text_encoder: PieceEncoder, head: LanguageModelHead, folder: 
     return unfinished.rename(folder)
 
 
-def _whole(text_encoder: PieceEncoder, head: LanguageModelHead) -> Any:
+def _whole(text_encoder: PieceEncoder, head: LanguageModelHead | None) -> Any:
     """The language model of encoder and head; the encoder alone where the architecture has no head of this form."""
     encoder = text_encoder.model
     cls = language_model_class(encoder.config)
-    if cls is None:
+    if cls is None or head is None:
         return encoder
     build = getattr(cls, "from_config", cls)
     model = build(encoder.config)

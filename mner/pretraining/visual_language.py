@@ -104,7 +104,6 @@ class VisualLanguageModel(PretrainingModule):
         text_encoder.accept_regions(self.image_width)
         self.head.requires_grad_(masked_language)
         self.caption = caption
-        self.names = names
         width = text_encoder.hidden_size
         self.match = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)) if sentence_image else None
 

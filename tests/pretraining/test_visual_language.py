@@ -178,6 +178,8 @@ def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_f
     )
     folder = str(tmp_path / "encoder")
     assert VisualLanguageModel(VisualBertText(folder), model.image_encoder).head_is_pretrained
+    without = make_visual(masked_language=False).export(tmp_path / "without_head")
+    assert not VisualLanguageModel(VisualBertText(str(without)), model.image_encoder).head_is_pretrained
 
 
 @pytest.mark.slow
