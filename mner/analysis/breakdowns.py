@@ -70,14 +70,17 @@ class TrainedMentions:
         """Refuse a training file of other labels.
 
         Raises:
-            LabelError: If the posts scored have entity types that no training post has, or the other way round.
+            LabelError: If there are entity types, wanted or found, that no training post has.
         """
         trained = {type_ for types in self.types_of.values() for type_ in types}
-        wanted = {type_ for prediction in predictions for type_, _, _ in gold_spans(prediction)}
-        if not wanted <= trained or (wanted and trained.isdisjoint(wanted)):
+        scored = set()
+        for prediction in predictions:
+            scored.update(type_ for type_, _, _ in gold_spans(prediction))
+            scored.update(entity.type for entity in prediction.entities)
+        if not scored <= trained:
             raise LabelError(
                 f"the training file has entities of {', '.join(sorted(trained)) or 'no type'}, the posts scored have "
-                f"{', '.join(sorted(wanted))}; give the training file of the same data set"
+                f"{', '.join(sorted(scored))}; give the training file of the same data set"
             )
 
 

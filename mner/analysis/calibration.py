@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mner.analysis.counts import gold_spans
-from mner.errors import DataError
+from mner.errors import ConfigurationError, DataError
 from mner.labels import check_choice
 from mner.predictions import Prediction
 
@@ -69,9 +69,11 @@ def calibrate(predictions: Iterable[Prediction], bins: int = 10, binning: Binnin
 
     Raises:
         DataError: If no entity was found, or one has no confidence.
-        ConfigurationError: If the binning is neither.
+        ConfigurationError: If the binning is neither, or there are no bins.
     """
     check_choice("binning", binning, get_args(Binning))
+    if bins < 1:
+        raise ConfigurationError(f"expected at least one bin, got {bins}")
     pairs = []
     for prediction in predictions:
         true = gold_spans(prediction)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +145,10 @@ def compare(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling
     Raises:
         DataError: If the posts are not as many as the draws'; check them with
             :func:`mner.analysis.alignment.check_aligned`.
+        ConfigurationError: If a system has no seeds.
     """
+    if not first or not second:
+        raise ConfigurationError(f"expected at least one seed a system, got {len(first)} and {len(second)}")
     difference = _mean_f1(first) - _mean_f1(second)
     replicates = _replicates(first, draws, 0) - _replicates(second, draws, 1)
     low, high = _percentiles(replicates, level)
@@ -181,10 +185,11 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 def _exchanged_differences(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling) -> Floats:
     """Differences after exchanging, post by post, the outputs of the two systems, shape ``(R,)``.
 
-    Where the systems have not as many seeds, what is exchanged is the seeds that both have, in order, and those that
-    one has beyond are paired again from the start: every seed takes part.
+    Where the systems have not as many seeds, both go round until they end together: every seed takes part as often as
+    the others of its system, so that no exchange gives the difference that was observed.
     """
-    pairs = [(first[index % len(first)], second[index % len(second)]) for index in range(max(len(first), len(second)))]
+    count = lcm(len(first), len(second))
+    pairs = [(first[index % len(first)], second[index % len(second)]) for index in range(count)]
     total = np.zeros(draws.rounds)
     for one, other in pairs:
         ours, theirs = _of_posts(one, draws), _of_posts(other, draws)

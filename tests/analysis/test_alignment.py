@@ -9,7 +9,8 @@ from mner.predictions import Prediction
 
 
 def predictions(*posts):
-    return [Prediction(Post(id, tuple(words.split()), None if tags is None else tuple(tags.split())), ()) for id, words, tags in posts]  # fmt: skip
+    made = [Post(id, tuple(words.split()), tags and tuple(tags.split())) for id, words, tags in posts]
+    return [Prediction(post, ()) for post in made]
 
 
 ONE, TWO, THREE = ("1", "in Oslo", "O B-LOC"), ("2", "Ann", "B-PER"), ("3", "rain", "O")
@@ -38,5 +39,5 @@ def test_the_first_difference_is_named(other, message):
 
 
 def test_each_is_compared_with_the_first():
-    with pytest.raises(AlignmentError, match="^c does not fit a"):
+    with pytest.raises(AlignmentError, match=r"^c does not fit a"):
         check_aligned({"a": predictions(ONE), "b": predictions(ONE), "c": predictions(TWO)})

@@ -32,26 +32,40 @@ def f1(rows):
     return 2 * matched / (predicted + gold)
 
 
-FIRST = [[(1, 1, 1), (2, 2, 2), (1, 2, 1), (1, 1, 2), (1, 1, 1)], [(1, 1, 1), (2, 3, 2), (1, 1, 1), (2, 2, 2), (0, 0, 1)]]  # fmt: skip
-SECOND = [[(0, 1, 1), (1, 1, 2), (0, 1, 1), (1, 2, 2), (1, 2, 1)], [(1, 2, 1), (1, 2, 2), (0, 0, 1), (1, 1, 2), (0, 1, 1)]]  # fmt: skip
+FIRST = [
+    [(1, 1, 1), (2, 2, 2), (1, 2, 1), (1, 1, 2), (1, 1, 1)],
+    [(1, 1, 1), (2, 3, 2), (1, 1, 1), (2, 2, 2), (0, 0, 1)],
+    [(1, 2, 1), (1, 1, 2), (1, 1, 1), (2, 2, 2), (1, 1, 1)],
+]
+SECOND = [
+    [(0, 1, 1), (1, 1, 2), (0, 1, 1), (1, 2, 2), (1, 2, 1)],
+    [(1, 2, 1), (1, 2, 2), (0, 0, 1), (1, 1, 2), (0, 1, 1)],
+]
 
 
 def exact_p(first, second):
-    """Share of the ``2 ** N`` exchanges, of all seeds of a post at once, that give as large a difference."""
+    """Share of the ``2 ** N`` exchanges, of all seeds of a post at once, that give as large a difference.
+
+    Seeds are paired in order, going round where one system has fewer, so that each weighs as much as the others.
+    """
+    posts = range(len(first[0]))
 
     def difference(swaps):
-        ours = [f1([b if s else a for a, b, s in zip(one, two, swaps, strict=True)]) for one, two in zip(first, second, strict=True)]  # fmt: skip
-        theirs = [f1([a if s else b for a, b, s in zip(one, two, swaps, strict=True)]) for one, two in zip(first, second, strict=True)]  # fmt: skip
-        return np.mean(ours) - np.mean(theirs)
+        parts = []
+        for index in range(len(first) * len(second)):
+            one, two = first[index % len(first)], second[index % len(second)]
+            ours = [two[post] if swaps[post] else one[post] for post in posts]
+            theirs = [one[post] if swaps[post] else two[post] for post in posts]
+            parts.append(f1(ours) - f1(theirs))
+        return np.mean(parts)
 
-    posts = len(first[0])
-    observed = abs(difference([0] * posts))
-    return np.mean([abs(difference(swaps)) >= observed - 1e-12 for swaps in product((0, 1), repeat=posts)])
+    observed = abs(difference([0] * len(posts)))
+    return np.mean([abs(difference(swaps)) >= observed - 1e-12 for swaps in product((0, 1), repeat=len(posts))])
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_p_is_that_of_every_exchange(seeds):
-    first, second = FIRST[:seeds], SECOND[:seeds]
+@pytest.mark.parametrize(("seeds", "others"), [(1, 1), (2, 2), (1, 2), (3, 2)])
+def test_p_is_that_of_every_exchange(seeds, others):
+    first, second = FIRST[:seeds], SECOND[:others]
     result = compare([*map(counts, first)], [*map(counts, second)], Resampling(5, rounds=20_000))
     assert result.p_value == pytest.approx(exact_p(first, second), abs=0.01)
     expected = np.mean([f1(rows) for rows in first]) - np.mean([f1(rows) for rows in second])
@@ -105,7 +119,8 @@ def test_the_interval_covers_posts_and_seeds():
     def covers(seeds, spread):
         hits = []
         for _ in range(200):
-            result = compare(simulated(random, 150, seeds, spread=spread), simulated(random, 150, seeds, spread=spread), draws)  # fmt: skip
+            one, other = (simulated(random, 150, seeds, spread=spread) for _ in range(2))
+            result = compare(one, other, draws)
             hits.append(result.low <= 0 <= result.high)
         return np.mean(hits)
 
@@ -122,11 +137,19 @@ def test_the_interval_of_one_score():
     assert (interval.low, interval.high) == pytest.approx((0.5 - 1.96 * 0.05, 0.5 + 1.96 * 0.05), abs=0.012)
 
 
+def test_uneven_seeds_weigh_the_same():
+    """No exchange gives the difference observed: of one post, one exchange is as extreme as the other."""
+    first, second = ([counts(rows[:1]) for rows in system] for system in (FIRST, SECOND))
+    assert compare(first, second, Resampling(1, rounds=200)).p_value == 1
+
+
 def test_other_numbers_of_posts_are_refused():
     with pytest.raises(DataError, match="expected counts of 4 posts, got 5"):
         compare([counts(FIRST[0])], [counts(SECOND[0])], Resampling(4, rounds=10))
     with pytest.raises(ConfigurationError, match="at least one post and one round"):
         Resampling(0)
+    with pytest.raises(ConfigurationError, match="at least one seed a system, got 0 and 1"):
+        compare([], [counts(FIRST[0])], Resampling(5, rounds=10))
 
 
 def test_corrections_against_values_by_hand():
