@@ -1,14 +1,22 @@
-"""A large picture is drawn small, with its regions where they were."""
+"""Every method that attends says what it looks at; a large picture is drawn small, its regions where they were."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+import mner.fusion
+from mner.components import to_config
+from mner.errors import ConfigurationError
 from mner.fusion import Attention
-from mner.inference.post_attention import PostAttention
+from mner.inference.post_attention import ATTENDING, PostAttention, attend
+from mner.labels import labels_for
 from mner.posts import Entity, Post
+from mner.testing import tiny_text_encoder
+from mner.text import VisualBertText
+from mner.vision import Grid
 
 WEIGHTS = torch.tensor([[[0.5, 0.5, 0.0, 0.0], [0.1, 0.2, 0.3, 0.4], [0.3, 0.0, 0.3, 0.4]]])
 PLACES = np.array([[x, y, x + 400, y + 400] for y in (0, 400) for x in (200, 600)], dtype=float)
@@ -46,3 +54,27 @@ def test_the_record_keeps_the_pixels_of_the_whole_picture(record):
     assert (plain["size"], plain["image"]) == ([1200, 800], "one.jpg")
     assert plain["places"][3] == [600, 400, 1000, 800]
     assert np.allclose(plain["regions"], WEIGHTS[0])
+
+
+@pytest.mark.parametrize("method", sorted(set(mner.fusion.__all__) - {"Attention", "FusionModule", "TextOnly"}))
+def test_the_methods_that_are_named_attend_and_no_others(tmp_path, method):
+    torch.manual_seed(0)
+    Image.effect_noise((90, 60), 80).convert("RGB").save(tmp_path / "one.png")
+    post = Post(words=("Kevin", "in", "Oslo"), id="1", image=tmp_path / "one.png")
+    text = tiny_text_encoder()
+    if method == "TransformerAttention":
+        text = VisualBertText("tiny", architecture=to_config(text)["init_args"]["architecture"])
+    image = Grid("test_resnet", weights=None, image_size=64)
+    model = getattr(mner.fusion, method)(labels=labels_for(("LOC",)), text_encoder=text, image_encoder=image).eval()
+    if method in ("Concatenation", "LateFusion"):
+        with pytest.raises(ConfigurationError, match="attends to no regions"):
+            attend(model, post)
+        return
+    record = attend(model, post)
+    looks = record.looks("words")
+    assert [look.label for look in looks] == ["Kevin", "in", "Oslo"]
+    assert (method in ATTENDING.replace(",", "").split()) == all(look.regions is not None for look in looks)
+    for look in looks:
+        assert look.regions is None or look.regions.sum() == pytest.approx(1, abs=1e-4)
+        assert look.regions is not None or look.gates
+    assert len(record.draw("words").axes) > 1
