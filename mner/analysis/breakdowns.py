@@ -73,7 +73,7 @@ class TrainedMentions:
             LabelError: If there are entity types, wanted or found, that no training post has.
         """
         trained = {type_ for types in self.types_of.values() for type_ in types}
-        scored = set()
+        scored: set[str] = set()
         for prediction in predictions:
             scored.update(type_ for type_, _, _ in gold_spans(prediction))
             scored.update(entity.type for entity in prediction.entities)

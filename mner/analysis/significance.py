@@ -190,17 +190,17 @@ def _exchanged_differences(first: Sequence[Counts], second: Sequence[Counts], dr
     """
     count = lcm(len(first), len(second))
     pairs = [(first[index % len(first)], second[index % len(second)]) for index in range(count)]
-    total = np.zeros(draws.rounds)
-    for one, other in pairs:
-        ours, theirs = _of_posts(one, draws), _of_posts(other, draws)
-        moved = draws.exchanged(theirs - ours)
-        total += _f1(ours.sum(axis=0) + moved) - _f1(theirs.sum(axis=0) - moved)
-    return total / len(pairs)
+    ours = np.stack([_of_posts(one, draws) for one, _ in pairs], axis=1)
+    theirs = np.stack([_of_posts(other, draws) for _, other in pairs], axis=1)
+    moved = draws.exchanged((theirs - ours).reshape(draws.posts, -1)).reshape(draws.rounds, count, 3)
+    differences: Floats = (_f1(ours.sum(axis=0) + moved) - _f1(theirs.sum(axis=0) - moved)).mean(axis=1)
+    return differences
 
 
 def _replicates(system: Sequence[Counts], draws: Resampling, stream: int) -> Floats:
     """Mean F1 over seeds under each draw of posts and seeds, shape ``(R,)``."""
-    scores = np.stack([_f1(draws.resampled(_of_posts(counts, draws))) for counts in system], axis=1)
+    values = np.concatenate([_of_posts(counts, draws) for counts in system], axis=1)  # one product for all seeds
+    scores = _f1(draws.resampled(values).reshape(draws.rounds, len(system), 3))
     replicates: Floats = np.take_along_axis(scores, draws.seeds(len(system), stream), axis=1).mean(axis=1)
     return replicates
 
