@@ -129,6 +129,23 @@ def test_the_interval_covers_posts_and_seeds():
     assert covers(1, 0.04) < 0.85  # one seed tells nothing of how seeds vary
 
 
+def test_lucky_seeds_are_no_difference():
+    """One method twice, its seeds of unequal quality: p alone is hasty, with the interval of three seeds it is not."""
+    random = np.random.default_rng(0)
+    draws = Resampling(150, rounds=300)
+
+    def alarms(seeds):
+        pairs = [[simulated(random, 150, seeds, spread=0.04) for _ in range(2)] for _ in range(200)]
+        results = [compare(one, other, draws) for one, other in pairs]
+        hasty = np.mean([result.p_value <= 0.05 for result in results])
+        return hasty, np.mean([result.significant(result.p_value) for result in results])
+
+    hasty, both = alarms(3)
+    assert hasty > 0.15
+    assert both < 0.1
+    assert alarms(1)[1] > 0.1  # one seed cannot tell
+
+
 def test_the_interval_of_one_score():
     rows = [(1, 1, 1)] * 50 + [(0, 1, 1)] * 50
     interval = f1_interval([counts(rows)], Resampling(100, rounds=4000))
