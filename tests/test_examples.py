@@ -18,10 +18,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPERIMENTS = sorted((EXAMPLES / "experiments").glob("*.yaml"))
 DATA = sorted((EXAMPLES / "data").glob("*.yaml"))
 OFFLINE = EXAMPLES / "offline.yaml"
-COMPLETE = sorted(
-    {*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("new_fusion/*.yaml"), EXAMPLES / "pretraining" / "twitter.yaml"}
-    - {OFFLINE}
-)
+GRIDS = sorted([*(EXAMPLES / "grids").glob("*.yaml"), EXAMPLES / "quickstart.yaml"])
+COMPLETE = sorted([*EXAMPLES.glob("new_fusion/*.yaml"), EXAMPLES / "pretraining" / "twitter.yaml"])
 
 
 class Parsed(Exception):  # noqa: N818
@@ -75,7 +73,7 @@ def test_experiments_on_data_sets_online_and_offline(pairs):
         assert ("caption" in config.data.init_args.contexts) == captions, (experiment, data)
 
 
-@pytest.mark.parametrize("file", sorted((EXAMPLES / "grids").glob("*.yaml")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", GRIDS, ids=lambda file: file.name)
 def test_the_cells_of_a_grid(file, monkeypatch):
     monkeypatch.chdir(EXAMPLES.parent)
     config = experiment_parser().parse_args(["--config", str(file)])

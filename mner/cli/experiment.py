@@ -17,6 +17,7 @@ from rich.live import Live
 from mner.cli.parsing import OptionParser
 from mner.errors import ExperimentError
 from mner.experiments import Grid, GridRunner
+from mner.experiments.kinds_table import kinds_tables
 from mner.experiments.progress_table import progress_table
 from mner.experiments.runner import Keep, Progress
 
@@ -73,6 +74,9 @@ def run(arguments: Sequence[str]) -> None:
         signal.signal(signal.SIGTERM, before)
     if not console.is_terminal:
         console.print(progress_table(progress))
+    for table in kinds_tables(progress):
+        console.print(table)
+    print(f"checkpoints, predictions and logs: {Path(config.folder) / 'cells'}")
     print(f"results: {Path(config.folder) / 'results.jsonl'}")
     failed = [cell for cell, state in progress.states.items() if state == "failed"]
     if failed:

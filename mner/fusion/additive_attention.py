@@ -16,9 +16,9 @@ class AdditiveAttention(nn.Module):
         a_{qk} = \mathrm{softmax}_k\; w^\top \tanh(W [q ; k] + b) = \mathrm{softmax}_k\; w^\top \tanh(W_q q + b + W_k k)
 
     As printed by Lu et al. (2018) and Zhang et al. (2018), it is :math:`w^\top \tanh([W_q q + b ; W_k k])`: the layer
-    inside the concatenation. Then the scores are a sum of a term of the query alone and one of the key alone, the first is
-    the same for all keys and cancels in the softmax, and every query looks at the same keys: the text would not guide
-    anything, against what both papers say it does. ``as_published`` builds that all the same.
+    inside the concatenation. Then the scores are a sum of a term of the query alone and one of the key alone, the first
+    is the same for all keys and cancels in the softmax, and every query looks at the same keys: the text would not
+    guide anything, against what both papers say it does. ``as_published`` builds that all the same.
 
     Args:
         query_size: Width of a query.
@@ -51,5 +51,6 @@ class AdditiveAttention(nn.Module):
             Weights, shape ``(B, Q, K)``; they sum to one over the real keys, or are zero where there is none.
         """
         query, key = self.query(queries).unsqueeze(2), self.key(keys).unsqueeze(1)
+        # (B, Q, K, A) is the largest tensor of a step: tanh is taken in place.
         joint = torch.cat(torch.broadcast_tensors(query, key), dim=-1) if self.as_published else query + key
-        return masked_softmax(self.score(joint.tanh()).squeeze(-1), mask.unsqueeze(1))
+        return masked_softmax(self.score(joint.tanh_()).squeeze(-1), mask.unsqueeze(1))

@@ -37,6 +37,8 @@ class CoAttention(FusionModule):
     * Textual attention masks padding, which public code forgets. The gated fusion is the weighted mean of the paper,
       where the authors' code adds; the filtration gate sees :math:`h_t`, which their code leaves out.
     * A post without image has :math:`\hat v_t = 0` and :math:`g_t = 0`.
+    * Three layers under a tanh and two gates stand between the image and the emissions. These layers start with weights
+      scaled for the tanh (Glorot and Bengio 2010); torch's own start is so small that some seeds never learn to look.
 
     Args:
         attention_size: Width of the layers that score attention.
@@ -59,6 +61,9 @@ class CoAttention(FusionModule):
         self.filtration_gate = nn.Linear(2 * width, 1)
         self.filtered = nn.Linear(width, width)
         self.output = nn.Linear(2 * width, width)
+        for layer in (self.project_image, self.visual, self.textual, self.filtered):
+            nn.init.xavier_uniform_(layer.weight, nn.init.calculate_gain("tanh"))
+            nn.init.zeros_(layer.bias)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Attend both ways, mix and filter.

@@ -1,4 +1,4 @@
-"""Cells run once; a failure or a kill costs one cell alone. A script stands in for ``mner``, writing what it is told."""
+"""Cells run once; a failure or a kill costs one cell alone. A script stands in for ``mner``, writing what is asked."""
 
 import json
 import os
