@@ -1,6 +1,6 @@
 """Does a fusion method look? Each is trained on the demo posts, then tested with its pictures taken away or exchanged.
 
-python benchmarks/demo_fusion.py --folder demo --seeds 3 --output docs/results/demo_fusion.md
+python benchmarks/demo_fusion.py --folder demo --seeds 3 --output table.md
 
 A run that is finished stays in the folder as JSON and is not repeated, so that several processes may share the methods
 and a last call with all of them prints the whole table.
