@@ -1,8 +1,8 @@
 """Time the analyses of 10 models with 5 seeds each on 3,257 posts, as many as Twitter-2015's test set has.
 
 Predictions are generated: gold entities in random posts, of which each model finds and spoils some. Timed are reading
-files, alignment, counts, breakdowns, kinds of errors, calibration, and the comparison of all 45 pairs of models with
-10,000 draws. It counts processor time on one thread, so that a busy machine tells the same. Run
+files, alignment, counts, breakdowns, kinds of errors, calibration, the comparison of all 45 pairs of models with
+10,000 draws, and a whole report with its figures, from the same files. It counts processor time on one thread, so that a busy machine tells the same. Run
 ``OMP_NUM_THREADS=1 python benchmarks/analysis.py``.
 """
 
@@ -23,6 +23,9 @@ from mner.analysis.breakdowns import TrainedMentions, by_image, by_length, by_me
 from mner.analysis.calibration import calibrate
 from mner.analysis.counts import count_entities
 from mner.analysis.error_kinds import error_kinds
+from mner.analysis.figures import make_figures
+from mner.analysis.report import make_report
+from mner.analysis.results import Result
 from mner.analysis.significance import Resampling, compare, f1_interval, holm
 from mner.labels import spans, tags_of
 from mner.posts import Entity, Post
@@ -83,6 +86,12 @@ def main() -> None:
                 write_predictions((find(post, quality, random) for post in posts), paths[model, seed])
         with timed("reading"):
             read = {cell: read_predictions(path) for cell, path in paths.items()}
+        start = time.process_time()
+        results = [Result(f"model_{model}", "data", seed, predictions=path) for (model, seed), path in paths.items()]
+        report = make_report(results, {"data": train}, rounds=options.rounds)
+        for figure in make_figures(report).values():
+            figure.savefig(Path(folder, "figure.png"))
+        whole = time.process_time() - start
     with timed("alignment"):
         check_aligned({str(cell): predictions for cell, predictions in read.items()})
     with timed("counts"):
@@ -113,6 +122,7 @@ def main() -> None:
         print(f"{name:16} {seconds:6.1f} s")
     significant = sum(each.significant(p) for each, p in zip(comparisons, corrected, strict=True))
     print(f"{'all':16} {sum(SPENT.values()):6.1f} s; {significant} of {len(comparisons)} differences are significant")
+    print(f"{'a whole report':16} {whole:6.1f} s")
 
 
 if __name__ == "__main__":

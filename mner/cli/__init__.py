@@ -17,6 +17,7 @@ COMMANDS = {
     "test": ("mner.cli.training", "score a checkpoint on the test split"),
     "predict": ("mner.cli.training", "find the entities of a data set's test posts, annotated or not"),
     "experiment": ("mner.cli.experiment", "run a grid of models, data sets, seeds and training fractions"),
+    "report": ("mner.cli.report", "compare models from their predictions: tables, figures, significance"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
     "attend": ("mner.cli.attend", "draw what the words of posts look at in their pictures"),
     "caption": ("mner.cli.caption", "describe every image of a folder: captions, object tags, letters"),

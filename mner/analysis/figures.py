@@ -1,0 +1,201 @@
+"""The figures of a report: differences, learning curves, sentence lengths, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mner.analysis.report import Report, Row
+
+# Okabe and Ito's colours, which the colour-blind tell apart, the palest left out.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+MARKERS = "osD^vP*X"
+
+
+def make_figures(report: Report) -> dict[str, Figure]:
+    """Draw what a report has the numbers for.
+
+    Args:
+        report: What :func:`mner.analysis.report.make_report` returned.
+
+    Returns:
+        Figures by name: ``differences``, and for each data set ``learning_curve_NAME``, ``lengths_NAME`` and
+        ``calibration_NAME``.
+
+    Raises:
+        ConfigurationError: If matplotlib is not installed.
+    """
+    figure_class = _figure_class()
+    models = list(dict.fromkeys(row["model"] for row in report["scores"]))
+    styles = {
+        model: {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+        for index, model in enumerate(models)
+    }
+    figures = {}
+    rows = _differences(report)
+    if rows:
+        figures["differences"] = _draw_differences(figure_class, rows)
+    for data in dict.fromkeys(row["data"] for row in report["scores"]):
+        scores = _of(report["scores"], data)
+        if len({row["fraction"] for row in scores}) > 1:
+            figures[f"learning_curve_{data}"] = _draw_learning_curve(
+                figure_class, data, scores, _of(report["comparisons"], data), styles
+            )
+        figures[f"lengths_{data}"] = _draw_lengths(figure_class, data, _of(report["lengths"], data), styles)
+        calibration = _of(report.get("calibration", []), data)
+        if calibration:
+            figures[f"calibration_{data}"] = _draw_calibration(figure_class, data, calibration, styles)
+    return figures
+
+
+def _differences(report: Report) -> list[tuple[str, Row]]:
+    rows = [
+        (f"{row['data']}: {row['model']} against {row['baseline']}", row)
+        for row in report["comparisons"]
+        if row["main"]
+    ]
+    return rows + [
+        (f"{row['data']}: {row['model']} against itself, {row['control'].replace('_', ' ')}", row)
+        for row in report["controls"]
+    ]
+
+
+def _draw_differences(figure_class: Any, rows: Sequence[tuple[str, Row]]) -> Figure:
+    figure: Figure = figure_class(figsize=(9, 0.8 + 0.34 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    for place, (_, row) in enumerate(reversed(rows)):
+        colour = COLOURS[0] if row["significant"] else "#7F7F7F"
+        low, middle, high = (100 * row[name] for name in ("low", "difference", "high"))
+        axis.plot([low, high], [place, place], color=colour, linewidth=2)
+        axis.plot(middle, place, "o", color=colour, markerfacecolor=colour if row["significant"] else "white")
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set_yticks(range(len(rows)), [label for label, _ in reversed(rows)], fontsize=8)
+    axis.set_xlabel("difference in F1, percentage points, with its interval (filled: significant)")
+    _plain(axis)
+    return figure
+
+
+def _draw_learning_curve(
+    figure_class: Any, data: str, scores: Sequence[Row], comparisons: Sequence[Row], styles: Mapping[str, Row]
+) -> Figure:
+    figure: Figure = figure_class(figsize=(6.4, 5.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
+    known = all(row["train_posts"] for row in scores)
+    place = {row["fraction"]: row["train_posts"] if known else 100 * row["fraction"] for row in scores}
+    for model, rows in _by(scores, "model"):
+        rows = sorted(rows, key=lambda row: row["fraction"])
+        x = [place[row["fraction"]] for row in rows]
+        mean = [100 * row["f1"]["mean"] for row in rows]
+        spread = [100 * (row["f1"]["deviation"] or 0) for row in rows]
+        upper.plot(x, mean, label=model, **styles[model])
+        upper.fill_between(
+            x,
+            [m - s for m, s in zip(mean, spread, strict=True)],
+            [m + s for m, s in zip(mean, spread, strict=True)],
+            color=styles[model]["color"],
+            alpha=0.18,
+            linewidth=0,
+        )
+    upper.set_ylabel("F1, percent")
+    upper.set_title(f"{data}: F1 against training size (band: one standard deviation over seeds)", fontsize=9)
+    upper.legend(fontsize=8, frameon=False, loc="lower right")
+    for shift, (model, rows) in enumerate(_by(comparisons, "model")):
+        rows = sorted(rows, key=lambda row: row["fraction"])
+        x = [place[row["fraction"]] * (1 + 0.03 * shift) for row in rows]
+        mean = [100 * row["difference"] for row in rows]
+        ends = [
+            [100 * (row["difference"] - row["low"]) for row in rows],
+            [100 * (row["high"] - row["difference"]) for row in rows],
+        ]
+        lower.errorbar(x, mean, yerr=ends, capsize=3, linewidth=1.2, **styles[model])
+    lower.axhline(0, color="black", linewidth=0.8)
+    baseline = comparisons[0]["baseline"] if comparisons else ""
+    lower.set_ylabel(f"gap to {baseline}", fontsize=8)
+    lower.set_xscale("log")
+    ticks = sorted(set(place.values()))
+    lower.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    lower.minorticks_off()
+    lower.set_xlabel("training posts" if known else "training posts used, percent")
+    for axis in (upper, lower):
+        _plain(axis)
+    return figure
+
+
+def _draw_lengths(figure_class: Any, data: str, rows: Sequence[Row], styles: Mapping[str, Row]) -> Figure:
+    figure: Figure = figure_class(figsize=(6.4, 4.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    groups = _by(rows, "model")
+    shown = [row["group"] for row in groups[0][1] if row["support"]]
+    for shift, (model, of_model) in enumerate(groups):
+        of_bins = {row["group"]: row["f1"] for row in of_model}
+        x = [place + 0.06 * (shift - (len(groups) - 1) / 2) for place in range(len(shown))]
+        mean = [100 * of_bins[name]["mean"] for name in shown]
+        spread = [100 * (of_bins[name]["deviation"] or 0) for name in shown]
+        upper.errorbar(x, mean, yerr=spread, label=model, capsize=3, **styles[model])
+    posts = {row["group"]: row["posts"] for row in groups[0][1]}
+    bars = lower.bar(range(len(shown)), [posts[name] for name in shown], color="#BBBBBB")
+    lower.bar_label(bars, fontsize=7)
+    lower.margins(y=0.25)
+    lower.set_xticks(range(len(shown)), shown)
+    lower.set_xlabel("words in the post")
+    lower.set_ylabel("posts")
+    upper.set_ylabel("F1, percent")
+    upper.set_title(f"{data}: F1 by sentence length (bars: one standard deviation over seeds)", fontsize=9)
+    upper.legend(fontsize=8, frameon=False)
+    for axis in (upper, lower):
+        _plain(axis)
+    return figure
+
+
+def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles: Mapping[str, Row]) -> Figure:
+    figure: Figure = figure_class(figsize=(5.4, 5.8), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 100], [0, 100], color="black", linewidth=0.8, linestyle="--", label="perfectly calibrated")
+    for shift, row in enumerate(rows):
+        style = styles[row["model"]]
+        x = [100 * each["confidence"] for each in row["bins"]]
+        name = f"{row['model']} (error {100 * row['expected_error']:.1f})"
+        upper.plot(x, [100 * each["accuracy"] for each in row["bins"]], label=name, **style)
+        middles = [50 * (each["low"] + each["high"]) + 3 * (shift - (len(rows) - 1) / 2) for each in row["bins"]]
+        lower.bar(middles, [each["count"] for each in row["bins"]], width=3, color=style["color"])
+    upper.set_ylabel("entities that are right, percent")
+    upper.set_title(f"{data}: reliability of confidences, all seeds together", fontsize=9)
+    upper.legend(fontsize=8, frameon=False, loc="upper left")
+    upper.set_aspect("auto")
+    lower.set_ylabel("entities")
+    lower.set_yscale("log")
+    lower.set_xlabel("confidence, percent")
+    for axis in (upper, lower):
+        _plain(axis)
+    return figure
+
+
+def _by(rows: Iterable[Row], name: str) -> list[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[name], []).append(row)
+    return list(groups.items())
+
+
+def _of(rows: Iterable[Row], data: str) -> list[Row]:
+    return [row for row in rows if row["data"] == data]
+
+
+def _plain(axis: Axes) -> None:
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(axis="both", color="#DDDDDD", linewidth=0.6)
+    axis.set_axisbelow(True)
+
+
+def _figure_class() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigurationError('figures need matplotlib: pip install "mner[report]"') from error
+    return Figure

@@ -1,0 +1,248 @@
+"""The numbers of a report: scores, comparisons, breakdowns and calibration of all that an experiment left."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import product
+from typing import Any
+
+from mner.analysis.breakdowns import GROUPS, TrainedMentions, by_image, by_length, by_mention, posts_of
+from mner.analysis.calibration import calibrate
+from mner.analysis.counts import Counts, Score
+from mner.analysis.error_kinds import ErrorKinds, error_kinds
+from mner.analysis.published import published_groups, published_scores, published_snapchat
+from mner.analysis.results import Result
+from mner.analysis.significance import ROUNDS, Resampling, compare, f1_interval, holm
+from mner.analysis.systems import DataSet, Run, read_systems
+from mner.errors import DataError, ExperimentError
+from mner.posts import Post
+
+Row = dict[str, Any]
+Report = dict[str, list[Row]]
+
+
+def make_report(
+    results: Sequence[Result],
+    train: Mapping[str, Sequence[Post]] | None = None,
+    baseline: str | None = None,
+    rounds: int = ROUNDS,
+    level: float = 0.95,
+) -> Report:
+    """Compute every table of a report.
+
+    Args:
+        results: What was trained and scored.
+        train: Training posts of a data set, by its name, for the entities seen in training; a data set without them has
+            no such table.
+        baseline: The model that the others are compared with; by default the first of the results.
+        rounds: Rounds of randomisation and bootstrap.
+        level: Confidence of the intervals.
+
+    Returns:
+        Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``, ``controls``,
+        ``types``, ``errors``, ``mentions``, ``lengths``, ``images``, ``calibration``, ``failed`` and ``incomplete``.
+
+    Raises:
+        ExperimentError: If nothing is finished, or there is no such baseline.
+        AlignmentError: If predictions of a data set are not of the same posts.
+        LabelError: If a training file has other entity types than the posts scored.
+        DataError: If training posts are given for a data set that is not there.
+    """
+    data_sets = read_systems(results)
+    baseline = _baseline(baseline, results)
+    trained = _trained(train or {}, data_sets)
+    report: Report = {name: [] for name in ("scores", "comparisons", "controls")}
+    for data in data_sets:
+        draws = Resampling(len(data.posts), rounds)
+        report["scores"] += [_scores(data, key, draws, level) for key in sorted(data.systems, key=_order(data))]
+        report["comparisons"] += list(_comparisons(data, baseline, draws, level))
+        report["controls"] += list(_controls(data, draws, level))
+    for name in ("comparisons", "controls"):
+        for row, corrected in zip(report[name], holm([row["p"] for row in report[name]]), strict=True):
+            row["p_holm"] = corrected
+            row["significant"] = corrected < 1 - level and not row["low"] <= 0 <= row["high"]
+    for data in data_sets:
+        for model, runs in data.main().items():
+            place = {"data": data.name, "model": model, "fraction": data.main_fraction}
+            _extend(report, "types", place, _types(runs))
+            _extend(report, "errors", place, [_errors(runs)])
+            if data.name in trained:
+                groups = _groups(runs, partial(_mentions, trained[data.name]))
+                paper = published_groups(model, data.name) if data.main_fraction == 1 else {}
+                rows = [{**row, "published": paper.get(row["group"])} for row in groups]
+                _extend(report, "mentions", place, [row for row in rows if row["group"] in GROUPS])
+            counts = posts_of(data.posts)
+            lengths = _groups(runs, lambda run: by_length(run.predictions))
+            _extend(report, "lengths", place, [{**row, "posts": counts[row["group"]]} for row in lengths])
+            images = _groups(runs, lambda run: by_image(run.predictions))
+            if all(row["support"] for row in images):
+                _extend(report, "images", place, images)
+            _extend(report, "calibration", place, _calibration(runs))
+    report["failed"] = [
+        {"model": each.model, "data": each.data, "fraction": each.fraction, "seed": each.seed, "error": each.error}
+        for each in results
+        if each.status == "failed"
+    ]
+    report["incomplete"] = list(_incomplete(results))
+    return report
+
+
+def _baseline(wanted: str | None, results: Sequence[Result]) -> str:
+    models = list(dict.fromkeys(result.model for result in results))
+    if wanted is not None and wanted not in models:
+        raise ExperimentError(
+            f"no model is called {wanted!r}, so it cannot be the baseline; there are {', '.join(models)}"
+        )
+    return models[0] if wanted is None else wanted
+
+
+def _trained(train: Mapping[str, Sequence[Post]], data_sets: Sequence[DataSet]) -> dict[str, TrainedMentions]:
+    names = [data.name for data in data_sets]
+    strange = [name for name in train if name not in names]
+    if strange:
+        raise DataError(f"a training file is given for {strange[0]}, but the results are on {', '.join(names)}")
+    trained = {name: TrainedMentions(posts) for name, posts in train.items()}
+    for data in data_sets:
+        if data.name in trained:
+            trained[data.name].check_types(data.posts)
+    return trained
+
+
+def _order(data: DataSet) -> Callable[[tuple[str, float]], tuple[float, int]]:
+    models = data.models
+    return lambda key: (-key[1], models.index(key[0]))
+
+
+def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: float) -> Row:
+    model, fraction = key
+    runs = data.systems[key]
+    results = [run.result for run in runs]
+    interval = f1_interval([run.counts for run in runs], draws, level)
+    split = results[0].split
+    strict = [result.metrics["f1_strict"] for result in results if "f1_strict" in result.metrics]
+    posts = [result.train_posts for result in results if result.train_posts]
+    return {
+        "data": data.name,
+        "model": model,
+        "fraction": fraction,
+        "train_posts": round(statistics.mean(posts)) if posts else None,
+        "seeds": [result.seed for result in results],
+        "split": split,
+        "version": results[0].version,
+        "precision": _mean([run.counts.score().precision for run in runs]),
+        "recall": _mean([run.counts.score().recall for run in runs]),
+        "f1": {**asdict(interval), "deviation": interval.deviation if len(runs) > 1 else None},
+        "f1_strict": _mean(strict) if len(strict) == len(runs) else None,
+        "published": published_scores(model, data.name) if fraction == 1 else None,
+        "published_snapchat": published_snapchat(model, data.name, split or "") if fraction == 1 else None,
+        "main": fraction == data.main_fraction,
+    }
+
+
+def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) -> Iterable[Row]:
+    for (model, fraction), runs in sorted(data.systems.items(), key=lambda item: _order(data)(item[0])):
+        others = data.systems.get((baseline, fraction))
+        if model == baseline or others is None:
+            continue
+        found = compare([run.counts for run in runs], [run.counts for run in others], draws, level)
+        seeds = [len(runs), len(others)]
+        yield {
+            "data": data.name,
+            "model": model,
+            "baseline": baseline,
+            "fraction": fraction,
+            "seeds": seeds,
+            "main": fraction == data.main_fraction,
+            **_row(found),
+        }
+
+
+def _controls(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
+    for model, runs in data.main().items():
+        for control in dict.fromkeys(control for run in runs for control in run.controls):
+            pairs = [(run.counts, run.controls[control]) for run in runs if control in run.controls]
+            real, controlled = ([pair[side] for pair in pairs] for side in (0, 1))
+            place = {"data": data.name, "model": model, "fraction": data.main_fraction, "control": control}
+            scores = {"real": _mean(_f1(real)), "controlled": _mean(_f1(controlled))}
+            yield {**place, "seeds": len(pairs), **scores, **_row(compare(real, controlled, draws, level))}
+
+
+def _row(comparison: Any) -> Row:
+    row = asdict(comparison)
+    row["p"] = row.pop("p_value")
+    return row
+
+
+def _types(runs: Sequence[Run]) -> list[Row]:
+    by_type = [run.counts.scores_by_type() for run in runs]
+    rows = []
+    for name in dict.fromkeys(name for scores in by_type for name in scores):
+        strict = [run.result.metrics.get(f"f1_{name}_strict") for run in runs]
+        scores = [each.get(name, Score.of(0, 0, 0)) for each in by_type]
+        rows.append(
+            {
+                "type": name,
+                **_summary(scores),
+                "f1_strict": None if None in strict else _mean([value for value in strict if value is not None]),
+            }
+        )
+    return rows
+
+
+def _errors(runs: Sequence[Run]) -> Row:
+    kinds = [error_kinds(run.predictions) for run in runs]
+    return {name: statistics.mean(getattr(each, name) for each in kinds) for name in ErrorKinds.__slots__}
+
+
+def _groups(runs: Sequence[Run], scores: Callable[[Run], Mapping[str, Score]]) -> list[Row]:
+    by_seed = [scores(run) for run in runs]
+    return [{"group": name, **_summary([each[name] for each in by_seed])} for name in by_seed[0]]
+
+
+def _mentions(trained: TrainedMentions, run: Run) -> dict[str, Score]:
+    return by_mention(run.predictions, trained)
+
+
+def _summary(scores: Sequence[Score]) -> Row:
+    return {
+        "precision": _mean([score.precision for score in scores]),
+        "recall": _mean([score.recall for score in scores]),
+        "f1": _mean([score.f1 for score in scores]),
+        "support": max(score.support for score in scores),
+    }
+
+
+def _calibration(runs: Sequence[Run]) -> list[Row]:
+    """Over the entities of all seeds; nothing where the model gives no confidences."""
+    try:
+        return [asdict(calibrate(prediction for run in runs for prediction in run.predictions))]
+    except DataError:
+        return []
+
+
+def _incomplete(results: Sequence[Result]) -> Iterable[Row]:
+    """What is missing of the grid that the results span: every model on every data set with every size and seed."""
+    finished = {result.cell for result in results if result.status == "finished"}
+    models = list(dict.fromkeys(result.model for result in results))
+    data_sets = list(dict.fromkeys(result.data for result in results))
+    fractions, seeds = sorted({result.fraction for result in results}), sorted({result.seed for result in results})
+    for data, model, fraction in product(data_sets, models, fractions):
+        missing = [seed for seed in seeds if Result(model, data, seed, fraction).cell not in finished]
+        if missing:
+            yield {"data": data, "model": model, "fraction": fraction, "seeds": missing}
+
+
+def _extend(report: Report, name: str, place: Row, rows: Iterable[Row]) -> None:
+    report.setdefault(name, []).extend({**place, **row} for row in rows)
+
+
+def _f1(counts: Sequence[Counts]) -> list[float]:
+    return [each.score().f1 for each in counts]
+
+
+def _mean(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation over seeds, which one seed has not."""
+    return {"mean": statistics.mean(values), "deviation": statistics.stdev(values) if len(values) > 1 else None}

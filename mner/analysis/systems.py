@@ -1,0 +1,110 @@
+"""Results read together: a system is one model on one data set at one training size, with a run for each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mner.analysis.alignment import check_aligned
+from mner.analysis.counts import Counts, count_entities
+from mner.analysis.results import Result
+from mner.errors import ExperimentError
+from mner.predictions import Prediction, read_predictions
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of a system.
+
+    Args:
+        result: What was trained and scored.
+        predictions: What it found.
+        counts: The same, counted.
+        controls: Counts under each control, by its name.
+    """
+
+    result: Result
+    predictions: Sequence[Prediction]
+    counts: Counts
+    controls: Mapping[str, Counts]
+
+
+@dataclass
+class DataSet:
+    """All that was scored on one data set, on the same posts.
+
+    Args:
+        name: The data set.
+        systems: Runs by model and share of the training posts, in the order of the results.
+    """
+
+    name: str
+    systems: dict[tuple[str, float], list[Run]] = field(default_factory=dict)
+
+    @property
+    def models(self) -> list[str]:
+        """The models, in the order of the results."""
+        return list(dict.fromkeys(model for model, _ in self.systems))
+
+    @property
+    def fractions(self) -> list[float]:
+        """The training sizes, from small to large."""
+        return sorted({fraction for _, fraction in self.systems})
+
+    @property
+    def main_fraction(self) -> float:
+        """The training size that most models have, the largest of several."""
+        models = {fraction: sum(key[1] == fraction for key in self.systems) for fraction in self.fractions}
+        return max(self.fractions, key=lambda fraction: (models[fraction], fraction))
+
+    def main(self) -> dict[str, list[Run]]:
+        """The systems of that training size, by model."""
+        return {model: runs for (model, fraction), runs in self.systems.items() if fraction == self.main_fraction}
+
+    @property
+    def posts(self) -> Sequence[Prediction]:
+        """The predictions of some run, for what depends on the posts alone."""
+        return next(iter(self.systems.values()))[0].predictions
+
+
+def read_systems(results: Iterable[Result]) -> list[DataSet]:
+    """Read the predictions of finished results and check that those of a data set are of the same posts.
+
+    Raises:
+        ExperimentError: If no result is finished, or one is given twice.
+        AlignmentError: If predictions of a data set are not of the same posts; names the first difference.
+        FormatError: If a predictions file is missing, empty or malformed.
+    """
+    data_sets: dict[str, DataSet] = {}
+    first: dict[str, tuple[str, Sequence[Prediction]]] = {}
+    seen: set[str] = set()
+    for result in results:
+        if result.status != "finished" or result.predictions is None:
+            continue
+        name = f"{result.model} on {result.data} ({result.fraction:g} of training, seed {result.seed})"
+        if result.cell in seen:
+            raise ExperimentError(f"{name} is given twice, which would pass for two seeds; give each result once")
+        seen.add(result.cell)
+        reference = first.get(result.data)
+
+        def aligned(path: Path, name: str, reference: tuple[str, Sequence[Prediction]] | None) -> list[Prediction]:
+            predictions = read_predictions(path)
+            if reference is None:
+                return predictions
+            check_aligned({reference[0]: reference[1], name: predictions})
+            # The posts are the same: one copy of them is enough.
+            return [Prediction(one.post, other.entities) for one, other in zip(reference[1], predictions, strict=True)]
+
+        predictions = aligned(result.predictions, name, reference)
+        reference = first.setdefault(result.data, (name, predictions))
+        controls = {
+            control: count_entities(aligned(path, f"{name}, {control}", reference))
+            for control, path in result.controls.items()
+        }
+        data_set = data_sets.setdefault(result.data, DataSet(result.data))
+        run = Run(result, predictions, count_entities(predictions), controls)
+        data_set.systems.setdefault((result.model, result.fraction), []).append(run)
+    if not data_sets:
+        raise ExperimentError("no result is finished, so there is nothing to report; run mner experiment to its end")
+    return list(data_sets.values())

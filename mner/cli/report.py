@@ -1,0 +1,121 @@
+"""``mner report``: the tables and figures of the paper from saved predictions, with statistics."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mner.analysis.figures import make_figures
+from mner.analysis.rendering import to_html, to_markdown
+from mner.analysis.report import make_report
+from mner.analysis.report_sections import sections, summary
+from mner.analysis.results import Result, read_results
+from mner.analysis.significance import ROUNDS
+from mner.data.readers import read_posts
+from mner.errors import ConfigurationError
+from mner.posts import Post
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DATA = "data"
+"""The name of the data set of predictions that are given without an experiment."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``mner report``."""
+    options = argparse.ArgumentParser(
+        prog="mner report",
+        description="Compare models from their saved predictions: scores with intervals, significance, controls, "
+        "errors, seen and ambiguous entities, training size, sentence length, calibration. Writes report.md, "
+        "report.html, report.json and the figures as PNG and SVG.",
+    )
+    options.add_argument(
+        "results",
+        nargs="+",
+        metavar="RESULTS",
+        help="folders or results.jsonl files of mner experiment, or predictions of one model as NAME=predictions.jsonl",
+    )
+    options.add_argument(
+        "--train",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="the training file, for seen and unseen entities; with several data sets DATA=FILE for each",
+    )
+    options.add_argument("--output", required=True, type=Path, help="folder for the report")
+    options.add_argument(
+        "--baseline", metavar="MODEL", help="the model that others are compared with (default: the first)"
+    )
+    options.add_argument("--title", default="Report", help="heading of the report (default: %(default)s)")
+    options.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="of randomisation and bootstrap (default: %(default)s)"
+    )
+    return options
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Write the report and print its summary."""
+    options = parser().parse_args(arguments[1:])
+    results = [result for given in options.results for result in _results(given)]
+    report = make_report(results, _train(options.train, results), options.baseline, options.rounds)
+    options.output.mkdir(parents=True, exist_ok=True)
+    figures = make_figures(report)
+    drawings = {name: _save(figure, options.output, name) for name, figure in figures.items()}
+    sentences, parts = summary(report), sections(report, figures)
+    files = {name: f"{name}.png" for name in figures}
+    texts = {
+        "report.json": json.dumps(report, indent=2, ensure_ascii=False) + "\n",
+        "report.md": to_markdown(options.title, sentences, parts, files),
+        "report.html": to_html(options.title, sentences, parts, drawings.__getitem__),
+    }
+    for name, text in texts.items():
+        (options.output / name).write_text(text, encoding="utf-8", newline="\n")
+    print("\n".join(sentences))
+    print(f"report: {options.output / 'report.html'}")
+
+
+def _results(given: str) -> list[Result]:
+    name, separator, path = given.partition("=")
+    if separator and not Path(given).exists():
+        return [Result(name, DATA, predictions=Path(path))]
+    if given.endswith(".jsonl") and Path(given).name.startswith("predictions"):
+        raise ConfigurationError(f"{given} holds predictions; say of which model: NAME={given}")
+    return read_results(given)
+
+
+def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Post]]:
+    names = list(dict.fromkeys(result.data for result in results))
+    train = {}
+    for each in given:
+        name, separator, path = each.partition("=")
+        if not separator or Path(each).exists():
+            if len(names) > 1:
+                raise ConfigurationError(
+                    f"there are the data sets {', '.join(names)}: say which one {each} is of, DATA={each}"
+                )
+            name, path = names[0], each
+        train[name] = read_posts(path)
+    return train
+
+
+def _save(figure: Figure, folder: Path, name: str) -> str:
+    """Save a figure as PNG and SVG; the SVG for the HTML, its names its own among those of other figures."""
+    figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})
+    drawn = io.StringIO()
+    import matplotlib as mpl
+
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    text = drawn.getvalue()
+    (folder / f"{name}.svg").write_text(text, encoding="utf-8", newline="\n")
+    inside = text[text.index("<svg") :]
+    prefix = re.sub(r"\W", "_", name)
+    inside = re.sub(r'\bid="', f'id="{prefix}_', inside)
+    inside = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}_", inside)
+    return re.sub(r"<metadata>.*?</metadata>", "", inside, flags=re.DOTALL)

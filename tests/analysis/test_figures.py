@@ -1,0 +1,56 @@
+"""Figures show the report's numbers."""
+
+import pytest
+from experiment_results import make_posts, write_experiment
+
+from mner.analysis.figures import make_figures
+from mner.analysis.report import make_report
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    accuracies = {"1.0_bert_crf": 0.6, "3.0_captions": 0.9}
+    folder = tmp_path_factory.mktemp("experiment")
+    controls = {"3.0_captions": {"blank_captions": 0.6}}
+    results = write_experiment(folder, accuracies, make_posts(120), fractions=(0.25, 1.0), controls=controls)
+    return make_report(results, rounds=200)
+
+
+@pytest.fixture(scope="module")
+def figures(report):
+    return make_figures(report)
+
+
+def test_there_is_a_figure_for_everything(figures):
+    names = ["differences", "learning_curve_twitter2017", "lengths_twitter2017", "calibration_twitter2017"]
+    assert list(figures) == names
+
+
+def test_a_learning_curve_goes_through_the_means(report, figures):
+    upper, lower = figures["learning_curve_twitter2017"].axes
+    for line in upper.lines:
+        rows = sorted(
+            (row for row in report["scores"] if row["model"] == line.get_label()), key=lambda row: row["fraction"]
+        )
+        assert line.get_xdata().tolist() == [250, 1000]
+        assert line.get_ydata().tolist() == pytest.approx([100 * row["f1"]["mean"] for row in rows])
+    assert "1.0_bert_crf" in lower.get_ylabel()
+
+
+def test_differences_are_those_of_the_largest_size_and_of_controls(report, figures):
+    axis = figures["differences"].axes[0]
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert sorted(labels) == [
+        "twitter2017: 3.0_captions against 1.0_bert_crf",
+        "twitter2017: 3.0_captions against itself, blank captions",
+    ]
+
+
+def test_bars_count_the_posts(figures):
+    _, lower = figures["lengths_twitter2017"].axes
+    assert sum(bar.get_height() for bar in lower.patches) == 120
+
+
+def test_one_model_at_one_size_has_neither_curve_nor_differences(tmp_path):
+    results = write_experiment(tmp_path, {"a": 0.8}, make_posts(50), seeds=(1,))
+    assert list(make_figures(make_report(results, rounds=50))) == ["lengths_twitter2017", "calibration_twitter2017"]

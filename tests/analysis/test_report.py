@@ -1,0 +1,167 @@
+"""A report's numbers equal seqeval's and hand counts, and it makes do with what there is."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from experiment_results import make_posts, write_experiment
+from seqeval.metrics import f1_score
+
+from mner.analysis.breakdowns import GROUPS
+from mner.analysis.report import make_report
+from mner.analysis.report_sections import sections, summary
+from mner.errors import AlignmentError, DataError, ExperimentError, LabelError
+from mner.labels import tags_of
+from mner.posts import Post
+from mner.predictions import read_predictions, write_predictions
+
+ROUNDS = 300
+
+
+@pytest.fixture(scope="module")
+def posts():
+    return make_posts(150)
+
+
+@pytest.fixture
+def results(tmp_path, posts):
+    accuracies = {"1.0_bert_crf": 0.6, "3.0_captions": 0.9}
+    return write_experiment(tmp_path, accuracies, posts, controls={"3.0_captions": {"shuffled_captions": 0.5}})
+
+
+def test_scores_are_seqevals(results, posts):
+    report = make_report(results, rounds=ROUNDS)
+    gold = [list(post.tags) for post in posts]
+    for row in report["scores"]:
+        of_seeds = [
+            f1_score(
+                gold, [tags_of(each.entities, len(each.post.words)) for each in read_predictions(result.predictions)]
+            )
+            for result in results
+            if result.model == row["model"]
+        ]
+        assert row["f1"]["mean"] == pytest.approx(sum(of_seeds) / 2)
+        assert row["f1"]["low"] < row["f1"]["mean"] < row["f1"]["high"]
+        assert (row["seeds"], row["split"], row["train_posts"]) == ([1, 2], "valid", 1000)
+    assert report["scores"][0]["published"] == {"precision": 83.62, "recall": 87.33, "f1": 85.44}
+
+
+def test_a_large_difference_is_significant_and_said(results):
+    report = make_report(results, rounds=ROUNDS)
+    (row,) = report["comparisons"]
+    ours, theirs = (score["f1"]["mean"] for score in reversed(report["scores"]))
+    assert row["difference"] == pytest.approx(ours - theirs)
+    assert row["significant"]
+    (control,) = report["controls"]
+    assert control["real"]["mean"] == pytest.approx(ours)
+    first, second = summary(report)
+    assert first.startswith(
+        f"3.0_captions is {100 * row['difference']:.2f} F1 above 1.0_bert_crf on twitter2017: 95 % int"
+    )
+    assert first.endswith("p = 0.003, significant.")
+    assert second.startswith(f"With shuffled captions, 3.0_captions loses {100 * control['difference']:.2f} F1")
+
+
+def test_equal_systems_do_not_differ(tmp_path, posts):
+    results = write_experiment(tmp_path, {"a": 0.7, "b": 0.7}, posts)
+    same = [*results[:2], *(replace(result, model="b") for result in results[:2])]
+    (row,) = make_report(same, rounds=ROUNDS)["comparisons"]
+    assert (row["difference"], row["p"], row["significant"]) == (0, 1, False)
+
+
+def test_breakdowns_add_up(results, posts):
+    report = make_report(results, {"twitter2017": make_posts(40, seed=1)}, rounds=ROUNDS)
+    entities = len(posts)
+    for model in ("1.0_bert_crf", "3.0_captions"):
+        of = {name: [row for row in rows if row.get("model") == model] for name, rows in report.items()}
+        assert sum(row["support"] for row in of["types"]) == entities
+        assert sum(row["support"] for row in of["lengths"]) == entities
+        assert sum(row["support"] for row in of["images"]) == entities
+        assert sum(row["posts"] for row in of["lengths"]) == len(posts)
+        support = {row["group"]: row["support"] for row in of["mentions"]}
+        assert tuple(support) == GROUPS
+        assert support["seen"] + support["unseen"] == entities
+        (errors,) = of["errors"]
+        assert errors["right"] + errors["wrong_type"] == entities
+        (calibration,) = of["calibration"]
+        assert sum(each["count"] for each in calibration["bins"]) == 2 * entities
+    assert report["mentions"][0]["published"] == 93.76
+
+
+def test_training_sizes_and_what_is_missing(tmp_path, posts):
+    results = write_experiment(tmp_path, {"a": 0.5, "b": 0.8}, posts, fractions=(0.1, 1.0))
+    failed = replace(results[-1], status="failed", error="out of memory", predictions=None)
+    report = make_report([*results[:-1], failed], rounds=ROUNDS)
+    assert [(row["model"], row["fraction"]) for row in report["scores"]] == [
+        ("a", 1.0),
+        ("b", 1.0),
+        ("a", 0.1),
+        ("b", 0.1),
+    ]
+    assert [row["fraction"] for row in report["comparisons"]] == [1.0, 0.1]
+    assert all(row["fraction"] == 1 for row in report["types"])
+    assert report["incomplete"] == [{"data": "twitter2017", "model": "b", "fraction": 1.0, "seeds": [2]}]
+    assert [row["error"] for row in report["failed"]] == ["out of memory"]
+    titles = [part.title for part in sections(report, ["learning_curve_twitter2017"])]
+    assert "Training size" in titles
+    assert "Does the image matter?" not in titles
+    assert "Seen and ambiguous entities" not in titles
+    assert len(summary(report)) == 1  # of the largest training size alone
+
+
+def test_one_model_with_one_seed(tmp_path, posts):
+    report = make_report(write_experiment(tmp_path, {"a": 0.8}, posts, seeds=(7,)), rounds=ROUNDS)
+    assert report["comparisons"] == report["controls"] == []
+    (sentence,) = summary(report)
+    assert sentence == f"a reaches {100 * report['scores'][0]['f1']['mean']:.2f} F1 on twitter2017."
+    assert json.loads(json.dumps(report))["scores"] == report["scores"]
+
+
+def test_nobody_has_confidences(tmp_path, posts):
+    results = write_experiment(tmp_path, {"a": 0.8}, posts, seeds=(1,))
+    bare = [
+        replace(each, entities=tuple(replace(entity, confidence=None) for entity in each.entities))
+        for each in read_predictions(results[0].predictions)
+    ]
+    write_predictions(bare, results[0].predictions)
+    assert not make_report(results, rounds=ROUNDS).get("calibration")
+
+
+def test_what_does_not_fit_is_refused(tmp_path, results, posts):
+    with pytest.raises(ExperimentError, match=r"no model is called 'c'.*1\.0_bert_crf, 3\.0_captions"):
+        make_report(results, baseline="c", rounds=ROUNDS)
+    with pytest.raises(ExperimentError, match="is given twice"):
+        make_report([*results, results[0]], rounds=ROUNDS)
+    with pytest.raises(ExperimentError, match="no result is finished"):
+        make_report([replace(results[0], status="failed")], rounds=ROUNDS)
+    with pytest.raises(DataError, match="training file is given for snapchat"):
+        make_report(results, {"snapchat": posts}, rounds=ROUNDS)
+    with pytest.raises(LabelError, match="training file"):
+        make_report(results, {"twitter2017": [Post("1", ("a",), ("B-FILM",))]}, rounds=ROUNDS)
+    write_predictions(read_predictions(results[-1].predictions)[:-1], results[-1].predictions)
+    with pytest.raises(AlignmentError, match=r"3.0_captions on twitter2017 .*seed 2\).*'149'"):
+        make_report(results, rounds=ROUNDS)
+
+
+def test_the_tables_are_of_the_size_that_most_models_have(tmp_path, posts):
+    results = write_experiment(tmp_path, {"1.0_a": 0.5, "3.0_b": 0.8}, posts, fractions=(0.1, 1.0))
+    report = make_report(
+        [result for result in results if result.model == "1.0_a" or result.fraction < 1], rounds=ROUNDS
+    )
+    assert {(row["model"], row["fraction"]) for row in report["types"]} == {("1.0_a", 0.1), ("3.0_b", 0.1)}
+    assert [(row["fraction"], row["published"] is None) for row in report["scores"]] == [
+        (1, False),
+        (0.1, True),
+        (0.1, True),
+    ]
+    (sentence,) = summary(report)
+    assert "on twitter2017 with 10% of the training posts" in sentence
+    assert [(row["model"], row["fraction"], row["seeds"]) for row in report["incomplete"]] == [("3.0_b", 1, [1, 2])]
+
+
+def test_the_baseline_is_the_first_model_whatever_became_of_it(tmp_path, posts):
+    results = write_experiment(tmp_path, {"a": 0.5, "b": 0.8}, posts)
+    elsewhere = write_experiment(tmp_path / "more", {"b": 0.6}, posts, data="snapchat")
+    report = make_report([*results, *elsewhere], rounds=ROUNDS)
+    assert [(row["data"], row["baseline"]) for row in report["comparisons"]] == [("twitter2017", "a")]
+    assert report["incomplete"] == [{"data": "snapchat", "model": "a", "fraction": 1.0, "seeds": [1, 2]}]

@@ -1,0 +1,83 @@
+"""``mner report``: files that stand alone, twice the same, and errors that say what to do."""
+
+import json
+import re
+
+import pytest
+from experiment_results import make_posts, write_experiment
+
+from mner.cli import main
+from mner.data.writers import write_json_lines
+
+
+@pytest.fixture
+def experiment_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    posts = make_posts(100)
+    write_experiment(
+        tmp_path / "grid",
+        {"1.0": 0.6, "3.0": 0.9},
+        posts,
+        fractions=(0.5, 1.0),
+        controls={"3.0": {"blank_captions": 0.5}},
+    )
+    write_json_lines(make_posts(60, seed=1), tmp_path / "train.jsonl")
+    return tmp_path
+
+
+def report(*words):
+    return main(["report", *words, "--rounds", "100"])
+
+
+def test_a_report_stands_alone(experiment_folder, capsys):
+    assert report("grid", "--train", "train.jsonl", "--output", "out", "--title", "Captions <& more>") == 0
+    printed = capsys.readouterr().out
+    assert "3.0 is " in printed
+    assert printed.endswith("report: out/report.html\n")
+    html = (experiment_folder / "out" / "report.html").read_text()
+    assert "<h1>Captions &lt;&amp; more&gt;</h1>" in html
+    assert not re.findall(r'(?:src|href)="(?!#)[^"]*"', html)
+    assert "url(http" not in html
+    assert html.count("<svg") == 4
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
+    markdown = (experiment_folder / "out" / "report.md").read_text()
+    for name in re.findall(r"\]\(([^)]+)\)", markdown):
+        assert (experiment_folder / "out" / name).stat().st_size > 1000
+    numbers = json.loads((experiment_folder / "out" / "report.json").read_text())
+    shown = f"{100 * numbers['scores'][0]['f1']['mean']:.2f} ± {100 * numbers['scores'][0]['f1']['deviation']:.2f}"
+    assert shown in markdown
+    assert shown in html
+    assert "## Seen and ambiguous entities" in markdown
+
+
+def test_a_report_is_twice_the_same(experiment_folder):
+    for name in ("one", "two"):
+        assert report("grid/results.jsonl", "--output", name) == 0
+    for path in (experiment_folder / "one").iterdir():
+        assert path.read_bytes() == (experiment_folder / "two" / path.name).read_bytes(), path.name
+
+
+def test_predictions_without_an_experiment(experiment_folder):
+    files = [f"{name}=grid/{name}/1.0/1/predictions.jsonl" for name in ("1.0", "3.0")]
+    assert report(*files, "--output", "out", "--baseline", "3.0") == 0
+    (row,) = json.loads((experiment_folder / "out" / "report.json").read_text())["comparisons"]
+    assert (row["model"], row["baseline"]) == ("1.0", "3.0")
+    assert row["difference"] < 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "no such file. Write it with mner experiment"),
+        (["grid/1.0/1.0/1/predictions.jsonl"], "say of which model: NAME=grid"),
+        (["a=empty.jsonl"], "no predictions in the file"),
+        (["grid", "--train", "snap=train.jsonl"], "a training file is given for snap"),
+        (["grid", "--baseline", "2.0"], "no model is called '2.0'"),
+    ],
+)
+def test_what_cannot_be_reported(experiment_folder, capsys, words, said):
+    (experiment_folder / "empty.jsonl").touch()
+    assert report(*words, "--output", "out") == 1
+    assert said in capsys.readouterr().err
