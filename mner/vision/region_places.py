@@ -19,7 +19,7 @@ def region_places(encoder: ImageEncoder, picture: Image.Image, features: ImageFe
 
     Args:
         encoder: What encoded the picture.
-        picture: The picture, upright, as :func:`mner.vision.loading.load_image` reads it.
+        picture: The picture, upright, as :func:`~mner.vision.load_image` reads it.
         features: Its features, in a batch of one.
 
     Returns:
