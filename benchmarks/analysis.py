@@ -2,8 +2,8 @@
 
 Predictions are generated: gold entities in random posts, of which each model finds and spoils some. Timed are reading
 files, alignment, counts, breakdowns, kinds of errors, calibration, the comparison of all 45 pairs of models with
-10,000 draws, and a whole report with its figures, from the same files. It counts processor time on one thread, so that a busy machine tells the same. Run
-``OMP_NUM_THREADS=1 python benchmarks/analysis.py``.
+10,000 draws, and a whole report with its figures, from the same files. It counts processor time on one thread, so that
+a busy machine tells the same. Run ``OMP_NUM_THREADS=1 python benchmarks/analysis.py``.
 """
 
 from __future__ import annotations
