@@ -15,7 +15,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import lcm
 
@@ -70,10 +70,10 @@ class Resampling:
         """Seeds drawn with replacement, shape ``(R, count)``; another system takes another stream."""
         return np.random.default_rng((self.seed, 2, stream)).integers(count, size=(self.rounds, count))
 
-    def _sums(self, values: Floats, weights: object) -> Floats:
+    def _sums(self, values: Floats, weights: Callable[[int, int], NDArray[np.uint8]]) -> Floats:
         parts = []
         for start in range(0, self.rounds, _CHUNK):
-            part = weights(start, min(start + _CHUNK, self.rounds))  # type: ignore[operator]
+            part = weights(start, min(start + _CHUNK, self.rounds))
             parts.append(part.astype(np.float32) @ values.astype(np.float32))  # counts, exact far below 2 ** 24
         return np.concatenate(parts).astype(np.float64)
 
