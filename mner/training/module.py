@@ -94,6 +94,10 @@ class TrainingModule(SelfContained, ABC):
             return batch.image
         if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
             regions = next(self.parameters()).new_zeros(len(batch), 1, self.image_width)
+            if self.image_encoder is not None:
+                # Zeros that depend on all its parameters: processes with images would wait for gradients of this one.
+                trained = (each for each in self.image_encoder.parameters() if each.requires_grad)
+                regions = regions + sum(each.flatten()[:0].sum() for each in trained)
             return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
         image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
         return image

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from mner.batch import ImageFeatures, TextFeatures
+from mner.components import to_config
 from mner.labels import labels_for
 from mner.testing import TinyGrid, tiny_text_encoder
+from mner.text import VisualBertText
 
 
 @pytest.fixture
@@ -19,6 +21,20 @@ def make_fusion():
         torch.manual_seed(0)
         parts = {"text_encoder": tiny_text_encoder(8), "image_encoder": TinyGrid(6), **arguments}
         return cls(labels=labels_for(("PER", "LOC")), **parts).double().eval()
+
+    return make
+
+
+@pytest.fixture
+def trainable_fusion(labels):
+    """A function from a class and its arguments to a model as it is trained, on tiny parts that suit it."""
+
+    def make(cls, **arguments):
+        torch.manual_seed(0)
+        text_encoder = tiny_text_encoder()
+        if cls.__name__ == "TransformerAttention":
+            text_encoder = VisualBertText("tiny", architecture=to_config(text_encoder)["init_args"]["architecture"])
+        return cls(labels=labels, text_encoder=text_encoder, image_encoder=TinyGrid(), **arguments)
 
     return make
 

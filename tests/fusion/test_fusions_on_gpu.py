@@ -4,11 +4,8 @@ import pytest
 import torch
 
 import mner.fusion
-from mner.components import to_config
 from mner.fusion import FusionModule
 from mner.posts import Post
-from mner.testing import TinyGrid, tiny_text_encoder
-from mner.text import VisualBertText
 
 pytestmark = pytest.mark.gpu
 CLASSES = [getattr(mner.fusion, name) for name in mner.fusion.__all__]
@@ -23,11 +20,8 @@ def no_waiting():
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_a_step(fusion, tmp_path, labels, no_waiting):
-    text_encoder = tiny_text_encoder()
-    if fusion.__name__ == "TransformerAttention":
-        text_encoder = VisualBertText("tiny", architecture=to_config(text_encoder)["init_args"]["architecture"])
-    model = fusion(labels=labels, text_encoder=text_encoder, image_encoder=TinyGrid()).cuda()
+def test_a_step(fusion, tmp_path, trainable_fusion, no_waiting):
+    model = trainable_fusion(fusion).cuda()
     tags = (("B-PER", "I-PER", "O"), ("O",))
     posts = [Post("1", ("kevin", "durant", "enters"), tags[0], image=tmp_path / "1.png"), Post("2", ("hi",), tags[1])]
     batch = model.collator(posts).to("cuda")

@@ -1,0 +1,74 @@
+"""Every fusion trains in mixed precision, over accumulated batches, in two processes, compiled."""
+
+import pytest
+import torch
+from PIL import Image
+
+import mner.fusion
+from mner.data import PostFiles, Twitter2017
+from mner.data.writers import write_json_lines
+from mner.fusion import UMT, CoAttention, FusionModule, TransformerAttention, VisualAttention
+from mner.posts import Post
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+CLASSES = [getattr(mner.fusion, name) for name in mner.fusion.__all__]
+FUSIONS = [cls for cls in CLASSES if issubclass(cls, FusionModule) and cls is not FusionModule]
+
+
+def loss(model, data, make_trainer):
+    """The model's loss on the validation split, in single precision."""
+    (scores,) = make_trainer().validate(model, data, verbose=False)
+    return scores["val/loss"]
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_mixed_precision_and_accumulated_batches(fusion, trainable_fusion, make_trainer, shared_twitter_folder):
+    data = Twitter2017(shared_twitter_folder, batch_size=4)
+    model = trainable_fusion(fusion, lr=1e-2)
+    before = loss(model, data, make_trainer)
+    trainer = make_trainer(max_epochs=3, precision="bf16-mixed", accumulate_grad_batches=2)
+    trainer.fit(model, data)
+    assert trainer.global_step == 9  # 20 posts are 5 batches: 3 steps an epoch, the last of one batch
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    assert loss(model, data, make_trainer) < 0.9 * before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", [CoAttention, UMT, TransformerAttention])
+def test_two_processes_score_what_one_does(fusion, trainable_fusion, make_trainer, shared_twitter_folder):
+    data = Twitter2017(shared_twitter_folder, batch_size=2)
+    model = trainable_fusion(fusion, lr=1e-2)
+    trainer = make_trainer(max_epochs=3, devices=2, strategy="ddp_fork")
+    trainer.fit(model, data)
+    together = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+    (alone,) = make_trainer().validate(model, data, verbose=False)
+    assert together["val/support"] == 6
+    assert together == {name: pytest.approx(alone[name], rel=1e-4) for name in together}
+
+
+@pytest.mark.slow
+def test_two_processes_of_which_one_sees_no_image(trainable_fusion, make_trainer, tmp_path):
+    posts = [Post(f"{index}", ("nike", "opens"), ("B-ORG", "O")) for index in range(8)]
+    posts[0] = Post("0", ("nike", "opens"), ("B-ORG", "O"), image=tmp_path / "noise.png")
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "noise.png")
+    write_json_lines(posts, tmp_path / "posts.jsonl", images=tmp_path)
+    files = {"train": tmp_path / "posts.jsonl", "valid": tmp_path / "posts.jsonl"}
+    data = PostFiles(**files, images=tmp_path, batch_size=1)
+    model = trainable_fusion(CoAttention)
+    before = model.image_encoder.projection.weight.detach().clone()
+    make_trainer(max_epochs=1, devices=2, strategy="ddp_fork").fit(model, data)
+    assert not torch.equal(model.image_encoder.projection.weight, before)
+
+
+@pytest.mark.parametrize("fusion", [VisualAttention, CoAttention, UMT])
+def test_a_compiled_fusion_equals_itself(fusion, make_fusion, features):
+    model = make_fusion(fusion)
+    compiled = torch.compile(model.fuse, backend="aot_eager")  # which needs no compiler of machine code
+    results = []
+    for fuse in (model.fuse, compiled):
+        fused = fuse(*features)
+        fused.square().sum().backward()
+        results.append([fused, *(each.grad for each in model.parameters() if each.grad is not None)])
+        model.zero_grad()
+    for eager, captured in zip(*results, strict=True):
+        torch.testing.assert_close(captured, eager)
