@@ -2,13 +2,12 @@
 
 python benchmarks/training.py --root DIR   (the folder of Twitter-2017; without it, the demo posts)
 
-All variants take turns in one run over the same model, so that a busy machine slows them alike.
+All variants take turns in one run over the same model and the same posts, so that a busy machine slows them alike.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable, Sequence
 
@@ -22,11 +21,12 @@ from mner.collate import Collator
 from mner.data import DemoPosts, Twitter2017
 from mner.data.length_buckets import LengthBuckets
 from mner.fusion import TextOnly
-from mner.training.optimization import optimizer_and_schedule, parameter_groups
 from mner.posts import Post
 from mner.text import CharacterCNN, HuggingFaceText
+from mner.training.optimization import optimizer_and_schedule, parameter_groups
 
 PADDED = 128
+BLOCK = 8  # batches that one variant runs before the next takes its turn
 
 
 def padded(batch: Batch) -> Batch:
@@ -92,33 +92,35 @@ def benchmark(posts: Sequence[Post], labels: list[str], batch_size: int, batches
     collate: Collator = model.collator
     trainer = Trainer(model)
     generator = np.random.default_rng(0)
-    buckets = list(LengthBuckets(collate.lengths(posts), batch_size))
-    buckets = [buckets[index] for index in generator.permutation(len(buckets))[:batches]]
-    shuffled = generator.permutation(np.concatenate(buckets))
-    random = [part.tolist() for part in np.array_split(shuffled, len(buckets))]
+    buckets = list(LengthBuckets(collate.lengths(posts), batch_size))[: batches or None]
+    random = np.array_split(generator.permutation(np.concatenate(buckets)), len(buckets))
 
     def made(indices: Sequence[int]) -> Batch:
         return collate([posts[index] for index in indices])
 
-    seconds: dict[str, list[float]] = {"buckets": [], "random": [], "padded": [], "encoder": []}
-    trainer.step(lambda: made(buckets[0]))
-    for bucket, mixed in zip(buckets, random, strict=True):
-        seconds["buckets"].append(trainer.step(lambda bucket=bucket: made(bucket)))
-        seconds["encoder"].append(trainer.encoder(made(bucket)))
-        seconds["random"].append(trainer.step(lambda mixed=mixed: made(mixed)))
-        seconds["padded"].append(trainer.step(lambda mixed=mixed: padded(made(mixed))))
-    count = len(shuffled)
+    timed: dict[str, Callable[[int], float]] = {
+        "buckets": lambda place: trainer.step(lambda: made(buckets[place])),
+        "encoder": lambda place: trainer.encoder(made(buckets[place])),
+        "random": lambda place: trainer.step(lambda: made(random[place])),
+        "padded": lambda place: trainer.step(lambda: padded(made(random[place]))),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    seen = dict.fromkeys(timed, 0)
+    for start in range(0, len(buckets), BLOCK):
+        places = range(start, min(start + BLOCK, len(buckets)))
+        for name, step in timed.items():
+            if name == "padded" and start % (4 * BLOCK):
+                continue  # the slowest by far, and every batch costs it the same
+            step(places[0])  # another variant's memory is given back here, untimed
+            for place in places:
+                seconds[name].append(step(place))
+                seen[name] += len((random if name in ("random", "padded") else buckets)[place])
     total = {name: sum(values) for name, values in seconds.items()}
-    outside = [1 - encoder / step for encoder, step in zip(seconds["encoder"], seconds["buckets"], strict=True)]
+    rate = {name: seen[name] / total[name] for name in timed}
     print(f"{len(buckets)} batches of {batch_size}, {torch.get_num_threads()} threads, frozen embeddings: {freeze}")
     for name in ("buckets", "random", "padded"):
-        print(
-            f"  {name:8} {count / total[name]:7.1f} posts/s   {total[name] / total['buckets']:.2f} x the buckets' time"
-        )
-    print(
-        f"  outside the encoder's forward and backward: {1 - total['encoder'] / total['buckets']:.1%} of a step "
-        f"(median of steps {statistics.median(outside):.1%})"
-    )
+        print(f"  {name:8} {rate[name]:7.1f} posts/s   buckets are {rate['buckets'] / rate[name]:.2f} times as fast")
+    print(f"  outside the encoder's forward and backward: {1 - total['encoder'] / total['buckets']:.1%} of a step")
 
 
 def main() -> None:
@@ -126,7 +128,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--root", help="folder of Twitter-2017")
     options.add_argument("--batch-size", type=int, default=32)
-    options.add_argument("--batches", type=int, default=30)
+    options.add_argument("--batches", type=int, default=0, help="how many (default: an epoch)")
     options.add_argument("--freeze-embeddings", action="store_true")
     given = options.parse_args()
     data = Twitter2017(given.root) if given.root else DemoPosts()

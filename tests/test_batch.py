@@ -16,7 +16,17 @@ def batch():
     image = ImageFeatures(torch.ones(2, 3, 4), torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 4))
     pixels = {"canvas": torch.zeros(2, 3, 8, 8), "sizes": numbers}
     return Batch(
-        posts, numbers, numbers, numbers, numbers, numbers > 0, numbers[0], numbers[0], numbers > 0, pixels=pixels, image=image
+        posts,
+        numbers,
+        numbers,
+        numbers,
+        numbers,
+        numbers > 0,
+        numbers[0],
+        numbers[0],
+        numbers > 0,
+        pixels=pixels,
+        image=image,
     )
 
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from mner.data import Twitter2017
 from mner.errors import ConfigurationError
-from mner.training.optimization import linear, parameter_groups
 from mner.text import CharacterCNN
+from mner.training.optimization import linear, parameter_groups
 
 
 def test_groups_by_the_most_specific_part_and_by_shape():
