@@ -164,4 +164,7 @@ def test_the_baseline_is_the_first_model_whatever_became_of_it(tmp_path, posts):
     elsewhere = write_experiment(tmp_path / "more", {"b": 0.6}, posts, data="snapchat")
     report = make_report([*results, *elsewhere], rounds=ROUNDS)
     assert [(row["data"], row["baseline"]) for row in report["comparisons"]] == [("twitter2017", "a")]
+    (further,) = next(part for part in sections(report, []) if part.title == "Further data sets").tables
+    f1 = next(row["f1"] for row in report["scores"] if row["data"] == "snapchat")
+    assert further.rows == [["snapchat", "b", f"{100 * f1['mean']:.2f} ± {100 * f1['deviation']:.2f}", "", ""]]
     assert report["incomplete"] == [{"data": "snapchat", "model": "a", "fraction": 1.0, "seeds": [1, 2]}]
