@@ -37,7 +37,9 @@ def _table(data: str, kinds: Mapping[Cell, Mapping[str, Any]]) -> Table:
     table.add_column("kind of mention")
     columns = list(dict.fromkeys((cell.model, cell.fraction) for cell in kinds))
     for model, fraction in columns:
-        table.add_column(model if fraction == 1 else f"{model}, {fraction:g} of the posts", justify="right", overflow="fold")
+        table.add_column(
+            model if fraction == 1 else f"{model}, {fraction:g} of the posts", justify="right", overflow="fold"
+        )
     for kind in dict.fromkeys(kind for scores in kinds.values() for kind in scores):
         cells = (
             [100 * scores[kind]["f1"] for cell, scores in kinds.items() if (cell.model, cell.fraction) == column]
