@@ -106,7 +106,7 @@ class PostDataModule(LightningDataModule, ABC):
             self._posts[split] = fraction(posts, self.train_fraction, self.seed) if split == "train" else posts
         posts = self._posts[split]
         if split == "train":
-            return [*posts, *self.extra_posts]
+            return [*posts, *self.extra_posts] if self.extra_posts else posts
         return posts if self.control is None else under_control(posts, self.control)
 
     def version(self, split: Split) -> str | None:
