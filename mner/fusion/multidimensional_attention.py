@@ -38,6 +38,8 @@ class MultidimensionalAttention(FusionModule):
       and have gates of their own.
     * Words are the text encoder's, projected to ``size``.
     * A post without image has :math:`v_{ij} = 0` and :math:`F_{ij} = 1`, and is left with attention among words.
+    * The image only weighs words against each other: nothing of it enters their vectors. So it is learned late, and
+      the layers start with larger weights than torch's own (Glorot and Bengio 2010).
 
     Time grows with W² R c. Memory does not: words are taken in chunks, whose inner tensors are made anew in
     the backward pass.
@@ -65,6 +67,11 @@ class MultidimensionalAttention(FusionModule):
         self.filter_pair = nn.Linear(size, size, bias=False)
         self.gate_before = nn.Linear(2 * size, size)
         self.gate_behind = nn.Linear(2 * size, size)
+        for layer in self.children():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         self.resize_emissions(2 * size)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
