@@ -167,7 +167,12 @@ def _controls(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
             real, controlled = ([pair[side] for pair in pairs] for side in (0, 1))
             place = {"data": data.name, "model": model, "fraction": data.main_fraction, "control": control}
             scores = {"real": _mean(_f1(real)), "controlled": _mean(_f1(controlled))}
-            yield {**place, "seeds": len(pairs), **scores, **_row(compare(real, controlled, draws, level))}
+            yield {
+                **place,
+                "seeds": len(pairs),
+                **scores,
+                **_row(compare(real, controlled, draws, level, same_trainings=True)),
+            }
 
 
 def _row(comparison: Any) -> Row:

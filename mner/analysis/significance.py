@@ -133,7 +133,13 @@ def f1_interval(system: Sequence[Counts], draws: Resampling, level: float = 0.95
     return Interval(float(scores.mean()), deviation, low, high, len(scores))
 
 
-def compare(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling, level: float = 0.95) -> Comparison:
+def compare(
+    first: Sequence[Counts],
+    second: Sequence[Counts],
+    draws: Resampling,
+    level: float = 0.95,
+    same_trainings: bool = False,
+) -> Comparison:
     """Compare two systems on the same posts.
 
     Args:
@@ -141,16 +147,21 @@ def compare(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling
         second: Counts of each seed of the second; there may be more or fewer.
         draws: Draws over as many posts.
         level: Confidence of the interval.
+        same_trainings: The two are the same weights seed by seed, scored under two conditions, so that seeds are drawn
+            in pairs.
 
     Raises:
         DataError: If the posts are not as many as the draws'; check them with
             :func:`mner.analysis.alignment.check_aligned`.
-        ConfigurationError: If a system has no seeds.
+        ConfigurationError: If a system has no seeds, or the same trainings are not as many on both sides.
     """
-    if not first or not second:
-        raise ConfigurationError(f"expected at least one seed a system, got {len(first)} and {len(second)}")
+    if not first or not second or (same_trainings and len(first) != len(second)):
+        raise ConfigurationError(
+            f"expected at least one seed a system{', as many on both sides' * same_trainings}, "
+            f"got {len(first)} and {len(second)}"
+        )
     difference = _mean_f1(first) - _mean_f1(second)
-    replicates = _replicates(first, draws, 0) - _replicates(second, draws, 1)
+    replicates = _replicates(first, draws, 0) - _replicates(second, draws, 0 if same_trainings else 1)
     low, high = _percentiles(replicates, level)
     as_extreme = int((np.abs(_exchanged_differences(first, second, draws)) >= abs(difference) - 1e-12).sum())
     return Comparison(difference, low, high, (as_extreme + 1) / (draws.rounds + 1))

@@ -190,3 +190,21 @@ def test_corrections_against_their_definitions():
             assert (corrected <= level).sum() == rejected
             passes = [i + 1 for i in range(7) if ranked[i] <= level * (i + 1) / 7]
             assert (shared <= level).sum() == (passes[-1] if passes else 0)
+
+
+def test_the_same_trainings_under_two_conditions_are_drawn_in_pairs():
+    """Seeds of very different quality, of which each loses eight posts of 40: a sure loss, whichever seeds are drawn."""
+    gold = np.ones((40, 1), dtype=np.int64)
+    real, worse = [], []
+    for right in (10, 25, 40):
+        matched = (np.arange(40) < right).astype(np.int64)[:, None]
+        lost = matched.copy()
+        lost[:8] = 0
+        real.append(Counts(("PER",), matched, gold, gold))
+        worse.append(Counts(("PER",), lost, gold, gold))
+    draws = Resampling(40, 2000)
+    paired, apart = (compare(real, worse, draws, same_trainings=same) for same in (True, False))
+    assert paired.difference == apart.difference == pytest.approx(8 / 40)
+    assert apart.low < 0 < paired.low
+    with pytest.raises(ConfigurationError, match="as many on both sides"):
+        compare(real, worse[:2], draws, same_trainings=True)
