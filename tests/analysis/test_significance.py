@@ -193,7 +193,7 @@ def test_corrections_against_their_definitions():
 
 
 def test_the_same_trainings_under_two_conditions_are_drawn_in_pairs():
-    """Seeds of very different quality, of which each loses eight posts of 40: a sure loss, whichever seeds are drawn."""
+    """Seeds of different quality, each of which loses eight of 40 posts: a sure loss, whichever seeds are drawn."""
     gold = np.ones((40, 1), dtype=np.int64)
     real, worse = [], []
     for right in (10, 25, 40):
