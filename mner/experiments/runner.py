@@ -91,8 +91,12 @@ class GridRunner:
         """
         self.grid.check_configs()
         cells = list(self.progress.states)
-        for cell in cells:
-            self._note(cell, self._finished(cell))
+        found = {cell: self._finished(cell) for cell in cells}
+        self.progress.results.update({cell: result for cell, result in found.items() if result is not None})
+        self.progress.states.update(dict.fromkeys(self.progress.results, "finished"))
+        if self.progress.results:
+            self._write()
+            self.watch(self.progress)
         free: SimpleQueue[int | None] = SimpleQueue()
         for device in self.devices:
             free.put(device)
@@ -200,12 +204,16 @@ class GridRunner:
                 path.unlink()
 
     def _note(self, cell: Cell, result: Result | None) -> None:
-        """Take a result in, and write the results file anew."""
+        """Take a result in."""
         if result is None:
             return
         with self._changing:
             self.progress.results[cell] = result
         self._set(cell, result.status)
+        self._write()
+
+    def _write(self) -> None:
+        """Write the results file anew, with what other runners finished in the same folder."""
         with self._changing, FileLock(self.folder / (RESULTS_FILE + ".lock")):
             found = (self.progress.results.get(each) or self._finished(each) for each in self.progress.states)
             write_results((each for each in found if each is not None), self.folder / RESULTS_FILE)
