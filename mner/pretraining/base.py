@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +19,7 @@ from mner.collate import Collator
 from mner.components import to_config
 from mner.data.datamodule import PostDataModule
 from mner.data.readers import iter_posts
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, DatasetNotFoundError
 from mner.posts import Post
 from mner.pretraining.export import export_encoder
 from mner.pretraining.language_head import LanguageModelHead
@@ -59,6 +58,7 @@ class PretrainingModule(TrainingModule, ABC):
         mask_rate: Share of the word pieces that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
         extra_posts: Files of further posts to train on.
+        extra_images: The folder of their images, or ``None`` to leave these out.
         validation_seed: Of the validation's masks.
         training: What every :class:`~mner.training.TrainingModule` takes beside.
     """
@@ -73,6 +73,7 @@ class PretrainingModule(TrainingModule, ABC):
         mask_rate: float,
         whole_words: bool,
         extra_posts: Sequence[str],
+        extra_images: str | None,
         validation_seed: int,
         training: Mapping[str, Any],
     ) -> None:
@@ -80,6 +81,7 @@ class PretrainingModule(TrainingModule, ABC):
         self.masking = WordPieceMasking(text_encoder, mask_rate, whole_words, validation_seed)
         self.names = list(names)
         self.extra_posts = [str(path) for path in extra_posts]
+        self.extra_images = None if extra_images is None else Path(extra_images)
         self.head = LanguageModelHead(text_encoder)
         self.head_is_pretrained = text_encoder.source is not None and self.head.load(text_encoder.source)
         self.validation_means = nn.ModuleDict(
@@ -123,12 +125,13 @@ class PretrainingModule(TrainingModule, ABC):
 
         Raises:
             ConfigurationError: If there are extra posts but no data module to add them to.
+            DatasetNotFoundError: If one of their files or the folder of their images is not there.
         """
         if stage == "fit" and self.extra_posts:
             datamodule: Any = getattr(self.trainer, "datamodule", None)
             if not isinstance(datamodule, PostDataModule):
                 raise ConfigurationError("extra_posts are added to a data module's: fit with one, not with loaders")
-            datamodule.extra_posts = read_extra_posts(self.extra_posts, datamodule.contexts)
+            datamodule.extra_posts = read_extra_posts(self.extra_posts, datamodule.contexts, self.extra_images)
             rank_zero_info(f"{len(datamodule.extra_posts)} more train posts from {', '.join(self.extra_posts)}")
         super().setup(stage)
 
@@ -178,23 +181,27 @@ class PretrainingModule(TrainingModule, ABC):
         return export_encoder(self.text_encoder, self.head if trained else None, folder)
 
 
-def read_extra_posts(paths: Sequence[str], contexts: Sequence[str]) -> list[Post]:
-    """Read posts to pre-train on, without tags and images.
+def read_extra_posts(paths: Sequence[str], contexts: Sequence[str], images: Path | None = None) -> list[Post]:
+    """Read posts to pre-train on, without tags.
 
     Args:
         paths: Files in any format that mner reads, or of one raw text a line.
         contexts: Kinds of context that are kept, where the posts have them.
+        images: The folder of their images; without it, the posts are read as posts without one.
 
     Raises:
-        DatasetNotFoundError: If a file is not there.
+        DatasetNotFoundError: If a file or the folder is not there.
         FormatError: If a file is malformed.
     """
+    if images is not None and not images.is_dir():
+        raise DatasetNotFoundError(f"{images}: no such folder; give that of the extra posts' images as extra_images")
     return [
         replace(
             post,
             tags=None,
-            image=None,
+            image=post.image if images is not None else None,
             contexts={kind: post.contexts[kind] for kind in contexts if kind in post.contexts},
         )
-        for post in chain.from_iterable(map(iter_posts, paths))
+        for path in paths
+        for post in iter_posts(path, images=images)
     ]

@@ -66,7 +66,15 @@ class MaskedLanguageModel(PretrainingModule):
             "weight_average": weight_average,
         }
         super().__init__(
-            ["masked_language"], text_encoder, None, mask_rate, whole_words, extra_posts, validation_seed, training
+            ["masked_language"],
+            text_encoder,
+            None,
+            mask_rate,
+            whole_words,
+            extra_posts,
+            None,
+            validation_seed,
+            training,
         )
 
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:

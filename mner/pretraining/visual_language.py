@@ -42,7 +42,8 @@ class VisualLanguageModel(PretrainingModule):
         caption: The kind of context that is the caption.
         mask_rate: Share of the word pieces that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
-        extra_posts: Files of further posts to train on, tagged or not; their images are not read.
+        extra_posts: Files of further posts to train on, tagged or not.
+        extra_images: The folder of their images; without it, they are read as posts without one.
         validation_seed: Of the validation's masks.
         lr: Learning rate of the text encoder.
         new_layer_lr: Learning rate of the heads; ``lr`` by default.
@@ -71,6 +72,7 @@ class VisualLanguageModel(PretrainingModule):
         mask_rate: float = 0.15,
         whole_words: bool = False,
         extra_posts: Sequence[str] = (),
+        extra_images: str | None = None,
         validation_seed: int = 0,
         lr: float = 5e-5,
         new_layer_lr: float | None = None,
@@ -99,7 +101,15 @@ class VisualLanguageModel(PretrainingModule):
             "on_bad_image": on_bad_image,
         }
         super().__init__(
-            names, text_encoder, image_encoder, mask_rate, whole_words, extra_posts, validation_seed, training
+            names,
+            text_encoder,
+            image_encoder,
+            mask_rate,
+            whole_words,
+            extra_posts,
+            extra_images,
+            validation_seed,
+            training,
         )
         text_encoder.accept_regions(self.image_width)
         self.head.requires_grad_(masked_language)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mner.data import Twitter2017
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, DatasetNotFoundError
 from mner.posts import Post
 from mner.pretraining import VisualLanguageModel
 from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, exchange_captions
@@ -180,6 +180,21 @@ def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_f
     assert VisualLanguageModel(VisualBertText(folder), model.image_encoder).head_is_pretrained
     without = make_visual(masked_language=False).export(tmp_path / "without_head")
     assert not VisualLanguageModel(VisualBertText(str(without)), model.image_encoder).head_is_pretrained
+
+
+def test_extra_posts_bring_images_and_captions(make_visual, make_trainer, shared_twitter_folder, tmp_path):
+    more = tmp_path / "more.jsonl"
+    more.write_text(
+        '{"tokens": ["nike"], "image_id": "more.png", "contexts": {"caption": "a shoe"}}\n{"tokens": ["b"]}\n'
+    )
+    data = Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8)
+    arguments = {"sentence_image": False, "extra_posts": [str(more)]}
+    for images, expected in (({}, None), ({"extra_images": str(tmp_path)}, tmp_path / "more.png")):
+        make_trainer(max_epochs=1, limit_val_batches=0).fit(make_visual(**arguments, **images), data)
+        found = {post.words: (post.image, post.contexts) for post in data.posts("train")[-2:]}
+        assert found == {("nike",): (expected, {"caption": "a shoe"}), ("b",): (None, {})}
+    with pytest.raises(DatasetNotFoundError, match=r"no such folder; .* as extra_images"):
+        make_trainer(max_epochs=1).fit(make_visual(**arguments, extra_images=str(tmp_path / "none")), data)
 
 
 @pytest.mark.slow
