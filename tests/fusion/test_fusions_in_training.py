@@ -72,3 +72,19 @@ def test_a_compiled_fusion_equals_itself(fusion, make_fusion, features):
         model.zero_grad()
     for eager, captured in zip(*results, strict=True):
         torch.testing.assert_close(captured, eager)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_compiled_training_equals_itself(fusion, trainable_fusion, make_trainer, shared_twitter_folder):
+    found = []
+    for compile_model in (lambda model: model, lambda model: torch.compile(model, backend="aot_eager")):
+        torch.compiler.reset()
+        model = trainable_fusion(fusion, lr=1e-2)
+        trainer = make_trainer(max_epochs=1)
+        torch.manual_seed(0)
+        trainer.fit(compile_model(model), Twitter2017(shared_twitter_folder, batch_size=10))
+        found.append({**{name: value for name, value in trainer.callback_metrics.items()}, **model.state_dict()})
+    eager, compiled = found
+    assert torch.isfinite(eager["train/loss"])
+    torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-5)
