@@ -84,7 +84,7 @@ def test_a_compiled_training_equals_itself(fusion, trainable_fusion, make_traine
         trainer = make_trainer(max_epochs=1)
         torch.manual_seed(0)
         trainer.fit(compile_model(model), Twitter2017(shared_twitter_folder, batch_size=10))
-        found.append({**{name: value for name, value in trainer.callback_metrics.items()}, **model.state_dict()})
+        found.append({**trainer.callback_metrics, **model.state_dict()})
     eager, compiled = found
     assert torch.isfinite(eager["train/loss"])
     torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-5)
