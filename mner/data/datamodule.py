@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from mner.data.contexts import attach_contexts, read_contexts
 from mner.data.controls import Control, under_control
-from mner.data.length_buckets import LengthBuckets
+from mner.data.length_buckets import FixedBuckets, LengthBuckets
 from mner.data.loader import PostLoader, post_loader
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
@@ -162,11 +162,12 @@ class PostDataModule(LightningDataModule, ABC):
         posts = self.posts(split)
         lengths = collate.lengths(posts) if hasattr(collate, "lengths") else [len(post.words) for post in posts]
         trainer = self.trainer
-        buckets = LengthBuckets(
+        overfits = getattr(trainer, "overfit_batches", 0) > 0  # which Lightning sets out of the type checker's sight
+        buckets = (FixedBuckets if overfits else LengthBuckets)(
             lengths,
             self.batch_size,
             self.max_tokens,
-            shuffle=shuffle,
+            shuffle=shuffle and not overfits,
             seed=self.seed,
             replicas=1 if trainer is None else trainer.world_size,
             rank=0 if trainer is None else trainer.global_rank,

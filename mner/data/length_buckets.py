@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from torch.utils.data import DistributedSampler
+from torch.utils.data import DistributedSampler, SequentialSampler
 
 POOL = 50  # batches that are sorted together: enough to pad little, few enough to mix the posts anew each epoch
 
@@ -99,3 +99,11 @@ class LengthBuckets(DistributedSampler[list[int]]):
                 cuts.append(index)
                 start, longest = index, length
         return cuts
+
+
+class FixedBuckets(LengthBuckets, SequentialSampler):  # type: ignore[misc]
+    """Evaluation order in training too, for ``Trainer(overfit_batches=...)``.
+
+    The trainer repeats the first batches then, and puts single posts in the place of any sampler that is not a
+    ``SequentialSampler``.
+    """
