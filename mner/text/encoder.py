@@ -21,6 +21,11 @@ class TextEncoder(Component, nn.Module, ABC):
     hidden_size: int
     word_pieces: WordPieces
 
+    @property
+    def new_layers(self) -> list[nn.Module]:
+        """Those of its layers that are not pretrained, which are trained at the rate of new layers; mostly none."""
+        return []
+
     @abstractmethod
     def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
         """Encode a batch.

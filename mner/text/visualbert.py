@@ -42,7 +42,8 @@ class VisualBertText(PieceEncoder):
         tokenizer: Where its tokenizer is; by default ``name`` itself, or BERT's uncased one for a VisualBERT that
             brings none.
         new_projection: Learn the projection of regions anew where theirs is not the width that a pretrained VisualBERT
-            takes; otherwise such regions are refused. A BERT has none to lose.
+            takes; otherwise such regions are refused. A BERT has none to lose. A new projection is trained at the rate
+            of new layers.
         pooling: A word's vector is the ``mean`` of its pieces, or its ``first`` piece as in the paper's code.
         max_length: Most word pieces a row, regions not counted; by default what the model allows.
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with all regions;
@@ -73,7 +74,9 @@ class VisualBertText(PieceEncoder):
             pieces = load_tokenizer(tokenizer or _tokenizer_of(name, model))
         else:
             model, pieces = build_untrained(architecture)
-        self._projection_may_change = new_projection or model.config.model_type == "bert"
+        from_bert = model.config.model_type == "bert"
+        self._projection_may_change = new_projection or from_bert
+        self._projection_is_new = from_bert or (new_projection and architecture is not None)
         self.model = _as_visualbert(model)
         self.model.float().train()
         self._arguments["architecture"] = describe(self.model, pieces)
@@ -117,7 +120,14 @@ class VisualBertText(PieceEncoder):
             self.model.embeddings.visual_projection = projection
             self.model.config.visual_embedding_dim = size
             self._arguments["architecture"]["config"]["visual_embedding_dim"] = size
+            self._projection_is_new = True
+        self._arguments["new_projection"] = self._projection_is_new
         self._train_visual_layers(True)
+
+    @property
+    def new_layers(self) -> list[nn.Module]:
+        """The projection of regions, where no pretrained VisualBERT has brought one."""
+        return [self.model.embeddings.visual_projection] if self._projection_is_new else []
 
     def encode_pieces(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """The states of all word pieces, the regions being in the same stream.

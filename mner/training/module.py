@@ -130,7 +130,10 @@ class TrainingModule(SelfContained, ABC):
     def learning_rates(self) -> list[tuple[nn.Module, float, float]]:
         """``(module, learning rate, weight decay)``, the most specific first; the last is the whole model."""
         image = self.image_encoder
-        parts: list[tuple[nn.Module, float, float]] = [(self.text_encoder, self.lr, self.weight_decay)]
+        parts: list[tuple[nn.Module, float, float]] = [
+            *((layer, self.new_layer_lr, self.weight_decay) for layer in self.text_encoder.new_layers),
+            (self.text_encoder, self.lr, self.weight_decay),
+        ]
         if image is not None:
             parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))
         return [*parts, (self, self.new_layer_lr, self.weight_decay)]

@@ -10,6 +10,7 @@ from mner.labels import labels_for
 from mner.posts import Post
 from mner.testing import FusionContract, TinyGrid, tiny_text_encoder
 from mner.text import CharacterCNN, VisualBertText
+from mner.training.optimization import parameter_groups
 
 LABELS = labels_for(("PER", "LOC"))
 
@@ -48,6 +49,14 @@ def test_it_is_the_encoder_with_the_regions_in_view(posts):
     torch.testing.assert_close(model(batch), model.emission_layer(words))
     alone = model.text_encoder(batch).words
     assert [torch.allclose(words[post], alone[post], atol=1e-6) for post in range(3)] == [False, True, False]
+
+
+def test_the_new_projection_is_trained_at_the_rate_of_new_layers():
+    model = make(lr=1e-4, new_layer_lr=1e-2)
+    groups = parameter_groups(model.learning_rates(), model.named_parameters())
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    for name, parameter in model.text_encoder.named_parameters():
+        assert rates[id(parameter)] == (1e-2 if "visual_projection" in name else 1e-4), name
 
 
 def test_characters_stand_beside(posts):

@@ -218,6 +218,23 @@ def test_regions_of_another_width_are_refused(public_visualbert, tiny_text_encod
     assert encode(encoder, POSTS, random_regions(7)).words.isfinite().all()
 
 
+def test_a_projection_that_no_pretraining_brought_is_a_new_layer(public_visualbert, tiny_text_encoder_folder):
+    folder, _ = public_visualbert(6)
+    tokenizer = str(tiny_text_encoder_folder)
+    for name, new, width, expected in (
+        (tokenizer, False, 5, 1),
+        (str(folder), False, 6, 0),
+        (str(folder), True, 6, 0),
+        (str(folder), True, 7, 1),
+    ):
+        encoder = VisualBertText(name, tokenizer=tokenizer, new_projection=new)
+        encoder.accept_regions(width)
+        rebuilt = from_config(json.loads(json.dumps(to_config(encoder))))
+        rebuilt.accept_regions(width)
+        for each in (encoder, rebuilt):  # else a training could not be resumed
+            assert each.new_layers == [each.model.embeddings.visual_projection][:expected]
+
+
 def test_a_folder_that_brings_a_tokenizer_uses_it(public_visualbert, tiny_text_encoder_folder):
     folder, _ = public_visualbert(6)
     with pytest.raises(WeightsNotFoundError, match="cannot load the tokenizer 'bert-base-uncased'"):
