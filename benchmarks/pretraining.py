@@ -6,6 +6,9 @@ On held-out posts and pictures it prints how often an own caption is told from a
 how well the words of a caption that only the picture tells, nouns and colours, are predicted when they are hidden: with
 the picture, with that of another post, and without one. The VisualBERT is new,
 a picture is sixteen regions of EfficientNet-Lite0; seeds differ in initial weights, order and masks, not in the posts.
+
+The words of a post tell something of its caption, too. How much is seen with --other_pictures, where a model is trained
+and scored with pictures of other posts, which have nothing to do with either.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from mner.collate import Collator
 from mner.data import DemoPosts
 from mner.data.controls import under_control
+from mner.data.datamodule import Split
 from mner.posts import Post
 from mner.pretraining import VisualLanguageModel
 from mner.text import VisualBertText
@@ -52,7 +56,8 @@ def small_bert(path: Path, width: int, layers: int) -> Path:
 def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLanguageModel:
     """Train on the training posts and take the weights with the lowest validation loss."""
     pl.seed_everything(seed, verbose=False)
-    folder, features = given.folder / f"seed_{seed}", str(given.folder / "features")
+    folder = given.folder / f"seed_{seed}{'_other_pictures' if given.other_pictures else ''}"
+    features = str(given.folder / "features")
     model = VisualLanguageModel(
         VisualBertText(str(small_bert(folder / "untrained", given.width, given.layers))),
         create_image_encoder("efficientnet_lite0", image_size=128),
@@ -74,6 +79,14 @@ def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLangua
     )
     trainer.fit(model, datamodule=data)
     return VisualLanguageModel.load_from_checkpoint(best.best_model_path, feature_cache=features).eval()
+
+
+class OtherPictures(DemoPosts):
+    """Demo posts with each other's pictures, those of the training, too."""
+
+    def read(self, split: Split) -> list[Post]:
+        """The posts of a split."""
+        return under_control(super().read(split), "shuffled_images")
 
 
 class Curve(pl.Callback):
@@ -154,9 +167,11 @@ def main() -> None:
     options.add_argument("--layers", type=int, default=3)
     options.add_argument("--lr", type=float, default=1e-3)
     options.add_argument("--mask_rate", type=float, default=0.25)
+    options.add_argument("--other_pictures", action="store_true", help="every post has the picture of another one")
     options.add_argument("--precision", default="32-true", help="of the trainer; bf16-mixed is faster")
     given = options.parse_args()
-    data = DemoPosts(given.size, given.folder / "posts", contexts=["caption"], batch_size=given.batch_size)
+    cls = OtherPictures if given.other_pictures else DemoPosts
+    data = cls(given.size, given.folder / "posts", contexts=["caption"], batch_size=given.batch_size)
     runs = []
     for seed in given.seeds:
         runs.append(score(train(data, seed, given), data))

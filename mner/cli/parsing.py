@@ -18,6 +18,13 @@ _NOISE = re.compile(
     r"\s*(- )?(Does not validate against any|Subtypes: |Errors:|Given value|Expected a <class 'NoneType'>|"
     r"Expected a path but |$)"
 )
+_NO_CLASS = re.compile(r"Not a valid subclass of (PostDataModule|TrainingModule)(\n\s+(Subclass types|- a ).*)+")
+_CHOOSE = {
+    "PostDataModule": "no data set is chosen: add --config examples/data/demo.yaml or another of these, or --data with "
+    "the name of a class, in front of what changes its arguments",
+    "TrainingModule": "no model is chosen: add --config examples/experiments/1.0_bert_crf.yaml or another of these, or "
+    "--model with the name of a class, in front of what changes its arguments",
+}
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\w+)|Unexpected import path format: (\w+)")
 
 
@@ -46,7 +53,7 @@ def shortened(message: str) -> str:
     """
     message = re.sub(r"\b(?:fit|validate|test|predict)\.(data|model)\b", r"--\1", message)
     lines = (line for line in message.splitlines() if not _NOISE.match(line))
-    return _UNKNOWN_CLASS.sub(_unknown_class, "\n".join(lines))
+    return _UNKNOWN_CLASS.sub(_unknown_class, _NO_CLASS.sub(lambda match: _CHOOSE[match.group(1)], "\n".join(lines)))
 
 
 def _unknown_class(match: re.Match[str]) -> str:

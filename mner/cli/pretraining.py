@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import yaml
 from filelock import FileLock
@@ -53,6 +55,7 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Pat
 
     Raises:
         ConfigurationError: If there is no such config, or the pre-training fails.
+        KeyboardInterrupt: If this process was told to stop, by Ctrl-C or by SIGTERM; the pre-training has saved itself.
     """
     encoder = folder / ENCODER_FOLDER
     if not Path(config).is_file():
@@ -71,10 +74,37 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Pat
             command += ["--ckpt_path", str(max(checkpoints, key=lambda path: path.stat().st_mtime))]
         environment = {name: value for name, value in os.environ.items() if name not in PROCESS_VARIABLES}
         print(f"pre-training: {' '.join(command[2:])}", flush=True)
-        status = subprocess.run(command, env=environment, check=False).returncode
+        status = _run(command, environment)
     if not encoder.is_dir():
         raise ConfigurationError(f"the pre-training in {folder} left no encoder (status {status}); see what it said")
     return encoder
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run a command to its end; what tells this process to stop is handed on to it, and it has time to save its state.
+
+    Returns:
+        Its exit status.
+
+    Raises:
+        KeyboardInterrupt: If this process was told to stop, once the command has ended.
+    """
+    # In a session of its own it gets each signal once, from here, though Ctrl-C goes to all processes of a terminal.
+    child = subprocess.Popen(command, env=environment, start_new_session=True)
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        child.send_signal(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.wait()
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _shared(config: str, fine_tuning: Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
@@ -36,6 +37,7 @@ from mner.fusion.base import FusionModule
 from mner.inference.load import load_model
 from mner.inference.results import ResultsWriter
 from mner.plugins import load_plugins
+from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
 from mner.training.module import TrainingModule
 
@@ -296,7 +298,7 @@ class TrainingCommandLine(LightningCLI):
         else:
             self._score("test", model)
         say(f"checkpoint: {best}")
-        say(f"tag a post: echo {shlex.quote(self._example())} | mner tag - --checkpoint {shlex.quote(best)}")
+        say(f"tag a post: {self._example(model)} --checkpoint {shlex.quote(best)}")
 
     @rank_zero_only
     def _export(self, best: str) -> None:
@@ -326,11 +328,16 @@ class TrainingCommandLine(LightningCLI):
             getattr(self.trainer, command)(model, datamodule=self.datamodule, verbose=False)
         self.datamodule.control = None
 
-    def _example(self) -> str:
-        post = next(
-            (post for post in self.datamodule.posts("valid") if any(tag != "O" for tag in post.tags or ())), None
-        )
-        return "Meet me in Paris" if post is None else post.text or " ".join(post.words)
+    def _example(self, model: FusionModule) -> str:
+        """A command that tags a validation post with entities, and with its image if the model looks at images."""
+        posts = [post for post in self.datamodule.posts("valid") if any(tag != "O" for tag in post.tags or ())]
+        if model.images is not None:
+            for post in posts:
+                if post.image is not None and post.image.is_file():
+                    record = {"text": _text(post), "image_id": post.image.name}
+                    line = json.dumps(record, ensure_ascii=False)
+                    return f"echo {shlex.quote(line)} | mner tag - --images {shlex.quote(str(post.image.parent))}"
+        return f"echo {shlex.quote(_text(posts[0]) if posts else 'Meet me in Paris')} | mner tag -"
 
 
 class TrainingConfig(SaveConfigCallback):
@@ -347,6 +354,10 @@ class TrainingConfig(SaveConfigCallback):
 def say(message: str) -> None:
     """Print a line, in the first process alone."""
     print(message)
+
+
+def _text(post: Post) -> str:
+    return post.text or " ".join(post.words)
 
 
 def _is_of_use(record: logging.LogRecord) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.decoders import CRF
+from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.cross_attention import CrossAttention
 from mner.labels import split_tag
@@ -56,7 +57,7 @@ class UMT(FusionModule):
         kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
 
     Raises:
-        ConfigurationError: If ``heads`` does not divide the text encoder's width.
+        ConfigurationError: If ``heads`` does not divide the text encoder's width, or a number is out of range.
     """
 
     conversion: Tensor
@@ -66,6 +67,10 @@ class UMT(FusionModule):
         self, heads: int | None = None, auxiliary_weight: float = 0.5, layer_dropout: float = 0.1, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
+        if not (0 <= layer_dropout < 1 and auxiliary_weight >= 0):
+            raise ConfigurationError(
+                f"expected layer_dropout in [0, 1) and auxiliary_weight >= 0, got {layer_dropout=}, {auxiliary_weight=}"
+            )
         width = self.text_encoder.hidden_size
         heads = math.gcd(width, max(1, width // 64)) if heads is None else heads
         self.auxiliary_weight = auxiliary_weight

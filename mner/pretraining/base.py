@@ -19,7 +19,7 @@ from mner.collate import Collator
 from mner.components import to_config
 from mner.data.datamodule import PostDataModule
 from mner.data.readers import iter_posts
-from mner.errors import ConfigurationError, DatasetNotFoundError
+from mner.errors import ConfigurationError, DataError, DatasetNotFoundError
 from mner.posts import Post
 from mner.pretraining.export import export_encoder
 from mner.pretraining.language_head import LanguageModelHead
@@ -72,7 +72,7 @@ class PretrainingModule(TrainingModule, ABC):
         image_encoder: ImageEncoder | str | None,
         mask_rate: float,
         whole_words: bool,
-        extra_posts: Sequence[str],
+        extra_posts: Sequence[str] | str,
         extra_images: str | None,
         validation_seed: int,
         training: Mapping[str, Any],
@@ -80,7 +80,9 @@ class PretrainingModule(TrainingModule, ABC):
         super().__init__(text_encoder, image_encoder, **training)
         self.masking = WordPieceMasking(text_encoder, mask_rate, whole_words, validation_seed)
         self.names = list(names)
-        self.extra_posts = [str(path) for path in extra_posts]
+        self.extra_posts = [extra_posts] if isinstance(extra_posts, str) else [str(path) for path in extra_posts]
+        if extra_images is not None and not self.extra_posts:
+            raise ConfigurationError("extra_images is the folder of the images of extra_posts, and none are given")
         self.extra_images = None if extra_images is None else Path(extra_images)
         self.head = LanguageModelHead(text_encoder)
         self.head_is_pretrained = text_encoder.source is not None and self.head.load(text_encoder.source)
@@ -152,8 +154,18 @@ class PretrainingModule(TrainingModule, ABC):
                 self._means[f"{name}_{value}"].update(total / each.count.clamp(min=1), each.count)
 
     def on_validation_epoch_end(self) -> None:
-        """Log ``val/loss``, ``val/perplexity`` and, of each objective, loss and accuracy."""
+        """Log ``val/loss``, ``val/perplexity`` and, of each objective, loss and accuracy.
+
+        Raises:
+            DataError: If there was nothing to predict.
+        """
         means = {name: metric.compute() for name, metric in self._means.items()}
+        idle = [name for name in self.names if means[f"{name}_accuracy"].isnan()]
+        if idle and not self.trainer.sanity_checking:
+            raise DataError(
+                f"none of the validation posts takes part in {' and '.join(idle)}: masked_language needs words to "
+                "hide, sentence_image a caption and an image that can be read; see mner check-data"
+            )
         losses = {name: mean for name, mean in means.items() if name.endswith("_loss")}
         means["loss"] = cast("Tensor", sum(losses.values()))
         if "masked_language_loss" in losses:
@@ -169,7 +181,7 @@ class PretrainingModule(TrainingModule, ABC):
         return cast("dict[str, MeanMetric]", dict(self.validation_means.items()))
 
     def export(self, folder: str | Path) -> Path:
-        """Write the encoder in Hugging Face's own format, for ``name`` of a text encoder.
+        """Write the encoder and its trained head in Hugging Face's own format, for ``name`` of a text encoder.
 
         Args:
             folder: Where to.
@@ -177,8 +189,7 @@ class PretrainingModule(TrainingModule, ABC):
         Raises:
             DataError: If the folder exists.
         """
-        trained = "masked_language" in self.names
-        return export_encoder(self.text_encoder, self.head if trained else None, folder)
+        return export_encoder(self.text_encoder, self.head, folder)
 
 
 def read_extra_posts(paths: Sequence[str], contexts: Sequence[str], images: Path | None = None) -> list[Post]:

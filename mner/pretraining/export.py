@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
 
 from mner.errors import DataError
 from mner.pretraining.language_head import LanguageModelHead, head_names, language_model_class
+from mner.pretraining.sentence_image_head import SentenceImageHead
 from mner.text.huggingface import build_tokenizer, quiet_loading
 from mner.text.piece_encoder import PieceEncoder
 
 
-def export_encoder(text_encoder: PieceEncoder, head: LanguageModelHead | None, folder: str | Path) -> Path:
-    """Write configuration, tokenizer and weights; the head with them, where the architecture has a place for it.
+def export_encoder(
+    text_encoder: PieceEncoder,
+    head: LanguageModelHead | None,
+    folder: str | Path,
+    match: SentenceImageHead | None = None,
+) -> Path:
+    """Write configuration, tokenizer and weights; the heads with them, where the architecture has a place for them.
 
     The folder is there as a whole or not at all.
 
@@ -21,6 +28,7 @@ def export_encoder(text_encoder: PieceEncoder, head: LanguageModelHead | None, f
         text_encoder: The encoder.
         head: Its language-model head, or ``None`` to write the encoder alone.
         folder: Where to; ``name`` of a ``HuggingFaceText`` or ``VisualBertText`` afterwards.
+        match: A VisualBERT's head of sentence-image prediction, if it has one.
 
     Returns:
         The folder.
@@ -33,25 +41,34 @@ def export_encoder(text_encoder: PieceEncoder, head: LanguageModelHead | None, f
         raise DataError(f"{folder} exists already; give another folder, or delete it")
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
+    model = _whole(text_encoder, head, match)
+    untrained = (
+        *(() if head else ("cls.predictions.",)),
+        *(() if match else ("cls.seq_relationship.", "visual_bert.pooler.")),
+    )
+    weights = {name: value for name, value in model.state_dict().items() if not name.startswith(untrained)}
     with quiet_loading():
-        _whole(text_encoder, head).save_pretrained(unfinished)
+        model.save_pretrained(unfinished, state_dict=weights)
         build_tokenizer(text_encoder.architecture).save_pretrained(unfinished)
     return unfinished.rename(folder)
 
 
-def _whole(text_encoder: PieceEncoder, head: LanguageModelHead | None) -> Any:
-    """The language model of encoder and head; the encoder alone where the architecture has no head of this form."""
+def _whole(text_encoder: PieceEncoder, head: LanguageModelHead | None, match: SentenceImageHead | None) -> Any:
+    """The language model of encoder and heads; the encoder alone where the architecture has no heads of this form."""
     encoder = text_encoder.model
     cls = language_model_class(encoder.config)
-    if cls is None or head is None:
+    if cls is None or (head is None and match is None):
         return encoder
-    build = getattr(cls, "from_config", cls)
-    model = build(encoder.config)
+    config = copy.deepcopy(encoder.config)
+    config.tie_word_embeddings = True
+    model = getattr(cls, "from_config", cls)(config)
     names = head_names(model)
-    weights = head.state_dict()
-    if set(names.values()) != weights.keys():
+    weights = {} if head is None else head.state_dict()
+    if head is not None and set(names.values()) != weights.keys():
         return encoder
-    setattr(model, model.base_model_prefix, encoder)
-    model.load_state_dict({name: weights[own] for name, own in names.items()}, strict=False)
+    model.base_model.load_state_dict(encoder.state_dict(), strict=False)  # it may have a pooler, which ours has not
+    model.load_state_dict({name: weights[own] for name, own in names.items() if own in weights}, strict=False)
+    if match is not None:
+        match.write(model)
     model.tie_weights()
     return model

@@ -14,11 +14,11 @@ from mner.text.piece_encoder import PieceEncoder
 from mner.weights import resolve_weights
 
 NAMES = {
-    r"(?:transform|lm_head)\.dense\.(weight|bias)|vocab_transform\.(weight|bias)": "dense",
-    r"(?:LayerNorm|layer_norm)\.(weight|bias)": "norm",
-    r"(?:predictions|lm_head|vocab_projector)\.(bias)": "",
+    r"(?:transform|lm_head|(?:generator_)?predictions)\.dense\.(weight|bias)|vocab_transform\.(weight|bias)": "dense",
+    r"(?:LayerNorm|layer_norm|vocab_layer_norm)\.(weight|bias)": "norm",
+    r"(?:predictions|lm_head|vocab_projector|generator_lm_head)\.(bias)": "",
 }
-"""What the language models of BERT's kin call the weights of the head (BERT, RoBERTa, MPNet, DistilBERT, ...)."""
+"""What the language models of BERT's kin call the weights of the head (BERT, RoBERTa, DistilBERT, ELECTRA, ...)."""
 
 
 class LanguageModelHead(nn.Module):
@@ -62,7 +62,7 @@ class LanguageModelHead(nn.Module):
             source: As the ``name`` of the text encoder.
 
         Returns:
-            Whether the weights hold a head of this form; if not, it stays as it was drawn.
+            Whether the weights hold a head of this form, tied to the embeddings; if not, it stays as it was drawn.
         """
         with quiet_loading():
             cls = language_model_class(resolve_weights(source))
@@ -71,7 +71,8 @@ class LanguageModelHead(nn.Module):
             model, report = cls.from_pretrained(resolve_weights(source), output_loading_info=True)
         found = {own: model.state_dict()[name] for name, own in head_names(model).items()}
         complete = found.keys() == self.state_dict().keys()
-        if not complete or report["missing_keys"] & head_names(model).keys():
+        tied = torch.equal(model.get_output_embeddings().weight, model.get_input_embeddings().weight)
+        if not complete or not tied or report["missing_keys"] & head_names(model).keys():
             return False
         self.load_state_dict(found)
         return True

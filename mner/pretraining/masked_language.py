@@ -48,7 +48,7 @@ class MaskedLanguageModel(PretrainingModule):
         text_encoder: PieceEncoder,
         mask_rate: float = 0.15,
         whole_words: bool = False,
-        extra_posts: Sequence[str] = (),
+        extra_posts: Sequence[str] | str = (),
         validation_seed: int = 0,
         lr: float = 5e-5,
         new_layer_lr: float | None = None,

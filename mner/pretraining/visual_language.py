@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from mner.batch import Batch
@@ -15,7 +16,9 @@ from mner.data.datamodule import PostDataModule
 from mner.errors import ConfigurationError
 from mner.pretraining.base import Objective, PretrainingModule
 from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionCollator, CaptionedBatch
+from mner.pretraining.export import export_encoder
 from mner.pretraining.masking import NOT_PREDICTED
+from mner.pretraining.sentence_image_head import SentenceImageHead
 from mner.text.visualbert import VisualBertText
 from mner.vision.encoder import ImageEncoder
 
@@ -34,8 +37,8 @@ class VisualLanguageModel(PretrainingModule):
     caption are hidden but not to be predicted, for this image does not tell them.
 
     Args:
-        text_encoder: The encoder to adapt; for the language-model head see
-            :class:`~mner.pretraining.MaskedLanguageModel`.
+        text_encoder: The encoder to adapt. If its weights hold a language-model head or one of sentence-image
+            prediction, these are trained on, otherwise new ones.
         image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
         masked_language: Use the first objective.
         sentence_image: Use the second objective; posts without image or caption take no part in it.
@@ -71,7 +74,7 @@ class VisualLanguageModel(PretrainingModule):
         caption: str = "caption",
         mask_rate: float = 0.15,
         whole_words: bool = False,
-        extra_posts: Sequence[str] = (),
+        extra_posts: Sequence[str] | str = (),
         extra_images: str | None = None,
         validation_seed: int = 0,
         lr: float = 5e-5,
@@ -114,8 +117,8 @@ class VisualLanguageModel(PretrainingModule):
         text_encoder.accept_regions(self.image_width)
         self.head.requires_grad_(masked_language)
         self.caption = caption
-        width = text_encoder.hidden_size
-        self.match = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)) if sentence_image else None
+        self.match = SentenceImageHead(text_encoder.hidden_size) if sentence_image else None
+        self.match_is_pretrained = self.match is not None and self.match.load(text_encoder)
 
     @property
     def collator(self) -> Collator:
@@ -125,22 +128,37 @@ class VisualLanguageModel(PretrainingModule):
         return CaptionCollator(self.text_encoder.word_pieces, self.images, self.caption)
 
     def setup(self, stage: str) -> None:
-        """Refuse data without captions, if they are to be told apart.
+        """Refuse data without captions or images, if they are to be told apart.
 
         Raises:
             ConfigurationError: Says how to have them.
         """
         datamodule: Any = getattr(self.trainer, "datamodule", None)
-        if (
-            self.match is not None
-            and isinstance(datamodule, PostDataModule)
-            and self.caption not in datamodule.contexts
-        ):
-            raise ConfigurationError(
-                f"sentence-image prediction needs a {self.caption} with each post, got the contexts "
-                f"{datamodule.contexts}; set --data.init_args.contexts [{self.caption}], or sentence_image: false"
-            )
+        if self.match is not None and isinstance(datamodule, PostDataModule):
+            if self.caption not in datamodule.contexts:
+                raise ConfigurationError(
+                    f"sentence-image prediction needs a {self.caption} with each post, got the contexts "
+                    f"{datamodule.contexts}; set --data.init_args.contexts [{self.caption}], or sentence_image: false"
+                )
+            for split in datamodule.stage_splits(stage):
+                if all(post.image is None for post in datamodule.posts(split)):
+                    raise ConfigurationError(
+                        f"sentence-image prediction needs images, and none of the {split} posts has one; give the data "
+                        "set with its images (of DemoPosts by --data.init_args.root), or set sentence_image: false"
+                    )
         super().setup(stage)
+
+    def export(self, folder: str | Path) -> Path:
+        """Write the encoder and its trained heads, as a ``VisualBertForPreTraining``.
+
+        Args:
+            folder: Where to.
+
+        Raises:
+            DataError: If the folder exists.
+        """
+        head = self.head if "masked_language" in self.names else None
+        return export_encoder(self.text_encoder, head, folder, self.match)
 
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
         """The hidden word pieces and the captions, under the names of the objectives in use."""
@@ -157,7 +175,7 @@ class VisualLanguageModel(PretrainingModule):
         else:
             states = self.text_encoder.encode_pieces(batch, image)
         if self.match is not None and caption_of is not None:
-            scores = self.match(states[batch.first_row, 0]).squeeze(-1)
+            scores = self.match(states[batch.first_row, 0])
             takes_part = image.present & (caption_of != UNKNOWN)
             is_own = caption_of == OWN
             losses = functional.binary_cross_entropy_with_logits(scores, is_own.to(scores.dtype), reduction="none")

@@ -24,6 +24,8 @@ LABELS = labels_for(("PER", "LOC"))
 IMAGE_ENCODERS = {"grid": TinyGrid, "regions": TinyRegions}
 PRESENT = {"in all": (0, 1, 2, 3, 4), "in some": (0, 2), "in none": ()}
 TOLERANCE = 1e-4
+ROUNDING = 1e-10
+"""A gradient that is smaller, beside the largest of the model, may be what rounding leaves of zero."""
 STEPS = 400
 
 TEXTS = (
@@ -133,12 +135,15 @@ class FusionContract:
         batch = model.collator(_posts(present))
         _loss(model, batch).backward()
         encoder = {id(parameter) for parameter in model.image_encoder.parameters()} if model.image_encoder else set()
+        largest = max(parameter.grad.abs().max() for parameter in model.parameters() if parameter.grad is not None)
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad or (id(parameter) in encoder and not self._sees(present)):
                 continue
             assert parameter.grad is not None, f"{name} takes no part in the loss"
             assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
-            assert not self._sees(present) or parameter.grad.any(), f"no gradient reaches {name}"
+            # A bias may cancel in a softmax for good reason, as that of an attention's keys does.
+            reached = parameter.grad.abs().max() > (ROUNDING * largest if parameter.ndim > 1 else 0)
+            assert not self._sees(present) or reached, f"no gradient reaches {name}"
 
     def test_it_memorises_four_posts(self, images: str) -> None:
         """Two of which only their images tell apart, if the method uses images."""
@@ -191,10 +196,14 @@ class FusionContract:
         assert all(gradient.isfinite().all() for gradient in gradients), "a gradient is not finite"
 
     def test_attention_over_regions_is_a_distribution(self, images: str, present: str) -> None:
-        """If the method records any: over the regions that are there, and none where there is no image."""
+        """If the method records any, over the regions that are there, and none without an image; gates are finite."""
         model = self._model(images)
         batch = model.collator(_posts(present))
-        regions = model.attention(batch).regions
+        attention = model.attention(batch)
+        for name, gate in attention.gates.items():
+            assert gate.shape[:2] == batch.word_mask.shape, f"the gate {name} has the shape {tuple(gate.shape)}"
+            assert gate[batch.word_mask].isfinite().all(), f"the gate {name} is not finite"
+        regions = attention.regions
         if regions is None:
             return
         image = model.encode_image(batch)

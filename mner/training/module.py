@@ -108,6 +108,12 @@ class TrainingModule(SelfContained, ABC):
         if self.images is None or not hasattr(datamodule, "stage_splits"):
             return
         splits = datamodule.stage_splits(stage)
+        if stage == "fit" and all(post.image is None for post in datamodule.posts("train")):
+            rank_zero_warn(
+                f"none of the {len(datamodule.posts('train'))} train posts has an image, so {type(self).__name__} "
+                "learns from their words alone; give the data set with its images (DemoPosts draws them into its root: "
+                "--data.init_args.root data/demo)"
+            )
         self.images.stay_inside([datamodule.split_images(split) for split in splits])
         if self.images.cache is not None:
             paths = [post.image for split in splits for post in datamodule.posts(split) if post.image is not None]

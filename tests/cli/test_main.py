@@ -125,6 +125,14 @@ def test_what_is_missing_is_named(complain):
         2,
         "error: the following arguments are required: --data, --model\n(--help lists the options)",
     )
+    for part, remedy in (
+        ("model", "no model is chosen: add "),
+        ("data", "no data set is chosen: add "),
+    ):
+        Path("late.yaml").write_text(f"{part}: {{init_args: {{lr: 1.0, batch_size: 4}}}}")
+        status, words = complain("fit", "--config", "late.yaml", config=False)
+        assert (status, words.count("Subclass")) == (2, 0)
+        assert f'Parser key "{part}":\n    - {remedy}' in words
     status, words = complain("test")
     assert status == 1
     assert words == "error: mner test needs a checkpoint: --ckpt_path runs/0/best.ckpt"

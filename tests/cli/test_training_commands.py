@@ -71,6 +71,15 @@ def test_fit_ends_with_the_scores_the_checkpoint_and_how_to_tag(fit, capsys, wor
     assert command.startswith("echo 'RT @dana : Kevin Durant enters' | ")
 
 
+def test_fit_of_a_model_that_looks_at_images_ends_with_how_to_tag_one(fit, capsys):
+    model = ["--model", "LateFusion", "--model.image_encoder", "mner.testing.TinyGrid"]
+    assert fit(*model, "--data", "DemoPosts", "--data.size", "16", "--data.root", "demo") == 0
+    printed = capsys.readouterr().out
+    command = printed.split("tag a post: ")[1].strip().replace("mner tag", f"{sys.executable} -m mner tag")
+    tagged = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert json.loads(tagged.stdout)["image"].endswith(".jpg")
+
+
 def test_runs_are_numbered_and_never_overwritten(fit, working_directory, capsys):
     assert fit() == 0
     assert fit() == 0

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from PIL import Image
+from pytorch_lightning.strategies import DDPStrategy
 
 import mner.fusion
 from mner.data import PostFiles, Twitter2017
@@ -44,6 +45,24 @@ def test_two_processes_score_what_one_does(fusion, trainable_fusion, make_traine
     (alone,) = make_trainer().validate(model, data, verbose=False)
     assert together["val/support"] == 6
     assert together == {name: pytest.approx(alone[name], rel=1e-4) for name in together}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_two_processes_learn_what_one_does(fusion, trainable_fusion, make_trainer, shared_twitter_folder):
+    found = []
+    gloo = DDPStrategy(start_method="fork", process_group_backend="gloo")
+    for settings in ({"accumulate_grad_batches": 2}, {"devices": 2, "strategy": gloo}):
+        model = trainable_fusion(fusion, lr=1e-2, weight_average=0.9)
+        for part in model.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+        trainer = make_trainer(max_epochs=2, **settings)
+        trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=2))
+        assert trainer.global_step == 10
+        found.append({**trainer.callback_metrics, **model.state_dict()})
+    alone, together = ({name: value for name, value in each.items() if "train/" not in name} for each in found)
+    torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.slow

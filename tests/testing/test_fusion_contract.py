@@ -121,6 +121,12 @@ class LooksAtNothing(Sum):
         return super().fuse(text, image)
 
 
+class DecidesNothing(Sum):
+    def fuse(self, text, image):
+        self.record_attention(None, mine=torch.full((1,), torch.nan))
+        return super().fuse(text, image)
+
+
 class Narrow(Sum):
     def fuse(self, text, image):
         return super().fuse(text, image)[:, 1:]
@@ -138,6 +144,7 @@ class Narrow(Sum):
         (DividesByTheRegions, "it_trains_in_mixed_precision", ("grid", "in some"), "not finite"),
         (SkipsTheImage, "gradients_reach_every_parameter", ("grid", "in none"), "project.weight takes no part"),
         (LooksAtNothing, "attention_over_regions_is_a_distribution", ("grid", "in some"), "does not sum to one"),
+        (DecidesNothing, "attention_over_regions_is_a_distribution", ("grid", "in all"), "the gate mine has the shape"),
         (Narrow, "emissions_have_their_shape_and_are_finite", ("grid", "in all"), "expected emissions"),
     ],
 )
@@ -146,6 +153,14 @@ def test_a_broken_promise_is_caught(fusion, test, arguments, complaint):
     contract.fusion = fusion
     with pytest.raises(AssertionError, match=complaint):
         getattr(contract, f"test_{test}")(*arguments)
+
+
+@pytest.mark.parametrize("fusion", [VisualAttention, CoAttention])
+def test_a_gradient_of_rounding_is_none(fusion):
+    contract = FusionContract()
+    contract.fusion, contract.init_args = fusion, {"as_published": True}
+    with pytest.raises(AssertionError, match=r"no gradient reaches .*query"):  # it cancels in the softmax
+        contract.test_gradients_reach_every_parameter("grid", "in all")
 
 
 def test_what_a_checkpoint_does_not_hold_is_caught(tmp_path):
