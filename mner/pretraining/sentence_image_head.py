@@ -57,7 +57,8 @@ class SentenceImageHead(nn.Module):
             cls = language_model_class(source)
             if cls is not VisualBertForPreTraining:
                 return False
-            model, report = cls.from_pretrained(source, output_loading_info=True)
+            loaded: Any = cls.from_pretrained(source, output_loading_info=True)
+        model, report = loaded
         if any("pooler" in name or "seq_relationship" in name for name in report["missing_keys"]):
             return False
         with torch.no_grad():

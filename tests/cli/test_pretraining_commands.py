@@ -1,12 +1,18 @@
 """``mner fit`` pre-trains, and with ``--pretraining`` fine-tunes what it pre-trained."""
 
 import json
+import os
+import signal
+import sys
+import threading
+import time
 
 import pytest
 import torch
 import yaml
 
 from mner.cli import main
+from mner.cli.pretraining import _run
 from mner.fusion import TextOnly, TransformerAttention
 from mner.pretraining import MaskedLanguageModel
 from mner.text import HuggingFaceText, VisualBertText
@@ -111,3 +117,27 @@ def test_a_visualbert_in_a_row(tiny_text_encoder_folder, shared_twitter_folder, 
     tuned = TransformerAttention.load_from_checkpoint(tmp_path / "run" / "best.ckpt").text_encoder
     for name, weight in encoder.state_dict().items():  # the projection of regions among them
         assert torch.equal(weight, tuned.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_stops_the_command_reaches_the_pre_training_and_waits_for_it(tmp_path, number):
+    (tmp_path / "child.py").write_text(
+        "import pathlib, signal, sys, time\n"
+        "def save(*_): time.sleep(1); pathlib.Path(sys.argv[1]).touch(); sys.exit(3)\n"
+        f"signal.signal({int(number)}, save)\n"
+        "pathlib.Path(sys.argv[2]).touch()\n"
+        "time.sleep(60)\n"
+    )
+    saved, ready = tmp_path / "saved", tmp_path / "ready"
+
+    def stop():
+        while not ready.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    threading.Thread(target=stop).start()
+    with pytest.raises(KeyboardInterrupt):
+        _run([sys.executable, str(tmp_path / "child.py"), str(saved), str(ready)], dict(os.environ))
+    assert saved.exists()
+    assert signal.getsignal(number) is before

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pytorch_lightning import seed_everything
 from torch.nn.functional import log_softmax
-from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, BertForMaskedLM
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
 from mner.data import PostFiles, Twitter2017
 from mner.errors import ConfigurationError, DataError
@@ -94,6 +94,37 @@ def test_a_pretrained_head_is_used(make_masked, language_model_folder, sample_po
     assert not make_masked().head_is_pretrained
 
 
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("distilbert", {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32}),
+        ("electra", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "embedding_size": 8}),
+        ("albert", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "embedding_size": 8}),
+        ("bert", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "tie_word_embeddings": False}),
+    ],
+)
+def test_heads_of_berts_kin(kind, sizes, make_masked, tiny_text_encoder_folder, sample_posts, tmp_path):
+    folder = tmp_path / kind
+    tokenizer = AutoTokenizer.from_pretrained(tiny_text_encoder_folder)
+    tokenizer.save_pretrained(folder)
+    positions = {"vocab_size": len(tokenizer), "max_position_embeddings": 64, "intermediate_size": 32}
+    peer = AutoModelForMaskedLM.from_config(AutoConfig.for_model(kind, **{**positions, **sizes}))
+    for parameter in peer.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    peer.save_pretrained(folder)
+    model = make_masked(folder).eval()
+    tied = sizes.get("tie_word_embeddings", True)
+    assert model.head_is_pretrained is tied  # what is tied to the embeddings cannot take over what is not
+    batch = model.collator(sample_posts)
+    read = {name: value for name, value in inputs(batch).items() if kind != "distilbert" or name != "token_type_ids"}
+    scores = model.head(model.text_encoder.encode_pieces(batch), model.text_encoder.model.get_input_embeddings().weight)
+    real = batch.attention_mask.bool()
+    if tied:
+        torch.testing.assert_close(scores[real], peer.eval()(**read).logits[real], rtol=1e-4, atol=1e-4)
+    again = AutoModelForMaskedLM.from_pretrained(model.export(tmp_path / "encoder")).eval()
+    torch.testing.assert_close(again(**read).logits[real], scores[real], rtol=1e-4, atol=1e-4)
+
+
 def test_the_folder_it_leaves_is_hugging_faces(make_masked, sample_posts, tmp_path):
     model = make_masked().eval()
     torch.nn.init.normal_(model.head.bias)
@@ -159,6 +190,7 @@ def test_extra_posts_are_trained_on(make_masked, make_trainer, shared_twitter_fo
     tagged.write_text(
         '{"tokens": ["nike"], "label": ["B-brand"], "image_id": "1.jpg", "contexts": {"caption": "a shoe"}}\n'
     )
+    assert make_masked(extra_posts=str(tagged)).extra_posts == [str(tagged)]
     model = make_masked(extra_posts=[str(tmp_path / "raw.txt"), str(tagged)])
     data = Twitter2017(shared_twitter_folder, batch_size=8)
     seen = []

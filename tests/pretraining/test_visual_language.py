@@ -1,18 +1,23 @@
 """Pre-training with the image in view: captions told apart, objectives together and alone, and what is left."""
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import VisualBertConfig, VisualBertForPreTraining
 
 from mner.data import Twitter2017
-from mner.errors import ConfigurationError, DatasetNotFoundError
+from mner.errors import ConfigurationError, DataError, DatasetNotFoundError
 from mner.posts import Post
 from mner.pretraining import VisualLanguageModel
 from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, exchange_captions
+from mner.testing import TinyGrid
 from mner.text import VisualBertText
+from mner.vision import Grid
 
 POSTS = [
     Post(f"{index}", ("good", "morning"), image=Path(f"{index}.png"), contexts={"caption": caption, "ocr": "sale"})
@@ -195,6 +200,52 @@ def test_extra_posts_bring_images_and_captions(make_visual, make_trainer, shared
         assert found == {("nike",): (expected, {"caption": "a shoe"}), ("b",): (None, {})}
     with pytest.raises(DatasetNotFoundError, match=r"no such folder; .* as extra_images"):
         make_trainer(max_epochs=1).fit(make_visual(**arguments, extra_images=str(tmp_path / "none")), data)
+
+
+def test_heads_of_a_published_visualbert(tiny_text_encoder_folder, tmp_path):
+    tokenizer = str(tiny_text_encoder_folder)
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = VisualBertConfig(vocab_size=60, max_position_embeddings=64, visual_embedding_dim=8, **shape)
+    published = VisualBertForPreTraining(config).eval()
+    for parameter in published.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    published.save_pretrained(tmp_path / "published")
+    encoder = VisualBertText(str(tmp_path / "published"), tokenizer=tokenizer)
+    model = VisualLanguageModel(encoder, TinyGrid(8)).eval()
+    assert model.head_is_pretrained
+    assert model.match_is_pretrained
+    model.export(tmp_path / "left")
+    batch = model.collator(POSTS)
+    image = model.encode_image(batch)
+    scores = model.match(model.text_encoder.encode_pieces(batch, image)[:, 0])
+    for peer in (published, VisualBertForPreTraining.from_pretrained(tmp_path / "left").eval()):
+        found = peer(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            token_type_ids=batch.token_type_ids,
+            visual_embeds=image.regions,
+            visual_attention_mask=image.mask.long(),
+        ).seq_relationship_logits  # of "own", and of "another's"
+        torch.testing.assert_close(found[:, 0] - found[:, 1], scores)
+    alone = VisualLanguageModel(encoder, TinyGrid(8), sentence_image=False)
+    assert alone.match is None
+    held = load_file(alone.export(tmp_path / "alone") / "model.safetensors")
+    assert not [name for name in held if "pooler" in name or "seq_relationship" in name]
+    again = VisualLanguageModel(VisualBertText(str(tmp_path / "alone"), tokenizer=tokenizer), TinyGrid(8))
+    assert (again.head_is_pretrained, again.match_is_pretrained) == (True, False)
+
+
+def test_posts_that_take_no_part_are_an_error(make_visual, make_trainer, shared_twitter_folder, twitter_folder):
+    data = Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8)
+    data._posts = {split: [replace(post, image=None) for post in data.posts(split)] for split in ("train", "valid")}
+    with pytest.raises(ConfigurationError, match=r"none of the train posts has one; .*sentence_image: false"):
+        make_trainer(max_epochs=1).fit(make_visual(), data)
+    shutil.rmtree(twitter_folder / "images")
+    data = Twitter2017(twitter_folder, contexts=["caption"], batch_size=8)
+    with pytest.raises(DataError, match="none of the validation posts takes part in sentence_image"):
+        make_trainer(max_epochs=1).fit(make_visual(image_encoder=Grid("resnet10t", weights=None, image_size=32)), data)
+    with pytest.raises(ConfigurationError, match="extra_images is the folder of the images of extra_posts"):
+        make_visual(extra_images="images")
 
 
 @pytest.mark.slow
