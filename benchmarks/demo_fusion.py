@@ -35,8 +35,7 @@ from mner.posts import Post
 from mner.text import CharacterCNN, HuggingFaceText, VisualBertText
 
 CAPTIONS = "TextOnly + captions"
-# MiniLM's layers never saw a region and learn late to read one; an image that only weighs words is learned late, too.
-EPOCHS = {"TransformerAttention": 10, "MultidimensionalAttention": 15}
+EPOCHS = {"MultidimensionalAttention": 15}  # an image that only weighs words is learned late
 Change = Callable[[Sequence[Post], random.Random], list[Post]]
 
 
@@ -148,7 +147,7 @@ def main() -> None:
     options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="pictures and features go here")
     options.add_argument("--methods", nargs="+", default=[*methods, CAPTIONS])
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--epochs", type=int, help="default: 6, and more for methods that learn late")
+    options.add_argument("--epochs", type=int, help="default: 6, and more for a method that learns late")
     options.add_argument("--size", type=int, default=600)
     options.add_argument("--precision", default="32-true", help="of the trainer; bf16-mixed is faster")
     options.add_argument("--output", type=Path, help="a Markdown file for the table")
