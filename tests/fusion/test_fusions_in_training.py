@@ -59,7 +59,6 @@ def test_two_processes_learn_what_one_does(fusion, trainable_fusion, make_traine
                 part.p = 0.0
         trainer = make_trainer(max_epochs=2, **settings)
         trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=2))
-        assert trainer.global_step == 10
         found.append({**trainer.callback_metrics, **model.state_dict()})
     alone, together = ({name: value for name, value in each.items() if "train/" not in name} for each in found)
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-5)
