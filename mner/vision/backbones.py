@@ -30,7 +30,7 @@ def create_backbone(
     Raises:
         RegistryError: If timm knows no such name.
         WeightsNotFoundError: If the weights are not there, cannot be reached, or do not exist.
-        ConfigurationError: If a weights file does not fit the network.
+        ConfigurationError: If a weights file does not fit the network, or the network cannot have that size.
     """
     import timm
 
@@ -42,6 +42,8 @@ def create_backbone(
         raise WeightsNotFoundError(
             f"timm has no pretrained weights for {name!r}; choose one of timm.list_pretrained(), or give a weights file"
         )
+    if min(image_size, default=1) < 1:
+        raise ConfigurationError(f"cannot build {name!r} for images of {image_size}: expected a pixel a side at least")
     options: dict[str, Any] = (
         {"img_size": image_size} if image_size and published and published.fixed_input_size else {}
     )
