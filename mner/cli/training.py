@@ -53,6 +53,7 @@ SILENCED_WARNINGS = (
     ".*args parameter is intended to run from within Python.*",
     ".*isinstance.treespec, LeafSpec.*",
     ".*You have overridden `on_before_batch_transfer` in.*",
+    ".*in eval mode at the start of training.*",  # a frozen image encoder, which is to be so
 )
 
 

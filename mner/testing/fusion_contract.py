@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +185,30 @@ class FusionContract:
         batch = model.collator(posts)
         with torch.no_grad():
             assert loaded(batch).equal(model.eval()(batch)), "the loaded model gives other emissions"
+
+    def test_the_command_line_trains_it(self, images: str, tmp_path: Path) -> None:
+        """``mner fit`` builds it from its arguments in a config, and leaves a checkpoint that holds them."""
+        from mner.cli import main
+        from mner.data.writers import write_json_lines
+        from mner.inference.load import load_model
+
+        config = to_config(self._model(images))
+        write_json_lines(_posts("in some"), tmp_path / "posts.jsonl", images=Path())
+        files = dict.fromkeys(("train", "valid"), str(tmp_path / "posts.jsonl"))
+        quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary"), False)
+        options = {
+            "model": config,
+            "data": {"class_path": "PostFiles", "init_args": files},
+            "trainer": {"max_epochs": 1, "accelerator": "cpu", "devices": 1, **quiet},
+        }
+        (tmp_path / "config.json").write_text(json.dumps(options), encoding="utf-8")
+        status = main(["fit", "--config", str(tmp_path / "config.json"), "--run_folder", str(tmp_path / "run")])
+        assert status == 0, "mner fit fails, see what it said"
+        loaded = load_model(tmp_path / "run" / "best.ckpt")
+        found, given = to_config(loaded)["init_args"], config["init_args"]
+        different = {name for name in given if found[name] != given[name]} - {"labels"}  # which are those of the posts
+        assert not different, f"the command line changes {', '.join(sorted(different))}"
+        assert loaded(loaded.collator(_posts("in some"))).isfinite().all(), "emissions are not finite"
 
     def test_it_trains_in_mixed_precision(self, images: str, present: str) -> None:
         """Under autocast to bfloat16 loss and gradients are finite."""

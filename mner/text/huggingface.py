@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -145,9 +146,10 @@ def build_tokenizer(architecture: dict[str, Any]) -> Any:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(architecture["tokenizer"]), **architecture["tokenizer_options"]
-    )
+    described = architecture["tokenizer"]
+    if not isinstance(described, str):  # the parser of configs has read the JSON in it
+        described = json.dumps(described)
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(described), **architecture["tokenizer_options"])
 
 
 def describe(model: Any, tokenizer: Any) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from PIL import Image
 from pytorch_lightning.strategies import DDPStrategy
 
 import mner.fusion
-from mner.data import PostFiles, Twitter2017
+from mner.data import DemoPosts, PostFiles, Twitter2017
 from mner.data.writers import write_json_lines
-from mner.fusion import UMT, CoAttention, FusionModule, TransformerAttention, VisualAttention
+from mner.fusion import UMT, CoAttention, FusionModule, LateFusion, TransformerAttention, VisualAttention
 from mner.posts import Post
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -106,3 +106,10 @@ def test_a_compiled_training_equals_itself(fusion, trainable_fusion, make_traine
     eager, compiled = found
     assert torch.isfinite(eager["train/loss"])
     torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-5)
+
+
+def test_posts_without_a_single_image_are_said(trainable_fusion, make_trainer):
+    with pytest.warns(
+        UserWarning, match=r"none of the 16 train posts has an image, so LateFusion learns from their words"
+    ):
+        make_trainer(max_steps=1).fit(trainable_fusion(LateFusion), DemoPosts(size=16))

@@ -1,7 +1,9 @@
 """The example of a fusion outside the package: it keeps the contract, trains by its path and by its bare name, tags."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from configparser import ConfigParser
 from pathlib import Path
@@ -64,6 +66,18 @@ def test_it_trains_by_its_path_is_saved_loaded_and_tags(example, fit):
     assert main(["tag", "posts.jsonl", "--checkpoint", "run/best.ckpt", "--output", "tagged.jsonl", *images]) == 0
     lines = Path("tagged.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == [post.id for post in posts]
+
+
+@pytest.mark.slow
+def test_its_package_installs(tmp_path):
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "installed")]
+    subprocess.run([*install, str(shutil.copytree(EXAMPLE, tmp_path / "example"))], check=True)
+    code = "from mner.plugins import load_plugins; load_plugins(); import sys; print(sys.modules['gated_sum'].__file__)"
+    search = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=search, capture_output=True, text=True, check=True
+    )
+    assert Path(found.stdout.strip()) == tmp_path / "installed" / "gated_sum.py"
 
 
 def test_its_package_makes_the_bare_name_known(example, fit, tmp_path, monkeypatch):
