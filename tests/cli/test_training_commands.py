@@ -12,6 +12,7 @@ import torch
 import yaml
 
 import mner
+import mner.fusion
 from mner.checkpoints import load_checkpoint
 from mner.cli import main
 from mner.predictions import read_predictions
@@ -78,6 +79,18 @@ def test_fit_of_a_model_that_looks_at_images_ends_with_how_to_tag_one(fit, capsy
     command = printed.split("tag a post: ")[1].strip().replace("mner tag", f"{sys.executable} -m mner tag")
     tagged = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert json.loads(tagged.stdout)["image"].endswith(".jpg")
+
+
+@pytest.mark.parametrize("fusion", [name for name in mner.fusion.__all__ if name not in ("Attention", "FusionModule")])
+def test_every_fusion_is_trained_saved_and_loaded(fusion, fit, tiny_text_encoder_folder):
+    text_encoder = "VisualBertText" if fusion == "TransformerAttention" else "HuggingFaceText"
+    options = ["--model", fusion, "--model.image_encoder", "mner.testing.TinyGrid"]
+    options += ["--model.text_encoder", text_encoder, "--model.text_encoder.name", str(tiny_text_encoder_folder)]
+    assert fit(*options) == 0
+    model = mner.load_model("runs/0/best.ckpt")
+    assert type(model).__name__ == fusion
+    (record, *_) = read_predictions("runs/0/predictions.jsonl")
+    assert mner.load("runs/0/best.ckpt").predict(record.post.words, record.post.image) == list(record.entities)
 
 
 def test_runs_are_numbered_and_never_overwritten(fit, working_directory, capsys):

@@ -134,7 +134,7 @@ def test_freezing():
         ({"trainable_stages": 9}, "trainable_stages between 0 and 5"),
         ({"trainable_stages": -1}, "trainable_stages between 0 and 5"),
         ({"stage": 8}, "no feature map for stage 8"),
-        ({"image_size": 0}, "no feature map"),
+        ({"image_size": 0}, "a pixel a side at least"),
     ],
 )
 def test_stages_that_the_network_has_not(options, message):
