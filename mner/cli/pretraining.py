@@ -101,6 +101,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
         return child.wait()
     except KeyboardInterrupt:
         child.wait()
+        print("pre-training: stopped; the same command goes on with it", flush=True)
         raise
     finally:
         for number, handler in before.items():
