@@ -4,8 +4,8 @@ python benchmarks/pretraining.py --folder demo
 
 On held-out posts and pictures it prints how often an own caption is told from another image's (chance is one half), and
 how well the words of a caption that only the picture tells, nouns and colours, are predicted when they are hidden: with
-the picture, with that of another post, and without one. The VisualBERT is new,
-a picture is sixteen regions of EfficientNet-Lite0; seeds differ in initial weights, order and masks, not in the posts.
+the picture, with that of another post, and without one. The VisualBERT is new, a picture is sixteen regions of
+EfficientNet-Lite0; seeds differ in initial weights, order and masks, not in the posts.
 
 The words of a post tell something of its caption, too. How much is seen with --other_pictures, where a model is trained
 and scored with pictures of other posts, which have nothing to do with either.
