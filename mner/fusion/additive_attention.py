@@ -18,8 +18,8 @@ class AdditiveAttention(nn.Module):
     As printed by Lu et al. (2018) and Zhang et al. (2018), it is :math:`w^\top \tanh([W_q q + b ; W_k k])`: the layer
     inside the concatenation. Then the scores are a sum of a term of the query alone and one of the key alone, the first
     is the same for all keys and cancels in the softmax, and every query looks at the same keys: the text would not
-    guide anything, against what both papers say it does (nor would it if their sign were read as a sum of the two
-    tanhs). ``as_published`` builds that all the same.
+    guide anything, against what both papers say it does (nor would it if the sign that joins the two tanhs
+    were read as a sum). ``as_published`` builds that all the same.
 
     Args:
         query_size: Width of a query.

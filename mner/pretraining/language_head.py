@@ -71,11 +71,16 @@ class LanguageModelHead(nn.Module):
             model, report = cls.from_pretrained(resolve_weights(source), output_loading_info=True)
         found = {own: model.state_dict()[name] for name, own in head_names(model).items()}
         complete = found.keys() == self.state_dict().keys()
-        tied = torch.equal(model.get_output_embeddings().weight, model.get_input_embeddings().weight)
-        if not complete or not tied or report["missing_keys"] & head_names(model).keys():
+        if not complete or report["missing_keys"] & head_names(model).keys() or not _is_tied(model):
             return False
         self.load_state_dict(found)
         return True
+
+
+def _is_tied(model: Any) -> bool:
+    """Whether a language model scores pieces by its table of embeddings."""
+    output = model.get_output_embeddings()
+    return output is not None and torch.equal(output.weight, model.get_input_embeddings().weight)
 
 
 def language_model_class(source: Any) -> Any:

@@ -3,6 +3,7 @@
 import logging
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -108,8 +109,7 @@ def test_a_damaged_file_is_said_and_counts_as_absent(tmp_path, caplog):
 
 def test_the_files_stay_closed(tmp_path):
     """Maps are made without keeping a descriptor, of which a process has few."""
-    descriptors = "/proc/self/fd"
-    path = pytest.importorskip("pathlib").Path(descriptors)
+    path = Path("/proc/self/fd")
     if not path.exists():
         pytest.skip("needs /proc")
     shards = Shards(tmp_path)
