@@ -76,6 +76,7 @@ def _draw_differences(figure_class: Any, rows: Sequence[tuple[str, Row]]) -> Fig
         axis.plot(middle, place, "o", color=colour, markerfacecolor=colour if row["significant"] else "white")
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(range(len(rows)), [label for label, _ in reversed(rows)], fontsize=8)
+    axis.set_ylim(-0.6, len(rows) - 0.4)  # few rows stand apart, and all within the frame
     axis.set_xlabel("difference in F1, percentage points, with its interval (filled: significant)")
     _plain(axis)
     return figure
