@@ -26,8 +26,7 @@ import torch
 
 import mner.fusion
 from mner.analysis.mention_kinds import score_kinds
-from mner.data import DemoPosts
-from mner.data.demo import text_only_ceiling
+from mner.demo import DemoPosts, text_only_ceiling
 from mner.fusion import FusionModule
 from mner.inference.load import load_model
 from mner.inference.tagger import Tagger
@@ -69,7 +68,7 @@ def build(method: str, labels: list[str], cache: Path) -> FusionModule:
         new_layer_lr=1e-3,
         decoder_lr=1e-2,
         warmup=0.1,
-        weight_average=0.998,
+        ema_decay=0.998,
         **image,
     )
 

@@ -53,7 +53,7 @@ DETECTED = "TransformerAttention, detected regions"
 
 
 def posts(count: int, links: bool) -> list[Post]:
-    """Posts of 6 to 26 words, 16 in the mean: 20 word pieces as Twitter-2017's, or 42 with Twitter-2015's links."""
+    """Posts of 6 to 26 words, 16 in the mean: 20 subwords as Twitter-2017's, or 42 with Twitter-2015's links."""
     draw = random.Random(0)
     sentences = [tuple(draw.choices(WORDS, k=draw.randint(6, 26))) for _ in range(count)]
     if links:
@@ -69,7 +69,7 @@ def posts(count: int, links: bool) -> list[Post]:
 
 
 def link(draw: random.Random) -> str:
-    """A shortened link, which is some twelve word pieces."""
+    """A shortened link, which is some twelve subwords."""
     return "http://t.co/" + "".join(draw.choices(string.ascii_letters + string.digits, k=10))
 
 

@@ -25,9 +25,9 @@ from torch.nn import functional
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from mner.collate import Collator
-from mner.data import DemoPosts
-from mner.data.controls import under_control
+from mner.data.ablations import ablate
 from mner.data.datamodule import Split
+from mner.demo import DemoPosts
 from mner.posts import Post
 from mner.pretraining import VisualLanguageModel
 from mner.text import VisualBertText
@@ -64,7 +64,7 @@ def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLangua
         mask_rate=given.mask_rate,
         lr=given.lr,
         warmup=0.05,
-        weight_average=0.99,
+        ema_decay=0.99,
         feature_cache=features,
     )
     best = pl.callbacks.ModelCheckpoint(folder, monitor="val/loss", save_weights_only=True)
@@ -86,7 +86,7 @@ class OtherPictures(DemoPosts):
 
     def read(self, split: Split) -> list[Post]:
         """The posts of a split."""
-        return under_control(super().read(split), "shuffled_images")
+        return ablate(super().read(split), "shuffled_images")
 
 
 class Curve(pl.Callback):
@@ -112,15 +112,15 @@ def matching(model: VisualLanguageModel, posts: Sequence[Post]) -> float:
 @torch.no_grad()
 def hidden_words(model: VisualLanguageModel, posts: Sequence[Post], words: Sequence[str]) -> tuple[float, float]:
     """Hide these words wherever they stand in the captions: share predicted right, and mean log-probability."""
-    tokenizer = model.text_encoder.word_pieces.tokenizer
+    tokenizer = model.text_encoder.subword_tokenizer.tokenizer
     ids = torch.tensor([tokenizer.token_to_id(word) for word in words if tokenizer.token_to_id(word) is not None])
-    collate = Collator(model.text_encoder.word_pieces, images=model.images)
+    collate = Collator(model.text_encoder.subword_tokenizer, images=model.images)
     right, scores = [], []
     for start in range(0, len(posts), 32):
         batch = collate(posts[start : start + 32])
         hidden = torch.isin(batch.input_ids, ids) & (batch.token_type_ids == 1)
         masked = replace(batch, input_ids=batch.input_ids.masked_fill(hidden, model.masking.mask_id))
-        states = model.text_encoder.encode_pieces(masked, model.encode_image(batch))
+        states = model.text_encoder.encode_subwords(masked, model.encode_image(batch))
         logits = model.head(states[hidden], model.text_encoder.model.get_input_embeddings().weight)
         target = batch.input_ids[hidden]
         right.append(logits.argmax(dim=-1) == target)
@@ -133,7 +133,7 @@ def score(model: VisualLanguageModel, data: DemoPosts) -> dict[str, list[float]]
     posts = [post for post in data.posts("test") if post.image is not None and post.contexts]
     nouns = sorted({str(post.metadata["noun"]) for post in data.posts("train") if post.metadata.get("noun")})
     found: dict[str, list[float]] = {}
-    for changed in (posts, under_control(posts, "shuffled_images"), under_control(posts, "blank_images")):
+    for changed in (posts, ablate(posts, "shuffled_images"), ablate(posts, "blank_images")):
         if changed[0].image is not None:
             found.setdefault("own captions told from another's (%)", []).append(100 * matching(model, changed))
         for name, words in (("nouns", nouns), ("colours", COLOURS)):

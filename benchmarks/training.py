@@ -18,8 +18,9 @@ from torch.nn.functional import pad
 
 from mner.batch import Batch
 from mner.collate import Collator
-from mner.data import DemoPosts, Twitter2017
-from mner.data.length_buckets import LengthBuckets
+from mner.data import Twitter2017
+from mner.data.length_grouped_batches import LengthGroupedBatchSampler
+from mner.demo import DemoPosts
 from mner.fusion import TextOnly
 from mner.posts import Post
 from mner.text import CharacterCNN, HuggingFaceText
@@ -92,7 +93,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], batch_size: int, batches
     collate: Collator = model.collator
     trainer = Trainer(model)
     generator = np.random.default_rng(0)
-    buckets = list(LengthBuckets(collate.lengths(posts), batch_size))[: batches or None]
+    buckets = list(LengthGroupedBatchSampler(collate.lengths(posts), batch_size))[: batches or None]
     random = np.array_split(generator.permutation(np.concatenate(buckets)), len(buckets))
 
     def made(indices: Sequence[int]) -> Batch:

@@ -1,7 +1,7 @@
 """A Sphinx directive that documents a whole package: what it exports, under the short names, then its modules."""
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -19,7 +19,7 @@ class PackageReference(SphinxDirective):
         package = import_module(name)
         exported = ", ".join(getattr(package, "__all__", ()))
         text = f".. automodule:: {name}\n\n"
-        for module in iter_modules(package.__path__, f"{name}."):
+        for module in walk_packages(package.__path__, f"{name}."):
             text += f".. automodule:: {module.name}\n   :exclude-members: {exported}\n\n"
         return self.parse_text_to_nodes(text)
 

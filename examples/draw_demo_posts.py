@@ -12,10 +12,10 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from mner.data.demo import generate_demo_posts
-from mner.data.demo.drawings import draw_scene
-from mner.data.demo.names import TYPES
-from mner.data.demo.scenes import STYLES, Scene
+from mner.demo import generate_demo_posts
+from mner.demo.drawings import draw_scene
+from mner.demo.names import TYPES
+from mner.demo.scenes import STYLES, Scene
 from mner.posts import Post
 
 TILE = 150

@@ -1,6 +1,6 @@
 """What passes between the parts as tensors: a batch of posts, its text features and its image features.
 
-Letters: B posts, N encoder rows (a post has one, or several where it is windowed), P word pieces, W words,
+Letters: B posts, N encoder rows (a post has one, or several where it is windowed), P subwords, W words,
 C characters, R regions, D text width, V image width.
 """
 
@@ -69,7 +69,7 @@ class Batch:
 
     Args:
         posts: The posts themselves, for predictions.
-        input_ids: Word pieces, shape ``(N, P)``.
+        input_ids: Subwords, shape ``(N, P)``.
         attention_mask: One where a piece is real, shape ``(N, P)``.
         token_type_ids: Zero in the post, one in its contexts, shape ``(N, P)``.
         word_slots: Slot of each piece, shape ``(N, P)``.

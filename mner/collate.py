@@ -15,7 +15,7 @@ from mner.errors import LabelError
 from mner.labels import check_tags
 from mner.posts import Post
 from mner.text.characters import CharacterCNN, character_ids
-from mner.text.word_pieces import WordPieces
+from mner.text.subwords import SubwordTokenizer
 
 Images = Callable[[Sequence[Post]], tuple[Any, ImageFeatures | None, Tensor]]
 
@@ -24,7 +24,7 @@ class Collator:
     """Turns posts into a :class:`mner.batch.Batch`; picklable, so that data workers can run it.
 
     Args:
-        word_pieces: The text encoder's tokenizer.
+        subword_tokenizer: The text encoder's tokenizer.
         labels: The label list, in the order of the model's emissions; without any, tags are left aside.
         characters: The character encoder whose table is used, if there is one.
         images: Loads or looks up the images of posts, if the model sees any.
@@ -32,20 +32,20 @@ class Collator:
 
     def __init__(
         self,
-        word_pieces: WordPieces,
+        subword_tokenizer: SubwordTokenizer,
         labels: Sequence[str] = (),
         characters: CharacterCNN | None = None,
         images: Images | None = None,
     ) -> None:
-        self.word_pieces = word_pieces
+        self.subword_tokenizer = subword_tokenizer
         self.labels = list(labels)
         self.images = images
         self._index = {label: index for index, label in enumerate(self.labels)}
         self._max_characters = None if characters is None else characters.max_characters
 
     def lengths(self, posts: Sequence[Post]) -> list[int]:
-        """The number of word pieces of each post, as length buckets need it."""
-        return self.word_pieces.lengths(posts)
+        """The number of subwords of each post, as length buckets need it."""
+        return self.subword_tokenizer.lengths(posts)
 
     def __call__(self, posts: Sequence[Post]) -> Batch:
         """Make a batch.
@@ -56,7 +56,7 @@ class Collator:
         Raises:
             LabelError: If a tag is not among the labels; names the post and the tag.
         """
-        texts = self.word_pieces(posts)
+        texts = self.subword_tokenizer(posts)
         pixels, image, image_mask = (None, None, None) if self.images is None else self.images(posts)
         return Batch(
             posts=list(posts),

@@ -31,7 +31,7 @@ WORDS = (
 def tiny_text_encoder_folder(tmp_path_factory) -> Path:
     """A folder with a random BERT, 16 wide, of one layer and 64 positions, and its fast WordPiece tokenizer.
 
-    Its word pieces are the letters, so that each word of letters has as many pieces as letters.
+    Its subwords are the letters, so that each word of letters has as many pieces as letters.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast

@@ -42,8 +42,8 @@ def make_predictions(posts, accuracy, seed):
     return predictions
 
 
-def write_experiment(folder, accuracies, posts, data="twitter2017", fractions=(1.0,), seeds=(1, 2), controls=None):
-    """A results file with a model for each accuracy; ``controls`` are accuracies by model and name."""
+def write_experiment(folder, accuracies, posts, data="twitter2017", fractions=(1.0,), seeds=(1, 2), ablations=None):
+    """A results file with a model for each accuracy; ``ablations`` are accuracies by model and name."""
     results = []
     for place, (model, accuracy) in enumerate(accuracies.items()):
         for fraction in fractions:
@@ -52,7 +52,7 @@ def write_experiment(folder, accuracies, posts, data="twitter2017", fractions=(1
                 made = make_predictions(posts, accuracy * fraction**0.1, seed + 100 * place)
                 write_predictions(made, cell / "predictions.jsonl")
                 paths = {}
-                for name, lower in (controls or {}).get(model, {}).items():
+                for name, lower in (ablations or {}).get(model, {}).items():
                     paths[name] = cell / f"predictions.{name}.jsonl"
                     write_predictions(make_predictions(posts, lower, seed + 50), paths[name])
                 results.append(
@@ -66,7 +66,7 @@ def write_experiment(folder, accuracies, posts, data="twitter2017", fractions=(1
                         train_posts=round(1000 * fraction),
                         metrics={"f1_strict": 0.5},
                         predictions=cell / "predictions.jsonl",
-                        controls=paths,
+                        ablations=paths,
                     )
                 )
     write_results(results, folder / RESULTS_FILE)

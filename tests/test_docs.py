@@ -68,8 +68,8 @@ def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
     """A folder with all that the pages take for granted, tiny: encoders under their names, data, a trained model."""
     from pytorch_lightning import Trainer
 
-    from mner.data import DemoPosts
     from mner.data.writers import write_conll, write_json_lines
+    from mner.demo import DemoPosts
     from mner.fusion import TextOnly
     from mner.posts import Post
     from mner.text import HuggingFaceText

@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     "posts",
     "labels",
-    "words",
+    "word_tokenizers",
     "errors",
     "components",
     "checkpoints",
@@ -24,11 +24,12 @@ GROUND = [
     "predictions",
     "plugins",
     "weights",
+    "images",
 ]
 FLOORS = [
     GROUND,
     ["text", "vision", "decoders", "metrics", "data", "analysis"],
-    ["collate", "captioning"],
+    ["collate", "contexts", "demo"],
     ["training"],
     ["fusion", "pretraining"],
     ["inference", "experiments"],
@@ -92,8 +93,11 @@ def test_there_is_no_drawer_for_everything():
     ("statement", "heavy"),
     [
         ("import mner", "torch transformers pytorch_lightning timm torchvision numpy PIL"),
-        ("import mner.posts, mner.labels, mner.errors, mner.words", "torch transformers pytorch_lightning numpy"),
-        ("import mner.data, mner.text, mner.vision, mner.fusion, mner.cli.training", "timm"),
+        (
+            "import mner.posts, mner.labels, mner.errors, mner.word_tokenizers",
+            "torch transformers pytorch_lightning numpy",
+        ),
+        ("import mner.data, mner.demo, mner.text, mner.vision, mner.fusion, mner.cli.training", "timm"),
     ],
 )
 def test_imports_are_light(statement, heavy):

@@ -61,8 +61,8 @@ def _differences(report: Report) -> list[tuple[str, Row]]:
         if row["main"]
     ]
     return rows + [
-        (f"{row['data']}: {row['model']} against itself, {row['control'].replace('_', ' ')}", row)
-        for row in report["controls"]
+        (f"{row['data']}: {row['model']} against itself, {row['ablation'].replace('_', ' ')}", row)
+        for row in report["ablations"]
     ]
 
 

@@ -32,7 +32,7 @@ class KindScore:
 def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
     """Score each kind of mention by itself.
 
-    Kinds come from ``metadata["mentions"]``, a list of ``{"start", "end", "kind"}``, as :class:`mner.data.DemoPosts`
+    Kinds come from ``metadata["mentions"]``, a list of ``{"start", "end", "kind"}``, as :class:`mner.demo.DemoPosts`
     records them. An entity found counts for the kind of each mention that it overlaps, and for none if it overlaps
     none; what is found where nothing is mentioned shows in the overall score alone.
 

@@ -42,8 +42,9 @@ def make_report(
         level: Confidence of the intervals.
 
     Returns:
-        Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``, ``controls``,
-        ``types``, ``errors``, ``mentions``, ``lengths``, ``images``, ``calibration``, ``failed`` and ``incomplete``.
+        Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``,
+        ``ablations``, ``types``, ``errors``, ``mentions``, ``lengths``, ``images``, ``calibration``, ``failed`` and
+        incomplete``.
 
     Raises:
         ExperimentError: If nothing is finished, or there is no such baseline.
@@ -54,13 +55,13 @@ def make_report(
     data_sets = read_systems(results)
     baseline = _baseline(baseline, results)
     trained = _trained(train or {}, data_sets)
-    report: Report = {name: [] for name in ("scores", "comparisons", "controls")}
+    report: Report = {name: [] for name in ("scores", "comparisons", "ablations")}
     for data in data_sets:
         draws = Resampling(len(data.posts), rounds)
         report["scores"] += [_scores(data, key, draws, level) for key in sorted(data.systems, key=_order(data))]
         report["comparisons"] += list(_comparisons(data, baseline, draws, level))
-        report["controls"] += list(_controls(data, draws, level))
-    for name in ("comparisons", "controls"):
+        report["ablations"] += list(_ablations(data, draws, level))
+    for name in ("comparisons", "ablations"):
         for row, corrected in zip(report[name], holm([row["p"] for row in report[name]]), strict=True):
             row["p_holm"] = corrected
             row["significant"] = corrected < 1 - level and not row["low"] <= 0 <= row["high"]
@@ -160,12 +161,12 @@ def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) 
         }
 
 
-def _controls(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
+def _ablations(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
     for model, runs in data.main().items():
-        for control in dict.fromkeys(control for run in runs for control in run.controls):
-            pairs = [(run.counts, run.controls[control]) for run in runs if control in run.controls]
+        for ablation in dict.fromkeys(ablation for run in runs for ablation in run.ablations):
+            pairs = [(run.counts, run.ablations[ablation]) for run in runs if ablation in run.ablations]
             real, controlled = ([pair[side] for pair in pairs] for side in (0, 1))
-            place = {"data": data.name, "model": model, "fraction": data.main_fraction, "control": control}
+            place = {"data": data.name, "model": model, "fraction": data.main_fraction, "ablation": ablation}
             scores = {"real": _mean(_f1(real)), "controlled": _mean(_f1(controlled))}
             yield {
                 **place,

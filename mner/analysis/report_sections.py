@@ -51,7 +51,7 @@ class Section:
 def summary(report: Report) -> list[str]:
     """What the report says, a sentence each."""
     sentences = [_comparison(row, report["comparisons"]) for row in report["comparisons"] if row["main"]]
-    sentences += [_control(row, report["controls"]) for row in report["controls"]]
+    sentences += [_ablation(row, report["ablations"]) for row in report["ablations"]]
     if not sentences:
         best = max(report["scores"], key=lambda row: row["f1"]["mean"])
         sentences.append(f"{best['model']} reaches {_spread(best['f1'])} F1 on {best['data']}.")
@@ -93,7 +93,7 @@ def sections(report: Report, figures: Iterable[str]) -> list[Section]:
             "Does the image matter?",
             "The same weights, scored with images or captions taken away (blank) or exchanged (shuffled). What a model "
             "does not lose by that was never due to them.",
-            [_controls(report["controls"])] if report["controls"] else [],
+            [_ablations(report["ablations"])] if report["ablations"] else [],
         ),
         Section(
             "With and without an image",
@@ -199,13 +199,13 @@ def _comparisons(rows: Sequence[Row]) -> Table:
     )
 
 
-def _controls(rows: Sequence[Row]) -> Table:
+def _ablations(rows: Sequence[Row]) -> Table:
     columns = [
         "data",
         "model",
-        "control",
+        "ablation",
         "F1",
-        "F1 under control",
+        "F1 under ablation",
         "loss",
         "95 % interval",
         "p",
@@ -218,7 +218,7 @@ def _controls(rows: Sequence[Row]) -> Table:
             [
                 row["data"],
                 row["model"],
-                row["control"].replace("_", " "),
+                row["ablation"].replace("_", " "),
                 _spread(row["real"]),
                 _spread(row["controlled"]),
                 *_test(row),
@@ -337,11 +337,11 @@ def _comparison(row: Row, rows: Sequence[Row]) -> str:
     return f"{row['model']} is {where} on {row['data']}{_share(row)}: {_verdict(row, len(rows))}."
 
 
-def _control(row: Row, rows: Sequence[Row]) -> str:
+def _ablation(row: Row, rows: Sequence[Row]) -> str:
     points = 100 * row["difference"]
     lost = f"loses {points:.2f} F1" if points >= 0 else f"gains {-points:.2f} F1"
     return (
-        f"With {row['control'].replace('_', ' ')}, {row['model']} {lost} on {row['data']}{_share(row)}: "
+        f"With {row['ablation'].replace('_', ' ')}, {row['model']} {lost} on {row['data']}{_share(row)}: "
         f"{_verdict(row, len(rows))}."
     )
 

@@ -29,7 +29,7 @@ class Result:
         train_posts: Training posts that were used.
         metrics: Scores between 0 and 1, named as :class:`mner.metrics.EntityF1` names them.
         predictions: The predictions file.
-        controls: Predictions file of each control, by its name, for example ``shuffled_images``.
+        ablations: Predictions file of each ablation, by its name, for example ``shuffled_images``.
         seconds: Time of training and scoring.
         commands: The commands that the cell stands for, in order.
         error: Why it failed.
@@ -45,7 +45,7 @@ class Result:
     train_posts: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     predictions: Path | None = None
-    controls: Mapping[str, Path] = field(default_factory=dict)
+    ablations: Mapping[str, Path] = field(default_factory=dict)
     seconds: float | None = None
     commands: Sequence[str] = ()
     error: str | None = None
@@ -59,7 +59,7 @@ class Result:
         """Plain data, as one line of a results file in ``folder``; files are named relative to it where they can be."""
         record = asdict(self)
         record["predictions"] = None if self.predictions is None else _relative(self.predictions, folder)
-        record["controls"] = {name: _relative(path, folder) for name, path in self.controls.items()}
+        record["ablations"] = {name: _relative(path, folder) for name, path in self.ablations.items()}
         record["commands"] = list(self.commands)
         return record
 
@@ -69,7 +69,7 @@ class Result:
         values = dict(record)
         if values.get("predictions") is not None:
             values["predictions"] = folder / values["predictions"]
-        values["controls"] = {name: folder / path for name, path in values.get("controls", {}).items()}
+        values["ablations"] = {name: folder / path for name, path in values.get("ablations", {}).items()}
         return cls(**values)
 
 

@@ -21,13 +21,13 @@ class Run:
         result: What was trained and scored.
         predictions: What it found.
         counts: The same, counted.
-        controls: Counts under each control, by its name.
+        ablations: Counts under each ablation, by its name.
     """
 
     result: Result
     predictions: Sequence[Prediction]
     counts: Counts
-    controls: Mapping[str, Counts]
+    ablations: Mapping[str, Counts]
 
 
 @dataclass
@@ -98,12 +98,12 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
 
         predictions = aligned(result.predictions, name, reference)
         reference = first.setdefault(result.data, (name, predictions))
-        controls = {
-            control: count_entities(aligned(path, f"{name}, {control}", reference))
-            for control, path in result.controls.items()
+        ablations = {
+            ablation: count_entities(aligned(path, f"{name}, {ablation}", reference))
+            for ablation, path in result.ablations.items()
         }
         data_set = data_sets.setdefault(result.data, DataSet(result.data))
-        run = Run(result, predictions, count_entities(predictions), controls)
+        run = Run(result, predictions, count_entities(predictions), ablations)
         data_set.systems.setdefault((result.model, result.fraction), []).append(run)
     if not data_sets:
         raise ExperimentError("no result is finished, so there is nothing to report; run mner experiment to its end")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mner.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from mner.captioning import Captioner
+    from mner.contexts import Captioner
 
 DEFAULTS = {"caption": "Salesforce/blip-image-captioning-base", "objects": "efficientnet_lite0", "ocr": "rapidocr"}
 CHECKPOINT_SUFFIX = ".ckpt"
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> None:
         raise ConfigurationError(
             f"expected --batch-size and --threads >= 1, got {options.batch_size} and {options.threads}"
         )
-    from mner.captioning.folder import describe_folder, image_names, process_rank
+    from mner.contexts.folder import describe_folder, image_names, process_rank
 
     image_names(options.images)  # a wrong folder shows before a model is loaded
     rank, processes = process_rank()
@@ -73,17 +73,17 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _captioner(kind: str, name: str) -> Captioner:
-    import mner.captioning as captioning
+    from mner import contexts
 
     if kind == "objects":
-        return captioning.DetectorTags() if name == "faster_rcnn" else captioning.ClassifierTags(name)
+        return contexts.DetectorTags() if name == "faster_rcnn" else contexts.ClassifierTags(name)
     if kind == "ocr":
         if name != DEFAULTS["ocr"]:
             raise ConfigurationError(f"expected --captioner rapidocr with --kind ocr, got {name!r}")
-        return captioning.OCR()
+        return contexts.OCR()
     if name.endswith(CHECKPOINT_SUFFIX):
-        return captioning.UpDown.load_from_checkpoint(name).eval()
-    return captioning.HuggingFace(name)
+        return contexts.UpDown.load_from_checkpoint(name).eval()
+    return contexts.HuggingFaceCaptioner(name)
 
 
 def _best_device() -> str:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import mner.data  # noqa: F401  (its classes are the choices of --data)
+import mner.data
+import mner.demo  # noqa: F401  (their classes are the choices of --data)
 from mner.cli.parsing import OptionParser, accept_unused
 from mner.data.check import check_posts
 from mner.data.datamodule import SPLITS, PostDataModule
@@ -24,7 +25,7 @@ def parser() -> OptionParser:
     options.add_argument("-c", "--config", action="config", help="a config with a data section")
     options.add_subclass_arguments(PostDataModule, "data", required=True)
     accept_unused(
-        options, "seed_everything", "model", "trainer", "checkpoint", "early_stopping", "controls", "pretraining"
+        options, "seed_everything", "model", "trainer", "checkpoint", "early_stopping", "ablations", "pretraining"
     )
     options.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return options

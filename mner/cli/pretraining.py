@@ -34,9 +34,9 @@ class PrintedMetrics(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """One line a value."""
         if trainer.state.fn == TrainerFn.VALIDATING:
-            control = getattr(getattr(trainer, "datamodule", None), "control", None)
+            ablation = getattr(getattr(trainer, "datamodule", None), "ablation", None)
             for name, value in sorted(trainer.callback_metrics.items()):
-                print(f"{name}: {float(value):.4f}{f' ({control})' if control else ''}")
+                print(f"{name}: {float(value):.4f}{f' ({ablation})' if ablation else ''}")
 
 
 def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Path:

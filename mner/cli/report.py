@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``mner report``."""
     options = argparse.ArgumentParser(
         prog="mner report",
-        description="Compare models from their saved predictions: scores with intervals, significance, controls, "
+        description="Compare models from their saved predictions: scores with intervals, significance, ablations, "
         "errors, seen and ambiguous entities, training size, sentence length, calibration. Writes report.md, "
         "report.html, report.json and the figures as PNG and SVG.",
     )

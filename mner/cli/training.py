@@ -21,6 +21,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 import mner.data
 import mner.decoders
+import mner.demo
 import mner.fusion
 import mner.pretraining
 import mner.text
@@ -30,7 +31,7 @@ from mner.cli.interruption import InterruptionCheckpoint
 from mner.cli.parsing import OptionParser, accept_unused
 from mner.cli.pretraining import ENCODER_FOLDER, PrintedMetrics, pretrained_encoder
 from mner.components import import_class
-from mner.data.controls import Control
+from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
@@ -124,8 +125,8 @@ class TrainingCommandLine(LightningCLI):
         )
         if self.command != "predict":
             parser.add_argument(
-                "--controls",
-                type=list[Control],
+                "--ablations",
+                type=list[Ablation],
                 default=[],
                 help="Score the model also with images or captions taken away or exchanged, for example "
                 "[shuffled_images]; each leaves predictions and metrics of its own.",
@@ -165,7 +166,7 @@ class TrainingCommandLine(LightningCLI):
         else:
             accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining")
         if self.command == "predict":
-            accept_unused(parser, "controls")
+            accept_unused(parser, "ablations")
 
     def _parse_ckpt_path(self) -> None:
         """Leave the model's options as they were given: Lightning would let the checkpoint's override them."""
@@ -312,11 +313,11 @@ class TrainingCommandLine(LightningCLI):
         print(f"fine-tune it: mner fit --model.init_args.text_encoder.init_args.name {shlex.quote(str(folder))} ...")
 
     def after_validate(self) -> None:
-        """Score under the controls."""
+        """Score under the ablations."""
         self._score_under_controls("validate", self.model)
 
     def after_test(self) -> None:
-        """Score under the controls."""
+        """Score under the ablations."""
         self._score_under_controls("test", self.model)
 
     def _score(self, command: str, model: FusionModule) -> None:
@@ -324,10 +325,10 @@ class TrainingCommandLine(LightningCLI):
         self._score_under_controls(command, model)
 
     def _score_under_controls(self, command: str, model: FusionModule) -> None:
-        for control in self.config[self.command].controls:
-            self.datamodule.control = control
+        for ablation in self.config[self.command].ablations:
+            self.datamodule.ablation = ablation
             getattr(self.trainer, command)(model, datamodule=self.datamodule, verbose=False)
-        self.datamodule.control = None
+        self.datamodule.ablation = None
 
     def _example(self, model: FusionModule) -> str:
         """A command that tags a validation post with entities, and with its image if the model looks at images."""
@@ -346,7 +347,7 @@ class TrainingConfig(SaveConfigCallback):
 
     def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
         config = config.clone()
-        for name in ("ckpt_path", "run_folder", "weights_only", "pretraining", "controls"):
+        for name in ("ckpt_path", "run_folder", "weights_only", "pretraining", "ablations"):
             config.pop(name, None)
         super().__init__(parser, config, **kwargs)
 

@@ -1,7 +1,6 @@
 """Reading, writing, checking and batching posts."""
 
 from mner.data.datamodule import PostDataModule
-from mner.data.demo_posts import DemoPosts
 from mner.data.post_files import PostFiles
 from mner.data.readers import iter_posts, read_posts
 from mner.data.snapchat import Snapchat
@@ -9,7 +8,6 @@ from mner.data.twitter2015 import Twitter2015
 from mner.data.twitter2017 import Twitter2017
 
 __all__ = [
-    "DemoPosts",
     "PostDataModule",
     "PostFiles",
     "Snapchat",

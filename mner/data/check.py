@@ -12,7 +12,7 @@ from mner.data.image_report import ImageReport, check_images
 from mner.data.versions import identify
 from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
 from mner.posts import Post
-from mner.words import is_invisible
+from mner.word_tokenizers import is_invisible
 
 UNKNOWN = "unknown, so do not compare its scores with published ones"
 _SHOWN = 10  # names listed on the screen; all of them are in to_dict()

@@ -12,9 +12,9 @@ import numpy as np
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
+from mner.data.ablations import Ablation, ablate
 from mner.data.contexts import attach_contexts, read_contexts
-from mner.data.controls import Control, under_control
-from mner.data.length_buckets import FixedBuckets, LengthBuckets
+from mner.data.length_grouped_batches import FixedOrderBatchSampler, LengthGroupedBatchSampler
 from mner.data.loader import PostLoader, post_loader
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
@@ -32,11 +32,11 @@ class PostDataModule(LightningDataModule, ABC):
 
     Args:
         batch_size: Posts a batch, at most.
-        max_tokens: Most word pieces a batch with its padding; ``None`` for no bound.
+        max_tokens: Most subwords a batch with its padding; ``None`` for no bound.
         contexts: Kinds of context that the model reads behind the post, for example ``["caption"]``.
         train_fraction: Share of the training posts that is used; smaller shares of a seed lie within larger ones.
         seed: Of the order of the batches and of the choice by ``train_fraction``.
-        workers: Processes that make batches; 0 makes them in the training process.
+        num_workers: Processes that make batches; 0 makes them in the training process.
 
     Raises:
         ConfigurationError: If a number is out of range.
@@ -51,21 +51,26 @@ class PostDataModule(LightningDataModule, ABC):
         contexts: Sequence[str] = (),
         train_fraction: float = 1.0,
         seed: int = 0,
-        workers: int = 0,
+        num_workers: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 1 or not 0 < train_fraction <= 1 or workers < 0 or (max_tokens is not None and max_tokens < 1):
+        if (
+            batch_size < 1
+            or not 0 < train_fraction <= 1
+            or num_workers < 0
+            or (max_tokens is not None and max_tokens < 1)
+        ):
             raise ConfigurationError(
-                "expected batch_size >= 1, max_tokens >= 1 or null, 0 < train_fraction <= 1 and workers >= 0, got "
-                f"batch_size={batch_size}, max_tokens={max_tokens}, train_fraction={train_fraction}, workers={workers}"
+                "expected batch_size >= 1, max_tokens >= 1 or null, 0 < train_fraction <= 1 and num_workers >= 0, got "
+                f"{batch_size=}, {max_tokens=}, {train_fraction=}, {num_workers=}"
             )
         self.batch_size = batch_size
         self.max_tokens = max_tokens
         self.contexts = list(contexts)
         self.train_fraction = train_fraction
         self.seed = seed
-        self.workers = workers
-        self.control: Control | None = None
+        self.num_workers = num_workers
+        self.ablation: Ablation | None = None
         self.extra_posts: Sequence[Post] = ()
         self._posts: dict[Split, list[Post]] = {}
 
@@ -93,7 +98,7 @@ class PostDataModule(LightningDataModule, ABC):
         """The posts of a split, read once, their tags checked; ``train`` cut to ``train_fraction``.
 
         Behind the training posts come ``self.extra_posts``, which a pre-training sets; the other splits are under
-        ``self.control``, if one is set (see :func:`mner.data.controls.under_control`).
+        ``self.ablation``, if one is set (see :func:`mner.data.ablations.ablate`).
 
         Raises:
             DatasetNotFoundError: If the split is not there.
@@ -107,7 +112,7 @@ class PostDataModule(LightningDataModule, ABC):
         posts = self._posts[split]
         if split == "train":
             return [*posts, *self.extra_posts] if self.extra_posts else posts
-        return posts if self.control is None else under_control(posts, self.control)
+        return posts if self.ablation is None else ablate(posts, self.ablation)
 
     def version(self, split: Split) -> str | None:
         """Which published version of the data set the file of a split is, where that is known."""
@@ -163,7 +168,7 @@ class PostDataModule(LightningDataModule, ABC):
         lengths = collate.lengths(posts) if hasattr(collate, "lengths") else [len(post.words) for post in posts]
         trainer = self.trainer
         overfits = getattr(trainer, "overfit_batches", 0) > 0  # which Lightning sets out of the type checker's sight
-        buckets = (FixedBuckets if overfits else LengthBuckets)(
+        buckets = (FixedOrderBatchSampler if overfits else LengthGroupedBatchSampler)(
             lengths,
             self.batch_size,
             self.max_tokens,
@@ -173,7 +178,7 @@ class PostDataModule(LightningDataModule, ABC):
             rank=0 if trainer is None else trainer.global_rank,
         )
         pin = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        loader = post_loader(posts, buckets, collate, self.workers, pin)
+        loader = post_loader(posts, buckets, collate, self.num_workers, pin)
         if trainer is not None:
             loader.trainer = trainer
         return loader

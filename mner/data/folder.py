@@ -41,10 +41,10 @@ class FolderDataModule(PostDataModule, ABC):
             looked for as above.
         image_folder: Folder of the images, relative to ``root``; by default looked for as above.
         batch_size: As in :class:`PostDataModule`, like the others.
-        max_tokens: Most word pieces a batch.
+        max_tokens: Most subwords a batch.
         train_fraction: Share of the training posts.
         seed: Of order and fraction.
-        workers: Processes that make batches.
+        num_workers: Processes that make batches.
     """
 
     name: str
@@ -61,9 +61,9 @@ class FolderDataModule(PostDataModule, ABC):
         max_tokens: int | None = None,
         train_fraction: float = 1.0,
         seed: int = 0,
-        workers: int = 0,
+        num_workers: int = 0,
     ) -> None:
-        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
         self.root = Path(root).expanduser().absolute()
         self.context_files = dict(context_files or {})
         self.image_folder = image_folder

@@ -9,11 +9,11 @@ import torch
 from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from mner.data.length_buckets import LengthBuckets
+from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.posts import Post
 
 
-class PostLists(Dataset[list[Post]]):
+class PostDataset(Dataset[list[Post]]):
     """Posts, taken a batch at a time by a list of indices."""
 
     def __init__(self, posts: Sequence[Post]) -> None:
@@ -41,7 +41,7 @@ class PostLoader(DataLoader[list[Post]]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """The batches; of a training those that its trainer has not done in the present epoch."""
         buckets = self.sampler
-        if self.trainer is not None and isinstance(buckets, LengthBuckets) and buckets.shuffle:
+        if self.trainer is not None and isinstance(buckets, LengthGroupedBatchSampler) and buckets.shuffle:
             training = self.trainer.fit_loop
             epoch = training.epoch_progress.current.processed  # type: ignore[attr-defined]
             buckets.set_epoch(epoch)
@@ -57,7 +57,11 @@ class PostLoader(DataLoader[list[Post]]):
 
 
 def post_loader(
-    posts: Sequence[Post], buckets: LengthBuckets, collate: Callable[..., Any], workers: int = 0, pin: bool = False
+    posts: Sequence[Post],
+    buckets: LengthGroupedBatchSampler,
+    collate: Callable[..., Any],
+    num_workers: int = 0,
+    pin: bool = False,
 ) -> PostLoader:
     """Put posts, their order and a model's collator together.
 
@@ -65,16 +69,16 @@ def post_loader(
         posts: The posts that ``buckets`` indexes.
         buckets: The batches.
         collate: ``model.collator``.
-        workers: Processes that collate; 0 does it in this one.
+        num_workers: Processes that collate; 0 does it in this one.
         pin: Copy batches to pinned memory, for a GPU.
     """
     return PostLoader(
-        PostLists(posts),
+        PostDataset(posts),
         batch_size=None,
         sampler=buckets,
         collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
         pin_memory=pin,
         generator=torch.Generator(),
     )

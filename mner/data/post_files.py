@@ -25,10 +25,10 @@ class PostFiles(PostDataModule):
         contexts: Kinds of context that the model reads, for example ``["caption"]``.
         context_files: File of a kind, with ``{split}`` where the split's name goes if there is one a split.
         batch_size: Posts a batch, at most.
-        max_tokens: Most word pieces a batch with its padding.
+        max_tokens: Most subwords a batch with its padding.
         train_fraction: Share of the training posts; smaller shares lie within larger ones.
         seed: Of the order of the batches and of the fraction.
-        workers: Processes that make batches.
+        num_workers: Processes that make batches.
 
     Raises:
         DatasetNotFoundError: If a file is not there.
@@ -48,9 +48,9 @@ class PostFiles(PostDataModule):
         max_tokens: int | None = None,
         train_fraction: float = 1.0,
         seed: int = 0,
-        workers: int = 0,
+        num_workers: int = 0,
     ) -> None:
-        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, workers)
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
         given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
         self.images = None if images is None else Path(images).absolute()

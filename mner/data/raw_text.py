@@ -10,7 +10,7 @@ from mner.data.lines import Line, Report, read_each
 from mner.data.spans import Span, read_spans
 from mner.labels import tags_of
 from mner.posts import Entity, Post
-from mner.words import split_words
+from mner.word_tokenizers import split_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ class Snapchat(FolderDataModule):
         context_files: File of a kind, relative to ``root``, with ``{split}`` where the split's name goes.
         image_folder: Folder of the images, relative to ``root``.
         batch_size: Posts a batch, at most.
-        max_tokens: Most word pieces a batch with its padding.
+        max_tokens: Most subwords a batch with its padding.
         train_fraction: Share of the training posts; smaller shares lie within larger ones.
         seed: Of the order of the batches and of the fraction.
-        workers: Processes that make batches.
+        num_workers: Processes that make batches.
     """
 
     name = "snapchat"
@@ -36,8 +36,8 @@ class Snapchat(FolderDataModule):
         max_tokens: int | None = None,
         train_fraction: float = 1.0,
         seed: int = 0,
-        workers: int = 0,
+        num_workers: int = 0,
     ) -> None:
         super().__init__(
-            root, contexts, context_files, image_folder, batch_size, max_tokens, train_fraction, seed, workers
+            root, contexts, context_files, image_folder, batch_size, max_tokens, train_fraction, seed, num_workers
         )

@@ -247,8 +247,8 @@ def _scored(cell: Cell, folder: Path) -> Result:
     except FileNotFoundError:
         return _empty_result(cell, status="failed", error="the training left no metrics.json: nothing was scored")
     about = {name: metrics.pop(name, None) for name in ("split", "version", "train_posts")}
-    controls = {path.name.split(".")[1]: path for path in sorted(folder.glob("predictions.*.jsonl"))}
-    return _empty_result(cell, metrics=metrics, predictions=folder / "predictions.jsonl", controls=controls, **about)
+    ablations = {path.name.split(".")[1]: path for path in sorted(folder.glob("predictions.*.jsonl"))}
+    return _empty_result(cell, metrics=metrics, predictions=folder / "predictions.jsonl", ablations=ablations, **about)
 
 
 def _complaint(log: Path, status: int) -> str:

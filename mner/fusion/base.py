@@ -22,7 +22,7 @@ from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.training.module import TrainingModule
 from mner.vision.encoder import ImageEncoder
-from mner.words import marks_stand_alone
+from mner.word_tokenizers import marks_stand_alone
 
 
 class FusionModule(AttentionRecorder, TrainingModule, ABC):
@@ -46,7 +46,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         weight_decay: Of AdamW, on matrices alone: not on biases, norms and the decoder.
         warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
         gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        weight_average: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
+        ema_decay: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
         split_marks: Whether raw text is cut before ``#`` and ``@``, as Twitter-2017 is; found in the training posts.
         feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
             runs that name it; not part of a checkpoint.
@@ -77,7 +77,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         weight_decay: float = 0.01,
         warmup: float = 0.0,
         gradient_clip: float = 1.0,
-        weight_average: float = 0.0,
+        ema_decay: float = 0.0,
         split_marks: bool | None = None,
         feature_cache: str | None = None,
         half_precision_cache: bool = False,
@@ -91,7 +91,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             weight_decay,
             warmup,
             gradient_clip,
-            weight_average,
+            ema_decay,
             feature_cache,
             half_precision_cache,
             on_bad_image,
@@ -184,7 +184,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     @property
     def collator(self) -> Collator:
         """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
-        return Collator(self.text_encoder.word_pieces, self.labels, self.characters, self.images)
+        return Collator(self.text_encoder.subword_tokenizer, self.labels, self.characters, self.images)
 
     def on_fit_start(self) -> None:
         """Look in the training posts how their words were cut, so that new posts are cut alike."""

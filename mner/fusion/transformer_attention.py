@@ -16,7 +16,7 @@ from mner.text.visualbert import VisualBertText
 class TransformerAttention(FusionModule):
     r"""The transformer attention module (TAM) of experiment 2.1, following Li et al. 2019, "VisualBERT".
 
-    With embedded word pieces :math:`x_i` and regions :math:`V_j`:
+    With embedded subwords :math:`x_i` and regions :math:`V_j`:
 
     .. math::
         [h_1 \dots h_P ; r_1 \dots r_R] = \mathrm{VisualBERT}([x_1 \dots x_P ; W V_1 + p + s \dots W V_R + p + s])

@@ -46,7 +46,7 @@ class UMT(FusionModule):
 
     * As in the authors' code, the residual of each cross layer is on its query, and :math:`V'` is a projection of its
       own.
-    * The CRFs run over words, the authors' over word pieces.
+    * The CRFs run over words, the authors' over subwords.
     * A post without image has no keys in :math:`P` and :math:`R`, where the query goes through alone, and
       :math:`g = 0`.
 

@@ -28,7 +28,7 @@ Outputs = list[list[Entity]]
 class ResultsWriter(Callback):
     """Collects predictions while a model is scored, from all processes, and writes them in the data set's order.
 
-    What is scored under a control of the data module goes beside it, into ``predictions.shuffled_images.jsonl`` and so
+    What is scored under a ablation of the data module goes beside it, into ``predictions.shuffled_images.jsonl`` and so
     on.
 
     Args:
@@ -105,8 +105,8 @@ class ResultsWriter(Callback):
             predictions.sort(key=lambda prediction: place[prediction.post.id])
         self.folder.mkdir(parents=True, exist_ok=True)
         datamodule = getattr(trainer, "datamodule", None)
-        control = getattr(datamodule, "control", None)
-        suffix = f".{control}" if control else ""
+        ablation = getattr(datamodule, "ablation", None)
+        suffix = f".{ablation}" if ablation else ""
         path = self.folder / f"predictions{suffix}.jsonl"
         write_predictions(predictions, path)
         prefix = f"{stage}/"
@@ -125,7 +125,7 @@ class ResultsWriter(Callback):
             if kinds:
                 record["kinds"] = {score.kind: asdict(score) for score in kinds}
             (self.folder / f"metrics{suffix}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            title = f"{len(predictions)} {split} posts{', ' * bool(control)}{(control or '').replace('_', ' ')}"
+            title = f"{len(predictions)} {split} posts{', ' * bool(ablation)}{(ablation or '').replace('_', ' ')}"
             Console().print(score_table(metrics, types_of(model.labels), title, kinds))  # type: ignore[arg-type]
         print(f"predictions: {path}")
 

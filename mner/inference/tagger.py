@@ -14,7 +14,7 @@ from mner.errors import DataError
 from mner.fusion.base import FusionModule
 from mner.posts import Entity, Post
 from mner.predictions import Prediction
-from mner.words import split_words
+from mner.word_tokenizers import split_words
 
 
 class Tagger:
@@ -38,7 +38,7 @@ class Tagger:
 
         Args:
             text: Raw text, or its words. A model sees words as it was trained on them, so give words if your
-                tokenisation matters; raw text is cut by :func:`mner.words.split_words`.
+                tokenisation matters; raw text is cut by :func:`mner.word_tokenizers.split_words`.
             image: Path of the post's image, if it has one.
             contexts: Texts about the image, by kind, as the model was trained with.
 

@@ -92,7 +92,7 @@ class EntityF1(Metric):
             raise ShapeError(
                 "expected predicted, gold and mask of one shape (B, W), "
                 f"got {tuple(predicted.shape)}, {tuple(gold.shape)} and {tuple(mask.shape)}; "
-                "decode before the update, and pass no word pieces"
+                "decode before the update, and pass no subwords"
             )
         (first, last, type_), (gold_first, gold_last, gold_type) = self._spans(predicted, mask), self._spans(gold, mask)
         both = first & gold_first & (last == gold_last) & (type_ == gold_type)

@@ -23,8 +23,8 @@ from mner.errors import ConfigurationError, DataError, DatasetNotFoundError
 from mner.posts import Post
 from mner.pretraining.export import export_encoder
 from mner.pretraining.language_head import LanguageModelHead
-from mner.pretraining.masking import NOT_PREDICTED, WordPieceMasking
-from mner.text.piece_encoder import PieceEncoder
+from mner.pretraining.masking import IGNORE_INDEX, SubwordMasking
+from mner.text.subword_encoder import SubwordEncoder
 from mner.training import TrainingModule
 from mner.vision.encoder import ImageEncoder
 
@@ -55,7 +55,7 @@ class PretrainingModule(TrainingModule, ABC):
         names: The objectives, as :meth:`objectives` names them.
         text_encoder: The encoder to adapt.
         image_encoder: Images to regions, or ``None``.
-        mask_rate: Share of the word pieces that are to be predicted; of these 80 % are masked, 10 % replaced.
+        mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
         extra_posts: Files of further posts to train on.
         extra_images: The folder of their images, or ``None`` to leave these out.
@@ -63,12 +63,12 @@ class PretrainingModule(TrainingModule, ABC):
         training: What every :class:`~mner.training.TrainingModule` takes beside.
     """
 
-    text_encoder: PieceEncoder
+    text_encoder: SubwordEncoder
 
     def __init__(
         self,
         names: Sequence[str],
-        text_encoder: PieceEncoder,
+        text_encoder: SubwordEncoder,
         image_encoder: ImageEncoder | str | None,
         mask_rate: float,
         whole_words: bool,
@@ -78,7 +78,7 @@ class PretrainingModule(TrainingModule, ABC):
         training: Mapping[str, Any],
     ) -> None:
         super().__init__(text_encoder, image_encoder, **training)
-        self.masking = WordPieceMasking(text_encoder, mask_rate, whole_words, validation_seed)
+        self.masking = SubwordMasking(text_encoder, mask_rate, whole_words, validation_seed)
         self.names = list(names)
         self.extra_posts = [extra_posts] if isinstance(extra_posts, str) else [str(path) for path in extra_posts]
         if extra_images is not None and not self.extra_posts:
@@ -98,8 +98,8 @@ class PretrainingModule(TrainingModule, ABC):
         """What each objective finds in a batch.
 
         Args:
-            batch: Posts as word pieces.
-            noise: What the masks are made of, of :class:`mner.pretraining.masking.WordPieceMasking`, ``(N, P, 3)``.
+            batch: Posts as subwords.
+            noise: What the masks are made of, of :class:`mner.pretraining.masking.SubwordMasking`, ``(N, P, 3)``.
         """
 
     def masked_language(self, states: Tensor, targets: Tensor) -> Objective:
@@ -107,12 +107,12 @@ class PretrainingModule(TrainingModule, ABC):
 
         Args:
             states: Encoder states, shape ``(N, P, D)``.
-            targets: The hidden pieces, elsewhere ``NOT_PREDICTED``, shape ``(N, P)``.
+            targets: The hidden pieces, elsewhere ``IGNORE_INDEX``, shape ``(N, P)``.
 
         Returns:
             Their cross-entropy.
         """
-        hidden = targets != NOT_PREDICTED
+        hidden = targets != IGNORE_INDEX
         scores = self.head(states[hidden], self.text_encoder.model.get_input_embeddings().weight)
         loss = functional.cross_entropy(scores, targets[hidden], reduction="sum")
         return Objective(loss, (scores.argmax(dim=-1) == targets[hidden]).sum(), hidden.sum())
@@ -120,7 +120,7 @@ class PretrainingModule(TrainingModule, ABC):
     @property
     def collator(self) -> Collator:
         """Turns posts into this model's batches, without tags."""
-        return Collator(self.text_encoder.word_pieces, images=self.images)
+        return Collator(self.text_encoder.subword_tokenizer, images=self.images)
 
     def setup(self, stage: str) -> None:
         """Add the extra posts to those of the data module.

@@ -11,7 +11,7 @@ from torch import Tensor
 from mner.batch import Batch
 from mner.collate import Collator, Images
 from mner.posts import Post
-from mner.text.word_pieces import WordPieces
+from mner.text.subwords import SubwordTokenizer
 
 UNKNOWN, ANOTHERS, OWN = -1, 0, 1
 """Whose caption a post has: it may have none."""
@@ -32,13 +32,13 @@ class CaptionCollator(Collator):
     """Makes batches in which half of the captions are another image's.
 
     Args:
-        word_pieces: The text encoder's tokenizer.
+        subword_tokenizer: The text encoder's tokenizer.
         images: Loads or looks up the images of posts.
         kind: The kind of context that is the caption.
     """
 
-    def __init__(self, word_pieces: WordPieces, images: Images | None, kind: str) -> None:
-        super().__init__(word_pieces, images=images)
+    def __init__(self, subword_tokenizer: SubwordTokenizer, images: Images | None, kind: str) -> None:
+        super().__init__(subword_tokenizer, images=images)
         self.kind = kind
 
     def __call__(self, posts: Sequence[Post]) -> CaptionedBatch:

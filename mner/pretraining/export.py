@@ -11,11 +11,11 @@ from mner.errors import DataError
 from mner.pretraining.language_head import LanguageModelHead, head_names, language_model_class
 from mner.pretraining.sentence_image_head import SentenceImageHead
 from mner.text.huggingface import build_tokenizer, quiet_loading
-from mner.text.piece_encoder import PieceEncoder
+from mner.text.subword_encoder import SubwordEncoder
 
 
 def export_encoder(
-    text_encoder: PieceEncoder,
+    text_encoder: SubwordEncoder,
     head: LanguageModelHead | None,
     folder: str | Path,
     match: SentenceImageHead | None = None,
@@ -53,7 +53,7 @@ def export_encoder(
     return unfinished.rename(folder)
 
 
-def _whole(text_encoder: PieceEncoder, head: LanguageModelHead | None, match: SentenceImageHead | None) -> Any:
+def _whole(text_encoder: SubwordEncoder, head: LanguageModelHead | None, match: SentenceImageHead | None) -> Any:
     """The language model of encoder and heads; the encoder alone where the architecture has no heads of this form."""
     encoder = text_encoder.model
     cls = language_model_class(encoder.config)

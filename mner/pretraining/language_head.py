@@ -1,4 +1,4 @@
-"""The language-model head in BERT's form: from a word piece's state to a score for every piece."""
+"""The language-model head in BERT's form: from a subword's state to a score for every piece."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mner.text.huggingface import quiet_loading
-from mner.text.piece_encoder import PieceEncoder
+from mner.text.subword_encoder import SubwordEncoder
 from mner.weights import resolve_weights
 
 NAMES = {
@@ -22,7 +22,7 @@ NAMES = {
 
 
 class LanguageModelHead(nn.Module):
-    r"""Scores every word piece (Devlin et al. 2019), :math:`E\,\mathrm{norm}(\mathrm{gelu}(W h + b)) + c`.
+    r"""Scores every subword (Devlin et al. 2019), :math:`E\,\mathrm{norm}(\mathrm{gelu}(W h + b)) + c`.
 
     :math:`E` is the encoder's own table of embeddings: the head reads it where it is and holds no copy.
 
@@ -30,7 +30,7 @@ class LanguageModelHead(nn.Module):
         text_encoder: The encoder it stands on.
     """
 
-    def __init__(self, text_encoder: PieceEncoder) -> None:
+    def __init__(self, text_encoder: SubwordEncoder) -> None:
         super().__init__()
         from transformers.activations import ACT2FN
 
@@ -44,7 +44,7 @@ class LanguageModelHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(pieces))
 
     def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
-        """Score the word pieces.
+        """Score the subwords.
 
         Args:
             states: Encoder states of M pieces, shape ``(M, D)``.

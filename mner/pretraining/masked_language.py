@@ -9,11 +9,11 @@ from torch import Tensor
 
 from mner.batch import Batch
 from mner.pretraining.base import Objective, PretrainingModule
-from mner.text.piece_encoder import PieceEncoder
+from mner.text.subword_encoder import SubwordEncoder
 
 
 class MaskedLanguageModel(PretrainingModule):
-    r"""Predicts hidden word pieces from those around them, as BERT was pretrained (Devlin et al. 2019).
+    r"""Predicts hidden subwords from those around them, as BERT was pretrained (Devlin et al. 2019).
 
     .. math::
         \mathcal{L} = -\frac{1}{|M|} \sum_{i \in M} \log p(x_i \mid \tilde x), \qquad
@@ -25,7 +25,7 @@ class MaskedLanguageModel(PretrainingModule):
     Args:
         text_encoder: The encoder to adapt. If its weights hold a language-model head, that is trained on, otherwise a
             new one; either is tied to the encoder's embeddings.
-        mask_rate: Share of the word pieces that are to be predicted; of these 80 % are masked, 10 % replaced.
+        mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
         extra_posts: Files of further posts to train on, tagged or not: any format that mner reads, or one raw text a
             line.
@@ -35,7 +35,7 @@ class MaskedLanguageModel(PretrainingModule):
         weight_decay: Of AdamW, on matrices alone: not on biases and norms.
         warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
         gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        weight_average: Decay of the moving average of the weights that is validated and kept; 0 for none.
+        ema_decay: Decay of the moving average of the weights that is validated and kept; 0 for none.
 
     Raises:
         ConfigurationError: If the text encoder has no mask token, or a number is out of range.
@@ -45,7 +45,7 @@ class MaskedLanguageModel(PretrainingModule):
 
     def __init__(
         self,
-        text_encoder: PieceEncoder,
+        text_encoder: SubwordEncoder,
         mask_rate: float = 0.15,
         whole_words: bool = False,
         extra_posts: Sequence[str] | str = (),
@@ -55,7 +55,7 @@ class MaskedLanguageModel(PretrainingModule):
         weight_decay: float = 0.01,
         warmup: float = 0.1,
         gradient_clip: float = 1.0,
-        weight_average: float = 0.0,
+        ema_decay: float = 0.0,
     ) -> None:
         training = {
             "lr": lr,
@@ -63,7 +63,7 @@ class MaskedLanguageModel(PretrainingModule):
             "weight_decay": weight_decay,
             "warmup": warmup,
             "gradient_clip": gradient_clip,
-            "weight_average": weight_average,
+            "ema_decay": ema_decay,
         }
         super().__init__(
             ["masked_language"],
@@ -78,7 +78,7 @@ class MaskedLanguageModel(PretrainingModule):
         )
 
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
-        """The hidden word pieces, under the name ``masked_language``."""
+        """The hidden subwords, under the name ``masked_language``."""
         ids, targets = self.masking(batch, noise)
-        states = self.text_encoder.encode_pieces(replace(batch, input_ids=ids))
+        states = self.text_encoder.encode_subwords(replace(batch, input_ids=ids))
         return {"masked_language": self.masked_language(states, targets)}

@@ -1,4 +1,4 @@
-"""Which word pieces are masked, and by what: all of a batch at once."""
+"""Which subwords are masked, and by what: all of a batch at once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from mner.batch import Batch
 from mner.errors import ConfigurationError
 from mner.text.huggingface import build_tokenizer
-from mner.text.piece_encoder import PieceEncoder
+from mner.text.subword_encoder import SubwordEncoder
 
 MASKED, REPLACED = 0.8, 0.1
 """Shares of the chosen pieces that become the mask, or any other piece; the rest stays as it is."""
-NOT_PREDICTED = -100
+IGNORE_INDEX = -100
 """The target of every other piece; what ``cross_entropy`` leaves out."""
 
 
-class WordPieceMasking(nn.Module):
-    """Hides a share of the word pieces, of posts and contexts alike (Devlin et al. 2019, section 3.1).
+class SubwordMasking(nn.Module):
+    """Hides a share of the subwords, of posts and contexts alike (Devlin et al. 2019, section 3.1).
 
     What is hidden is a function of uniform noise: in training it is drawn anew at each step (dynamic masks), in
     validation from the names of the posts, so that epochs compare, whatever the batches and processes.
@@ -38,7 +38,7 @@ class WordPieceMasking(nn.Module):
     is_ordinary: Tensor
 
     def __init__(
-        self, text_encoder: PieceEncoder, rate: float = 0.15, whole_words: bool = False, validation_seed: int = 0
+        self, text_encoder: SubwordEncoder, rate: float = 0.15, whole_words: bool = False, validation_seed: int = 0
     ) -> None:
         super().__init__()
         if not 0 < rate < 1:
@@ -63,12 +63,12 @@ class WordPieceMasking(nn.Module):
         """Mask a batch.
 
         Args:
-            batch: Posts as word pieces.
+            batch: Posts as subwords.
             noise: Uniform in [0, 1), shape ``(N, P, 3)``: for the choice of pieces, for what becomes of them, and for
                 the piece that replaces them.
 
         Returns:
-            The pieces that the encoder reads, and those to predict, :data:`NOT_PREDICTED` elsewhere: both ``(N, P)``.
+            The pieces that the encoder reads, and those to predict, :data:`IGNORE_INDEX` elsewhere: both ``(N, P)``.
         """
         ids = batch.input_ids
         allowed = self.is_ordinary[ids] & batch.attention_mask.bool()
@@ -81,7 +81,7 @@ class WordPieceMasking(nn.Module):
         other = (noise[..., 2] * len(self.ordinary_ids)).long().clamp(max=len(self.ordinary_ids) - 1)
         masked = ids.masked_fill(chosen & (fate < MASKED), self.mask_id)
         replaced = chosen & (fate >= MASKED) & (fate < MASKED + REPLACED)
-        return torch.where(replaced, self.ordinary_ids[other], masked), ids.masked_fill(~chosen, NOT_PREDICTED)
+        return torch.where(replaced, self.ordinary_ids[other], masked), ids.masked_fill(~chosen, IGNORE_INDEX)
 
     def training_noise(self, batch: Batch) -> Tensor:
         """Noise that is new at each call, shape ``(N, P, 3)``."""

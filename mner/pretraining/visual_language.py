@@ -17,7 +17,7 @@ from mner.errors import ConfigurationError
 from mner.pretraining.base import Objective, PretrainingModule
 from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionCollator, CaptionedBatch
 from mner.pretraining.export import export_encoder
-from mner.pretraining.masking import NOT_PREDICTED
+from mner.pretraining.masking import IGNORE_INDEX
 from mner.pretraining.sentence_image_head import SentenceImageHead
 from mner.text.visualbert import VisualBertText
 from mner.vision.encoder import ImageEncoder
@@ -26,7 +26,7 @@ from mner.vision.encoder import ImageEncoder
 class VisualLanguageModel(PretrainingModule):
     r"""The two objectives of VisualBERT (Li et al. 2019; paper 3.2), together or one alone.
 
-    * ``masked_language``: hidden word pieces are predicted from the other pieces and the regions of the image.
+    * ``masked_language``: hidden subwords are predicted from the other pieces and the regions of the image.
     * ``sentence_image``: the encoder reads two captions with an image, one its own, the other its own or, in half of
       the cases, another image's. Which of the two is told from the state of ``[CLS]``,
       :math:`p = \sigma(w^\top \tanh(W h + b) + c)`.
@@ -43,7 +43,7 @@ class VisualLanguageModel(PretrainingModule):
         masked_language: Use the first objective.
         sentence_image: Use the second objective; posts without image or caption take no part in it.
         caption: The kind of context that is the caption.
-        mask_rate: Share of the word pieces that are to be predicted; of these 80 % are masked, 10 % replaced.
+        mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
         extra_posts: Files of further posts to train on, tagged or not.
         extra_images: The folder of their images; without it, they are read as posts without one.
@@ -53,7 +53,7 @@ class VisualLanguageModel(PretrainingModule):
         weight_decay: Of AdamW, on matrices alone: not on biases and norms.
         warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
         gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        weight_average: Decay of the moving average of the weights that is validated and kept; 0 for none.
+        ema_decay: Decay of the moving average of the weights that is validated and kept; 0 for none.
         feature_cache: Folder where the features of a frozen image encoder are kept.
         half_precision_cache: Keep them in half precision.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
@@ -82,7 +82,7 @@ class VisualLanguageModel(PretrainingModule):
         weight_decay: float = 0.01,
         warmup: float = 0.1,
         gradient_clip: float = 1.0,
-        weight_average: float = 0.0,
+        ema_decay: float = 0.0,
         feature_cache: str | None = None,
         half_precision_cache: bool = False,
         on_bad_image: Literal["mask", "error"] = "mask",
@@ -98,7 +98,7 @@ class VisualLanguageModel(PretrainingModule):
             "weight_decay": weight_decay,
             "warmup": warmup,
             "gradient_clip": gradient_clip,
-            "weight_average": weight_average,
+            "ema_decay": ema_decay,
             "feature_cache": feature_cache,
             "half_precision_cache": half_precision_cache,
             "on_bad_image": on_bad_image,
@@ -125,7 +125,7 @@ class VisualLanguageModel(PretrainingModule):
         """Turns posts into this model's batches; exchanges captions if they are to be told apart."""
         if self.match is None:
             return super().collator
-        return CaptionCollator(self.text_encoder.word_pieces, self.images, self.caption)
+        return CaptionCollator(self.text_encoder.subword_tokenizer, self.images, self.caption)
 
     def setup(self, stage: str) -> None:
         """Refuse data without captions or images, if they are to be told apart.
@@ -161,7 +161,7 @@ class VisualLanguageModel(PretrainingModule):
         return export_encoder(self.text_encoder, head, folder, self.match)
 
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
-        """The hidden word pieces and the captions, under the names of the objectives in use."""
+        """The hidden subwords and the captions, under the names of the objectives in use."""
         found = {}
         image = self.encode_image(batch)
         caption_of = batch.caption_of if isinstance(batch, CaptionedBatch) else None
@@ -169,11 +169,11 @@ class VisualLanguageModel(PretrainingModule):
             ids, targets = self.masking(batch, noise)
             if caption_of is not None:  # hidden all the same: else a mask in a caption would tell that it is the own
                 anothers = (caption_of == ANOTHERS)[batch.post_of_row, None] & (batch.token_type_ids == 1)
-                targets = targets.masked_fill(anothers, NOT_PREDICTED)
-            states = self.text_encoder.encode_pieces(replace(batch, input_ids=ids), image)
+                targets = targets.masked_fill(anothers, IGNORE_INDEX)
+            states = self.text_encoder.encode_subwords(replace(batch, input_ids=ids), image)
             found["masked_language"] = self.masked_language(states, targets)
         else:
-            states = self.text_encoder.encode_pieces(batch, image)
+            states = self.text_encoder.encode_subwords(batch, image)
         if self.match is not None and caption_of is not None:
             scores = self.match(states[batch.first_row, 0])
             takes_part = image.present & (caption_of != UNKNOWN)

@@ -20,7 +20,7 @@ SPECIALS = {name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token"
 
 
 def tiny_text_encoder(hidden_size: int = 16) -> HuggingFaceText:
-    """A BERT of one layer whose word pieces are the letters.
+    """A BERT of one layer whose subwords are the letters.
 
     Args:
         hidden_size: Width of a word, even.

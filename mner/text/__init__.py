@@ -3,8 +3,8 @@
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.text.huggingface import HuggingFaceText
-from mner.text.piece_encoder import PieceEncoder
+from mner.text.subword_encoder import SubwordEncoder
+from mner.text.subwords import SubwordTokenizer
 from mner.text.visualbert import VisualBertText
-from mner.text.word_pieces import WordPieces
 
-__all__ = ["CharacterCNN", "HuggingFaceText", "PieceEncoder", "TextEncoder", "VisualBertText", "WordPieces"]
+__all__ = ["CharacterCNN", "HuggingFaceText", "SubwordEncoder", "SubwordTokenizer", "TextEncoder", "VisualBertText"]

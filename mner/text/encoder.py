@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.components import Component
-from mner.text.word_pieces import WordPieces
+from mner.text.subwords import SubwordTokenizer
 
 
 class TextEncoder(Component, nn.Module, ABC):
     """Turns posts into word vectors.
 
-    A subclass sets ``hidden_size`` (D) and ``word_pieces``, its tokenizer, in its constructor.
+    A subclass sets ``hidden_size`` (D) and ``subword_tokenizer``, its tokenizer, in its constructor.
     """
 
     hidden_size: int
-    word_pieces: WordPieces
+    subword_tokenizer: SubwordTokenizer
 
     @property
     def new_layers(self) -> list[nn.Module]:
@@ -31,7 +31,7 @@ class TextEncoder(Component, nn.Module, ABC):
         """Encode a batch.
 
         Args:
-            batch: Posts as word pieces.
+            batch: Posts as subwords.
             image: Regions that enter a one-stream encoder beside the words; others ignore it.
 
         Returns:

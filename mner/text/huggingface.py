@@ -12,15 +12,15 @@ from torch import Tensor
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError, WeightsNotFoundError
-from mner.text.piece_encoder import PieceEncoder
-from mner.text.word_pieces import WordPieces
+from mner.text.subword_encoder import SubwordEncoder
+from mner.text.subwords import SubwordTokenizer
 from mner.weights import resolve_weights
 
 SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
 
 
-class HuggingFaceText(PieceEncoder):
-    """A pretrained transformer over word pieces, one vector a word (paper 3.2: BERT).
+class HuggingFaceText(SubwordEncoder):
+    """A pretrained transformer over subwords, one vector a word (paper 3.2: BERT).
 
     Contexts enter as the second segment, ``[CLS] words [SEP] caption [SEP]``: the encoder attends to them, the CRF
     never sees them. The pooled vector is the first piece's, ``[CLS]``.
@@ -28,9 +28,9 @@ class HuggingFaceText(PieceEncoder):
     Args:
         name: A model hub's name, a folder, or ``pkg://package/folder`` inside an installed package.
         pooling: A word's vector is the ``mean`` of its pieces, or its ``first`` piece as in the paper's code.
-        max_length: Most word pieces a row; by default what the model allows.
+        max_length: Most subwords a row; by default what the model allows.
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, ``error`` refuses it.
-        freeze_embeddings: Keep the word-piece embeddings as they were pretrained. They hold half of a small
+        freeze_embeddings: Keep the subword embeddings as they were pretrained. They hold half of a small
             encoder's parameters, and a few thousand posts touch few of them.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the weights' source;
             leave it out.
@@ -61,7 +61,7 @@ class HuggingFaceText(PieceEncoder):
         if getattr(self.model, "pooler", None) is not None:
             self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
         self.hidden_size: int = self.model.config.hidden_size
-        self.word_pieces = word_pieces(tokenizer, self.model, pooling, max_length, on_long_post)
+        self.subword_tokenizer = subword_tokenizer(tokenizer, self.model, pooling, max_length, on_long_post)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         self._has_segments = (
@@ -69,8 +69,8 @@ class HuggingFaceText(PieceEncoder):
             and "token_type_ids" in inspect.signature(self.model.forward).parameters
         )
 
-    def encode_pieces(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
-        """The states of all word pieces, shape ``(N, P, D)``; ``image`` is ignored."""
+    def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
+        """The states of all subwords, shape ``(N, P, D)``; ``image`` is ignored."""
         segments = {"token_type_ids": batch.token_type_ids} if self._has_segments else {}
         output = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **segments)
         pieces: Tensor = output.last_hidden_state
@@ -176,13 +176,13 @@ def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def word_pieces(
+def subword_tokenizer(
     tokenizer: Any,
     model: Any,
     pooling: Literal["mean", "first"],
     max_length: int | None,
     on_long_post: Literal["window", "error"],
-) -> WordPieces:
+) -> SubwordTokenizer:
     """Wrap a ``transformers`` tokenizer for words.
 
     Raises:
@@ -200,7 +200,7 @@ def word_pieces(
         raise ConfigurationError(
             f"expected max_length between 8 and {allowed}, which the encoder allows, got {max_length}"
         )
-    return WordPieces(
+    return SubwordTokenizer(
         backend,
         max_length=max_length or allowed,
         unknown_token=str(tokenizer.unk_token),

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.encoder import pool_words
-from mner.text.huggingface import build_untrained, describe, load_model, load_tokenizer, word_pieces
-from mner.text.piece_encoder import PieceEncoder
+from mner.text.huggingface import build_untrained, describe, load_model, load_tokenizer, subword_tokenizer
+from mner.text.subword_encoder import SubwordEncoder
 from mner.weights import resolve_weights
 
 BERT_TOKENIZER = "bert-base-uncased"
@@ -25,8 +25,8 @@ SHARED_SETTINGS = (
 """What a VisualBERT's configuration has in common with a BERT's."""
 
 
-class VisualBertText(PieceEncoder):
-    """VisualBERT (Li et al. 2019; paper 3.2): one transformer over ``[word pieces ; regions]``, one vector a word.
+class VisualBertText(SubwordEncoder):
+    """VisualBERT (Li et al. 2019; paper 3.2): one transformer over ``[subwords ; regions]``, one vector a word.
 
     A region enters as ``W r + visual position + visual type``, the position that of index 0 for every region and the
     type that of index 1 (the paper's code). Words and regions attend to each other; a region that is masked is
@@ -45,10 +45,10 @@ class VisualBertText(PieceEncoder):
             takes; otherwise such regions are refused. A BERT has none to lose. A new projection is trained at the rate
             of new layers.
         pooling: A word's vector is the ``mean`` of its pieces, or its ``first`` piece as in the paper's code.
-        max_length: Most word pieces a row, regions not counted; by default what the model allows.
+        max_length: Most subwords a row, regions not counted; by default what the model allows.
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with all regions;
             ``error`` refuses it.
-        freeze_embeddings: Keep the word-piece embeddings as they were pretrained.
+        freeze_embeddings: Keep the subword embeddings as they were pretrained.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the weights' source;
             leave it out.
 
@@ -83,11 +83,11 @@ class VisualBertText(PieceEncoder):
         self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
         if len(pieces) > self.model.config.vocab_size:
             raise ConfigurationError(
-                f"expected a tokenizer of at most {self.model.config.vocab_size} word pieces, which {name!r} has "
+                f"expected a tokenizer of at most {self.model.config.vocab_size} subwords, which {name!r} has "
                 f"vectors for, got one of {len(pieces)}; give the one it was trained with as tokenizer"
             )
         self.hidden_size: int = self.model.config.hidden_size
-        self.word_pieces = word_pieces(pieces, self.model, pooling, max_length, on_long_post)
+        self.subword_tokenizer = subword_tokenizer(pieces, self.model, pooling, max_length, on_long_post)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         self._train_visual_layers(False)
@@ -129,8 +129,8 @@ class VisualBertText(PieceEncoder):
         """The projection of regions, where no pretrained VisualBERT has brought one."""
         return [self.model.embeddings.visual_projection] if self._projection_is_new else []
 
-    def encode_pieces(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
-        """The states of all word pieces, the regions being in the same stream.
+    def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
+        """The states of all subwords, the regions being in the same stream.
 
         Args:
             batch: B posts.

@@ -15,12 +15,12 @@ from mner.batch import Batch, ImageFeatures
 from mner.checkpoints import SelfContained
 from mner.collate import Collator
 from mner.errors import ConfigurationError
+from mner.images import ImageLoader
 from mner.text.encoder import TextEncoder
 from mner.training.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
 from mner.training.resumption import ExactResumption
 from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
-from mner.vision.loading import ImageLoader
 from mner.vision.post_images import PostImages
 
 
@@ -35,7 +35,7 @@ class TrainingModule(SelfContained, ABC):
         weight_decay: Of AdamW, on matrices alone: not on biases and norms.
         warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
         gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        weight_average: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
+        ema_decay: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
         feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
             runs that name it; not part of a checkpoint.
         half_precision_cache: Keep them in half precision.
@@ -57,16 +57,16 @@ class TrainingModule(SelfContained, ABC):
         weight_decay: float,
         warmup: float,
         gradient_clip: float,
-        weight_average: float,
+        ema_decay: float,
         feature_cache: str | None = None,
         half_precision_cache: bool = False,
         on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
         super().__init__()
-        if not (0 <= warmup <= 1 and 0 <= weight_average < 1 and gradient_clip >= 0):
+        if not (0 <= warmup <= 1 and 0 <= ema_decay < 1 and gradient_clip >= 0):
             raise ConfigurationError(
-                "expected weight_average in [0, 1), warmup in [0, 1] and gradient_clip >= 0, got "
-                f"{weight_average=}, {warmup=}, {gradient_clip=}"
+                "expected ema_decay in [0, 1), warmup in [0, 1] and gradient_clip >= 0, got "
+                f"{ema_decay=}, {warmup=}, {gradient_clip=}"
             )
         self.text_encoder = text_encoder
         self.image_encoder = _image_encoder(image_encoder)
@@ -76,7 +76,7 @@ class TrainingModule(SelfContained, ABC):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.gradient_clip = gradient_clip
-        self.weight_average = weight_average
+        self.ema_decay = ema_decay
 
     @property
     @abstractmethod
@@ -180,7 +180,7 @@ class TrainingModule(SelfContained, ABC):
         """What a training needs: an exact resumption, and the moving average of the weights if asked for."""
         if self.trainer.state.fn != TrainerFn.FITTING:
             return []
-        return [ExactResumption(), *([WeightAverage(self.weight_average)] if self.weight_average else [])]
+        return [ExactResumption(), *([WeightAverage(self.ema_decay)] if self.ema_decay else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again, and the average of the weights where it is the model."""

@@ -1,9 +1,9 @@
 """Images: encoders that turn them into regions, the policy on files, the feature cache."""
 
+from mner.images import ImageLoader, load_image
 from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
 from mner.vision.grid import Grid
-from mner.vision.loading import ImageLoader, load_image
 from mner.vision.post_images import PostImages
 from mner.vision.precomputed_regions import PrecomputedRegions
 from mner.vision.regions import FasterRCNN

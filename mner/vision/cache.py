@@ -21,9 +21,9 @@ from torch import Tensor
 from mner.batch import ImageFeatures
 from mner.components import to_config
 from mner.errors import ConfigurationError, DataError, ImageError
+from mner.images import ImageLoader
 from mner.vision.content import ContentIndex
 from mner.vision.encoder import ImageEncoder
-from mner.vision.loading import ImageLoader
 from mner.vision.shards import BUCKETS, Shards, bucket_of
 
 LAYOUT = 1

@@ -48,7 +48,7 @@ class ImageEncoder(Component, nn.Module, ABC):
 
         Args:
             post: The post.
-            read: Reads an image file, for example a :class:`mner.vision.loading.ImageLoader`.
+            read: Reads an image file, for example a :class:`mner.images.ImageLoader`.
 
         Returns:
             What :meth:`collate` takes, or ``None`` where the post has no image.

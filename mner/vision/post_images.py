@@ -13,10 +13,10 @@ from torch import Tensor
 
 from mner.batch import ImageFeatures
 from mner.errors import ImageError
+from mner.images import ImageLoader
 from mner.posts import Post
 from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
-from mner.vision.loading import ImageLoader
 from mner.vision.weightless import weightless
 
 

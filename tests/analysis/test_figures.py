@@ -11,8 +11,8 @@ from mner.analysis.report import make_report
 def report(tmp_path_factory):
     accuracies = {"1.0_bert_crf": 0.6, "3.0_captions": 0.9}
     folder = tmp_path_factory.mktemp("experiment")
-    controls = {"3.0_captions": {"blank_captions": 0.6}}
-    results = write_experiment(folder, accuracies, make_posts(120), fractions=(0.25, 1.0), controls=controls)
+    ablations = {"3.0_captions": {"blank_captions": 0.6}}
+    results = write_experiment(folder, accuracies, make_posts(120), fractions=(0.25, 1.0), ablations=ablations)
     return make_report(results, rounds=200)
 
 

@@ -26,7 +26,7 @@ def posts():
 @pytest.fixture
 def results(tmp_path, posts):
     accuracies = {"1.0_bert_crf": 0.6, "3.0_captions": 0.9}
-    return write_experiment(tmp_path, accuracies, posts, controls={"3.0_captions": {"shuffled_captions": 0.5}})
+    return write_experiment(tmp_path, accuracies, posts, ablations={"3.0_captions": {"shuffled_captions": 0.5}})
 
 
 def test_scores_are_seqevals(results, posts):
@@ -52,14 +52,14 @@ def test_a_large_difference_is_significant_and_said(results):
     ours, theirs = (score["f1"]["mean"] for score in reversed(report["scores"]))
     assert row["difference"] == pytest.approx(ours - theirs)
     assert row["significant"]
-    (control,) = report["controls"]
-    assert control["real"]["mean"] == pytest.approx(ours)
+    (ablation,) = report["ablations"]
+    assert ablation["real"]["mean"] == pytest.approx(ours)
     first, second = summary(report)
     assert first.startswith(
         f"3.0_captions is {100 * row['difference']:.2f} F1 above 1.0_bert_crf on twitter2017: 95 % int"
     )
     assert first.endswith("p = 0.003, significant.")
-    assert second.startswith(f"With shuffled captions, 3.0_captions loses {100 * control['difference']:.2f} F1")
+    assert second.startswith(f"With shuffled captions, 3.0_captions loses {100 * ablation['difference']:.2f} F1")
 
 
 def test_equal_systems_do_not_differ(tmp_path, posts):
@@ -111,7 +111,7 @@ def test_training_sizes_and_what_is_missing(tmp_path, posts):
 
 def test_one_model_with_one_seed(tmp_path, posts):
     report = make_report(write_experiment(tmp_path, {"a": 0.8}, posts, seeds=(7,)), rounds=ROUNDS)
-    assert report["comparisons"] == report["controls"] == []
+    assert report["comparisons"] == report["ablations"] == []
     (sentence,) = summary(report)
     assert sentence == f"a reaches {100 * report['scores'][0]['f1']['mean']:.2f} F1 on twitter2017."
     assert json.loads(json.dumps(report))["scores"] == report["scores"]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mner.captioning import UpDown
 from mner.cli import main
+from mner.contexts import UpDown
 from mner.data.contexts import read_contexts
 from mner.vision import Grid
 
@@ -51,12 +51,12 @@ def test_captions_from_a_checkpoint(checkpoint, images, tmp_path, capsys):
 
 
 def test_objects(images, tmp_path, monkeypatch):
-    import mner.captioning
+    import mner.contexts
 
     names = ["dog", "cat", "sports car"]
 
-    tiny_class = mner.captioning.ClassifierTags
-    monkeypatch.setattr(mner.captioning, "ClassifierTags", lambda name: tiny_class(name, None, 2, 0.0, names))
+    tiny_class = mner.contexts.ClassifierTags
+    monkeypatch.setattr(mner.contexts, "ClassifierTags", lambda name: tiny_class(name, None, 2, 0.0, names))
     output = tmp_path / "objects.jsonl"
     assert caption(images, output, "--kind", "objects", "--captioner", "resnet10t") == 0
     line = json.loads(output.read_text().splitlines()[0])

@@ -1,4 +1,4 @@
-"""``mner experiment`` with real trainings of tiny parts, and controls from the command line."""
+"""``mner experiment`` with real trainings of tiny parts, and ablations from the command line."""
 
 import json
 import shlex
@@ -74,7 +74,7 @@ def test_controls_leave_predictions_and_metrics_of_their_own(trained_run, shared
                 str(shared_twitter_folder),
                 "--data.contexts",
                 "[caption]",
-                "--controls",
+                "--ablations",
                 "[shuffled_captions, blank_captions]",
                 "--run_folder",
                 str(tmp_path),
@@ -83,8 +83,8 @@ def test_controls_leave_predictions_and_metrics_of_their_own(trained_run, shared
         == 0
     )
     real, shuffled, blank = (
-        read_predictions(tmp_path / f"predictions{control}.jsonl")
-        for control in ("", ".shuffled_captions", ".blank_captions")
+        read_predictions(tmp_path / f"predictions{ablation}.jsonl")
+        for ablation in ("", ".shuffled_captions", ".blank_captions")
     )
     assert [prediction.post.id for prediction in shuffled] == [prediction.post.id for prediction in real]
     assert all(

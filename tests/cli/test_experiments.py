@@ -95,7 +95,8 @@ def test_it_runs(experiment, tiny, shared_twitter_folder):
 @pytest.mark.parametrize("data", ["sample", "demo"])
 @pytest.mark.parametrize("experiment", FUSIONS)
 def test_it_runs_offline_on_pictures(experiment, data, tmp_path):
-    from mner.data import DemoPosts, Twitter2015
+    from mner.data import Twitter2015
+    from mner.demo import DemoPosts
 
     if data == "sample":
         root = Path(os.environ["MNER_DATA"]) / "sample" / "twitter_2015"

@@ -95,7 +95,7 @@ def test_a_mistaken_option(complain, options, complaint):
     [
         (["--data.init_args.root", "/nowhere"], "no folder /nowhere; give the data set's folder with --data.init_args"),
         (["--data.init_args.batch_size", "0"], "expected batch_size >= 1"),
-        (["--model.init_args.warmup", "2"], "expected weight_average in [0, 1), warmup in [0, 1]"),
+        (["--model.init_args.warmup", "2"], "expected ema_decay in [0, 1), warmup in [0, 1]"),
         (
             ["--model", "CoAttention", "--model.image_encoder", "resnet15x"],
             "no image encoder is called 'resnet15x'; did you mean",

@@ -19,7 +19,7 @@ def experiment_folder(tmp_path, monkeypatch):
         {"1.0": 0.6, "3.0": 0.9},
         posts,
         fractions=(0.5, 1.0),
-        controls={"3.0": {"blank_captions": 0.5}},
+        ablations={"3.0": {"blank_captions": 0.5}},
     )
     write_json_lines(make_posts(60, seed=1), tmp_path / "train.jsonl")
     return tmp_path

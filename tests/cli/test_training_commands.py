@@ -204,7 +204,7 @@ def test_a_data_set_without_a_test_split_is_scored_on_validation(fit, shared_twi
     Path("data").mkdir()
     for split in ("train", "valid"):
         Path(f"data/{split}.txt").write_bytes((shared_twitter_folder / f"{split}.txt").read_bytes())
-    assert fit("--data.init_args.root", "data", "--model.init_args.weight_average", "0.9") == 0
+    assert fit("--data.init_args.root", "data", "--model.init_args.ema_decay", "0.9") == 0
     assert "no test split: scoring the validation split" in capsys.readouterr().out
     best = json.loads(Path("runs/0/metrics.json").read_text())["f1"]
     assert main(["validate", "--ckpt_path", "runs/0/best.ckpt", "--data", "Twitter2017", "--data.root", "data"]) == 0
@@ -235,7 +235,7 @@ class Failing(TextOnly):
 def test_an_interrupted_training_goes_on_where_it_stood(fit, monkeypatch, capsys, cause, status):
     monkeypatch.setattr(sys, "path", list(sys.path))
     Path("failing.py").write_text(FAILING_CLASS)
-    model = ["--model", "failing.Failing", "--trainer.max_epochs", "2", "--model.weight_average", "0.9"]
+    model = ["--model", "failing.Failing", "--trainer.max_epochs", "2", "--model.ema_decay", "0.9"]
     assert fit(*model, "--run_folder", "whole") == 0
     Path(cause).touch()
     try:

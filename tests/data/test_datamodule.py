@@ -40,7 +40,7 @@ def test_a_tag_outside_the_label_set_names_the_post(in_memory):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"batch_size": 0}, {"train_fraction": 0}, {"train_fraction": 1.1}, {"workers": -1}, {"max_tokens": 0}],
+    [{"batch_size": 0}, {"train_fraction": 0}, {"train_fraction": 1.1}, {"num_workers": -1}, {"max_tokens": 0}],
 )
 def test_arguments_out_of_range(in_memory, arguments):
     name, value = next(iter(arguments.items()))
@@ -70,7 +70,7 @@ def test_a_token_budget_is_in_word_pieces(in_memory, labels, tiny_text_encoder_f
     from mner.collate import Collator
     from mner.text import HuggingFaceText
 
-    collator = Collator(HuggingFaceText(str(tiny_text_encoder_folder)).word_pieces, labels)
+    collator = Collator(HuggingFaceText(str(tiny_text_encoder_folder)).subword_tokenizer, labels)
     batches = list(in_memory(max_tokens=40).loader("train", shuffle=True, collate=collator))
     assert sum(len(batch) for batch in batches) == 50
     assert max(batch.input_ids.numel() for batch in batches) <= 40

@@ -148,7 +148,7 @@ def test_every_data_set_takes_the_same_arguments(dataset):
     documented = re.findall(r"^        (\w+):", inspect.getdoc(dataset).replace("\n    ", "\n        "), re.MULTILINE)
     assert documented == [parameter.name for parameter in parameters(dataset)]
     given = {"contexts": ["ocr"], "context_files": {"ocr": "x"}, "image_folder": "y", "batch_size": 3, "max_tokens": 99}
-    given |= {"train_fraction": 0.5, "seed": 4, "workers": 2}
+    given |= {"train_fraction": 0.5, "seed": 4, "num_workers": 2}
     data = dataset("here", **given)
     assert {name: getattr(data, name) for name in given} == given
     assert data.root == Path("here").absolute()

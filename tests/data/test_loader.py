@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from mner.data.length_buckets import LengthBuckets
+from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
 from mner.posts import Post
 
@@ -19,7 +19,7 @@ def test_fit_sees_the_batches_of_each_epoch(in_memory, witness, trainer):
     model, data = witness(), in_memory(batch_size=8)
     trainer(max_epochs=2).fit(model, datamodule=data)
     expected = []
-    buckets = LengthBuckets([len(post.words) for post in data.posts("train")], 8)
+    buckets = LengthGroupedBatchSampler([len(post.words) for post in data.posts("train")], 8)
     for epoch in range(2):
         buckets.set_epoch(epoch)
         expected += [[f"train_{index}" for index in batch] for batch in buckets]
@@ -49,7 +49,7 @@ def test_a_training_goes_on_within_an_epoch(in_memory, witness, trainer, tmp_pat
 @pytest.mark.parametrize("workers", [0, 1])
 def test_leaves_the_random_state_alone(workers):
     posts = [Post(str(index), ("a",)) for index in range(20)]
-    loader = post_loader(posts, LengthBuckets([1] * 20, 4), len, workers)
+    loader = post_loader(posts, LengthGroupedBatchSampler([1] * 20, 4), len, workers)
     state = torch.get_rng_state()
     assert list(loader) == [4] * len(loader) == [4] * 5
     assert torch.equal(torch.get_rng_state(), state)

@@ -8,7 +8,7 @@ from mner.experiments import Grid, Part
 
 def grid(**changes):
     values = {
-        "models": {"a": Part(["a.yaml"], {"controls": ["blank_images"]}), "b": Part(["b.yaml", "more.yaml"])},
+        "models": {"a": Part(["a.yaml"], {"ablations": ["blank_images"]}), "b": Part(["b.yaml", "more.yaml"])},
         "data": {"x": Part(["x.yaml"], {"data.init_args.root": "folder"}), "y": Part()},
         "seeds": [1, 2],
         "fractions": [0.5, 1.0],
@@ -30,7 +30,7 @@ def test_the_command_of_a_cell():
     first, *_, last = grid().cells()
     assert " ".join(first.arguments) == (
         "--config a.yaml --config x.yaml --config long.yaml --config last.yaml --trainer.max_epochs 9 "
-        '--trainer.precision bf16-mixed --controls ["blank_images"] --data.init_args.root folder '
+        '--trainer.precision bf16-mixed --ablations ["blank_images"] --data.init_args.root folder '
         "--seed_everything 1 --data.init_args.seed 1 --data.init_args.train_fraction 0.5"
     )
     assert " ".join(last.arguments) == (

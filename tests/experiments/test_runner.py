@@ -71,7 +71,7 @@ def test_every_cell_runs_once_and_leaves_a_result(run, calls, tmp_path):
     folder = tmp_path / "folder" / "cells" / first.cell
     assert (first.split, first.version, first.train_posts, first.metrics["f1"]) == ("valid", "a known one", 7, 0.5)
     assert first.predictions == folder / "predictions.jsonl"
-    assert first.controls == {"blank_images": folder / "predictions.blank_images.jsonl"}
+    assert first.ablations == {"blank_images": folder / "predictions.blank_images.jsonl"}
     assert first.commands[0].startswith("mner fit --data.calls")
     assert (folder / "best.ckpt").exists()
     assert not (folder / "last.ckpt").exists()

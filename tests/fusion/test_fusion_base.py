@@ -41,7 +41,7 @@ class Halved(TextOnly):
         ({"labels": ["O", "B-PER", "B-PER"]}, "expected distinct labels"),
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"warmup": 1.5}, "warmup=1.5"),
-        ({"weight_average": 1.0}, "weight_average=1.0"),
+        ({"ema_decay": 1.0}, "ema_decay=1.0"),
         ({"gradient_clip": -1.0}, "gradient_clip=-1.0"),
         ({"cls": NeedsImage}, "NeedsImage fuses text with images: give it an image_encoder"),
     ],
@@ -188,7 +188,7 @@ def test_every_post_counts_once_in_the_metric(make_model, make_trainer, shared_t
 @pytest.mark.slow
 def test_two_processes_validate_what_they_trained(make_model, make_trainer, shared_twitter_folder):
     data = Twitter2017(shared_twitter_folder, batch_size=2)
-    model = make_model(weight_average=0.9, lr=1e-2)
+    model = make_model(ema_decay=0.9, lr=1e-2)
     trainer = make_trainer(max_epochs=3, devices=2, strategy="ddp_fork")
     trainer.fit(model, data)
     scores = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("val/")}

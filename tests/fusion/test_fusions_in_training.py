@@ -6,8 +6,9 @@ from PIL import Image
 from pytorch_lightning.strategies import DDPStrategy
 
 import mner.fusion
-from mner.data import DemoPosts, PostFiles, Twitter2017
+from mner.data import PostFiles, Twitter2017
 from mner.data.writers import write_json_lines
+from mner.demo import DemoPosts
 from mner.fusion import UMT, CoAttention, FusionModule, LateFusion, TransformerAttention, VisualAttention
 from mner.posts import Post
 
@@ -53,7 +54,7 @@ def test_two_processes_learn_what_one_does(fusion, trainable_fusion, make_traine
     found = []
     gloo = DDPStrategy(start_method="fork", process_group_backend="gloo")
     for settings in ({"accumulate_grad_batches": 2}, {"devices": 2, "strategy": gloo}):
-        model = trainable_fusion(fusion, lr=1e-2, weight_average=0.9)
+        model = trainable_fusion(fusion, lr=1e-2, ema_decay=0.9)
         for part in model.modules():
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0

@@ -13,8 +13,8 @@ import torch
 
 import mner
 from mner.cli import main
-from mner.data import DemoPosts
 from mner.data.writers import write_json_lines
+from mner.demo import DemoPosts
 from mner.plugins import load_plugins
 from mner.testing import FusionContract
 

@@ -87,7 +87,7 @@ def test_a_pretrained_head_is_used(make_masked, language_model_folder, sample_po
     assert model.head_is_pretrained
     peer = AutoModelForMaskedLM.from_pretrained(language_model_folder).eval()
     batch = model.collator(sample_posts)
-    states = model.text_encoder.encode_pieces(batch).flatten(0, 1)
+    states = model.text_encoder.encode_subwords(batch).flatten(0, 1)
     scores = model.head(states, model.text_encoder.model.get_input_embeddings().weight)
     real = batch.attention_mask.bool()
     torch.testing.assert_close(scores.view(*real.shape, -1)[real], peer(**inputs(batch)).logits[real])
@@ -117,7 +117,9 @@ def test_heads_of_berts_kin(kind, sizes, make_masked, tiny_text_encoder_folder, 
     assert model.head_is_pretrained is tied  # what is tied to the embeddings cannot take over what is not
     batch = model.collator(sample_posts)
     read = {name: value for name, value in inputs(batch).items() if kind != "distilbert" or name != "token_type_ids"}
-    scores = model.head(model.text_encoder.encode_pieces(batch), model.text_encoder.model.get_input_embeddings().weight)
+    scores = model.head(
+        model.text_encoder.encode_subwords(batch), model.text_encoder.model.get_input_embeddings().weight
+    )
     real = batch.attention_mask.bool()
     if tied:
         torch.testing.assert_close(scores[real], peer.eval()(**read).logits[real], rtol=1e-4, atol=1e-4)
@@ -131,13 +133,13 @@ def test_the_folder_it_leaves_is_hugging_faces(make_masked, sample_posts, tmp_pa
     folder = model.export(tmp_path / "encoder")
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
     batch = model.collator(sample_posts)
-    states = model.text_encoder.encode_pieces(batch)
+    states = model.text_encoder.encode_subwords(batch)
     torch.testing.assert_close(
         AutoModel.from_pretrained(folder).eval()(**inputs(batch)).last_hidden_state, states, rtol=0, atol=0
     )
     encoder = HuggingFaceText(str(folder)).eval()
     torch.testing.assert_close(encoder(batch).words, model.text_encoder(batch).words, rtol=0, atol=0)
-    again = encoder.word_pieces(sample_posts)
+    again = encoder.subword_tokenizer(sample_posts)
     assert all(torch.equal(again[name], getattr(batch, name)) for name in again)
     peer = AutoModelForMaskedLM.from_pretrained(folder).eval()
     scores = model.head(states, model.text_encoder.model.get_input_embeddings().weight)
@@ -257,7 +259,7 @@ def test_a_resumed_training_ends_with_the_same_weights(make_masked, make_trainer
         trainer.save_checkpoint(tmp_path / "last.ckpt")
         return model.state_dict()
 
-    settings = {"lr": 1e-3, "weight_average": 0.9}
+    settings = {"lr": 1e-3, "ema_decay": 0.9}
     whole = fit(make_masked(**settings), max_epochs=2)
     # Where the schedule ends is not to change, so the first part is cut off and not shortened.
     cut = make_masked(**settings)

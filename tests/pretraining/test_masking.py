@@ -8,7 +8,7 @@ import torch
 from mner.collate import Collator
 from mner.errors import ConfigurationError
 from mner.posts import Post
-from mner.pretraining.masking import NOT_PREDICTED, WordPieceMasking
+from mner.pretraining.masking import IGNORE_INDEX, SubwordMasking
 from mner.testing import tiny_text_encoder
 from mner.text import HuggingFaceText
 
@@ -22,7 +22,7 @@ def encoder(tiny_text_encoder_folder):
 
 @pytest.fixture
 def batch(encoder, sample_posts):
-    return Collator(encoder.word_pieces)(sample_posts)
+    return Collator(encoder.subword_tokenizer)(sample_posts)
 
 
 def words_of(post):
@@ -32,7 +32,7 @@ def words_of(post):
 
 def loop(masking, batch, noise):
     """The same, one piece after the other: ids, targets."""
-    ids, targets = batch.input_ids.clone(), torch.full_like(batch.input_ids, NOT_PREDICTED)
+    ids, targets = batch.input_ids.clone(), torch.full_like(batch.input_ids, IGNORE_INDEX)
     ordinary = [index for index in range(len(masking.is_ordinary)) if index not in SPECIAL_IDS]
     for row in range(len(ids)):
         first = 0
@@ -52,7 +52,7 @@ def loop(masking, batch, noise):
 
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_equals_a_loop(encoder, batch, whole_words):
-    masking = WordPieceMasking(encoder, rate=0.5, whole_words=whole_words)
+    masking = SubwordMasking(encoder, rate=0.5, whole_words=whole_words)
     for _ in range(20):
         noise = masking.training_noise(batch)
         for found, expected in zip(masking(batch, noise), loop(masking, batch, noise), strict=True):
@@ -62,11 +62,11 @@ def test_equals_a_loop(encoder, batch, whole_words):
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_rates(encoder, batch, whole_words):
     torch.manual_seed(0)
-    masking = WordPieceMasking(encoder, whole_words=whole_words)
+    masking = SubwordMasking(encoder, whole_words=whole_words)
     shares = torch.zeros(5)
     for _ in range(3000):
         ids, targets = masking(batch, masking.training_noise(batch))
-        chosen = targets != NOT_PREDICTED
+        chosen = targets != IGNORE_INDEX
         same = chosen & (ids == batch.input_ids)
         masked = chosen & (ids == 4)
         ordinary = batch.input_ids > 4
@@ -80,27 +80,27 @@ def test_rates(encoder, batch, whole_words):
 
 
 def test_special_pieces_and_padding_are_never_hidden_nor_put_in(encoder, batch):
-    masking = WordPieceMasking(encoder, rate=0.999)
+    masking = SubwordMasking(encoder, rate=0.999)
     ids, targets = masking(batch, masking.training_noise(batch))
     special = batch.input_ids <= 4
     assert special.any()
     assert (batch.attention_mask == 0).any()
     torch.testing.assert_close(ids[special], batch.input_ids[special])
-    assert (targets[special] == NOT_PREDICTED).all()
+    assert (targets[special] == IGNORE_INDEX).all()
     assert (ids[~special] >= 4).all()
 
 
 def test_whole_words_are_hidden_as_a_whole_in_posts_and_contexts(encoder, sample_posts, batch):
-    masking = WordPieceMasking(encoder, rate=0.4, whole_words=True)
+    masking = SubwordMasking(encoder, rate=0.4, whole_words=True)
     seen = set()
     for _ in range(50):
         _, targets = masking(batch, masking.training_noise(batch))
         for row, post in enumerate(sample_posts):
-            hidden = (targets[row] != NOT_PREDICTED)[batch.attention_mask[row].bool()]
+            hidden = (targets[row] != IGNORE_INDEX)[batch.attention_mask[row].bool()]
             ordinary = batch.input_ids[row][batch.attention_mask[row].bool()] > 4
             place = 0
             for word in words_of(post):
-                pieces = encoder.word_pieces.tokenizer.encode(word, add_special_tokens=False).tokens or ["[UNK]"]
+                pieces = encoder.subword_tokenizer.tokenizer.encode(word, add_special_tokens=False).tokens or ["[UNK]"]
                 while not ordinary[place] and pieces != ["[UNK]"]:
                     place += 1  # a separator
                 fates = set(hidden[place : place + len(pieces)].tolist())
@@ -111,21 +111,21 @@ def test_whole_words_are_hidden_as_a_whole_in_posts_and_contexts(encoder, sample
 
 
 def test_validation_masks_are_a_posts_own(encoder, sample_posts):
-    masking, collate = WordPieceMasking(encoder), Collator(encoder.word_pieces)
+    masking, collate = SubwordMasking(encoder), Collator(encoder.subword_tokenizer)
     together = masking.validation_noise(collate(sample_posts))
     for row, post in enumerate(sample_posts):
         alone = masking.validation_noise(collate([post]))
         torch.testing.assert_close(together[row, : alone.shape[1]], alone[0], rtol=0, atol=0)
     assert together[:, 0].unique(dim=0).shape[0] == len(sample_posts)
-    other = WordPieceMasking(encoder, validation_seed=1).validation_noise(collate(sample_posts))
+    other = SubwordMasking(encoder, validation_seed=1).validation_noise(collate(sample_posts))
     assert (other != together).any()
 
 
 def test_the_windows_of_a_long_post_have_masks_of_their_own(encoder):
     post = Post("long", ("abcdefgh",) * 30)
-    batch = Collator(encoder.word_pieces)([post, replace(post, id="other")])
+    batch = Collator(encoder.subword_tokenizer)([post, replace(post, id="other")])
     assert len(batch.input_ids) > 3
-    noise = WordPieceMasking(encoder).validation_noise(batch)
+    noise = SubwordMasking(encoder).validation_noise(batch)
     assert noise[:, 0].unique(dim=0).shape[0] == len(noise)
     assert batch.word_starts.sum(dim=1).tolist() == [
         len([piece for piece in row if 5 <= piece < 31]) for row in batch.input_ids.tolist()
@@ -135,6 +135,6 @@ def test_the_windows_of_a_long_post_have_masks_of_their_own(encoder):
 def test_what_cannot_be_masked_is_refused(encoder):
     for rate in (0.0, 1.0):
         with pytest.raises(ConfigurationError, match=f"mask_rate between 0 and 1, got {rate}"):
-            WordPieceMasking(encoder, rate=rate)
+            SubwordMasking(encoder, rate=rate)
     with pytest.raises(ConfigurationError, match="tokenizer has no mask token"):
-        WordPieceMasking(tiny_text_encoder())
+        SubwordMasking(tiny_text_encoder())

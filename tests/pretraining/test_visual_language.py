@@ -65,7 +65,7 @@ def test_distinct_captions_are_exchanged_for_exactly_one_half():
 def test_the_batch_holds_what_the_labels_say(make_visual):
     model = make_visual()
     batch = model.collator(POSTS)
-    decode = model.text_encoder.word_pieces.tokenizer.decode
+    decode = model.text_encoder.subword_tokenizer.tokenizer.decode
     for row, (post, label) in enumerate(zip(POSTS, batch.caption_of.tolist(), strict=True)):
         text = decode(batch.input_ids[row][batch.token_type_ids[row] == 1].tolist()).replace(" ##", "")
         assert text.startswith(post.contexts["caption"]) == (label == OWN)
@@ -82,7 +82,7 @@ def test_matching_equals_a_loop(make_visual):
     batch, found = numbers(model, posts)
     assert found.keys() == {"sentence_image"}
     image = model.encode_image(batch)
-    states = model.text_encoder.encode_pieces(batch, image)
+    states = model.text_encoder.encode_subwords(batch, image)
     total, correct, count = 0.0, 0, 0
     for row, label in enumerate(batch.caption_of.tolist()):
         if label == UNKNOWN or posts[row].image is None:
@@ -100,8 +100,8 @@ def test_an_exchanged_caption_is_hidden_like_an_own_one_but_not_predicted(make_v
     model = make_visual(mask_rate=0.99)
     batch = model.collator(POSTS)
     read, asked = [], []
-    encode = model.text_encoder.encode_pieces
-    model.text_encoder.encode_pieces = lambda batch, image: [read.append(batch.input_ids), encode(batch, image)][1]
+    encode = model.text_encoder.encode_subwords
+    model.text_encoder.encode_subwords = lambda batch, image: [read.append(batch.input_ids), encode(batch, image)][1]
     model.masked_language = lambda states, targets: asked.append(targets)
     model.objectives(batch, model.masking.training_noise(batch))
     caption = batch.token_type_ids == 1
@@ -179,7 +179,7 @@ def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_f
     encoder.accept_regions(model.image_width)  # the projection of the regions is the trained one
     image = model.encode_image(batch)
     torch.testing.assert_close(
-        encoder.encode_pieces(batch, image), model.text_encoder.encode_pieces(batch, image), rtol=0, atol=0
+        encoder.encode_subwords(batch, image), model.text_encoder.encode_subwords(batch, image), rtol=0, atol=0
     )
     folder = str(tmp_path / "encoder")
     assert VisualLanguageModel(VisualBertText(folder), model.image_encoder).head_is_pretrained
@@ -217,7 +217,7 @@ def test_heads_of_a_published_visualbert(tiny_text_encoder_folder, tmp_path):
     model.export(tmp_path / "left")
     batch = model.collator(POSTS)
     image = model.encode_image(batch)
-    scores = model.match(model.text_encoder.encode_pieces(batch, image)[:, 0])
+    scores = model.match(model.text_encoder.encode_subwords(batch, image)[:, 0])
     for peer in (published, VisualBertForPreTraining.from_pretrained(tmp_path / "left").eval()):
         found = peer(
             input_ids=batch.input_ids,

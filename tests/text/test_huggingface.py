@@ -29,7 +29,7 @@ def each_family(request, family):
 def encode(encoder, posts):
     encoder.eval()
     with torch.no_grad():
-        return encoder(Collator(encoder.word_pieces, ["O"])(posts))
+        return encoder(Collator(encoder.subword_tokenizer, ["O"])(posts))
 
 
 def word_by_word(family, post, pooling):
@@ -85,7 +85,7 @@ def test_a_long_post_uses_every_position_and_no_more(each_family):
     encoder = HuggingFaceText(str(each_family.folder))
     features = encode(encoder, [Post("1", tuple("abcdefghij" * 20)), POSTS[0]])
     assert features.words[0].any(dim=-1).all()
-    assert encoder.word_pieces([Post("1", tuple("abcdefghij" * 20))])["input_ids"].shape[1] >= 60
+    assert encoder.subword_tokenizer([Post("1", tuple("abcdefghij" * 20))])["input_ids"].shape[1] >= 60
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "xlm-roberta", "mpnet"])
@@ -101,7 +101,7 @@ def test_a_checkpoint_needs_no_source_of_weights(name, family, tmp_path):
     assert torch.equal(found.words, expected.words)
     assert torch.equal(found.pooled, expected.pooled)
     assert to_config(rebuilt) == config
-    assert rebuilt.word_pieces.max_length == 40
+    assert rebuilt.subword_tokenizer.max_length == 40
 
 
 def test_vanishing_words_are_read_as_unknown(tiny_text_encoder_folder):
@@ -133,7 +133,7 @@ def test_a_post_without_words_disturbs_no_other(each_family):
 
 def test_every_trainable_parameter_gets_a_gradient(each_family):
     encoder = HuggingFaceText(str(each_family.folder))
-    features = encoder(Collator(encoder.word_pieces, ["O"])(POSTS))
+    features = encoder(Collator(encoder.subword_tokenizer, ["O"])(POSTS))
     (features.words.square().sum() + features.pooled.square().sum()).backward()
     assert [name for name, parameter in encoder.named_parameters() if parameter.grad is None] == []
 
@@ -158,7 +158,7 @@ def test_frozen_embeddings(tiny_text_encoder_folder):
 @pytest.mark.parametrize(("name", "allowed"), [("bert", 64), ("roberta", 62), ("mpnet", 62), ("deberta-v2", 64)])
 def test_max_length_is_what_the_model_has_positions_for(family, name, allowed):
     folder = str(family(name).folder)
-    assert HuggingFaceText(folder).word_pieces.max_length == allowed
+    assert HuggingFaceText(folder).subword_tokenizer.max_length == allowed
     for wrong in (7, allowed + 1):
         with pytest.raises(ConfigurationError, match=f"between 8 and {allowed}, .* got {wrong}"):
             HuggingFaceText(folder, max_length=wrong)

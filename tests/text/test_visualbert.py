@@ -54,7 +54,7 @@ def visualbert(public_visualbert, tiny_text_encoder_folder):
 
 
 def collate(encoder, posts=POSTS):
-    return Collator(encoder.word_pieces, ["O"])(posts)
+    return Collator(encoder.subword_tokenizer, ["O"])(posts)
 
 
 def encode(encoder, posts=POSTS, image=None):
@@ -241,7 +241,7 @@ def test_a_folder_that_brings_a_tokenizer_uses_it(public_visualbert, tiny_text_e
         VisualBertText(str(folder))
     shutil.copy(tiny_text_encoder_folder / "tokenizer.json", folder)
     shutil.copy(tiny_text_encoder_folder / "tokenizer_config.json", folder)
-    assert VisualBertText(str(folder)).word_pieces.tokenizer.get_vocab_size() == 60
+    assert VisualBertText(str(folder)).subword_tokenizer.tokenizer.get_vocab_size() == 60
 
 
 def test_a_tokenizer_of_other_weights_is_refused(public_visualbert, tiny_text_encoder_folder, tmp_path):
@@ -251,7 +251,7 @@ def test_a_tokenizer_of_other_weights_is_refused(public_visualbert, tiny_text_en
     larger = AutoTokenizer.from_pretrained(tiny_text_encoder_folder)
     larger.add_tokens([f"word{index}" for index in range(20)])
     larger.save_pretrained(tmp_path)
-    with pytest.raises(ConfigurationError, match="tokenizer of at most 60 word pieces"):
+    with pytest.raises(ConfigurationError, match="tokenizer of at most 60 subwords"):
         VisualBertText(str(folder), tokenizer=str(tmp_path))
 
 

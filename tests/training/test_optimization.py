@@ -117,7 +117,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_left(make_model, ma
         def on_validation_batch_start(self, trainer, pl_module, *_):
             validated.append([parameter.detach().clone() for parameter in pl_module.parameters()])
 
-    model = make_model(weight_average=0.6, lr=1e-2)
+    model = make_model(ema_decay=0.6, lr=1e-2)
     trainer = make_trainer(max_epochs=1, callbacks=[weights, Validated()], enable_checkpointing=False)
     trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4))
     average = weights.steps[0]
@@ -140,7 +140,7 @@ def test_a_checkpoint_of_weights_alone_holds_the_average(make_model, make_traine
             trainer.save_checkpoint(tmp_path / "amid.ckpt", weights_only=True)
 
     trainer = make_trainer(max_epochs=1, callbacks=[Saving()], enable_checkpointing=False)
-    trainer.fit(make_model(weight_average=0.6), Twitter2017(shared_twitter_folder, batch_size=4))
+    trainer.fit(make_model(ema_decay=0.6), Twitter2017(shared_twitter_folder, batch_size=4))
     for name in ("weights.ckpt", "amid.ckpt"):
         weights = torch.load(tmp_path / name, weights_only=True)["state_dict"]
         assert all(torch.equal(weight, saved[key]) for key, weight in weights.items())

@@ -65,9 +65,11 @@ class Scores(Callback):
 def train(make_model, shared_twitter_folder):
     """Trains, and returns the weights and the scores of each validation; cut short, the weights are None."""
 
-    def run(folder, *callbacks, ckpt_path=None, interruption=None, average=0.9, workers=0, batch_size=4, **settings):
+    def run(
+        folder, *callbacks, ckpt_path=None, interruption=None, average=0.9, num_workers=0, batch_size=4, **settings
+    ):
         seed_everything(1)
-        model = make_model(Interrupted, seed=1, lr=1e-3, dropout=0.3, weight_average=average, warmup=0.2)
+        model = make_model(Interrupted, seed=1, lr=1e-3, dropout=0.3, ema_decay=average, warmup=0.2)
         if interruption is not None:
             model.stage, model.step, model.interrupt = interruption
         scores = Scores()
@@ -75,7 +77,7 @@ def train(make_model, shared_twitter_folder):
         settings = {"max_epochs": EPOCHS, "accelerator": "cpu", "num_sanity_val_steps": 0, **quiet, **settings}
         on_exception = OnExceptionCheckpoint(folder, "interrupted")
         trainer = Trainer(default_root_dir=folder, callbacks=[*callbacks, scores, on_exception], **settings)
-        data = Twitter2017(shared_twitter_folder, batch_size=batch_size, workers=workers)
+        data = Twitter2017(shared_twitter_folder, batch_size=batch_size, num_workers=num_workers)
         try:
             trainer.fit(model, data, ckpt_path=ckpt_path)
         except (StepError, SystemExit):
@@ -108,11 +110,11 @@ def assert_equal(weights, expected):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("workers", "average", "steps"),
+    ("num_workers", "average", "steps"),
     [(0, 0.9, (1, 4, 5, 6, 10)), (0, 0.0, (2, 5)), (1, 0.9, (2, 5))],
 )
-def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, workers, average, steps):
-    settings = {"workers": workers, "average": average}
+def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, num_workers, average, steps):
+    settings = {"num_workers": num_workers, "average": average}
     expected, _ = uninterrupted(**settings)
     every = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1, auto_insert_metric_name=False)
     weights, _ = train(tmp_path / "whole", every, **settings)
@@ -123,13 +125,13 @@ def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, workers, 
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("workers", [0, 1])
-def test_from_a_checkpoint_after_a_validation(train, uninterrupted, tmp_path, workers):
-    expected, scores = uninterrupted(workers=workers)
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_from_a_checkpoint_after_a_validation(train, uninterrupted, tmp_path, num_workers):
+    expected, scores = uninterrupted(num_workers=num_workers)
     best = ModelCheckpoint(tmp_path, "{step}", monitor="val/loss", save_top_k=-1, auto_insert_metric_name=False)
-    train(tmp_path, best, workers=workers)
+    train(tmp_path, best, num_workers=num_workers)
     for step, left in ((5, scores[1:]), (10, [])):
-        weights, found = train(tmp_path / "rest", ckpt_path=tmp_path / f"{step}.ckpt", workers=workers)
+        weights, found = train(tmp_path / "rest", ckpt_path=tmp_path / f"{step}.ckpt", num_workers=num_workers)
         assert_equal(weights, expected)
         assert found == left
 

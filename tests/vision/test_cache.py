@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from mner.errors import ConfigurationError, DataError, ImageError
+from mner.images import ImageLoader
 from mner.vision import content
 from mner.vision.cache import FeatureCache
-from mner.vision.loading import ImageLoader
 from mner.vision.regions import FasterRCNN
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from mner.components import from_config, to_config
 from mner.errors import ConfigurationError
+from mner.images import load_image
 from mner.vision.backbones import read_weights
 from mner.vision.grid import Grid
-from mner.vision.loading import load_image
 from mner.vision.registry import OFFLINE_WEIGHTS, create_image_encoder
 
 

@@ -9,9 +9,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from mner.errors import ImageError
+from mner.images import ImageLoader
 from mner.posts import Post
 from mner.vision.cache import FeatureCache
-from mner.vision.loading import ImageLoader
 from mner.vision.post_images import PostImages
 
 
@@ -84,10 +84,10 @@ def test_the_strict_policy_refuses_a_bad_image(tiny_encoder, posts, tmp_path):
                 images([post])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_bad_images_are_counted_and_reported_once_over_workers(tiny_encoder, posts, workers):
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_bad_images_are_counted_and_reported_once_over_workers(tiny_encoder, posts, num_workers):
     images = images_of(posts, tiny_encoder())
-    loader = DataLoader(posts, batch_size=3, collate_fn=WithPosts(images), num_workers=workers)
+    loader = DataLoader(posts, batch_size=3, collate_fn=WithPosts(images), num_workers=num_workers)
     for _ in range(2):
         for batch, mask in loader:
             images.record(batch, mask)

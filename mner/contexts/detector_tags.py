@@ -1,0 +1,55 @@
+"""Object tags from a detector: what stands in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mner.contexts.captioner import Captioner
+from mner.vision.regions import FasterRCNN
+
+
+class DetectorTags(Captioner):
+    """The classes that a Faster R-CNN detects, each once, best first, with the score of the best box.
+
+    Args:
+        detector: The detector; torchvision's with COCO's 80 classes by default.
+        threshold: Least score of a tag.
+
+    Raises:
+        WeightsNotFoundError: If the weights of the default detector cannot be reached.
+    """
+
+    kind: ClassVar[str] = "objects"
+
+    def __init__(self, detector: FasterRCNN | None = None, threshold: float = 0.5) -> None:
+        super().__init__()
+        self.detector = FasterRCNN(regions=100) if detector is None else detector
+        self.threshold = threshold
+        self._arguments["detector"] = self.detector
+
+    def transform(self, image: Image.Image) -> Tensor:
+        """Scale a picture as the detector wants it."""
+        return self.detector.transform(image)
+
+    @torch.no_grad()
+    def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
+        """Detect in B transformed pictures; one in which nothing is found gets no tag."""
+        device = next(self.detector.parameters()).device
+        pixels = {name: part.to(device) for name, part in (self.detector.collate(images) or {}).items()}
+        found = self.detector(pixels, torch.ones(len(images), dtype=torch.bool, device=device))
+        names = self.detector.class_names
+        records = []
+        for classes, scores, mask in zip(
+            found.classes.tolist(), found.scores.tolist(), found.mask.tolist(), strict=True
+        ):
+            best: dict[str, float] = {}
+            for index, score, real in zip(classes, scores, mask, strict=True):
+                if real and score >= self.threshold:
+                    best.setdefault(names[index], round(score, 3))  # regions come best first
+            records.append({self.kind: list(best), "scores": list(best.values())})
+        return records

@@ -1,0 +1,75 @@
+"""Any image-to-text model of Hugging Face as a captioner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from mner.contexts.captioner import Captioner
+from mner.errors import ConfigurationError, WeightsNotFoundError
+from mner.text.huggingface import quiet_loading
+from mner.weights import resolve_weights
+
+
+class HuggingFaceCaptioner(Captioner):
+    """A pretrained captioner: BLIP, GIT, ViT-GPT2 and every other model that writes about an image without a prompt.
+
+    Args:
+        name: A model hub's name, for example ``Salesforce/blip-image-captioning-base``, a folder, or
+            ``pkg://package/folder`` inside an installed package.
+        max_new_tokens: Most subwords of a caption.
+        beams: Beams of the search; 1 takes the likeliest piece each time.
+
+    Raises:
+        WeightsNotFoundError: If the model is neither on disk nor reachable.
+        ConfigurationError: If the model does not turn images into text.
+    """
+
+    def __init__(self, name: str, max_new_tokens: int = 30, beams: int = 4) -> None:
+        super().__init__()
+        self.model, self.image_processor, self.tokenizer = load_pretrained(name)
+        self.max_new_tokens = max_new_tokens
+        self.beams = beams
+        self.requires_grad_(False).eval()
+
+    def describe(self, images: Sequence[Image.Image]) -> list[dict[str, Any]]:
+        """Caption B pictures."""
+        inputs = self.image_processor(images=list(images), return_tensors="pt").to(self.model.device)
+        pieces = self.model.generate(
+            **inputs, max_new_tokens=self.max_new_tokens, num_beams=self.beams, do_sample=False
+        )
+        captions = self.tokenizer.batch_decode(pieces, skip_special_tokens=True)
+        return [{self.kind: " ".join(caption.split())} for caption in captions]
+
+
+def load_pretrained(name: str) -> tuple[Any, Any, Any]:
+    """Load a captioner with its image processor and tokenizer.
+
+    Returns:
+        A ``transformers`` model, image processor and tokenizer.
+
+    Raises:
+        WeightsNotFoundError: If one of them is neither on disk nor reachable; says how to get them.
+        ConfigurationError: If the model does not turn images into text.
+    """
+    from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+
+    source = resolve_weights(name)
+    try:
+        config = AutoConfig.from_pretrained(source)
+        if type(config) not in AutoModelForImageTextToText._model_mapping:
+            raise ConfigurationError(
+                f"{name} is a {config.model_type}, which does not turn images into text; choose a captioner such as "
+                "Salesforce/blip-image-captioning-base, microsoft/git-base-coco or nlpconnect/vit-gpt2-image-captioning"
+            )
+        with quiet_loading():
+            model = AutoModelForImageTextToText.from_pretrained(source)
+        return model, AutoImageProcessor.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise WeightsNotFoundError(
+            f"cannot load the captioner {name!r}: {str(error).splitlines()[0]} "
+            "Without a network give a folder that holds config.json, the weights, preprocessor_config.json and the "
+            "tokenizer's files, or a checkpoint of UpDown"
+        ) from error

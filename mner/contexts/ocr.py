@@ -1,0 +1,46 @@
+"""The letters in the picture, read by RapidOCR, whose wheel brings its models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from mner.contexts.captioner import Captioner
+from mner.errors import ConfigurationError
+
+
+class OCR(Captioner):
+    """Optical character recognition by PP-OCR through RapidOCR: ``pip install "mner[ocr]"``, no download later.
+
+    It runs on the CPU. The model for Latin and Chinese letters is the package's own.
+
+    Args:
+        threshold: Least confidence in a line of text, between 0 and 1.
+
+    Raises:
+        ConfigurationError: If the package is not installed.
+    """
+
+    kind: ClassVar[str] = "ocr"
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        super().__init__()
+        try:
+            import onnxruntime  # noqa: F401  RapidOCR runs its models with it, and does not require it
+            from rapidocr import RapidOCR
+        except ImportError as error:
+            raise ConfigurationError(f'to read text in pictures, pip install "mner[ocr]" ({error})') from error
+        self._engine = RapidOCR(params={"Global.text_score": threshold, "Global.log_level": "critical"})
+
+    def describe(self, images: Sequence[Image.Image]) -> list[dict[str, Any]]:
+        """Read B pictures, the lines of each from top to bottom; a picture without letters gets an empty list."""
+        return [self._read(image) for image in images]
+
+    def _read(self, image: Image.Image) -> dict[str, Any]:
+        blue_green_red = np.asarray(image)[..., ::-1]
+        found = self._engine(np.ascontiguousarray(blue_green_red))
+        scores = [round(float(score), 3) for score in found.scores or ()]
+        return {self.kind: list(found.txts or ()), "scores": scores}

@@ -1,0 +1,136 @@
+"""The paper's captioner, BUTD: bottom-up regions, top-down attention, captions word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LinearLR
+
+from mner.batch import ImageFeatures
+from mner.checkpoints import SelfContained
+from mner.contexts.captioner import Captioner
+from mner.contexts.updown.beam_search import State, beam_search
+from mner.contexts.updown.top_down_decoder import TopDownDecoder
+from mner.contexts.updown.vocabulary import END, START, UNKNOWN, Vocabulary
+from mner.errors import ConfigurationError
+from mner.vision.encoder import ImageEncoder
+from mner.vision.registry import create_image_encoder
+
+
+class UpDown(Captioner, SelfContained):
+    """Bottom-up and top-down attention (Anderson et al. 2018; the captions of section 3.1 of the paper).
+
+    Trained by cross-entropy with :class:`~mner.contexts.updown.training_data.CaptionData`. Its checkpoints hold the
+    image encoder too: ``mner caption --captioner updown.ckpt`` needs nothing else.
+
+    Args:
+        words: The words that it may write, from :func:`~mner.contexts.common_words`.
+        image_encoder: Frozen: a detector's regions (bottom-up) or a grid; a part, or a name of the registry.
+        embedding_size: Width of a word vector.
+        hidden_size: Width of both LSTMs.
+        attention_size: Width of the attention.
+        dropout: On word vectors and outputs.
+        lr: Learning rate of AdamW, falling linearly to zero.
+        beams: Beams of the search for a caption.
+        max_length: Most words of a caption.
+
+    Raises:
+        ConfigurationError: If the image encoder is trained, or the words are not distinct.
+    """
+
+    def __init__(
+        self,
+        words: list[str],
+        image_encoder: ImageEncoder | str = "faster_rcnn",
+        embedding_size: int = 1000,
+        hidden_size: int = 1000,
+        attention_size: int = 512,
+        dropout: float = 0.5,
+        lr: float = 5e-4,
+        beams: int = 5,
+        max_length: int = 20,
+    ) -> None:
+        super().__init__()
+        encoder = create_image_encoder(image_encoder) if isinstance(image_encoder, str) else image_encoder
+        if not encoder.frozen:
+            raise ConfigurationError(
+                f"{type(encoder).__name__} is trained, but a captioner learns from fixed features; "
+                "freeze it (trainable_stages: 0)"
+            )
+        self.vocabulary = Vocabulary(words)
+        self.image_encoder = encoder
+        self.decoder = TopDownDecoder(
+            len(self.vocabulary), encoder.hidden_size, embedding_size, hidden_size, attention_size, dropout
+        )
+        self.lr = lr
+        self.beams = beams
+        self.max_length = max_length
+        self._arguments["image_encoder"] = encoder
+
+    def transform(self, image: Image.Image) -> Tensor:
+        """Prepare a picture as the image encoder wants it."""
+        return self.image_encoder.transform(image)
+
+    @torch.no_grad()
+    def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
+        """Encode and caption B transformed pictures."""
+        pixels = self.image_encoder.collate(images)
+        if isinstance(pixels, Mapping):
+            pixels = {name: part.to(self.device) for name, part in pixels.items()}
+        else:
+            pixels = pixels.to(self.device)
+        features = self.image_encoder(pixels, torch.ones(len(images), dtype=torch.bool, device=self.device))
+        return [{self.kind: caption} for caption in self.captions(features)]
+
+    @torch.no_grad()
+    def captions(self, image: ImageFeatures) -> list[str]:
+        """Caption B images by their features: the most probable words that the beams find.
+
+        As in the paper, no word follows itself. The unknown word is never written.
+        """
+        regions = self.decoder.look(image)
+
+        def step(words: Tensor, state: State) -> tuple[Tensor, State]:
+            scores, lstms = self.decoder.step(words, state[:4], state[4:])  # type: ignore[arg-type]
+            never = torch.zeros_like(scores, dtype=torch.bool).scatter(1, words[:, None], True)
+            never[:, END] = False
+            never[:, [START, UNKNOWN]] = True
+            return scores.log_softmax(dim=-1).masked_fill(never, -torch.inf), (*lstms, *state[4:])
+
+        state = (*self.decoder.initial_states(regions), *regions)
+        best, _ = beam_search(step, state, START, END, self.beams, self.max_length)
+        return [self.vocabulary.decode(row) for row in best.tolist()]
+
+    def loss(self, image: ImageFeatures, words: Tensor) -> Tensor:
+        """The mean cross-entropy of the words and the end of B captions.
+
+        Args:
+            image: Features of the images.
+            words: From :meth:`Vocabulary.encode`, shape ``(B, T)``.
+        """
+        before = nn.functional.pad(words[:, :-1], (1, 0), value=START)
+        scores = self.decoder(image, before)
+        targets = words.masked_fill((before == END).cumsum(dim=1) > 0, -100)
+        return nn.functional.cross_entropy(scores.flatten(0, 1), targets.flatten())
+
+    def training_step(self, batch: tuple[ImageFeatures, Tensor], batch_idx: int) -> Tensor:
+        """One step of teacher forcing."""
+        loss = self.loss(*batch)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch[1]))
+        return loss
+
+    def validation_step(self, batch: tuple[ImageFeatures, Tensor], batch_idx: int) -> None:
+        """Log ``val/loss``."""
+        self.log("val/loss", self.loss(*batch), prog_bar=True, batch_size=len(batch[1]), sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW on the decoder, its learning rate falling linearly to zero."""
+        optimizer = AdamW(self.decoder.parameters(), lr=self.lr)
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        schedule = LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,6 +1,0 @@
-"""The demo data set: generated posts in which half of the mentions can be told by the picture alone."""
-
-from mner.data.demo.ceiling import TextOnlyCeiling, text_only_ceiling
-from mner.data.demo.generate import generate_demo_posts
-
-__all__ = ["TextOnlyCeiling", "generate_demo_posts", "text_only_ceiling"]

@@ -1,0 +1,109 @@
+"""Batches of posts of like length, the same in every process and after every interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import DistributedSampler, SequentialSampler
+
+POOL = 50  # batches that are sorted together: enough to pad little, few enough to mix the posts anew each epoch
+
+
+class LengthGroupedBatchSampler(DistributedSampler[list[int]]):
+    """Yields lists of post indices; each list is one batch.
+
+    In training the posts are shuffled, sorted by length within pools of 50 batches, cut into batches, and the batches
+    shuffled: a pure function of seed and epoch. With a token budget all posts are sorted (ties at random) and cut so
+    that no batch pads to more pieces than the budget. In evaluation all posts are sorted, longest first, so that
+    memory runs out at once or not at all.
+
+    Several processes take turns. In training the batches are filled up so that each process has as many; in
+    evaluation no post is seen twice, and batches are made small enough for each process to have one.
+
+    It is a ``DistributedSampler`` so that Lightning leaves it in place; pass it as ``sampler`` to a ``DataLoader``
+    with ``batch_size=None`` over a data set that takes lists.
+
+    Args:
+        lengths: Length of each post, in any unit.
+        batch_size: Posts a batch, at most.
+        max_tokens: Most pieces a batch with its padding, or ``None``; a longer post stands alone.
+        shuffle: Training order, else evaluation order.
+        seed: Of the order.
+        replicas: Number of processes.
+        rank: This process.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        max_tokens: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        replicas: int = 1,
+        rank: int = 0,
+    ) -> None:
+        super().__init__([[]] * len(lengths), replicas, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
+        self.lengths = np.asarray(lengths)
+        # In evaluation each process needs a batch: one without would not take part in what they reduce together.
+        self.batch_size = batch_size if shuffle else min(batch_size, max(len(lengths) // replicas, 1))
+        self.max_tokens = max_tokens
+        self._skipped = (0, 0)
+
+    def skip(self, epoch: int, batches: int) -> None:
+        """Leave out the first batches of one epoch: they were seen before an interruption."""
+        self._skipped = (epoch, batches)
+
+    def __len__(self) -> int:
+        """Batches of this process in an epoch, skipped ones included; the same in every epoch."""
+        total = len(self._cuts(np.sort(self.lengths)))
+        return -(-total // self.num_replicas) if self.shuffle else len(range(self.rank, total, self.num_replicas))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The batches of this process in the present epoch."""
+        batches = self._batches()
+        if self.shuffle and batches:
+            short = -len(batches) % self.num_replicas
+            batches += [batches[index % len(batches)] for index in range(short)]
+        own = batches[self.rank :: self.num_replicas]
+        epoch, seen = self._skipped
+        yield from own[seen if epoch == self.epoch else 0 :]
+
+    def _batches(self) -> list[list[int]]:
+        if not self.shuffle:
+            order = np.argsort(-self.lengths, kind="stable")
+            return self._cut(order)
+        generator = np.random.default_rng((self.seed, self.epoch))
+        order = generator.permutation(len(self.lengths))
+        pool = len(order) if self.max_tokens else POOL * self.batch_size
+        batches: list[list[int]] = []
+        for start in range(0, len(order), max(pool, 1)):
+            part = order[start : start + pool]
+            batches += self._cut(part[np.argsort(self.lengths[part], kind="stable")])
+        return [batches[index] for index in generator.permutation(len(batches))]
+
+    def _cut(self, order: np.ndarray) -> list[list[int]]:
+        return [part.tolist() for part in np.split(order, self._cuts(self.lengths[order])[1:])] if len(order) else []
+
+    def _cuts(self, lengths: np.ndarray) -> list[int]:
+        """Where batches begin in a sequence of sorted lengths."""
+        if self.max_tokens is None:
+            return list(range(0, len(lengths), self.batch_size))
+        cuts: list[int] = []
+        start, longest = 0, 0
+        for index, length in enumerate(lengths.tolist()):
+            longest = max(longest, length)
+            full = index - start == self.batch_size or (index - start + 1) * longest > self.max_tokens
+            if index == 0 or (full and index > start):
+                cuts.append(index)
+                start, longest = index, length
+        return cuts
+
+
+class FixedOrderBatchSampler(LengthGroupedBatchSampler, SequentialSampler):  # type: ignore[misc]
+    """Evaluation order in training too, for ``Trainer(overfit_batches=...)``.
+
+    The trainer repeats the first batches then, and puts single posts in the place of any sampler that is not a
+    ``SequentialSampler``.
+    """

@@ -1,0 +1,7 @@
+"""The demo data set: generated posts in which half of the mentions can be told by the picture alone."""
+
+from mner.demo.ceiling import TextOnlyCeiling, text_only_ceiling
+from mner.demo.demo_posts import DemoPosts
+from mner.demo.generate import generate_demo_posts
+
+__all__ = ["DemoPosts", "TextOnlyCeiling", "generate_demo_posts", "text_only_ceiling"]

@@ -1,0 +1,65 @@
+"""The demo data set as a data module: generated posts, captions and pictures, no download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mner.data.datamodule import PostDataModule, Split, with_contexts
+from mner.demo.generate import generate_demo_posts
+from mner.labels import labels_for
+from mner.posts import Post
+
+
+class DemoPosts(PostDataModule):
+    """Short posts, typed PER, LOC, ORG, MISC, in which half of the mentions can be told by the picture alone.
+
+    Args:
+        size: Training posts; a quarter as many are for validation, half as many for the test.
+        root: Folder for the pictures and text files, drawn at the first use; without one there are no pictures.
+        generator_seed: Of the posts and pictures.
+        contexts: Kinds of context that the model reads; there is a ``caption`` for every picture.
+        batch_size: Posts a batch, at most.
+        max_tokens: Most subwords a batch with its padding.
+        train_fraction: Share of the training posts; smaller shares lie within larger ones.
+        seed: Of the order of the batches and of the fraction.
+        num_workers: Processes that make batches.
+    """
+
+    def __init__(
+        self,
+        size: int = 600,
+        root: str | Path | None = None,
+        generator_seed: int = 0,
+        contexts: Sequence[str] = (),
+        batch_size: int = 32,
+        max_tokens: int | None = None,
+        train_fraction: float = 1.0,
+        seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
+        self.size = size
+        self.root = None if root is None else Path(root).absolute()
+        self.generator_seed = generator_seed
+        self.labels = labels_for(["PER", "LOC", "ORG", "MISC"])
+        self._generated: dict[str, list[Post]] = {}
+
+    def prepare_data(self) -> None:
+        """Draw the pictures, in one process a machine."""
+        self._generate()
+
+    def read(self, split: Split) -> list[Post]:
+        """The generated posts of a split."""
+        return with_contexts(self._generate()[split], self.contexts, {}, split)
+
+    def split_images(self, split: Split) -> Path | None:
+        """The folder of the pictures, the same for every split."""
+        return None if self.root is None else self.root / "images"
+
+    def _generate(self) -> dict[str, list[Post]]:
+        if not self._generated:
+            self._generated = generate_demo_posts(
+                self.size, self.generator_seed, self.root, pictures=self.root is not None
+            )
+        return self._generated

@@ -1,0 +1,99 @@
+"""Puts demo posts into a folder: pictures drawn once, and text files in the layout of the paper's data."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mner.demo.scenes import Scene
+from mner.errors import DataError
+from mner.posts import Post
+
+MANIFEST = "demo_posts.json"
+
+
+def write_folder(
+    folder: Path,
+    splits: Mapping[str, Sequence[Post]],
+    scenes: Iterable[Scene],
+    parameters: Mapping[str, Any],
+) -> None:
+    """Write the text files and draw the pictures that are not there yet; several processes may do so at once.
+
+    A picture's name is the digest of its scene and it is renamed into place when complete, so whatever stands under
+    that name is right, whichever process drew it. The manifest comes last: where it is, the folder is complete.
+
+    Args:
+        folder: Where to; it is made.
+        splits: Posts of each split.
+        scenes: The pictures to draw into ``folder/images``.
+        parameters: What the posts were generated from, for the manifest.
+
+    Raises:
+        DataError: If the folder holds other files of these names, from other parameters or another source.
+    """
+    manifest = json.dumps(dict(parameters)) + "\n"
+    texts = {}
+    for split, posts in splits.items():
+        texts[f"{split}.jsonl"] = _json_lines(map(_post_record, posts))
+        texts[f"captions.{split}.jsonl"] = _json_lines(_caption_record(post) for post in posts if post.contexts)
+    for name, text in {MANIFEST: manifest, **texts}.items():
+        _refuse_other(folder / name, text)
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for scene in scenes:
+        if not (images / scene.name).exists():
+            draw_file(images / scene.name, scene)
+    for name, text in {**texts, MANIFEST: manifest}.items():
+        if not (folder / name).exists():
+            with _replacing(folder / name) as part:
+                part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def draw_file(path: Path, scene: Scene) -> None:
+    """Draw a scene into a JPEG file, which appears only when it is complete."""
+    from mner.demo.drawings import draw_scene
+
+    with _replacing(path) as part:
+        draw_scene(scene).save(part, format="JPEG", quality=60 + scene.seed % 33)
+
+
+def _post_record(post: Post) -> dict[str, Any]:
+    image = post.image.name if post.image is not None else None
+    return {"id": post.id, "image_id": image, "tokens": post.words, "label": post.tags, "metadata": post.metadata}
+
+
+def _caption_record(post: Post) -> dict[str, Any]:
+    return {"id": post.id, "image_id": post.image.name if post.image else None, "caption": post.contexts["caption"]}
+
+
+def _json_lines(records: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+def _refuse_other(path: Path, text: str) -> None:
+    try:
+        found = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    if found != text:
+        raise DataError(
+            f"{path} holds other data than the demo posts asked for: expected an empty folder, or one generated with "
+            "the same size and seed by this version; give another folder, or delete this one"
+        )
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file in the same folder, renamed to ``path`` at the end and deleted on failure."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

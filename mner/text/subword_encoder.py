@@ -1,0 +1,51 @@
+"""Text encoders that are a transformer over subwords: words are pooled from its states, and it can be exported."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor
+
+from mner.batch import Batch, ImageFeatures, TextFeatures
+from mner.text.encoder import TextEncoder, pool_words
+
+
+class SubwordEncoder(TextEncoder, ABC):
+    """A ``transformers`` model over subwords, one vector a word.
+
+    A subclass sets ``model``, ``subword_tokenizer`` and ``hidden_size`` in its constructor, describes model and
+    tokenizer in its argument ``architecture``, and gives :meth:`encode_subwords`.
+
+    Args:
+        source: Where its weights were taken from; ``None`` where a checkpoint holds them.
+    """
+
+    model: Any
+
+    def __init__(self, source: str | None) -> None:
+        super().__init__()
+        self.source = source
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Configuration and tokenizer as plain data (see :func:`mner.text.huggingface.describe`)."""
+        described: dict[str, Any] = self._arguments["architecture"]
+        return described
+
+    @abstractmethod
+    def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
+        """The states of all subwords, shape ``(N, P, D)``."""
+
+    def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
+        """Encode a batch.
+
+        Args:
+            batch: B posts.
+            image: Regions ``(B, R, V)`` that enter beside the words, or ``None``; a text-only encoder ignores them.
+
+        Returns:
+            Word vectors ``(B, W, D)`` and the first piece's vector ``(B, D)``.
+        """
+        pieces = self.encode_subwords(batch, image)
+        return TextFeatures(words=pool_words(pieces, batch), mask=batch.word_mask, pooled=pieces[batch.first_row, 0])

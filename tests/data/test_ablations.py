@@ -1,0 +1,65 @@
+"""Ablations change images or contexts alone, and nobody keeps his own."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mner.data.ablations import ablate
+from mner.demo import DemoPosts
+from mner.posts import Post
+
+
+@pytest.fixture
+def posts():
+    """Nine posts; every third has no image, every fourth no caption."""
+    return [
+        Post(
+            str(index),
+            ("a", "b"),
+            ("O", "B-PER"),
+            image=None if index % 3 == 0 else Path(f"{index}.jpg"),
+            contexts={} if index % 4 == 0 else {"caption": str(index)},
+        )
+        for index in range(9)
+    ]
+
+
+def without(posts, *names):
+    return [{name: getattr(post, name) for name in Post.__dataclass_fields__ if name not in names} for post in posts]
+
+
+@pytest.mark.parametrize(("ablation", "name"), [("shuffled_images", "image"), ("shuffled_captions", "contexts")])
+def test_a_shuffle_gives_everyone_concerned_that_of_another(posts, ablation, name):
+    shuffled = ablate(posts, ablation)
+    assert without(shuffled, name) == without(posts, name)
+    before, after = ([getattr(post, name) or None for post in each] for each in (posts, shuffled))
+    assert [value is None for value in after] == [value is None for value in before]
+    assert Counter(map(str, after)) == Counter(map(str, before))
+    assert not any(one == other for one, other in zip(before, after, strict=True) if one is not None)
+    assert ablate(posts, ablation) == shuffled
+    assert ablate(posts, ablation, seed=1) != shuffled
+
+
+@pytest.mark.parametrize(
+    ("ablation", "name", "empty"), [("blank_images", "image", None), ("blank_captions", "contexts", {})]
+)
+def test_a_blank_takes_away(posts, ablation, name, empty):
+    blanked = ablate(posts, ablation)
+    assert without(blanked, name) == without(posts, name)
+    assert [getattr(post, name) for post in blanked] == [empty] * 9
+
+
+def test_one_post_alone_keeps_its_own(posts):
+    assert ablate(posts[1:2], "shuffled_images") == posts[1:2]
+    assert ablate([], "shuffled_captions") == []
+
+
+def test_a_data_module_under_control_changes_what_is_scored_alone():
+    data = DemoPosts(size=16, contexts=["caption"])
+    train, test = data.posts("train"), data.posts("test")
+    data.ablation = "blank_captions"
+    assert data.posts("train") == train
+    assert all(post.contexts == {} for post in data.posts("test"))
+    data.ablation = None
+    assert data.posts("test") == test
