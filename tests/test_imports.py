@@ -25,6 +25,7 @@ GROUND = [
     "plugins",
     "weights",
     "images",
+    "unicode",
 ]
 FLOORS = [
     GROUND,
