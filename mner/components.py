@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ class Component:
     """Base of everything that stands in a config: encoders, decoders, fusions, captioners."""
 
     _arguments: dict[str, Any]
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The constructor arguments that a checkpoint keeps; by default those that were given, with all defaults.
+
+        A part whose constructor reads weights, a name or a size from elsewhere overrides this, calls ``super()`` and
+        replaces what must not be read again when a checkpoint is loaded.
+
+        Returns:
+            A new dict of plain data and components by argument name.
+        """
+        return dict(self._arguments)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Record the constructor's arguments before it runs."""
@@ -41,31 +53,74 @@ class Component:
         return self
 
 
+def takes_any_keyword(cls: type) -> bool:
+    """Whether a constructor has ``**kwargs``, which it passes on to the constructor of its base."""
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(cls).parameters.values())
+
+
 def class_path(cls: type) -> str:
     """The dotted path under which a class is imported."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def to_config(component: Component) -> dict[str, Any]:
-    """Describe a component as plain data.
+    """Describe a component as plain data that :func:`from_config` can build again.
 
     Args:
         component: A part, with its own parts inside.
 
     Returns:
-        ``{"class_path": ..., "init_args": {...}}`` of strings, numbers, lists and dicts alone.
+        ``{"class_path": ..., "init_args": {...}}`` of strings, numbers, lists and dicts only.
+
+    Raises:
+        TypeError: If an argument is not plain data; names the argument and its type.
+        CheckpointError: If the class of the component or of a part in it cannot be imported by its name.
+    """
+    for cls in _classes(component):
+        if cls.__module__ == "__main__" or getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is not cls:
+            raise CheckpointError(
+                f"the class {class_path(cls)} cannot be kept in a checkpoint, since it could not be imported when the "
+                "checkpoint is loaded; define it at the top level of a module (not in a function, another class, a "
+                "script or a notebook) and import it from there"
+            )
+    return describe(component)
+
+
+def _classes(value: Any) -> Iterator[type]:
+    if isinstance(value, Component):
+        yield type(value)
+        value = value.checkpoint_arguments()
+    if isinstance(value, (Mapping, list, tuple)):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _classes(each)
+
+
+def describe(component: Component) -> dict[str, Any]:
+    """What :func:`to_config` gives, also of a class that cannot be imported; to tell components apart.
 
     Raises:
         TypeError: If an argument is not plain data; names the argument and its type.
     """
-    path = class_path(type(component))
-    arguments = component._arguments
+    path, arguments = class_path(type(component)), component.checkpoint_arguments()
     return {"class_path": path, "init_args": {k: _plain(v, f"{path}({k}=...)") for k, v in arguments.items()}}
+
+
+def check_arguments(component: Component) -> None:
+    """Refuse arguments that no checkpoint could keep; for a constructor, so that no training is lost to them.
+
+    Raises:
+        TypeError: If an argument is not plain data; names the argument and its type.
+    """
+    for name, value in component._arguments.items():
+        if isinstance(value, Component):
+            check_arguments(value)
+        else:
+            _plain(value, f"{class_path(type(component))}({name}=...)")
 
 
 def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Component):
-        return to_config(value)
+        return describe(value)
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from mner.components import Component, class_path, from_config, import_class, to_config
+from mner.components import Component, check_arguments, class_path, from_config, import_class, to_config
 from mner.errors import CheckpointError
 
 
@@ -99,6 +99,57 @@ def test_a_wrong_argument_is_refused_as_python_does():
 def test_a_class_that_is_not_there(path):
     with pytest.raises(CheckpointError, match="cannot be imported"):
         import_class(path)
+
+
+class Fetching(Component):
+    def __init__(self, weights: str | None = "hub", size: int | None = None) -> None:
+        self.size = 5 if size is None else size
+
+    def checkpoint_arguments(self):
+        return {**super().checkpoint_arguments(), "weights": None, "size": self.size}
+
+
+def test_a_part_says_what_a_checkpoint_keeps_of_it():
+    part = Fetching()
+    assert to_config(Outer(part))["init_args"]["inner"]["init_args"] == {"weights": None, "size": 5}
+    assert part.checkpoint_arguments() is not part.checkpoint_arguments()
+    part.checkpoint_arguments().clear()
+    assert to_config(part)["init_args"] == {"weights": None, "size": 5}
+
+
+class Around:
+    class Nested(Component):
+        pass
+
+
+def local_class():
+    class Local(Component):
+        pass
+
+    return Local
+
+
+def class_of_a_script():
+    return type("Own", (Component,), {"__module__": "__main__"})
+
+
+def hidden_class():
+    return type("Inner", (Component,), {"__module__": __name__})
+
+
+@pytest.mark.parametrize("make", [local_class, class_of_a_script, hidden_class, lambda: Around.Nested])
+def test_a_class_that_could_not_be_imported_is_refused_when_it_is_saved(make, monkeypatch):
+    cls = make()
+    monkeypatch.setattr("__main__.Own", cls, raising=False)
+    for part in (cls(), Outer([cls()])):
+        with pytest.raises(CheckpointError, match=rf"the class {class_path(cls)} cannot be kept .*; define it at the"):
+            to_config(part)
+
+
+def test_arguments_are_checked_before_anything_is_saved():
+    check_arguments(Outer(local_class()()))
+    with pytest.raises(TypeError, match=r"Outer\(options=...\) holds a set"):
+        check_arguments(Outer(Outer(None, options={1})))
 
 
 def test_only_components_are_built():

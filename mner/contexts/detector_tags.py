@@ -30,7 +30,10 @@ class DetectorTags(Captioner):
         super().__init__()
         self.detector = FasterRCNN(regions=100) if detector is None else detector
         self.threshold = threshold
-        self._arguments["detector"] = self.detector
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments, with the detector as it was built."""
+        return {**super().checkpoint_arguments(), "detector": self.detector}
 
     def transform(self, image: Image.Image) -> Tensor:
         """Scale a picture as the detector wants it."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.collate import Collator
-from mner.components import to_config
+from mner.components import check_arguments, takes_any_keyword
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
@@ -107,6 +107,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
             )
         self.labels = list(labels)
+        self._default_parts = [n for n, part in (("characters", characters), ("decoder", decoder)) if part is None]
         self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
@@ -116,12 +117,17 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
-        given = {"image_encoder": image_encoder, "characters": characters, "decoder": decoder, "feature_cache": None}
-        for name, part in given.items():  # a part that a subclass chooses itself is none of its arguments
-            built = getattr(self, name, None)
-            if name in self._arguments or (part is None and built is not None):
-                self._arguments[name] = built
-        to_config(self)
+        check_arguments(self)
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments, with the parts that were built by default, and how the words of training were cut."""
+        arguments = super().checkpoint_arguments()
+        # A part that a subclass chooses itself is not an argument of it.
+        passed_on = self._default_parts if takes_any_keyword(type(self)) else ()
+        kept = {name: getattr(self, name) for name in ("characters", "decoder") if name in {*arguments, *passed_on}}
+        if self.split_marks is not None:
+            kept["split_marks"] = self.split_marks
+        return arguments | kept
 
     def resize_emissions(self, hidden_size: int) -> None:
         """Build the emission layer for fused vectors of another width F; for a subclass's constructor."""
@@ -191,7 +197,6 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         datamodule: Any = getattr(self.trainer, "datamodule", None)
         if self.split_marks is None and hasattr(datamodule, "posts"):
             self.split_marks = marks_stand_alone(post.words for post in datamodule.posts("train"))
-            self._arguments["split_marks"] = self.split_marks
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step: the decoder's loss and the method's own."""

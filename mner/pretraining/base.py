@@ -16,7 +16,7 @@ from torchmetrics import MeanMetric
 
 from mner.batch import Batch
 from mner.collate import Collator
-from mner.components import to_config
+from mner.components import check_arguments
 from mner.data.datamodule import PostDataModule
 from mner.data.readers import iter_posts
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError
@@ -89,9 +89,7 @@ class PretrainingModule(TrainingModule, ABC):
         self.validation_means = nn.ModuleDict(
             {f"{name}_{value}": MeanMetric() for name in names for value in ("loss", "accuracy")}
         )
-        if self.image_encoder is not None:  # built of a name, and where features are kept is this machine's matter
-            self._arguments |= {"image_encoder": self.image_encoder, "feature_cache": None}
-        to_config(self)
+        check_arguments(self)
 
     @abstractmethod
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:

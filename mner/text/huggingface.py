@@ -57,7 +57,7 @@ class HuggingFaceText(SubwordEncoder):
             self.model, tokenizer = build_untrained(architecture)
         # Loading leaves a model in evaluation mode, without dropout, and perhaps in half precision: not fit to train.
         self.model.float().train()
-        self._arguments["architecture"] = describe(self.model, tokenizer)
+        self.architecture = describe(self.model, tokenizer)
         if getattr(self.model, "pooler", None) is not None:
             self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
         self.hidden_size: int = self.model.config.hidden_size

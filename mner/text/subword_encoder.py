@@ -15,23 +15,23 @@ class SubwordEncoder(TextEncoder, ABC):
     """A ``transformers`` model over subwords, one vector a word.
 
     A subclass sets ``model``, ``subword_tokenizer`` and ``hidden_size`` in its constructor, describes model and
-    tokenizer in its argument ``architecture``, and gives :meth:`encode_subwords`.
+    tokenizer in ``architecture``, which is also an argument of it, and gives :meth:`encode_subwords`.
 
     Args:
         source: Where its weights were taken from; ``None`` where a checkpoint holds them.
     """
 
     model: Any
+    architecture: dict[str, Any]
+    """Configuration and tokenizer as plain data (see :func:`mner.text.huggingface.describe`)."""
 
     def __init__(self, source: str | None) -> None:
         super().__init__()
         self.source = source
 
-    @property
-    def architecture(self) -> dict[str, Any]:
-        """Configuration and tokenizer as plain data (see :func:`mner.text.huggingface.describe`)."""
-        described: dict[str, Any] = self._arguments["architecture"]
-        return described
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments, and the architecture, so that a checkpoint loads without the weights' source."""
+        return {**super().checkpoint_arguments(), "architecture": self.architecture}
 
     @abstractmethod
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:

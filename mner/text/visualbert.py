@@ -75,11 +75,12 @@ class VisualBertText(SubwordEncoder):
         else:
             model, pieces = build_untrained(architecture)
         from_bert = model.config.model_type == "bert"
+        self._new_projection = new_projection
         self._projection_may_change = new_projection or from_bert
         self._projection_is_new = from_bert or (new_projection and architecture is not None)
         self.model = _as_visualbert(model)
         self.model.float().train()
-        self._arguments["architecture"] = describe(self.model, pieces)
+        self.architecture = describe(self.model, pieces)
         self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
         if len(pieces) > self.model.config.vocab_size:
             raise ConfigurationError(
@@ -119,10 +120,14 @@ class VisualBertText(SubwordEncoder):
             nn.init.zeros_(projection.bias)
             self.model.embeddings.visual_projection = projection
             self.model.config.visual_embedding_dim = size
-            self._arguments["architecture"]["config"]["visual_embedding_dim"] = size
+            self.architecture["config"]["visual_embedding_dim"] = size
             self._projection_is_new = True
-        self._arguments["new_projection"] = self._projection_is_new
+        self._new_projection = self._projection_is_new
         self._train_visual_layers(True)
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """Those of every subword encoder, and whether the projection of regions is a new one."""
+        return {**super().checkpoint_arguments(), "new_projection": self._new_projection}
 
     @property
     def new_layers(self) -> list[nn.Module]:

@@ -78,6 +78,12 @@ class TrainingModule(SelfContained, ABC):
         self.gradient_clip = gradient_clip
         self.ema_decay = ema_decay
 
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments, with the image encoder as it was built, and without this machine's feature cache."""
+        arguments = super().checkpoint_arguments()
+        kept = {"image_encoder": self.image_encoder, "feature_cache": None}
+        return {name: kept.get(name, value) for name, value in arguments.items()}
+
     @property
     @abstractmethod
     def collator(self) -> Collator:

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from mner.batch import ImageFeatures
-from mner.components import to_config
+from mner.components import describe
 from mner.errors import ConfigurationError, DataError, ImageError
 from mner.images import ImageLoader
 from mner.vision.content import ContentIndex
@@ -243,7 +243,7 @@ def _refuse(path: Path, error: ImageError, loader: ImageLoader, report: FillRepo
 
 def _fingerprint(encoder: ImageEncoder) -> str:
     """What tells an encoder's features from another's: its arguments and its weights, 16 hexadecimal digits."""
-    config = to_config(encoder)
+    config = describe(encoder)
     arguments = {name: value for name, value in config["init_args"].items() if name not in NOT_IN_FEATURES}
     digest = blake2b(json.dumps([LAYOUT, config["class_path"], arguments], sort_keys=True).encode(), digest_size=8)
     for name, tensor in sorted(encoder.state_dict().items()):

@@ -52,6 +52,7 @@ class Grid(ImageEncoder):
         preprocessing: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        self.name = name
         replaced = {k: tuple(v) if isinstance(v, list) else v for k, v in (preprocessing or {}).items()}
         if image_size is not None:
             replaced["input_size"] = (3, image_size, image_size)
@@ -64,15 +65,18 @@ class Grid(ImageEncoder):
         self._trained: list[nn.Module] = []
         self.hidden_size, self._pools = self._measure()
         self._trained = self._unfreeze(trainable_stages)
-        # A checkpoint builds the same network from these without fetching weights that it is about to replace.
-        published = self.backbone.pretrained_cfg
-        self._arguments.update(
-            name=f"{published['architecture']}.{published['tag']}" if published.get("tag") else name,
-            weights=None,
-            image_size=None,
-            preprocessing={k: list(v) if isinstance(v, tuple) else v for k, v in self.preprocessing.items()},
-        )
         self.eval()
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """What builds the same network without fetching weights that a checkpoint is about to replace."""
+        published = self.backbone.pretrained_cfg
+        return {
+            **super().checkpoint_arguments(),
+            "name": f"{published['architecture']}.{published['tag']}" if published.get("tag") else self.name,
+            "weights": None,
+            "image_size": None,
+            "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in self.preprocessing.items()},
+        }
 
     def transform(self, image: Image.Image) -> Tensor:
         """Scale, crop and normalise a picture as the network was trained, shape ``(3, H, W)``."""
@@ -126,7 +130,7 @@ class Grid(ImageEncoder):
                 pools = final is not None and shape.backbone.forward_head(final, pre_logits=True).shape == region.shape
         except Exception as error:
             raise ConfigurationError(
-                f"timm's {self._arguments['name']!r} gives no feature map for stage {self.stage} and an image of "
+                f"timm's {self.name!r} gives no feature map for stage {self.stage} and an image of "
                 f"{self.preprocessing['input_size']}: {error}"
             ) from error
         return region.shape[-1], pools
@@ -152,12 +156,11 @@ class Grid(ImageEncoder):
             groups = group_parameters(self.backbone, self.backbone.group_matcher(coarse=True))
         except (AttributeError, AssertionError) as error:
             raise ConfigurationError(
-                f"timm does not say which stages {self._arguments['name']!r} has; give trainable_stages 0 or 'all'"
+                f"timm does not say which stages {self.name!r} has; give trainable_stages 0 or 'all'"
             ) from error
         if not 0 < stages <= len(groups):
             raise ConfigurationError(
-                f"expected trainable_stages between 0 and {len(groups)}, or 'all', for {self._arguments['name']!r}, "
-                f"got {stages!r}"
+                f"expected trainable_stages between 0 and {len(groups)}, or 'all', for {self.name!r}, got {stages!r}"
             )
         return [name for group in sorted(groups)[-stages:] for name in cast("list[str]", groups[group])]
 

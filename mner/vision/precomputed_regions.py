@@ -53,7 +53,10 @@ class PrecomputedRegions(ImageEncoder):
         self.frozen = True
         self._opened: tuple[int, Mapping[str, Any]] | None = None
         self.hidden_size = self._width() if hidden_size is None else hidden_size
-        self._arguments["hidden_size"] = self.hidden_size
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments, and the width of a region, so that a checkpoint loads without the file."""
+        return {**super().checkpoint_arguments(), "hidden_size": self.hidden_size}
 
     def transform(self, image: Image.Image) -> Tensor:
         """Refuse: features from a file cannot be computed for a picture.

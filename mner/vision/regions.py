@@ -52,6 +52,7 @@ class FasterRCNN(ImageEncoder):
     ) -> None:
         super().__init__()
         self.detector: Any = _create_detector(name, weights, classes)
+        self.name = name
         self.regions = regions
         self.score_threshold = score_threshold
         self.image_size = image_size
@@ -59,7 +60,10 @@ class FasterRCNN(ImageEncoder):
         self.hidden_size = int(self.detector.roi_heads.box_predictor.cls_score.in_features)
         self.requires_grad_(False)
         self.eval()
-        self._arguments["weights"] = None
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments, without the weights' source: the weights are in the checkpoint."""
+        return {**super().checkpoint_arguments(), "weights": None}
 
     def transform(self, image: Image.Image) -> Tensor:
         """Scale a picture to ``image_size`` on its longer side, shape ``(3, H, W)``, values from 0 to 1."""
@@ -163,7 +167,7 @@ class FasterRCNN(ImageEncoder):
         """The names of torchvision's own (COCO) classes, by index; the first is the background."""
         from torchvision.models import get_model_weights
 
-        return list(get_model_weights(self._arguments["name"]).DEFAULT.meta["categories"])
+        return list(get_model_weights(self.name).DEFAULT.meta["categories"])
 
 
 def _create_detector(name: str, weights: str | Path | None, classes: int) -> Any:

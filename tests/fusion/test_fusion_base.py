@@ -87,6 +87,19 @@ class Chosen(TextOnly):
         super().__init__(decoder=Softmax(), characters=CharacterCNN(8), dropout=0.3, **kwargs)
 
 
+class Closed(TextOnly):
+    """Leaves nothing but the labels and the text encoder to its caller."""
+
+    def __init__(self, labels, text_encoder):
+        super().__init__(labels=labels, text_encoder=text_encoder)
+
+
+def test_a_subclass_without_further_arguments_is_built_again(make_model):
+    model = make_model()
+    closed = Closed(model.labels, model.text_encoder)
+    assert to_config(from_config(to_config(closed))) == to_config(closed)
+
+
 def test_what_a_subclass_chooses_is_chosen_again(make_model, sample_posts):
     model = make_model(Chosen, lr=1e-3).eval()
     again = from_config(to_config(model)).eval()

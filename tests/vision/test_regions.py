@@ -95,7 +95,8 @@ def test_frozen_and_built_again_from_its_config(encoder, tmp_path):
 
 
 def test_class_names():
-    encoder = FasterRCNN.__new__(FasterRCNN, name="fasterrcnn_resnet50_fpn_v2")
+    encoder = FasterRCNN.__new__(FasterRCNN)
+    encoder.name = "fasterrcnn_resnet50_fpn_v2"
     assert encoder.class_names[:2] == ["__background__", "person"]
     assert len(encoder.class_names) == 91
 

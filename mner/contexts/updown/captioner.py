@@ -70,7 +70,10 @@ class UpDown(Captioner, SelfContained):
         self.lr = lr
         self.beams = beams
         self.max_length = max_length
-        self._arguments["image_encoder"] = encoder
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments, with the image encoder as it was built."""
+        return {**super().checkpoint_arguments(), "image_encoder": self.image_encoder}
 
     def transform(self, image: Image.Image) -> Tensor:
         """Prepare a picture as the image encoder wants it."""
