@@ -65,6 +65,10 @@ class ImageError(MNERError):
     """An image that cannot be read, where the policy is to refuse it."""
 
 
+class OutputError(MNERError):
+    """A file that cannot be written: the disk is full, the path is not writable, or another process is writing it."""
+
+
 class ExperimentError(MNERError):
     """Cells of a grid of experiments that failed; the others are finished all the same."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.errors import DataError, FormatError
+from mner.files import atomic_write
 from mner.labels import spans
 from mner.posts import Entity, Post
 
@@ -63,13 +64,13 @@ class Prediction:
 
 
 def write_predictions(predictions: Iterable[Prediction], path: str | Path) -> None:
-    """Write one JSON object a line; the file appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
+    """Write one JSON object per line.
+
+    Raises:
+        OutputError: If the file cannot be written; the former file is then unchanged.
+    """
+    with atomic_write(path) as file:
         file.writelines(json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n" for prediction in predictions)
-    partial.replace(path)
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:

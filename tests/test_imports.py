@@ -26,6 +26,7 @@ GROUND = [
     "weights",
     "images",
     "unicode",
+    "files",
 ]
 FLOORS = [
     GROUND,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mner.errors import FormatError
+from mner.files import atomic_write
 
 RESULTS_FILE = "results.jsonl"
 Status = Literal["finished", "failed"]
@@ -74,13 +75,18 @@ class Result:
 
 
 def write_results(results: Iterable[Result], path: str | Path) -> None:
-    """Write one JSON object a line; the file appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    lines = (json.dumps(result.to_dict(path.parent), ensure_ascii=False) + "\n" for result in results)
-    partial.write_text("".join(lines), encoding="utf-8")
-    partial.replace(path)
+    """Write one JSON object per line, after any other process that is writing the file.
+
+    Args:
+        results: The results. They are read while the file is locked against other writers.
+        path: The file.
+
+    Raises:
+        OutputError: If the file cannot be written; the former file is then unchanged.
+    """
+    folder = Path(path).parent
+    with atomic_write(path, wait=True) as file:
+        file.writelines(json.dumps(result.to_dict(folder), ensure_ascii=False) + "\n" for result in results)
 
 
 def read_results(path: str | Path) -> list[Result]:

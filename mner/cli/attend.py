@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mner.data.readers import read_posts
 from mner.errors import ConfigurationError, ImageError
+from mner.files import atomic_write
 from mner.posts import Post
 
 if TYPE_CHECKING:
@@ -58,20 +59,21 @@ def run(arguments: Sequence[str]) -> None:
     folder = None if options.images is None else options.images.absolute()
     model.images.stay_inside([folder])
     posts = read_posts(options.post, images=folder)
-    options.output.mkdir(parents=True, exist_ok=True)
     drawn = 0
     for name, post in zip(_names(posts), posts, strict=True):
         if not _usable(model, post):
             continue
         record = attend(model, post)
         text = json.dumps(record.to_dict(), indent=2, ensure_ascii=False)
-        (options.output / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        with atomic_write(options.output / f"{name}.json") as file:
+            file.write(text + "\n")
         if not record.looks(options.of):
             print(f"mner attend: {post.id}: no entity was found, so there is nothing to draw", file=sys.stderr)
             continue
         figure = record.draw(options.of)
         for suffix in options.format:
-            figure.savefig(options.output / f"{name}.{suffix}")
+            with atomic_write(options.output / f"{name}.{suffix}", "wb") as drawing:
+                figure.savefig(drawing, format=suffix)
             print(options.output / f"{name}.{suffix}")
         drawn += 1
     if not drawn:

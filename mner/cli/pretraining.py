@@ -19,6 +19,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 
 from mner.errors import ConfigurationError
+from mner.files import atomic_write
 
 ENCODER_FOLDER = "encoder"
 """Where a pre-training leaves its encoder, inside its run folder."""
@@ -66,7 +67,8 @@ def pretrained_encoder(config: str, fine_tuning: Namespace, folder: Path) -> Pat
             print(f"pre-training: {encoder} is there already and is used")
             return encoder
         shared = folder / "shared_with_fine_tuning.yaml"
-        shared.write_text(yaml.safe_dump(_shared(config, fine_tuning)), encoding="utf-8")
+        with atomic_write(shared) as file:
+            file.write(yaml.safe_dump(_shared(config, fine_tuning)))
         command = [sys.executable, "-m", "mner", "fit", "--config", config, "--config", str(shared)]
         command += ["--run_folder", str(folder)]
         checkpoints = [folder / name for name in ("last.ckpt", "interrupted.ckpt") if (folder / name).is_file()]

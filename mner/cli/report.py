@@ -18,6 +18,7 @@ from mner.analysis.results import Result, read_results
 from mner.analysis.significance import ROUNDS
 from mner.data.readers import read_posts
 from mner.errors import ConfigurationError
+from mner.files import atomic_write
 from mner.posts import Post
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(arguments[1:])
     results = [result for given in options.results for result in _results(given)]
     report = make_report(results, _train(options.train, results), options.baseline, options.rounds)
-    options.output.mkdir(parents=True, exist_ok=True)
     figures = make_figures(report)
     drawings = {name: _save(figure, options.output, name) for name, figure in figures.items()}
     sentences, parts = summary(report), sections(report, figures)
@@ -75,7 +75,8 @@ def run(arguments: Sequence[str]) -> None:
         "report.html": to_html(options.title, sentences, parts, drawings.__getitem__),
     }
     for name, text in texts.items():
-        (options.output / name).write_text(text, encoding="utf-8", newline="\n")
+        with atomic_write(options.output / name) as file:
+            file.write(text)
     print("\n".join(sentences))
     print(f"report: {options.output / 'report.html'}")
 
@@ -106,14 +107,16 @@ def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Po
 
 def _save(figure: Figure, folder: Path, name: str) -> str:
     """Save a figure as PNG and SVG; the SVG for the HTML, its names its own among those of other figures."""
-    figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})
+    with atomic_write(folder / f"{name}.png", "wb") as image:
+        figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
     drawn = io.StringIO()
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     text = drawn.getvalue()
-    (folder / f"{name}.svg").write_text(text, encoding="utf-8", newline="\n")
+    with atomic_write(folder / f"{name}.svg") as file:
+        file.write(text)
     inside = text[text.index("<svg") :]
     prefix = re.sub(r"\W", "_", name)
     inside = re.sub(r'\bid="', f'id="{prefix}_', inside)

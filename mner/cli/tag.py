@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, get_args
+from typing import IO, get_args
 
 from tqdm import tqdm
 
 from mner.data.readers import Format, iter_posts
 from mner.errors import FormatError, MNERError
+from mner.files import open_output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,16 +81,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 @contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
+def _output(path: Path | None) -> Iterator[IO[str]]:
     """The screen, or a file that appears whole or not at all."""
     if path is None:
         yield sys.stdout
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
+    with open_output(path) as file:
         yield file
-    partial.replace(path)
 
 
 def _best_device() -> str:

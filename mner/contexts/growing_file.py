@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from mner.errors import ConfigurationError, FormatError
+from mner.files import atomic_write
 
 ERROR = "error"
 """Key of a record about an image that could not be used; it never gets into the whole file."""
@@ -87,9 +87,8 @@ class GrowingFile:
             parts = self._parts()
             if complete and parts:
                 good = [found[image] for image in sorted(found) if ERROR not in found[image]]
-                beside = self.path.with_name(f".{self.path.name}.{uuid4().hex}")
-                beside.write_text("".join(map(_line, good)), encoding="utf-8", newline="\n")
-                beside.replace(self.path)
+                with atomic_write(self.path) as file:
+                    file.writelines(map(_line, good))
                 for part in parts:
                     part.unlink(missing_ok=True)
         Path(lock.lock_file).unlink(missing_ok=True)

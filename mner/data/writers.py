@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -13,6 +12,7 @@ from typing import Any
 from mner.data.conll import CONTEXT_KIND, CONTEXT_MARK, CONTEXT_TAG, IMAGE_HEADER
 from mner.data.readers import iter_posts
 from mner.errors import DataError, FormatError
+from mner.files import atomic_write
 from mner.posts import Post
 
 
@@ -86,22 +86,17 @@ def _relative(image: Path, images: Path | None) -> str:
 
 
 def _write(posts: Sequence[Post], path: Path, texts: Iterable[str], images: Path | None, format: str) -> None:
-    """Write beside the file, read back, compare, and only then put it in the file's place."""
+    """Write, read back and compare; the former file is replaced only if they are equal."""
     if not posts:
         raise DataError(f"there are no posts to write to {path}")
     name, times = Counter(post.id for post in posts).most_common(1)[0]
     if times > 1:
         raise DataError(f"{times} posts have the id {name!r}; give every post of a file its own")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic_write(path) as stream:
         # What UTF-8 cannot hold becomes a question mark, which the comparison then refuses.
-        with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
-            stream.writelines(texts)
-        _compare(posts, draft, images, format)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        stream.writelines(texts)
+        stream.flush()
+        _compare(posts, Path(stream.name), images, format)
 
 
 def _compare(posts: Sequence[Post], draft: Path, images: Path | None, format: str) -> None:

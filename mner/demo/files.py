@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mner.demo.scenes import Scene
 from mner.errors import DataError
+from mner.files import atomic_write
 from mner.posts import Post
 
 MANIFEST = "demo_posts.json"
@@ -50,16 +49,16 @@ def write_folder(
             draw_file(images / scene.name, scene)
     for name, text in {**texts, MANIFEST: manifest}.items():
         if not (folder / name).exists():
-            with _replacing(folder / name) as part:
-                part.write_text(text, encoding="utf-8", newline="\n")
+            with atomic_write(folder / name, wait=True) as file:
+                file.write(text)
 
 
 def draw_file(path: Path, scene: Scene) -> None:
     """Draw a scene into a JPEG file, which appears only when it is complete."""
     from mner.demo.drawings import draw_scene
 
-    with _replacing(path) as part:
-        draw_scene(scene).save(part, format="JPEG", quality=60 + scene.seed % 33)
+    with atomic_write(path, "wb", wait=True) as file:
+        draw_scene(scene).save(file, format="JPEG", quality=60 + scene.seed % 33)
 
 
 def _post_record(post: Post) -> dict[str, Any]:
@@ -85,15 +84,3 @@ def _refuse_other(path: Path, text: str) -> None:
             f"{path} holds other data than the demo posts asked for: expected an empty folder, or one generated with "
             "the same size and seed by this version; give another folder, or delete this one"
         )
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file in the same folder, renamed to ``path`` at the end and deleted on failure."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        yield part
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from mner.analysis.results import RESULTS_FILE, Result, write_results
 from mner.errors import ConfigurationError
 from mner.experiments.grid import Cell, Grid
+from mner.files import atomic_write
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
@@ -262,6 +263,5 @@ def _complaint(log: Path, status: int) -> str:
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with atomic_write(path) as file:
+        file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")

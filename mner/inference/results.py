@@ -18,6 +18,7 @@ from mner.analysis.mention_kinds import KindScore, score_kinds
 from mner.batch import Batch
 from mner.data.datamodule import PostDataModule
 from mner.errors import DataError
+from mner.files import atomic_write
 from mner.labels import types_of
 from mner.posts import Entity, Post
 from mner.predictions import Prediction, write_predictions
@@ -103,7 +104,6 @@ class ResultsWriter(Callback):
         place = {post.id: index for index, post in enumerate(_posts(trainer, split))}
         if place:
             predictions.sort(key=lambda prediction: place[prediction.post.id])
-        self.folder.mkdir(parents=True, exist_ok=True)
         datamodule = getattr(trainer, "datamodule", None)
         ablation = getattr(datamodule, "ablation", None)
         suffix = f".{ablation}" if ablation else ""
@@ -124,7 +124,8 @@ class ResultsWriter(Callback):
             record |= metrics
             if kinds:
                 record["kinds"] = {score.kind: asdict(score) for score in kinds}
-            (self.folder / f"metrics{suffix}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            with atomic_write(self.folder / f"metrics{suffix}.json") as file:
+                file.write(json.dumps(record, indent=2) + "\n")
             title = f"{len(predictions)} {split} posts{', ' * bool(ablation)}{(ablation or '').replace('_', ' ')}"
             Console().print(score_table(metrics, types_of(model.labels), title, kinds))  # type: ignore[arg-type]
         print(f"predictions: {path}")

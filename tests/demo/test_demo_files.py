@@ -6,6 +6,7 @@ import json
 import multiprocessing
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 from PIL import Image
@@ -79,13 +80,13 @@ def test_a_run_that_was_cut_off_is_completed(folder: Path, tmp_path: Path, monke
     left = 5
     original = Image.Image.save
 
-    def save(self: Image.Image, path: Path, **options: object) -> None:
+    def save(self: Image.Image, file: IO[bytes], **options: object) -> None:
         nonlocal left
         if left == 0:
-            path.write_bytes(b"half")
+            file.write(b"half")
             raise KeyboardInterrupt
         left -= 1
-        original(self, path, **options)
+        original(self, file, **options)
 
     monkeypatch.setattr(Image.Image, "save", save)
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,196 @@
+"""Atomic file writing: a file appears complete or not at all, and never mixes two writers."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Literal, overload
+
+from mner.errors import MNERError, OutputError
+
+_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
+"""Errors that only writing raises, whatever the code that meets them was about."""
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+"""Errors of a file system without locks, such as Lustre mounted without ``flock``."""
+_SPECIAL = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@overload
+def atomic_write(
+    path: str | Path, mode: Literal["w"] = "w", *, wait: bool = False
+) -> AbstractContextManager[IO[str]]: ...
+@overload
+def atomic_write(path: str | Path, mode: Literal["wb"], *, wait: bool = False) -> AbstractContextManager[IO[bytes]]: ...
+@contextmanager
+def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool = False) -> Iterator[IO[Any]]:
+    """Open a file that replaces ``path`` when the block ends, and leaves ``path`` as it was when the block fails.
+
+    The content goes into ``.NAME.partial`` in the same folder, which is synchronised to the disk and then renamed. The
+    partial file is locked while it is written, and the operating system releases the lock of a killed process, so what
+    such a process left is reused by the next.
+
+    Args:
+        path: The file. Its folder is created if needed.
+        mode: ``"w"`` for UTF-8 text with LF line ends, ``"wb"`` for bytes. Half of a surrogate pair, which UTF-8 cannot
+            hold, is written as a question mark.
+        wait: Wait for another process that is writing ``path`` instead of refusing.
+
+    Yields:
+        The open file; its ``name`` is that of the partial file.
+
+    Raises:
+        OutputError: If ``path`` is anything but a regular file, another process is writing it, or the system refuses
+            to write (no space, no permission, read-only, quota); names ``path``, which is then unchanged.
+    """
+    path = Path(path)
+    with _output_errors(path, always=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_special(path)
+        partial = path.with_name(f".{path.name}.partial")
+        descriptor = _locked(partial, path, wait)
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
+    file = open(partial, mode, opener=lambda *_: descriptor, **(text if mode == "w" else {}))  # noqa: SIM115
+    try:
+        with _output_errors(path):
+            yield file
+        with _output_errors(path, always=True):
+            file.flush()
+            os.fsync(descriptor)
+            with suppress(FileNotFoundError):
+                os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+            partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    finally:
+        with suppress(OSError):  # what could not be flushed was reported above
+            file.close()
+
+
+@contextmanager
+def open_output(path: str | Path) -> Iterator[IO[str]]:
+    """Open the text output that a user named: a file is replaced atomically, anything else is written into.
+
+    A symbolic link stays a link: the file that it points to is replaced. Pipes, terminals, devices and whatever
+    standard output is already redirected to are appended to, as the shell's ``>>`` does.
+
+    Args:
+        path: A file, a symbolic link, a named pipe, or a device such as ``/dev/stdout`` or ``/dev/null``.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OutputError: As :func:`atomic_write`; also for a folder or a socket.
+    """
+    path = Path(path)
+    if not _is_stream(path):
+        with atomic_write(path.resolve() if path.is_symlink() else path) as file:
+            yield file
+        return
+    with _output_errors(path, always=True):
+        stream = path.open("a", encoding="utf-8", errors="replace", newline="\n")
+    try:
+        with _output_errors(path):
+            yield stream
+            stream.flush()
+    finally:
+        with suppress(OSError):  # what could not be flushed was reported above
+            stream.close()
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path stands for something that is written into and has no content to replace."""
+    try:
+        found = path.stat()
+    except OSError:  # no such file yet, or one that opening it will complain about
+        return False
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        return True
+    try:
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(1))
+    except OSError:  # standard output is closed
+        return False
+
+
+def _refuse_special(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if (what := _SPECIAL.get(stat.S_IFMT(mode))) is not None:
+        raise OutputError(f"cannot write {path}: expected a file or a new name, got {what}; give another path")
+    if not os.access(path, os.W_OK):  # which renaming would not ask
+        raise PermissionError(errno.EACCES, "the file is write-protected")
+
+
+def _locked(partial: Path, path: Path, wait: bool) -> int:
+    """Open the partial file, empty and locked against other processes and threads."""
+    while True:
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            _lock(descriptor, wait)
+            # Its last owner may have renamed or removed the file between the two calls above.
+            if _is_still(descriptor, partial):
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise OutputError(
+                f"cannot write {path}: another process is writing it; wait until it has ended, or give another path"
+            ) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _is_still(descriptor: int, partial: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), partial.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _output_errors(path: Path, always: bool = False) -> Iterator[None]:
+    """Turn the system's refusal to write into one line about ``path``.
+
+    Args:
+        path: The file.
+        always: Whether every ``OSError`` in the block is about ``path``, and not only those of a full or failing disk.
+    """
+    try:
+        yield
+    except MNERError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:  # serialisers such as torch.save hide it behind an error of their own
+            if isinstance(cause, OSError) and (always or cause.errno in _WRITING):
+                raise OutputError(
+                    f"cannot write {path}: {cause.strerror or cause}; what was there before is unchanged. "
+                    "Make room or give another path, then repeat the command"
+                ) from error
+            cause = cause.__cause__ or cause.__context__
+        raise
