@@ -27,6 +27,7 @@ GROUND = [
     "images",
     "unicode",
     "files",
+    "recurrent",
 ]
 FLOORS = [
     GROUND,

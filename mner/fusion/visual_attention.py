@@ -1,4 +1,4 @@
-"""Visual attention: the post looks at regions once, a gate mixes what it saw into each word (paper 3.3, VAM)."""
+"""Visual attention: each post attends to the regions once, and gates mix the result into its words (paper 3.3, VAM)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mner.batch import ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.fusion.additive_attention import AdditiveAttention
 from mner.fusion.base import FusionModule
+from mner.recurrent import run_recurrent
 
 
 class VisualAttention(FusionModule):
@@ -26,7 +27,7 @@ class VisualAttention(FusionModule):
 
     Choices:
 
-    * The query enters the score inside the tanh. As printed, outside of it, the text has no say in where the model
+    * The query enters the score inside the tanh. As printed, outside of it, the text cannot influence where the model
       looks: see :class:`~mner.fusion.additive_attention.AdditiveAttention`. ``as_published`` builds that.
     * The words are the text encoder's, where Lu et al. have a BiLSTM.
     * A post without image has :math:`c = 0` and :math:`\beta^v_t = 0`.
@@ -54,7 +55,7 @@ class VisualAttention(FusionModule):
         self.gates_of_image = nn.Linear(image_width, 3 * width, bias=False)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Look at the image once a post and mix.
+        """Attend to the image once per post and gate the result into the words.
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``, padding in ``text.mask``.
@@ -73,7 +74,7 @@ class VisualAttention(FusionModule):
         return fused
 
     def _query(self, text: TextFeatures) -> Tensor:
-        """The state behind each post's last word, shape ``(B, 1, query_size)``: padding comes after it."""
-        states, _ = self.query(text.words)
+        """The state after each post's last word, shape ``(B, 1, query_size)``; padding comes after it."""
+        states, _ = run_recurrent(self.query, text.words)
         last = (text.mask.sum(dim=1) - 1).clamp_min(0)
         return torch.take_along_dim(states, last[:, None, None], dim=1)

@@ -1,4 +1,4 @@
-"""The caption decoder of Anderson et al. 2018: one LSTM looks at the regions, another chooses the words."""
+"""The caption decoder of Anderson et al. 2018: one LSTM attends to the regions, another chooses the words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mner.batch import ImageFeatures
+from mner.recurrent import run_recurrent
 
 LSTMStates: TypeAlias = "tuple[Tensor, Tensor, Tensor, Tensor]"
 Regions: TypeAlias = "tuple[Tensor, Tensor, Tensor, Tensor]"
@@ -46,21 +47,21 @@ class TopDownDecoder(nn.Module):
         self.words = nn.Linear(hidden_size, vocabulary_size)
 
     def look(self, image: ImageFeatures) -> Regions:
-        """What every step needs of B images: regions, their mask and projection, and their mean."""
+        """Compute what every step needs of B images: regions, their mask and projection, and their mean."""
         mask = image.mask[..., None]
         mean = image.regions.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         return image.regions, image.mask, self.region_projection(image.regions), mean
 
     def initial_states(self, regions: Regions) -> LSTMStates:
-        """Both LSTMs at rest, each tensor of shape ``(B, hidden_size)``."""
+        """Zero states for both LSTMs, each tensor of shape ``(B, hidden_size)``."""
         rest = regions[0].new_zeros(len(regions[0]), self.hidden_size)
         return rest, rest, rest, rest
 
     def step(self, words: Tensor, states: LSTMStates, regions: Regions) -> tuple[Tensor, LSTMStates]:
-        """Take a word and score the next one (eq. 1-7).
+        """Read one word and score the next one (eq. 1-7).
 
         Args:
-            words: The words before, shape ``(B,)``.
+            words: The previous words, shape ``(B,)``.
             states: Hidden and cell state of the attention LSTM, then of the language LSTM.
             regions: From :meth:`look`.
 
@@ -70,24 +71,24 @@ class TopDownDecoder(nn.Module):
         vectors, mask, projected, mean = regions
         attention_hidden, attention_cell, language_hidden, language_cell = states
         seen = torch.cat([language_hidden, mean, self.dropout(self.embedding(words))], dim=1)
-        attention_hidden, attention_cell = self.attention_lstm(seen, (attention_hidden, attention_cell))
+        attention_hidden, attention_cell = run_recurrent(self.attention_lstm, seen, (attention_hidden, attention_cell))
         query = self.query_projection(attention_hidden)[:, None]
         scores = self.attention(torch.tanh(projected + query)).squeeze(-1)
         # The lowest number rather than -inf: an image in which nothing was detected attends to zeros, not to NaN.
         weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1)
         attended = (weights[:, None] @ vectors).squeeze(1)
-        language_hidden, language_cell = self.language_lstm(
-            torch.cat([attended, attention_hidden], dim=1), (language_hidden, language_cell)
+        language_hidden, language_cell = run_recurrent(
+            self.language_lstm, torch.cat([attended, attention_hidden], dim=1), (language_hidden, language_cell)
         )
         states = attention_hidden, attention_cell, language_hidden, language_cell
         return self.words(self.dropout(language_hidden)), states
 
     def forward(self, image: ImageFeatures, words: Tensor) -> Tensor:
-        """Score every word of B captions from the right words before it (teacher forcing).
+        """Score every word of B captions from the gold words before it (teacher forcing).
 
         Args:
             image: The images.
-            words: The word before each, so the start first, shape ``(B, T)``.
+            words: The previous word of each position, so the start symbol first, shape ``(B, T)``.
 
         Returns:
             Scores, shape ``(B, T, vocabulary_size)``.

@@ -1,0 +1,80 @@
+"""Recurrent layers in a precision that the machine may lack: they then run in float32."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+FULL_PRECISION = (torch.float32, torch.float64)
+
+
+def run_recurrent(layer: nn.RNNBase | nn.RNNCellBase, inputs: Tensor, state: Any = None) -> Any:
+    """Run a recurrent layer in the precision asked for, or in float32 where the machine has no kernel for it.
+
+    Half-precision kernels of recurrent layers depend on the processor: oneDNN has bfloat16 LSTMs only from AVX-512 on,
+    and float16 ones only on the newest processors.
+
+    Args:
+        layer: An LSTM, GRU or plain recurrent network, or a cell of one.
+        inputs: What the layer takes, such as ``(B, T, D)`` for a ``batch_first`` layer.
+        state: The initial state, or ``None`` for zeros.
+
+    Returns:
+        What ``layer(inputs, state)`` returns. Where float32 stepped in without autocast, it is converted back to the
+        data type of ``inputs``; under autocast it stays in float32, as autocast does for its other float32 operations.
+    """
+    kind = inputs.device.type
+    autocast = torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if autocast else inputs.dtype
+    cls: Any = type(layer)
+    if dtype in FULL_PRECISION or has_recurrent_kernel(cls, inputs.device, dtype, autocast):
+        return layer(inputs, state)
+    parameters = {name: parameter.float() for name, parameter in layer.named_parameters()}
+    with torch.autocast(kind, enabled=False):
+        result = torch.func.functional_call(
+            layer, parameters, (_map(inputs, torch.float32), _map(state, torch.float32))
+        )
+    return result if autocast else _map(result, dtype)
+
+
+@cache
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def has_recurrent_kernel(
+    kind: type[nn.RNNBase | nn.RNNCellBase], device: torch.device, dtype: torch.dtype, autocast: bool
+) -> bool:
+    """Find out by trying whether a device runs a recurrent layer forward and backward in a data type.
+
+    Args:
+        kind: The class of the layer.
+        device: Where it runs.
+        dtype: The data type of the computation.
+        autocast: Whether autocast asks for it, the weights being float32; the kernels differ.
+    """
+    weights = torch.float32 if autocast else dtype
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, dtype, enabled=autocast):
+        # Built on the meta device, the layer draws no random weights.
+        layer = kind(1, 1, device="meta", dtype=weights).to_empty(device=device)  # type: ignore[call-arg, arg-type]
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
+        try:
+            output: Any = layer(torch.zeros(_shape(kind), dtype=weights, device=device))
+            while not isinstance(output, Tensor):
+                output = output[0]
+            output.float().sum().backward()
+        except RuntimeError:
+            return False
+    return True
+
+
+def _shape(kind: type[nn.Module]) -> tuple[int, ...]:
+    return (1, 1) if issubclass(kind, nn.RNNCellBase) else (1, 1, 1)
+
+
+def _map(value: Any, dtype: torch.dtype) -> Any:
+    """Convert a tensor, or each of a tuple of them."""
+    if isinstance(value, tuple):
+        return tuple(_map(part, dtype) for part in value)
+    return value if value is None else value.to(dtype)
