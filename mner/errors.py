@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mner.terminal import printable
+
 
 class MNERError(Exception):
-    """Base of every error that mner raises on purpose."""
+    """Base of every error that mner raises on purpose; its message is safe to print.
+
+    Args:
+        lines: The message, usually one line. Words, ids and file names stand in it as they are: control characters in
+            them, line breaks too, are shown as escapes.
+    """
+
+    def __init__(self, *lines: object) -> None:
+        super().__init__(*lines)
+
+    def __str__(self) -> str:
+        """The message without control characters."""
+        return "\n".join(map(printable, self.args))
 
 
 class DataError(MNERError):

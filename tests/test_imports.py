@@ -28,6 +28,7 @@ GROUND = [
     "unicode",
     "files",
     "recurrent",
+    "terminal",
 ]
 FLOORS = [
     GROUND,

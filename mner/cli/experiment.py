@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from mner.cli.parsing import OptionParser
 from mner.errors import ExperimentError
@@ -20,6 +21,7 @@ from mner.experiments import Grid, GridRunner
 from mner.experiments.kinds_table import kinds_tables
 from mner.experiments.progress_table import progress_table
 from mner.experiments.runner import Keep, Progress
+from mner.terminal import printable
 
 
 def parser() -> OptionParser:
@@ -80,10 +82,10 @@ def run(arguments: Sequence[str]) -> None:
     print(f"results: {Path(config.folder) / 'results.jsonl'}")
     failed = [cell for cell, state in progress.states.items() if state == "failed"]
     if failed:
-        said = "\n".join(f"  {runner.cell_folder(cell)}: {progress.results[cell].error}" for cell in failed)
         raise ExperimentError(
-            f"{len(failed)} of {len(grid)} cells failed:\n{said}\nThe log.txt in each folder holds all that was said; "
-            "repeat the command to try them again"
+            f"{len(failed)} of {len(grid)} cells failed:",
+            *(f"  {runner.cell_folder(cell)}: {progress.results[cell].error}" for cell in failed),
+            "The log.txt in each folder holds all that was said; repeat the command to try them again",
         )
 
 
@@ -99,9 +101,8 @@ class _Lines:
             if cell not in self.seen:
                 self.seen.add(cell)
                 score = f"F1 {100 * result.metrics['f1']:.2f}" if result.metrics else f"failed, {result.error}"
-                self.console.print(
-                    f"{len(self.seen)} of {len(progress.states)}  {result.cell}  {score}", soft_wrap=True
-                )
+                line = f"{len(self.seen)} of {len(progress.states)}  {result.cell}  {score}"
+                self.console.print(Text(printable(line)), soft_wrap=True)
 
 
 def _devices(jobs: int | None) -> list[int | None]:

@@ -184,8 +184,11 @@ class GridRunner:
         command = shlex.join(self.command(cell))
         if list(result.commands) != [command]:
             raise ConfigurationError(
-                f"{folder} is finished, but for another command than the grid's. It was:\n  {result.commands[0]}\n"
-                f"and would be:\n  {command}\nGive the changed grid another folder, or delete that cell's"
+                f"{folder} is finished, but for another command than the grid's. It was:",
+                f"  {result.commands[0]}",
+                "and would be:",
+                f"  {command}",
+                "Give the changed grid another folder, or delete that cell's",
             )
         return result
 
