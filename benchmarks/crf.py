@@ -1,7 +1,7 @@
-"""Time the CRF against pytorch-crf: a training step (loss and backward), and decoding.
+"""Time the decoders: CRF against pytorch-crf, CRF with many labels both ways, Softmax against the chain it stands for.
 
-Both run the same inputs, by turns, in one process; the table gives the median of the repeats and of their ratios.
-On the CPU it counts processor time on one thread, so that a busy machine tells the same. Where there is CUDA, it
+Each pair runs the same inputs, by turns, in one process; the table gives the median of the repeats and of their ratios.
+On the CPU it counts processor time on one thread, so that a busy machine gives the same ratios. Where there is CUDA, it
 measures there as well, by the clock. Run ``python benchmarks/crf.py``.
 """
 
@@ -10,18 +10,21 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torchcrf
 from rich.console import Console
 from rich.table import Table
 
-from mner.decoders import CRF
+from mner.decoders import CRF, Softmax
+from mner.decoders.chain_decoder import ChainDecoder
+from mner.decoders.linear_chain import negative_log_likelihood
 from mner.labels import labels_for
 
-LABELS = labels_for(["PER", "LOC", "ORG", "MISC"])
 SHAPES = [(32, 40), (32, 128), (128, 64)]
+TYPES = [4, 15, 25, 50, 100]
+Task = tuple[str, Callable[[], object], Callable[[], object]]
 
 
 def seconds(function: Callable[[], object], device: str) -> float:
@@ -37,7 +40,7 @@ def seconds(function: Callable[[], object], device: str) -> float:
 
 
 def compare(ours: Callable[[], object], theirs: Callable[[], object], device: str, repeats: int) -> list[str]:
-    for function in (ours, theirs) * 2:
+    for function in (ours, theirs):
         function()
     times = [(seconds(ours, device), seconds(theirs, device)) for _ in range(repeats)]
     mine, peer = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
@@ -45,31 +48,55 @@ def compare(ours: Callable[[], object], theirs: Callable[[], object], device: st
     return [f"{mine:.2f}", f"{peer:.2f}", f"{ratio:.1f}"]
 
 
-def rows(posts: int, words: int, shortest: int, device: str, repeats: int) -> list[list[str]]:
+def batch(posts: int, words: int, labels: int, shortest: int, device: str) -> tuple[torch.Tensor, ...]:
     torch.manual_seed(0)
-    emissions = torch.randn(posts, words, len(LABELS), device=device, requires_grad=True)
-    tags = torch.randint(len(LABELS), (posts, words), device=device)
+    emissions = torch.randn(posts, words, labels, device=device, requires_grad=True)
+    tags = torch.randint(labels, (posts, words), device=device)
     lengths = torch.randint(shortest, words + 1, (posts, 1), device=device)
     lengths[0] = words
-    mask = torch.arange(words, device=device) < lengths
-    peer = torchcrf.CRF(len(LABELS), batch_first=True).to(device)
-    crf = CRF()
-    crf.bind(LABELS)
-    crf.to(device).load_state_dict(peer.state_dict())
+    return emissions, tags, torch.arange(words, device=device) < lengths
+
+
+def bound(decoder: ChainDecoder, labels: list[str], device: str) -> ChainDecoder:
+    decoder.bind(labels)
+    return decoder.to(device)
+
+
+def against_pytorch_crf(posts: int, words: int, shortest: int, device: str) -> Iterator[Task]:
+    """A training step (loss and backward), and decoding, with the 9 labels of Twitter."""
+    labels = labels_for(["PER", "LOC", "ORG", "MISC"])
+    emissions, tags, mask = batch(posts, words, len(labels), shortest, device)
+    crf = bound(CRF(), labels, device)
+    peer = torchcrf.CRF(len(labels), batch_first=True).to(device)
+    peer.load_state_dict(crf.state_dict())
 
     @torch.no_grad()
     def decode_peer() -> object:
         return peer.decode(emissions, mask)
 
-    tasks = {
-        "train": (
-            lambda: crf.loss(emissions, tags, mask).backward(),
-            lambda: (-peer(emissions, tags, mask, reduction="mean")).backward(),
-        ),
-        "decode": (lambda: crf.decode(emissions, mask), decode_peer),
-    }
-    label = [device, f"({posts}, {words}, {len(LABELS)})", f"{shortest}-{words}"]
-    return [[*label, name, *compare(*pair, device, repeats)] for name, pair in tasks.items()]
+    yield (
+        "train, pytorch-crf",
+        lambda: crf.loss(emissions, tags, mask).backward(),
+        lambda: (-peer(emissions, tags, mask, reduction="mean")).backward(),
+    )
+    yield "decode, pytorch-crf", lambda: crf.decode(emissions, mask), decode_peer
+
+
+def by_number_of_labels(types: int, device: str) -> Iterator[Task]:
+    """A training step by matrix products against exact sums, and of a softmax against the chain of zeros."""
+    labels = labels_for([f"T{index}" for index in range(types)])
+    emissions, tags, mask = batch(32, 40, len(labels), 20, device)
+    crf, softmax = bound(CRF(), labels, device), bound(Softmax(), labels, device)
+
+    def train(products: bool) -> None:
+        negative_log_likelihood(emissions, tags, mask, crf.chain(), products).sum().backward()
+
+    yield "train, products against exact", lambda: train(products=True), lambda: train(products=False)
+    yield (
+        "train, softmax against chain",
+        lambda: softmax.loss(emissions, tags, mask).backward(),
+        lambda: ChainDecoder.negative_log_likelihood(softmax, emissions, tags, mask).sum().backward(),
+    )
 
 
 def main() -> None:
@@ -81,9 +108,14 @@ def main() -> None:
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         for posts, words in SHAPES:
             for shortest in (words, words // 2):
-                for row in rows(posts, words, shortest, device, arguments.repeats):
-                    table.add_row(*row)
-    Console().print(table)
+                for name, ours, theirs in against_pytorch_crf(posts, words, shortest, device):
+                    label = [device, f"({posts}, {words}, 9)", f"{shortest}-{words}", name]
+                    table.add_row(*label, *compare(ours, theirs, device, arguments.repeats))
+        for types in TYPES:
+            for name, ours, theirs in by_number_of_labels(types, device):
+                label = [device, f"(32, 40, {2 * types + 1})", "20-40", name]
+                table.add_row(*label, *compare(ours, theirs, device, max(3, arguments.repeats // 4)))
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,17 @@ class Prediction:
         return cls(post, tuple(_from_dict(entity) for entity in record["predicted"]))
 
 
+def gold_tags(post: Post) -> tuple[str, ...]:
+    """The gold tags of a post that is scored.
+
+    Raises:
+        DataError: If it has none.
+    """
+    if post.tags is None:
+        raise DataError(f"post {post.id!r} has no gold tags; scores need predictions of annotated posts")
+    return post.tags
+
+
 def write_predictions(predictions: Iterable[Prediction], path: str | Path) -> None:
     """Write one JSON object per line.
 

@@ -1,4 +1,4 @@
-"""What the decoders over a linear chain share: everything but the scores of neighbouring labels."""
+"""The base of the decoders over a linear chain: everything but the scores of neighbouring labels."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ Constraints = Literal["none", "decode", "both"]
 FORBIDDEN = -1e6
 """Score of a transition that the scheme forbids: beyond any emission, yet finite, so that every loss is finite."""
 
+MANY_LABELS = 50
+"""Above so many labels, matrix products compute the loss faster (``benchmarks/crf.py``)."""
+
 
 class ChainDecoder(Decoder):
-    """Decodes by exact inference in a linear chain; a subclass says what neighbouring labels score.
+    """Decodes by exact inference in a linear chain; a subclass defines the scores of neighbouring labels.
 
     Args:
-        reduction: How the loss joins the posts' losses: ``mean`` over posts, ``token_mean`` over words, ``sum``.
+        reduction: How the losses of the posts are combined: ``mean`` over posts, ``token_mean`` over words, ``sum``.
         constraints: Where transitions that the tagging scheme forbids are ruled out: ``none``; ``decode``, that is
-            in tags, marginals and confidences; or ``both``, in the training loss too. Gold tags may hold such
+            in tags, marginals and confidences; or ``both``, in the training loss too. Gold tags may contain such
             transitions (186 in Twitter-2015's training set): with ``both``, each adds a million to the loss and
             can never be learned, so repair the tags first (:func:`mner.labels.repair`) or choose ``decode``.
+            A trained decoder can be scored under another choice: ``model.decoder.constraints = "decode"``.
 
     Raises:
         ConfigurationError: If an option is unknown.
@@ -40,15 +44,28 @@ class ChainDecoder(Decoder):
 
     def __init__(self, reduction: Reduction, constraints: Constraints) -> None:
         super().__init__(reduction)
-        check_choice("constraints", constraints, get_args(Constraints))
         self.constraints = constraints
+
+    @property
+    def constraints(self) -> Constraints:
+        """Where forbidden transitions are ruled out; can be set at any time, and a checkpoint keeps what was set.
+
+        Raises:
+            ConfigurationError: If set to an unknown choice.
+        """
+        return self._constraints
+
+    @constraints.setter
+    def constraints(self, constraints: Constraints) -> None:
+        check_choice("constraints", constraints, get_args(Constraints))
+        self._constraints = constraints
 
     @abstractmethod
     def chain(self) -> Chain:
-        """Give the start, transition and end scores of the bound labels, before any constraint."""
+        """Return the start, transition and end scores of the bound labels, before any constraint."""
 
     def bind(self, labels: Sequence[str]) -> None:
-        """Work out what the labels' scheme allows; see :meth:`Decoder.bind`."""
+        """Derive the transitions that the labels' scheme allows; see :meth:`Decoder.bind`."""
         super().bind(labels)
         names = "forbidden_start", "forbidden_transitions", "forbidden_end"
         for name, legal in zip(names, legal_transitions(labels), strict=True):
@@ -57,7 +74,9 @@ class ChainDecoder(Decoder):
     def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Compute minus the log probability of each post's tags, shape ``(B,)``; see the base class."""
         self.check(emissions, mask, tags)
-        return linear_chain.negative_log_likelihood(emissions, tags, mask, self._chain(self.constraints == "both"))
+        constrained = self.constraints == "both"
+        products = len(self.labels) > MANY_LABELS and not constrained
+        return linear_chain.negative_log_likelihood(emissions, tags, mask, self._chain(constrained), products)
 
     def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Find the most probable tags of each post, shape ``(B, W)``; see the base class."""
@@ -73,7 +92,7 @@ class ChainDecoder(Decoder):
         """Compute the exact probability of each entity, shape ``(B, W)``; see the base class."""
         self.check(emissions, mask, tags)
         chain = self._chain(self.constraints != "none")
-        return linear_chain.entity_probability(emissions, mask, tags, chain, self.inside, self.continues)
+        return linear_chain.entity_probability(emissions, mask, tags, chain, self.spelling)
 
     def _chain(self, constrained: bool) -> Chain:
         chain = self.chain()

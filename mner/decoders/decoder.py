@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
 
 from mner.components import Component
+from mner.decoders.entity_probability import Spelling
 from mner.errors import ConfigurationError, ShapeError
-from mner.labels import OUTSIDE, check_choice, continues
+from mner.labels import check_choice
 
 Reduction = Literal["mean", "token_mean", "sum"]
 
@@ -22,14 +22,14 @@ class Decoder(Component, nn.Module, ABC):
     A config builds a decoder before the labels are known; the fusion module then calls :meth:`bind`, once. Masks are
     prefixes: the real words of a post come first. A post may have no word at all.
 
-    A subclass makes its parameters in :meth:`bind`, calls :meth:`check` and gives the four abstract methods. None
-    may ask the device for a value (``item``, ``tolist``, a tensor in an ``if``): that stalls a GPU at every batch.
+    A subclass creates its parameters in :meth:`bind`, calls :meth:`check` and implements the four abstract methods.
+    None may ask the device for a value (``item``, ``tolist``, a tensor in an ``if``): that stalls a GPU at every batch.
 
-    Once bound, ``labels`` holds the labels, ``inside`` is true for each label of an entity, shape ``(L,)``, and
-    ``continues`` is true where the second label (column) carries on the entity of the first (row), ``(L, L)``.
+    Once bound, ``labels`` contains the labels, and ``spelling`` how they spell entities.
 
     Args:
-        reduction: How :meth:`loss` joins the posts' losses: ``mean`` over posts, ``token_mean`` over words, ``sum``.
+        reduction: How :meth:`loss` combines the losses of the posts: ``mean`` over posts, ``token_mean`` over words,
+            ``sum``.
 
     Raises:
         ConfigurationError: If the reduction is unknown.
@@ -38,6 +38,7 @@ class Decoder(Component, nn.Module, ABC):
     labels: tuple[str, ...] = ()
     inside: Tensor
     continues: Tensor
+    siblings: Tensor
 
     def __init__(self, reduction: Reduction) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class Decoder(Component, nn.Module, ABC):
         self.reduction = reduction
 
     def bind(self, labels: Sequence[str]) -> None:
-        """Make the decoder one for these labels; its parameters exist from here on.
+        """Fix the labels; the decoder's parameters exist from here on.
 
         Args:
             labels: The labels, in the order of the emissions' last axis.
@@ -62,12 +63,16 @@ class Decoder(Component, nn.Module, ABC):
         if not labels:
             raise ConfigurationError("expected at least one label, got none; read them from the training tags")
         self.labels = tuple(labels)
-        carried_on = [[continues(left, right) for right in labels] for left in labels]
-        self.register_buffer("inside", torch.tensor([label != OUTSIDE for label in labels]), persistent=False)
-        self.register_buffer("continues", torch.tensor(carried_on), persistent=False)
+        for name, table in Spelling.of(labels)._asdict().items():
+            self.register_buffer(name, table, persistent=False)
+
+    @property
+    def spelling(self) -> Spelling:
+        """How the bound labels spell entities, on the decoder's device."""
+        return Spelling(self.inside, self.continues, self.siblings)
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """Compute the loss of a batch, reduced as ``reduction`` says.
+        """Compute the loss of a batch, reduced by ``reduction``.
 
         Args:
             emissions: Scores, shape ``(B, W, L)``.
@@ -75,11 +80,11 @@ class Decoder(Component, nn.Module, ABC):
             mask: True where a word is real, shape ``(B, W)``.
 
         Returns:
-            A scalar; zero where the batch holds no word.
+            A scalar; zero if the batch has no word.
 
         Raises:
             ConfigurationError: If the decoder is not bound.
-            ShapeError: If the shapes do not fit one another or the labels.
+            ShapeError: If the shapes disagree with one another or with the labels.
         """
         total = self.negative_log_likelihood(emissions, tags, mask).sum()
         if self.reduction == "mean":
@@ -109,7 +114,7 @@ class Decoder(Component, nn.Module, ABC):
 
         Raises:
             ConfigurationError: If the decoder is not bound.
-            ShapeError: If the shapes do not fit one another or the labels.
+            ShapeError: If the shapes disagree with one another or with the labels.
         """
 
     @abstractmethod
@@ -132,20 +137,20 @@ class Decoder(Component, nn.Module, ABC):
             tags: Label indices, shape ``(B, W)``, decoded or gold.
 
         Returns:
-            Shape ``(B, W)``: at the first word of an entity the probability that exactly this entity stands there,
-            with these tags and these borders; zero at every other word.
+            Shape ``(B, W)``: at the first word of an entity the probability that the post has an entity of this type
+            with these borders, summed over all tag sequences that ``conlleval`` reads so; zero at every other word.
 
         Raises:
             ConfigurationError: If the decoder is not bound.
-            ShapeError: If the shapes do not fit one another or the labels.
+            ShapeError: If the shapes disagree with one another or with the labels.
         """
 
     def check(self, emissions: Tensor, mask: Tensor, tags: Tensor | None = None) -> None:
-        """Refuse inputs that do not fit one another or the labels.
+        """Refuse inputs whose shapes disagree with one another or with the labels.
 
         Raises:
             ConfigurationError: If the decoder is not bound.
-            ShapeError: If the shapes do not fit.
+            ShapeError: If the shapes disagree.
         """
         if not self.labels:
             raise ConfigurationError(

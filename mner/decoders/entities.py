@@ -1,4 +1,4 @@
-"""From predicted label indices to entities with text, offsets and confidence."""
+"""Predicted label indices to entities with text, offsets and confidence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mner.batch import Batch
 from mner.decoders.decoder import Decoder
+from mner.decoders.entity_probability import entity_bounds
 from mner.labels import split_tag
 from mner.posts import Entity, Post
 
@@ -25,7 +26,7 @@ def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tenso
     """Read the entities off predicted tags, by the ``conlleval`` rules, with one transfer from the device.
 
     Args:
-        decoder: Gives the confidences, and knows the labels.
+        decoder: Computes the confidences, and has the labels.
         batch: B posts.
         emissions: Shape ``(B, W, L)``.
         tags: Predicted label indices, shape ``(B, W)``.
@@ -34,21 +35,15 @@ def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tenso
         The entities of each post, in order.
     """
     confidence = decoder.confidence(emissions, batch.word_mask, tags)
-    inside = decoder.inside[tags] & batch.word_mask
-    continued = torch.zeros_like(inside)
-    continued[:, 1:] = decoder.continues[tags[:, :-1], tags[:, 1:]] & inside[:, 1:]
-    last = inside.clone()
-    last[:, :-1] &= ~continued[:, 1:]
-    first = inside & ~continued
-    table = torch.stack([first, last, tags, confidence.float()]).cpu()
-    firsts, lasts = table[0].nonzero(), table[1].nonzero()
+    first, last = entity_bounds(tags.t(), batch.word_mask.t(), decoder.spelling)
+    table = torch.stack([first.t(), last.t(), tags, confidence.float()]).cpu()
+    starts, ends = table[0].nonzero().tolist(), table[1].nonzero().tolist()
+    labels, confidences = table[2].long().tolist(), table[3].tolist()
     types = [split_tag(label)[1] for label in decoder.labels]
     found = EntityLists([] for _ in batch.posts)
-    starts = zip(
-        firsts.tolist(), table[2][table[0].bool()].long().tolist(), table[3][table[0].bool()].tolist(), strict=True
-    )
-    for ((index, start), label, probability), (_, end) in zip(starts, lasts.tolist(), strict=True):
-        found[index].append(_entity(batch.posts[index], types[label], start, end + 1, probability))
+    for (index, start), (_, end) in zip(starts, ends, strict=True):
+        type_ = types[labels[index][start]]
+        found[index].append(_entity(batch.posts[index], type_, start, end + 1, confidences[index][start]))
     return found
 
 

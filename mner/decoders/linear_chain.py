@@ -1,9 +1,10 @@
 """Exact inference in a linear chain: likelihood, best path, marginals, probability of an entity.
 
 A chain scores a tag sequence by an emission for each word, a transition for each pair of neighbours, and a score for
-the first and the last tag (Lafferty et al. 2001). Everything runs over all posts at once and loops over word positions
-alone; nothing asks the device for a value. Sums of exponentials subtract each sum's own maximum, so that scores of
-any size and forbidden transitions come out as in exact arithmetic.
+the first and the last tag (Lafferty et al. 2001). All posts are processed at once, in a loop over word positions only;
+nothing asks the device for a value. Sums of exponentials subtract each sum's own maximum, so that scores of any size
+and forbidden transitions come out as in exact arithmetic. With many labels and no forbidden transition, the likelihood
+is computed by matrix products instead, which subtract one maximum per post.
 
 Inside, tensors have the words first and the posts last, ``(W, L, B)``: reductions over labels then run along
 contiguous posts, which a CPU vectorises. Masks are prefixes: the real words of a post come first.
@@ -19,11 +20,13 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn.functional import pad
 
+from mner.decoders.entity_probability import Spelling, entity_slots, sum_spellings
+
 LOG2_E = math.log2(math.e)
 """Turns scores into exponents of two: a CPU's ``exp2`` is faster than ``exp``, thirty times so where it underflows."""
 
 BLOCK = 8
-"""Word positions whose label pairs are held at once: so many fit into a CPU's cache."""
+"""Word positions whose label pairs are in memory at once: as many as fit into a CPU's cache."""
 
 
 class Chain(NamedTuple):
@@ -40,7 +43,9 @@ class Chain(NamedTuple):
     end: Tensor
 
 
-def negative_log_likelihood(emissions: Tensor, tags: Tensor, mask: Tensor, chain: Chain) -> Tensor:
+def negative_log_likelihood(
+    emissions: Tensor, tags: Tensor, mask: Tensor, chain: Chain, products: bool = False
+) -> Tensor:
     """Compute minus the log probability of each post's tags.
 
     Args:
@@ -48,13 +53,15 @@ def negative_log_likelihood(emissions: Tensor, tags: Tensor, mask: Tensor, chain
         tags: Label index of each word, shape ``(B, W)``; anything where ``mask`` is false.
         mask: True where a word is real, shape ``(B, W)``.
         chain: Start, transition and end scores.
+        products: Sum over labels by matrix products: faster with many labels, exact as long as the transitions
+            differ by less than some 80 from one another, so not where transitions are forbidden.
 
     Returns:
         Shape ``(B,)``; zero for a post without words. Differentiable once.
     """
     emissions, mask, chain = _words_first(emissions, mask, chain)
     tags = pad(tags.t(), (0, 0, 0, mask.shape[0] - tags.shape[1])).masked_fill(~mask, 0)
-    losses: Tensor = _NegativeLogLikelihood.apply(emissions, tags, mask, *chain)
+    losses: Tensor = _NegativeLogLikelihood.apply(emissions, tags, mask, *chain, products)
     return losses
 
 
@@ -108,22 +115,19 @@ def marginals(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
 
 
 @torch.no_grad()
-def entity_probability(
-    emissions: Tensor, mask: Tensor, tags: Tensor, chain: Chain, inside: Tensor, continues: Tensor
-) -> Tensor:
+def entity_probability(emissions: Tensor, mask: Tensor, tags: Tensor, chain: Chain, spelling: Spelling) -> Tensor:
     """Compute the probability of each entity that a tag sequence spells.
 
-    That is the probability that its words carry exactly these tags, that the word before does not run into it, and
-    that the word after does not carry it on. A chain factorises it without approximation: the marginal of the first
-    tag, times each further tag's probability given the tag before it, times the two conditions at the borders.
+    That is the probability that the post has an entity of this type with these borders, however it is spelled. A
+    chain factorises it without approximation: the marginal of the first tag, times each further tag's probability
+    given the tag before it, times the two conditions at the borders, summed over the spellings.
 
     Args:
         emissions: Scores of the labels of each word, shape ``(B, W, L)``.
         mask: True where a word is real, shape ``(B, W)``.
         tags: Label index of each word, shape ``(B, W)``: a decoded sequence, or the gold one.
         chain: Start, transition and end scores.
-        inside: True for each label of an entity, shape ``(L,)``.
-        continues: True where the second label (column) carries on the entity of the first (row), shape ``(L, L)``.
+        spelling: How the labels spell entities.
 
     Returns:
         Shape ``(B, W)``: the probability at the first word of each entity, zero at every other word.
@@ -131,31 +135,24 @@ def entity_probability(
     words = emissions.shape[1]
     emissions, mask, chain = _words_first(emissions, mask, chain)
     tags = pad(tags.t(), (0, 0, 0, mask.shape[0] - words)).masked_fill(~mask, 0)
+    slots = entity_slots(tags, mask, spelling)
     forward, backward = _forward_backward(emissions, mask, chain)
-    marginal = (forward + backward - emissions).log_softmax(1)
+    marginal = (forward + backward - emissions).softmax(1).gather(1, slots.labels)
 
-    # Log probabilities of the next and of the previous label given a word's tag, and what they sum to where the
-    # entity ends or begins there. Shapes (W - 1, L, B), then (W - 1, B).
-    left, right = tags[:-1], tags[1:]
-    following = (_rows(chain.transitions, left) + backward[1:]).log_softmax(1)
-    preceding = (_rows(chain.transitions.t(), right) + forward[:-1]).log_softmax(1)
-    leaves = following.masked_fill(_rows(continues, left), -torch.inf).logsumexp(1)
-    enters = preceding.masked_fill(_rows(continues.t(), right), -torch.inf).logsumexp(1)
+    # Probabilities of the next and of the previous label given each slot's label, shape (W - 1, L, S, B), and what
+    # they sum to where the entity ends or begins there, (W - 1, S, B).
+    left, right = slots.labels[:-1], slots.labels[1:]
+    following = (_rows(chain.transitions, left) + backward[1:].unsqueeze(2)).softmax(1)
+    preceding = (_rows(chain.transitions.t(), right) + forward[:-1].unsqueeze(2)).softmax(1)
+    continued = _rows(spelling.continues, left)
+    enters = preceding.masked_fill(_rows(spelling.continues.t(), right), 0).sum(1)
+    leaves = following.masked_fill(continued, 0).sum(1).masked_fill(~mask[1:].unsqueeze(1), 1)
 
-    entity = inside[tags] & mask
-    continued = continues[left, right] & mask[1:]
-    no, zero = torch.zeros_like(mask[:1]), torch.zeros_like(emissions[:1, 0])
-    first = entity & ~torch.cat([no, continued])
-    last = entity & ~torch.cat([continued, no])
-    begin = marginal.gather(1, tags.unsqueeze(1)).squeeze(1) + torch.cat([zero, enters])
-    carry = torch.cat([zero, following.gather(1, right.unsqueeze(1)).squeeze(1)])
-    leave = torch.cat([leaves, zero]).masked_fill(~torch.cat([mask[1:], no]), 0)
-    factors = torch.where(first, begin, carry) + leave.masked_fill(~last, 0)
-
-    positions = torch.arange(mask.shape[0], device=mask.device).unsqueeze(1)
-    first_word = (positions * first).cummax(0).values
-    total = torch.zeros_like(factors).scatter_add(0, first_word, factors.masked_fill(~entity, 0))
-    return total.exp().clamp_max(1).masked_fill(~first, 0).t()[:, :words]
+    target = right.unsqueeze(2).expand(-1, -1, left.shape[1], -1)
+    step = (following * continued).gather(1, target).masked_fill(~slots.valid[1:].unsqueeze(2), 0)
+    one = torch.ones_like(marginal[:1])
+    begin, leave = marginal * torch.cat([one, enters]), torch.cat([leaves, one])
+    return sum_spellings(begin, step.transpose(1, 2), leave, slots).t()[:, :words]
 
 
 class _NegativeLogLikelihood(torch.autograd.Function):
@@ -163,9 +160,16 @@ class _NegativeLogLikelihood(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, emissions: Tensor, tags: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+        ctx: FunctionCtx,
+        emissions: Tensor,
+        tags: Tensor,
+        mask: Tensor,
+        start: Tensor,
+        transitions: Tensor,
+        end: Tensor,
+        products: bool,
     ) -> Tensor:
-        forward, backward = _forward_backward(emissions, mask, Chain(start, transitions, end))
+        forward, backward = _forward_backward(emissions, mask, Chain(start, transitions, end), products)
         real = mask.to(emissions.dtype)
         last = (mask.sum(0, keepdim=True) - 1).clamp_min(0)
         pairs = tags[:-1] * len(start) + tags[1:]
@@ -179,23 +183,46 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         paths = forward + backward - emissions
         total = paths.logsumexp(1, keepdim=True)
         words = (paths - total).exp().scatter_add(1, tags.unsqueeze(1), -torch.ones_like(real).unsqueeze(1))
-        lefts = forward * LOG2_E
-        rights = (backward - total).mul_(LOG2_E).masked_fill_(~mask.unsqueeze(1), -torch.inf)
-        between = (transitions * LOG2_E).unsqueeze(-1)
-        counts = torch.zeros_like(real[0]).expand(*transitions.shape, -1)
-        for left, right in zip(lefts[:-1].split(BLOCK), rights[1:].split(BLOCK), strict=True):
-            counts = counts + (left.unsqueeze(2) + between + right.unsqueeze(1)).exp2().sum(0)
-        counts = counts.flatten(0, 1).scatter_add(0, pairs, -real[1:]).view_as(counts)
-        ctx.save_for_backward(words * real.unsqueeze(1), counts, last)
+        lefts = forward[:-1] * LOG2_E
+        rights = (backward - total)[1:].mul_(LOG2_E).masked_fill_(~mask[1:].unsqueeze(1), -torch.inf)
+        between = transitions * LOG2_E
+        if products:
+            largest = lefts.amax(1, keepdim=True)
+            counts = [(lefts - largest).exp2_(), rights.add_(largest).exp2_(), between.exp2()]
+        else:
+            counts = [_expected_pairs(lefts, rights, between)]
+        ctx.save_for_backward(words * real.unsqueeze(1), last, pairs, real, *counts)
         return (final.logsumexp(0) - score) * real[0]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        words, counts, last = ctx.saved_tensors  # type: ignore[attr-defined]
+        words, last, pairs, real, *counts = ctx.saved_tensors  # type: ignore[attr-defined]
         words = words * gradient
         end = words.gather(0, last.unsqueeze(1).expand_as(words[:1]))[0].sum(1)
-        return words, None, None, words[0].sum(1), (counts * gradient).sum(2), end
+        if len(counts) == 1:
+            transitions = (counts[0] * gradient).sum(2)
+        else:
+            lefts, rights, between = counts
+            transitions = torch.einsum("wib,wjb->ij", lefts, rights * gradient) * between
+        observed = (real[1:] * gradient).flatten()
+        transitions = transitions.flatten().scatter_add(0, pairs.flatten(), -observed).view_as(transitions)
+        return words, None, None, words[0].sum(1), transitions, end, None
+
+
+def _expected_pairs(lefts: Tensor, rights: Tensor, between: Tensor) -> Tensor:
+    """Sum the probabilities of each pair of neighbouring labels over the words of each post, shape ``(L, L, B)``.
+
+    Args:
+        lefts: Forward sums of the left words, in exponents of two, shape ``(W - 1, L, B)``.
+        rights: Backward sums of the right words, less the total, shape ``(W - 1, L, B)``.
+        between: Transitions, shape ``(L, L)``.
+    """
+    between = between.unsqueeze(-1)
+    counts = lefts.new_zeros(len(between), len(between), lefts.shape[2])
+    for left, right in zip(lefts.split(BLOCK), rights.split(BLOCK), strict=True):
+        counts = counts + (left.unsqueeze(2) + between + right.unsqueeze(1)).exp2().sum(0)
+    return counts
 
 
 def _words_first(emissions: Tensor, mask: Tensor, chain: Chain) -> tuple[Tensor, Tensor, Chain]:
@@ -220,23 +247,32 @@ def _reversed(values: Tensor, mask: Tensor) -> Tensor:
     return values.gather(0, index.unsqueeze(1).expand_as(values))
 
 
-def _forward_backward(emissions: Tensor, mask: Tensor, chain: Chain) -> tuple[Tensor, Tensor]:
+def _forward_backward(emissions: Tensor, mask: Tensor, chain: Chain, products: bool = False) -> tuple[Tensor, Tensor]:
     """Sum over all paths up to and from each label of each word, the word's own emission in both.
 
     The backward sums are forward sums of the reversed posts, so one loop makes both. Both are ``(W, L, B)``, in log
     space, and meaningless where ``mask`` is false.
     """
     steps = torch.stack([emissions, _reversed(emissions, mask)], dim=1).mul_(LOG2_E).unbind()
-    transitions = (torch.stack([chain.transitions, chain.transitions.t()]) * LOG2_E).unsqueeze(-1)
+    transitions = torch.stack([chain.transitions, chain.transitions.t()]) * LOG2_E
     sums = [(torch.stack([chain.start, chain.end]) * LOG2_E).unsqueeze(-1) + steps[0]]
-    for step in steps[1:]:
-        scores = sums[-1].unsqueeze(2) + transitions
-        largest = scores.detach().amax(1, keepdim=True)
-        sums.append((scores - largest).exp2().sum(1).log2() + largest.squeeze(1) + step)
+    if products:
+        shift = transitions.detach().amax()
+        weights = (transitions - shift).exp2().transpose(1, 2)
+        tiny = torch.finfo(weights.dtype).tiny
+        for step in steps[1:]:
+            largest = sums[-1].detach().amax(1, keepdim=True)
+            total = weights @ (sums[-1] - largest).exp2()
+            sums.append(total.clamp_min(tiny).log2() + largest + (step + shift))
+    else:
+        for step in steps[1:]:
+            scores = sums[-1].unsqueeze(2) + transitions.unsqueeze(-1)
+            largest = scores.detach().amax(1, keepdim=True)
+            sums.append((scores - largest).exp2().sum(1).log2() + largest.squeeze(1) + step)
     forward, backward = torch.stack(sums).div_(LOG2_E).unbind(1)
     return forward, _reversed(backward, mask)
 
 
-def _rows(table: Tensor, tags: Tensor) -> Tensor:
-    """Look up the row of each tag, ``(W, B)``, in a table ``(L, L)``: shape ``(W, L, B)``."""
-    return table[tags].transpose(1, 2)
+def _rows(table: Tensor, labels: Tensor) -> Tensor:
+    """Look up the row of each label, ``(W, S, B)``, in a table ``(L, L)``: shape ``(W, L, S, B)``."""
+    return table[labels].permute(0, 3, 1, 2)

@@ -20,6 +20,7 @@ from mner.data.datamodule import PostDataModule
 from mner.errors import DataError
 from mner.files import atomic_write
 from mner.labels import types_of
+from mner.metrics import seqeval_report
 from mner.posts import Entity, Post
 from mner.predictions import Prediction, write_predictions
 
@@ -128,6 +129,10 @@ class ResultsWriter(Callback):
                 file.write(json.dumps(record, indent=2) + "\n")
             title = f"{len(predictions)} {split} posts{', ' * bool(ablation)}{(ablation or '').replace('_', ' ')}"
             Console().print(score_table(metrics, types_of(model.labels), title, kinds))  # type: ignore[arg-type]
+            if stage == "test":
+                report = seqeval_report(predictions)
+                (self.folder / f"classification_report{suffix}.txt").write_text(report, encoding="utf-8")
+                print(f"seqeval's classification_report:\n{report}")
         print(f"predictions: {path}")
 
 

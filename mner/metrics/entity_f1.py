@@ -1,4 +1,4 @@
-"""Entity F1: how many of the entities are found, with their type and both borders right."""
+"""Entity F1: precision and recall of entities with the correct type and both borders."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from mner.labels import OUTSIDE, Convention, check_choice, closes, continues, op
 class EntityF1(Metric):
     """Precision, recall and F1 of entities, over all of them and by type; equal to seqeval's.
 
-    It keeps counts alone, so that the result over several processes or batches is the result over all posts at once.
-    As input to ``update`` come
+    Its states are counts, so that the result over several processes or batches is the result over all posts at once.
+    As input to ``update`` the metric accepts
 
-    * ``predicted`` and ``gold``: label indices, shape ``(B, W)``, anything where the mask is false;
+    * ``preds`` and ``target``: predicted and gold label indices, shape ``(B, W)``, anything where the mask is false;
     * ``mask``: true where a word is real, shape ``(B, W)``, the real words of a post first.
 
     ``compute`` returns scalars by name: ``f1``, ``precision``, ``recall`` (micro), ``support`` (gold entities),
-    ``macro_f1`` (mean over the types that occur in gold or prediction), and for each type ``f1_PER``,
-    ``precision_PER``, ``recall_PER``, ``support_PER``. A ratio over nothing is 0.
+    ``macro_f1`` (mean over the types that occur among gold or predicted entities), and for each type ``f1_PER``,
+    ``precision_PER``, ``recall_PER``, ``support_PER``. A ratio with a zero denominator is 0.
 
     Args:
         labels: The labels, in the order of their indices.
-        convention: What an entity is: ``conlleval``, by which published scores are counted, or ``strict``.
+        convention: What counts as an entity: ``conlleval``, as in published scores, or ``strict``.
         kwargs: Options of :class:`torchmetrics.Metric`.
 
     Raises:
@@ -37,8 +37,8 @@ class EntityF1(Metric):
 
     Example:
         >>> metric = EntityF1(["O", "B-PER", "I-PER"])
-        >>> gold, predicted = torch.tensor([[1, 2, 0, 1]]), torch.tensor([[1, 2, 0, 0]])
-        >>> metric.update(predicted, gold, torch.ones(1, 4, dtype=torch.bool))
+        >>> target, preds = torch.tensor([[1, 2, 0, 1]]), torch.tensor([[1, 2, 0, 0]])
+        >>> metric.update(preds, target, torch.ones(1, 4, dtype=torch.bool))
         >>> scores = metric.compute()
         >>> scores["precision"].item(), scores["recall_PER"].item()
         (1.0, 0.5)
@@ -48,7 +48,7 @@ class EntityF1(Metric):
     higher_is_better = True
     full_state_update = False
 
-    matched: Tensor
+    correct: Tensor
     predicted: Tensor
     gold: Tensor
     _type: Tensor
@@ -74,38 +74,38 @@ class EntityF1(Metric):
         }
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
-        for name in ("matched", "predicted", "gold"):
+        for name in ("correct", "predicted", "gold"):
             self.add_state(name, torch.zeros(outside + 1, dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, predicted: Tensor, gold: Tensor, mask: Tensor) -> None:
+    def update(self, preds: Tensor, target: Tensor, mask: Tensor) -> None:
         """Count the entities of a batch.
 
         Args:
-            predicted: Label indices, shape ``(B, W)``.
-            gold: Label indices, shape ``(B, W)``.
+            preds: Predicted label indices, shape ``(B, W)``.
+            target: Gold label indices, shape ``(B, W)``.
             mask: True where a word is real, shape ``(B, W)``.
 
         Raises:
             ShapeError: If the three shapes differ.
         """
-        if not predicted.shape == gold.shape == mask.shape or mask.dim() != 2:
+        if not preds.shape == target.shape == mask.shape or mask.dim() != 2:
             raise ShapeError(
-                "expected predicted, gold and mask of one shape (B, W), "
-                f"got {tuple(predicted.shape)}, {tuple(gold.shape)} and {tuple(mask.shape)}; "
-                "decode before the update, and pass no subwords"
+                "expected preds, target and mask of one shape (B, W), "
+                f"got {tuple(preds.shape)}, {tuple(target.shape)} and {tuple(mask.shape)}; "
+                "decode emissions before the update, and pass labels per word, not per subword"
             )
-        (first, last, type_), (gold_first, gold_last, gold_type) = self._spans(predicted, mask), self._spans(gold, mask)
+        (first, last, type_), (gold_first, gold_last, gold_type) = self._spans(preds, mask), self._spans(target, mask)
         both = first & gold_first & (last == gold_last) & (type_ == gold_type)
         # Not in place: a count that was reset in inference mode could not be changed in a training's validation.
         self.predicted = self.predicted + self._count(first, type_)
         self.gold = self.gold + self._count(gold_first, gold_type)
-        self.matched = self.matched + self._count(both, type_)
+        self.correct = self.correct + self._count(both, type_)
 
     def compute(self) -> dict[str, Tensor]:
-        """Turn the counts into scores, by name."""
-        matched, predicted, gold = self.matched[:-1], self.predicted[:-1], self.gold[:-1]
-        precision, recall, f1 = _scores(matched, predicted, gold)
-        micro = _scores(matched.sum(), predicted.sum(), gold.sum())
+        """Compute the scores from the counts, by name."""
+        correct, predicted, gold = self.correct[:-1], self.predicted[:-1], self.gold[:-1]
+        precision, recall, f1 = _scores(correct, predicted, gold)
+        micro = _scores(correct.sum(), predicted.sum(), gold.sum())
         occurs = (predicted + gold > 0).sum()
         result = {"f1": micro[2], "precision": micro[0], "recall": micro[1], "support": gold.sum()}
         result["macro_f1"] = f1.sum() / occurs.clamp_min(1)
@@ -136,10 +136,10 @@ class EntityF1(Metric):
         return torch.zeros_like(self.gold).scatter_add_(0, types.flatten(), which.flatten().long())
 
 
-def _scores(matched: Tensor, predicted: Tensor, gold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _scores(correct: Tensor, predicted: Tensor, gold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Precision, recall and F1 of counts; 0 where a denominator is."""
     return (
-        matched / predicted.clamp_min(1),
-        matched / gold.clamp_min(1),
-        2 * matched / (predicted + gold).clamp_min(1),
+        correct / predicted.clamp_min(1),
+        correct / gold.clamp_min(1),
+        2 * correct / (predicted + gold).clamp_min(1),
     )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mner.components import from_config, to_config
 from mner.decoders import CRF
+from mner.decoders.chain_decoder import MANY_LABELS
 from mner.errors import ConfigurationError, LabelError
 from mner.labels import labels_for, legal_transitions
 
@@ -69,6 +70,57 @@ def test_parameters_are_named_shaped_and_initialised_as_pytorch_crfs():
     ours, theirs = crf.state_dict(), peer.state_dict()
     assert {name: part.shape for name, part in ours.items()} == {name: part.shape for name, part in theirs.items()}
     assert all(part.abs().max() <= 0.1 and part.std() > 0.02 for part in ours.values())
+
+
+def test_parameters_are_shared_with_a_torchcrf():
+    crf, _ = pair(reduction="sum")
+    peer = crf.as_torchcrf()
+    assert isinstance(peer, torchcrf.CRF)
+    assert all(peer.get_parameter(name) is parameter for name, parameter in crf.named_parameters())
+    plain = torchcrf.CRF(len(LABELS), batch_first=True)
+    plain.load_state_dict(crf.state_dict())
+    emissions, tags, mask = ragged()
+    torch.testing.assert_close(crf.loss(emissions, tags, mask), -plain(emissions, tags, mask))
+    torch.testing.assert_close(crf.loss(emissions, tags, mask), -peer(emissions, tags, mask))
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_many_labels_are_summed_by_matrix_products_to_the_same(scale):
+    labels = labels_for([f"T{index}" for index in range(MANY_LABELS)])
+    crf, peer = pair(labels, scale, reduction="sum")
+    emissions, tags, mask = ragged(5, 9, labels)
+    ours, theirs = emissions.clone().requires_grad_(), emissions.clone().requires_grad_()
+    loss, expected = crf.loss(ours, tags, mask), -peer(theirs, tags, mask)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-3)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+    for name, parameter in crf.named_parameters():
+        torch.testing.assert_close(parameter.grad, peer.get_parameter(name).grad, rtol=1e-3, atol=1e-4)
+
+
+def test_many_labels_with_extreme_emissions_have_a_finite_loss_and_gradient():
+    labels = labels_for([f"T{index}" for index in range(MANY_LABELS)])
+    crf, _ = pair(labels)
+    emissions, tags, mask = ragged(5, 9, labels)
+    emissions = (emissions * 1e4).requires_grad_()
+    loss = crf.loss(emissions, tags, mask)
+    double = copy.deepcopy(crf).double().loss(emissions.detach().double(), tags, mask)
+    assert loss.item() == pytest.approx(double.item(), rel=1e-5)
+    loss.backward()
+    assert all(part.grad.isfinite().all() for part in (emissions, *crf.parameters()))
+
+
+def test_constraints_can_be_changed_at_scoring():
+    crf, _ = pair()
+    emissions, _, mask = ragged(40)
+    constrained, _ = pair(constraints="decode")
+    constrained.load_state_dict(crf.state_dict())
+    assert not crf.decode(emissions, mask).equal(constrained.decode(emissions, mask))
+    crf.constraints = "decode"
+    assert crf.decode(emissions, mask).equal(constrained.decode(emissions, mask))
+    with pytest.raises(ConfigurationError, match="constraints to be one of none, decode, both, got 'soft'"):
+        crf.constraints = "soft"
 
 
 def test_autocast_changes_nothing_beyond_the_emissions_own_rounding():

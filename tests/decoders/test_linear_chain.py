@@ -10,13 +10,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mner.decoders.chain_decoder import FORBIDDEN
+from mner.decoders.entity_probability import Spelling
 from mner.decoders.linear_chain import Chain, best_path, entity_probability, marginals, negative_log_likelihood
-from mner.labels import continues, labels_for, legal_transitions, spans
+from mner.labels import labels_for, legal_transitions, spans
 
 LABELS = labels_for(["PER", "LOC"])
 LENGTHS = [4, 0, 1, 3, 2]
-INSIDE = torch.tensor([label != "O" for label in LABELS])
-CONTINUES = torch.tensor([[continues(left, right) for right in LABELS] for left in LABELS])
+SPELLING = Spelling.of(LABELS)
 
 
 class Case:
@@ -92,15 +92,14 @@ def enumerated_marginals(paths, logs):
 @pytest.mark.parametrize("kind", ["free", "constrained"])
 def test_entity_probability(kind, seed):
     case = Case(kind, seed=seed)
-    result = entity_probability(case.emissions, case.mask, case.tags, case.chain, INSIDE, CONTINUES)
+    result = entity_probability(case.emissions, case.mask, case.tags, case.chain, SPELLING)
     expected = torch.zeros_like(result)
     for post in words_of(case):
         paths, logs = case.paths(post)
         tags = tuple(case.tags[post, : LENGTHS[post]].tolist())
         for entity in spans([LABELS[tag] for tag in tags]):
-            where = slice(entity.start, entity.end)
             for path, log in zip(paths, logs, strict=True):
-                if path[where] == tags[where] and entity in spans([LABELS[tag] for tag in path]):
+                if entity in spans([LABELS[tag] for tag in path]):
                     expected[post, entity.start] += log.exp()
     torch.testing.assert_close(result, expected)
 
@@ -179,7 +178,7 @@ def everything(case):
         negative_log_likelihood(case.emissions, case.tags, case.mask, case.chain),
         best_path(case.emissions, case.mask, case.chain),
         marginals(case.emissions, case.mask, case.chain),
-        entity_probability(case.emissions, case.mask, case.tags, case.chain, INSIDE, CONTINUES),
+        entity_probability(case.emissions, case.mask, case.tags, case.chain, SPELLING),
     )
 
 
