@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -59,6 +59,11 @@ class ChainDecoder(Decoder):
     def constraints(self, constraints: Constraints) -> None:
         check_choice("constraints", constraints, get_args(Constraints))
         self._constraints = constraints
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """Keep the constraints that are set now; see the base class."""
+        arguments = super().checkpoint_arguments()
+        return {**arguments, "constraints": self.constraints} if "constraints" in arguments else arguments
 
     @abstractmethod
     def chain(self) -> Chain:

@@ -119,6 +119,7 @@ def test_constraints_can_be_changed_at_scoring():
     assert not crf.decode(emissions, mask).equal(constrained.decode(emissions, mask))
     crf.constraints = "decode"
     assert crf.decode(emissions, mask).equal(constrained.decode(emissions, mask))
+    assert from_config(to_config(crf)).constraints == "decode"
     with pytest.raises(ConfigurationError, match="constraints to be one of none, decode, both, got 'soft'"):
         crf.constraints = "soft"
 
