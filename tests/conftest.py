@@ -6,6 +6,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import string
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 
 from mner.labels import labels_for
 from mner.posts import Post
+from mner.training import Optimization
 
 torch.set_num_threads(1)
 
@@ -99,7 +101,7 @@ def experiment(tmp_path_factory, tiny_text_encoder_folder, shared_twitter_folder
             "init_args": {
                 "text_encoder": {"class_path": "HuggingFaceText", "init_args": {"name": str(tiny_text_encoder_folder)}},
                 "characters": {"class_path": "CharacterCNN"},
-                "lr": 0.01,
+                "optimization": {"lr": 0.01},
             },
         },
         "data": {"class_path": "Twitter2017", "init_args": {"root": str(shared_twitter_folder), "batch_size": 4}},
@@ -127,16 +129,24 @@ def trained_run(tmp_path_factory, experiment) -> Path:
 
 @pytest.fixture(scope="session")
 def make_model(tiny_text_encoder_folder):
-    """Builds a fusion module around the tiny encoder: ``make_model()``, ``make_model(MyFusion, lr=1e-3)``."""
+    """Build a fusion module around the tiny encoder: ``make_model()``, ``make_model(MyFusion, lr=1e-3)``."""
     from mner.fusion import TextOnly
     from mner.text import HuggingFaceText
 
     def make(cls=TextOnly, seed=0, **arguments):
         torch.manual_seed(seed)
         arguments.setdefault("labels", labels_for(("PER", "LOC", "ORG", "MISC")))
-        return cls(text_encoder=HuggingFaceText(str(tiny_text_encoder_folder)), **arguments)
+        return cls(text_encoder=HuggingFaceText(str(tiny_text_encoder_folder)), **with_optimization(arguments))
 
     return make
+
+
+def with_optimization(arguments):
+    """Gather the options of the optimization, ``lr`` and the like, into one argument."""
+    names = {each.name for each in fields(Optimization)}
+    chosen = {name: value for name, value in arguments.items() if name in names}
+    rest = {name: value for name, value in arguments.items() if name not in names}
+    return rest | ({"optimization": Optimization(**chosen)} if chosen else {})
 
 
 @pytest.fixture

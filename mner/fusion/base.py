@@ -20,9 +20,12 @@ from mner.fusion.attention import AttentionRecorder
 from mner.metrics import EntityF1
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
-from mner.training.module import TrainingModule
+from mner.training import Optimization, TrainingModule
+from mner.training.parameter_groups import Rates
 from mner.vision.encoder import ImageEncoder
 from mner.word_tokenizers import marks_stand_alone
+
+OPTIMIZATION = Optimization()
 
 
 class FusionModule(AttentionRecorder, TrainingModule, ABC):
@@ -40,13 +43,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             a method that does has a default.
         decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
         dropout: On the vectors that enter the emission layer.
-        lr: Learning rate of the text encoder.
-        new_layer_lr: Learning rate of the layers that are not pretrained; ``lr`` by default.
-        decoder_lr: Learning rate of the decoder's own parameters; ``new_layer_lr`` by default.
-        weight_decay: Of AdamW, on matrices alone: not on biases, norms and the decoder.
-        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
-        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        ema_decay: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
+        optimization: Learning rates, optimizer, schedule, clipping, EMA.
         split_marks: Whether raw text is cut before ``#`` and ``@``, as Twitter-2017 is; found in the training posts.
         feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
             runs that name it; not part of a checkpoint.
@@ -71,13 +68,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         characters: CharacterCNN | None = None,
         decoder: Decoder | None = None,
         dropout: float = 0.1,
-        lr: float = 5e-5,
-        new_layer_lr: float | None = None,
-        decoder_lr: float | None = None,
-        weight_decay: float = 0.01,
-        warmup: float = 0.0,
-        gradient_clip: float = 1.0,
-        ema_decay: float = 0.0,
+        optimization: Optimization = OPTIMIZATION,
         split_marks: bool | None = None,
         feature_cache: str | None = None,
         half_precision_cache: bool = False,
@@ -86,12 +77,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         super().__init__(
             text_encoder,
             image_encoder,
-            lr,
-            new_layer_lr,
-            weight_decay,
-            warmup,
-            gradient_clip,
-            ema_decay,
+            optimization,
             feature_cache,
             half_precision_cache,
             on_bad_image,
@@ -112,7 +98,6 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
         self.dropout = nn.Dropout(dropout)
-        self.decoder_lr = self.new_layer_lr if decoder_lr is None else decoder_lr
         self.split_marks = split_marks
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
@@ -255,10 +240,11 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """
         return find_entities(self.decoder, batch, emissions, predicted)
 
-    def learning_rates(self) -> list[tuple[nn.Module, float, float]]:
-        """Those of the text encoder, the image encoder and the new layers, and before them the decoder's."""
-        decoders = (part for part in self.modules() if isinstance(part, Decoder))
-        return [*((part, self.decoder_lr, 0.0) for part in decoders), *super().learning_rates()]
+    def learning_rates(self) -> list[Rates]:
+        """Add the decoder's, before those of the text encoder, the image encoder and the new layers."""
+        decoders = (list(part.parameters()) for part in self.modules() if isinstance(part, Decoder))
+        lr = self.optimization.effective_decoder_lr
+        return [*((parameters, lr, 0.0) for parameters in decoders), *super().learning_rates()]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other labels or of another model.

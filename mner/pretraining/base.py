@@ -25,8 +25,11 @@ from mner.pretraining.export import export_encoder
 from mner.pretraining.language_head import LanguageModelHead
 from mner.pretraining.masking import IGNORE_INDEX, SubwordMasking
 from mner.text.subword_encoder import SubwordEncoder
-from mner.training import TrainingModule
+from mner.training import Optimization, TrainingModule
 from mner.vision.encoder import ImageEncoder
+
+OPTIMIZATION = Optimization(warmup_ratio=0.1)
+"""The default of every pre-training."""
 
 
 @dataclass(frozen=True)

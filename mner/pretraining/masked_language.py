@@ -8,8 +8,9 @@ from dataclasses import replace
 from torch import Tensor
 
 from mner.batch import Batch
-from mner.pretraining.base import Objective, PretrainingModule
+from mner.pretraining.base import OPTIMIZATION, Objective, PretrainingModule
 from mner.text.subword_encoder import SubwordEncoder
+from mner.training import Optimization
 
 
 class MaskedLanguageModel(PretrainingModule):
@@ -30,12 +31,7 @@ class MaskedLanguageModel(PretrainingModule):
         extra_posts: Files of further posts to train on, tagged or not: any format that mner reads, or one raw text a
             line.
         validation_seed: Of the validation's masks.
-        lr: Learning rate of the text encoder.
-        new_layer_lr: Learning rate of the head; ``lr`` by default.
-        weight_decay: Of AdamW, on matrices alone: not on biases and norms.
-        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
-        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        ema_decay: Decay of the moving average of the weights that is validated and kept; 0 for none.
+        optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.
 
     Raises:
         ConfigurationError: If the text encoder has no mask token, or a number is out of range.
@@ -50,20 +46,10 @@ class MaskedLanguageModel(PretrainingModule):
         whole_words: bool = False,
         extra_posts: Sequence[str] | str = (),
         validation_seed: int = 0,
-        lr: float = 5e-5,
-        new_layer_lr: float | None = None,
-        weight_decay: float = 0.01,
-        warmup: float = 0.1,
-        gradient_clip: float = 1.0,
-        ema_decay: float = 0.0,
+        optimization: Optimization = OPTIMIZATION,
     ) -> None:
         training = {
-            "lr": lr,
-            "new_layer_lr": new_layer_lr,
-            "weight_decay": weight_decay,
-            "warmup": warmup,
-            "gradient_clip": gradient_clip,
-            "ema_decay": ema_decay,
+            "optimization": optimization,
         }
         super().__init__(
             ["masked_language"],

@@ -14,12 +14,13 @@ from mner.batch import Batch
 from mner.collate import Collator
 from mner.data.datamodule import PostDataModule
 from mner.errors import ConfigurationError
-from mner.pretraining.base import Objective, PretrainingModule
+from mner.pretraining.base import OPTIMIZATION, Objective, PretrainingModule
 from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionCollator, CaptionedBatch
 from mner.pretraining.export import export_encoder
 from mner.pretraining.masking import IGNORE_INDEX
 from mner.pretraining.sentence_image_head import SentenceImageHead
 from mner.text.visualbert import VisualBertText
+from mner.training import Optimization
 from mner.vision.encoder import ImageEncoder
 
 
@@ -48,12 +49,7 @@ class VisualLanguageModel(PretrainingModule):
         extra_posts: Files of further posts to train on, tagged or not.
         extra_images: The folder of their images; without it, they are read as posts without one.
         validation_seed: Of the validation's masks.
-        lr: Learning rate of the text encoder.
-        new_layer_lr: Learning rate of the heads; ``lr`` by default.
-        weight_decay: Of AdamW, on matrices alone: not on biases and norms.
-        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
-        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        ema_decay: Decay of the moving average of the weights that is validated and kept; 0 for none.
+        optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.
         feature_cache: Folder where the features of a frozen image encoder are kept.
         half_precision_cache: Keep them in half precision.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
@@ -77,12 +73,7 @@ class VisualLanguageModel(PretrainingModule):
         extra_posts: Sequence[str] | str = (),
         extra_images: str | None = None,
         validation_seed: int = 0,
-        lr: float = 5e-5,
-        new_layer_lr: float | None = None,
-        weight_decay: float = 0.01,
-        warmup: float = 0.1,
-        gradient_clip: float = 1.0,
-        ema_decay: float = 0.0,
+        optimization: Optimization = OPTIMIZATION,
         feature_cache: str | None = None,
         half_precision_cache: bool = False,
         on_bad_image: Literal["mask", "error"] = "mask",
@@ -93,12 +84,7 @@ class VisualLanguageModel(PretrainingModule):
         if not names:
             raise ConfigurationError("expected masked_language or sentence_image or both, got neither; set one to true")
         training = {
-            "lr": lr,
-            "new_layer_lr": new_layer_lr,
-            "weight_decay": weight_decay,
-            "warmup": warmup,
-            "gradient_clip": gradient_clip,
-            "ema_decay": ema_decay,
+            "optimization": optimization,
             "feature_cache": feature_cache,
             "half_precision_cache": half_precision_cache,
             "on_bad_image": on_bad_image,

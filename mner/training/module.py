@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -17,8 +19,11 @@ from mner.collate import Collator
 from mner.errors import ConfigurationError
 from mner.images import ImageLoader
 from mner.text.encoder import TextEncoder
-from mner.training.optimization import WeightAverage, optimizer_and_schedule, parameter_groups
+from mner.training.optimization import Optimization
+from mner.training.parameter_groups import Rates, layerwise_rates, parameter_groups
 from mner.training.resumption import ExactResumption
+from mner.training.schedules import optimizer_and_scheduler
+from mner.training.weight_average import WeightAverage
 from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
 from mner.vision.post_images import PostImages
@@ -30,19 +35,14 @@ class TrainingModule(SelfContained, ABC):
     Args:
         text_encoder: Posts to word vectors.
         image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
-        lr: Learning rate of the text encoder.
-        new_layer_lr: Learning rate of the layers that are not pretrained; ``lr`` by default.
-        weight_decay: Of AdamW, on matrices alone: not on biases and norms.
-        warmup: Share of the training steps in which the learning rates rise; after it they fall linearly to zero.
-        gradient_clip: Largest gradient norm, 0 for no bound; the trainer's own setting goes first.
-        ema_decay: Decay of the exponential moving average of the weights that is validated and kept; 0 for none.
+        optimization: Learning rates, optimizer, schedule, clipping, EMA.
         feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
             runs that name it; not part of a checkpoint.
         half_precision_cache: Keep them in half precision.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
 
     Raises:
-        ConfigurationError: If a number is out of range.
+        ConfigurationError: If an option of the optimization is out of range.
     """
 
     monitor: ClassVar[tuple[str, Literal["min", "max"]]]
@@ -52,31 +52,19 @@ class TrainingModule(SelfContained, ABC):
         self,
         text_encoder: TextEncoder,
         image_encoder: ImageEncoder | str | None,
-        lr: float,
-        new_layer_lr: float | None,
-        weight_decay: float,
-        warmup: float,
-        gradient_clip: float,
-        ema_decay: float,
+        optimization: Optimization,
         feature_cache: str | None = None,
         half_precision_cache: bool = False,
         on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
         super().__init__()
-        if not (0 <= warmup <= 1 and 0 <= ema_decay < 1 and gradient_clip >= 0):
-            raise ConfigurationError(
-                "expected ema_decay in [0, 1), warmup in [0, 1] and gradient_clip >= 0, got "
-                f"{ema_decay=}, {warmup=}, {gradient_clip=}"
-            )
         self.text_encoder = text_encoder
         self.image_encoder = _image_encoder(image_encoder)
         self.images = _post_images(self.image_encoder, feature_cache, half_precision_cache, on_bad_image)
-        self.lr = lr
-        self.new_layer_lr = lr if new_layer_lr is None else new_layer_lr
-        self.weight_decay = weight_decay
-        self.warmup = warmup
-        self.gradient_clip = gradient_clip
-        self.ema_decay = ema_decay
+        # A checkpoint holds it as a dictionary.
+        self.optimization = Optimization(**optimization) if isinstance(optimization, Mapping) else optimization
+        if "optimization" in self._arguments:
+            self._arguments["optimization"] = asdict(self.optimization)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
         """The given arguments, with the image encoder as it was built, and without this machine's feature cache."""
@@ -139,33 +127,39 @@ class TrainingModule(SelfContained, ABC):
             if summary.bad:
                 rank_zero_warn(str(summary))
 
-    def learning_rates(self) -> list[tuple[nn.Module, float, float]]:
-        """``(module, learning rate, weight decay)``, the most specific first; the last is the whole model."""
-        image = self.image_encoder
-        parts: list[tuple[nn.Module, float, float]] = [
-            *((layer, self.new_layer_lr, self.weight_decay) for layer in self.text_encoder.new_layers),
-            (self.text_encoder, self.lr, self.weight_decay),
-        ]
+    def learning_rates(self) -> list[Rates]:
+        """Parameters with their learning rate and weight decay, the most specific first; the last are the model's."""
+        options, image = self.optimization, self.image_encoder
+        new, decay = options.effective_new_layer_lr, options.weight_decay
+        rates: list[Rates] = [(list(layer.parameters()), new, decay) for layer in self.text_encoder.new_layers]
+        rates += layerwise_rates(self.text_encoder, options.lr, options.layer_lr_decay, decay)
         if image is not None:
-            parts.append((image, getattr(image, "learning_rate", None) or self.lr, self.weight_decay))
-        return [*parts, (self, self.new_layer_lr, self.weight_decay)]
+            own = image.learning_rate
+            rates.append((list(image.parameters()), options.lr if own is None else own, decay))
+        return [*rates, (list(self.parameters()), new, decay)]
 
     def configure_optimizers(self) -> Any:
-        """AdamW with the rates of :meth:`learning_rates`.
+        """Build the optimizer and the schedule of ``self.optimization``, with the rates of :meth:`learning_rates`.
 
         Raises:
-            ConfigurationError: If the length of the training is not known.
+            ConfigurationError: If they cannot be built; says why.
         """
-        groups = parameter_groups(self.learning_rates(), self.named_parameters())
+        groups = parameter_groups(self.learning_rates(), self.parameters())
         # A fused optimizer unscales float16 gradients itself, after they would have to be clipped.
-        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
-        steps = self.trainer.estimated_stepping_batches
-        if steps == float("inf"):
+        scaled = self.trainer.precision == "16-mixed"
+        if scaled and self.optimization.optimizer_arguments.get("fused") and self._clips:
             raise ConfigurationError(
-                "the learning rates fall to zero over the training, so its length must be known, got max_epochs=-1; "
-                "give max_epochs or max_steps"
+                "a fused optimizer cannot clip gradients under 16-mixed; leave fused out of optimizer_arguments, "
+                "or train with bf16-mixed"
             )
-        return optimizer_and_schedule(groups, self.warmup, int(steps), fused)
+        fused = self.device.type in ("cpu", "cuda") and not scaled
+        steps = self.trainer.estimated_stepping_batches
+        return optimizer_and_scheduler(self.optimization, groups, steps, self.monitor[0], fused)
+
+    @property
+    def _clips(self) -> bool:
+        bound = self.trainer.gradient_clip_val
+        return bool(self.optimization.max_grad_norm if bound is None else bound)
 
     def configure_gradient_clipping(
         self,
@@ -173,12 +167,18 @@ class TrainingModule(SelfContained, ABC):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip to the trainer's bound if it has one, else to the model's own; a bound of 0 clips nothing."""
-        bound = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
+        """Clip to the trainer's bound if it has one, else to the model's own; a bound of 0 disables clipping."""
+        bound = self.optimization.max_grad_norm if gradient_clip_val is None else gradient_clip_val
+        if not self._clips:
+            return
         algorithm = gradient_clip_algorithm or "norm"
-        if self.trainer.precision == "bf16-mixed" and algorithm == "norm":
+        if self.trainer.precision == "bf16-mixed":
             # Nothing is scaled here, yet Lightning refuses to clip under any fused optimizer in mixed precision.
-            nn.utils.clip_grad_norm_(self.parameters(), bound or float("inf"))
+            parameters = [each for group in optimizer.param_groups for each in group["params"]]
+            if algorithm == "norm":
+                nn.utils.clip_grad_norm_(parameters, bound)
+            else:
+                nn.utils.clip_grad_value_(parameters, bound)
         else:
             self.clip_gradients(optimizer, bound, algorithm)
 
@@ -186,7 +186,10 @@ class TrainingModule(SelfContained, ABC):
         """What a training needs: an exact resumption, and the moving average of the weights if asked for."""
         if self.trainer.state.fn != TrainerFn.FITTING:
             return []
-        return [ExactResumption(), *([WeightAverage(self.ema_decay)] if self.ema_decay else [])]
+        return [
+            ExactResumption(),
+            *([WeightAverage(self.optimization.ema_decay)] if self.optimization.ema_decay else []),
+        ]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again, and the average of the weights where it is the model."""

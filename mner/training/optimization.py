@@ -1,120 +1,79 @@
-"""How every model is trained: AdamW in groups, linear warm-up and decay, an average of the weights."""
+"""The optimization of every model: learning rates, optimizer, schedule, clipping and EMA in one place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import torch
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import WeightAveraging
-from torch import Tensor, nn
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
+from mner.errors import ConfigurationError
 
 
-def parameter_groups(
-    parts: Iterable[tuple[nn.Module, float, float]], named_parameters: Iterable[tuple[str, nn.Parameter]]
-) -> list[dict[str, Any]]:
-    """Group trainable parameters by learning rate and weight decay.
+@dataclass(frozen=True)
+class Optimization:
+    """Learning rates, optimizer, learning-rate schedule, gradient clipping and EMA of a training run.
+
+    Plain data: a checkpoint keeps it as a dictionary, and the command line sets its fields by
+    ``--model.optimization.lr 1e-4``.
 
     Args:
-        parts: ``(module, learning rate, weight decay)``, the most specific first; a parameter belongs to the first
-            part that holds it.
-        named_parameters: All parameters of the model; those that do not train are left out.
+        lr: Learning rate of the text encoder, and of an image encoder without one of its own.
+        new_layer_lr: Learning rate of the layers that are not pretrained; ``lr`` by default.
+        decoder_lr: Learning rate of the decoder's own parameters; ``new_layer_lr`` by default.
+        layer_lr_decay: Factor on ``lr`` from each layer of the text encoder to the one below it (layer-wise
+            learning-rate decay); the top layer has ``lr``, the embeddings the lowest rate.
+        weight_decay: Weight decay of matrices; biases, norms and the decoder have none.
+        warmup_ratio: Fraction of the training steps in which the learning rates rise from zero.
+        max_grad_norm: Maximum gradient norm; 0 disables clipping. Overridden by ``Trainer(gradient_clip_val=...)``.
+        ema_decay: Decay of the exponential moving average (EMA) of the weights, which is validated and saved in place
+            of the weights; 0 disables it.
+        optimizer: A class of ``torch.optim`` by name, or any optimizer by its dotted path.
+        optimizer_arguments: Further arguments of the optimizer, for example ``{"betas": [0.9, 0.98]}``.
+        scheduler: A schedule of ``transformers.get_scheduler`` by name (``linear``, ``cosine``,
+            ``constant_with_warmup``, ...), a class of ``torch.optim.lr_scheduler`` by name, or any by its dotted path.
+        scheduler_arguments: Further arguments of the schedule.
+        scheduler_interval: Whether a class of ``torch.optim.lr_scheduler`` advances per step or per epoch;
+            ``ReduceLROnPlateau`` advances after each validation, by the monitored metric.
 
-    Returns:
-        Groups for an optimizer. Vectors (biases and norms) never decay.
-    """
-    owner: dict[int, tuple[float, float]] = {}
-    for module, lr, weight_decay in parts:
-        for parameter in module.parameters():
-            owner.setdefault(id(parameter), (lr, weight_decay))
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for _, parameter in named_parameters:
-        if parameter.requires_grad:
-            lr, weight_decay = owner[id(parameter)]
-            groups.setdefault((lr, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
-    return [{"params": found, "lr": lr, "weight_decay": decay} for (lr, decay), found in groups.items()]
-
-
-def optimizer_and_schedule(groups: list[dict[str, Any]], warmup: float, steps: int, fused: bool) -> dict[str, Any]:
-    """AdamW with linear warm-up and linear decay to zero (paper's code: no warm-up).
-
-    Args:
-        groups: From :func:`parameter_groups`.
-        warmup: Share of the steps in which the rates rise.
-        steps: Optimizer steps of the whole training.
-        fused: Use the one-pass kernel.
-
-    Returns:
-        What ``LightningModule.configure_optimizers`` returns.
-    """
-    optimizer = AdamW(groups, fused=fused)
-    return {
-        "optimizer": optimizer,
-        "lr_scheduler": {"scheduler": LambdaLR(optimizer, linear(warmup, steps)), "interval": "step"},
-    }
-
-
-def linear(warmup: float, steps: int) -> Callable[[int], float]:
-    """The factor on the learning rate at each step: up to one, then down to zero."""
-    rising = int(warmup * steps)
-
-    def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        return max(0.0, (steps - step) / max(1, steps - rising))
-
-    return factor
-
-
-class WeightAverage(WeightAveraging):
-    """Keeps an exponential moving average of the weights, which is what is validated, tested and saved.
-
-    The decay is raised from 0.1 towards its value over the first steps, so that the untrained weights are forgotten.
-
-    Args:
-        decay: Between 0 and 1; the average spans about ``1 / (1 - decay)`` steps.
+    Raises:
+        ConfigurationError: If a number is not finite or out of range.
     """
 
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-        self._swapped = False
-        super().__init__(use_buffers=False, multi_avg_fn=self._average)
+    lr: float = 5e-5
+    new_layer_lr: float | None = None
+    decoder_lr: float | None = None
+    layer_lr_decay: float = 1.0
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.0
+    max_grad_norm: float = 1.0
+    ema_decay: float = 0.0
+    optimizer: str = "AdamW"
+    optimizer_arguments: dict[str, Any] = field(default_factory=dict)
+    scheduler: str = "linear"
+    scheduler_arguments: dict[str, Any] = field(default_factory=dict)
+    scheduler_interval: Literal["step", "epoch"] = "step"
 
-    def average_state(self) -> dict[str, Any] | None:
-        """The averaged weights, or ``None`` where the model itself holds them: after training and in validation."""
-        if self._average_model is None or self._swapped:
-            return None
-        return self._average_model.module.state_dict()
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("lr", "new_layer_lr", "decoder_lr", "weight_decay", "max_grad_norm"):
+            _check(name, getattr(self, name), "finite and >= 0", lambda value: value >= 0)
+        _check("layer_lr_decay", self.layer_lr_decay, "in (0, 1]", lambda value: 0 < value <= 1)
+        _check("warmup_ratio", self.warmup_ratio, "in [0, 1]", lambda value: 0 <= value <= 1)
+        _check("ema_decay", self.ema_decay, "in [0, 1)", lambda value: 0 <= value < 1)
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Save the average as the model, and the weights in training beside it."""
-        if self._average_model is None:
-            return
-        super().on_save_checkpoint(trainer, pl_module, checkpoint)
-        if self._swapped:
-            average, current = checkpoint["current_model_state"], checkpoint["state_dict"]
-            checkpoint["state_dict"], checkpoint["current_model_state"] = average, current
+    @property
+    def effective_new_layer_lr(self) -> float:
+        """Learning rate of the layers that are not pretrained."""
+        return self.lr if self.new_layer_lr is None else self.new_layer_lr
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Take both up again, if training goes on."""
-        if self._average_model is not None:
-            super().on_load_checkpoint(trainer, pl_module, checkpoint)
+    @property
+    def effective_decoder_lr(self) -> float:
+        """Learning rate of the decoder's own parameters."""
+        return self.effective_new_layer_lr if self.decoder_lr is None else self.decoder_lr
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the average in the model, also where there was nothing left to train, and let go of it."""
-        if self._average_model is not None:
-            self._copy_average_to_current(pl_module)
-        self._average_model = None
 
-    def _swap_models(self, pl_module: LightningModule) -> None:
-        super()._swap_models(pl_module)
-        self._swapped = not self._swapped
-
-    def _average(self, averaged: list[Tensor], current: list[Tensor], _: Tensor | int) -> None:
-        updates = self._latest_update_step
-        decay = min(self.decay, (1 + updates) / (10 + updates))
-        with torch.no_grad():
-            torch._foreach_lerp_(averaged, current, 1 - decay)
+def _check(name: str, value: Any, expected: str, fits: Any) -> None:
+    if value is None and name in ("new_layer_lr", "decoder_lr"):
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not fits(value):
+        raise ConfigurationError(f"expected optimization.{name} {expected}, got {value!r}")

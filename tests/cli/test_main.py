@@ -77,7 +77,7 @@ def test_every_command_has_help(command, capsys):
     [
         (["--model", "TextOnlly"], "no class is called 'TextOnlly'; did you mean TextOnly?"),
         (["--model.init_args.lrr", "3"], "Option 'lrr' is not accepted"),
-        (["--model.init_args.lr", "fast"], "Expected a <class 'float'>. Got value: fast"),
+        (["--model.init_args.optimization.lr", "fast"], "Expected a <class 'float'>. Got value: fast"),
         (["--model.init_args.decoder", "CRRF"], "no class is called 'CRRF'; did you mean CRF?"),
         (["--data", "Twiter2017"], "no class is called 'Twiter2017'; did you mean Twitter2017, Twitter2015?"),
         (["--config", "missing.yaml"], "File does not exist"),
@@ -95,7 +95,7 @@ def test_a_mistaken_option(complain, options, complaint):
     [
         (["--data.init_args.root", "/nowhere"], "no folder /nowhere; give the data set's folder with --data.init_args"),
         (["--data.init_args.batch_size", "0"], "expected batch_size >= 1"),
-        (["--model.init_args.warmup", "2"], "expected ema_decay in [0, 1), warmup in [0, 1]"),
+        (["--model.init_args.optimization.warmup_ratio", "2"], "expected optimization.warmup_ratio in [0, 1], got 2"),
         (
             ["--model", "CoAttention", "--model.image_encoder", "resnet15x"],
             "no image encoder is called 'resnet15x'; did you mean",
@@ -105,7 +105,7 @@ def test_a_mistaken_option(complain, options, complaint):
         (["--trainer.accelerator", "gpu"], "MisconfigurationException: "),
         (
             ["--trainer.max_epochs", "-1"],
-            "the learning rates fall to zero over the training, so its length must be known",
+            "the schedule 'linear' needs the length of the training",
         ),
         (["--ckpt_path", "missing.ckpt"], "no checkpoint at missing.ckpt"),
     ],

@@ -24,7 +24,10 @@ QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summa
 def config(tmp_path_factory, tiny_text_encoder_folder):
     """The config of a pre-training that names no data."""
     encoder = {"class_path": "HuggingFaceText", "init_args": {"name": str(tiny_text_encoder_folder)}}
-    model = {"class_path": "MaskedLanguageModel", "init_args": {"text_encoder": encoder, "lr": 1e-3, "mask_rate": 0.4}}
+    model = {
+        "class_path": "MaskedLanguageModel",
+        "init_args": {"text_encoder": encoder, "optimization": {"lr": 1e-3}, "mask_rate": 0.4},
+    }
     path = tmp_path_factory.mktemp("pretraining") / "masked_language.yaml"
     path.write_text(yaml.safe_dump({"model": model, "trainer": {"max_epochs": 2, **QUIET}}), encoding="utf-8")
     return path
@@ -103,8 +106,12 @@ def test_a_visualbert_in_a_row(tiny_text_encoder_folder, shared_twitter_folder, 
     encoder = {"class_path": "VisualBertText", "init_args": {"name": str(tiny_text_encoder_folder)}}
     data = {"class_path": "Twitter2017", "init_args": {"root": str(shared_twitter_folder), "contexts": ["caption"]}}
     configs = {
-        "VisualLanguageModel": {"text_encoder": encoder, "image_encoder": "resnet152", "lr": 1e-2},
-        "TransformerAttention": {"text_encoder": encoder, "image_encoder": "mner.testing.TinyGrid", "lr": 0.0},
+        "VisualLanguageModel": {"text_encoder": encoder, "image_encoder": "resnet152", "optimization": {"lr": 1e-2}},
+        "TransformerAttention": {
+            "text_encoder": encoder,
+            "image_encoder": "mner.testing.TinyGrid",
+            "optimization": {"lr": 0.0},
+        },
     }
     for name, arguments in configs.items():
         config = {"model": {"class_path": name, "init_args": arguments}, "trainer": {"max_epochs": 1, **QUIET}}

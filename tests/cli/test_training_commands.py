@@ -184,7 +184,14 @@ def test_a_class_of_the_users_own_in_the_working_directory(fit, data, monkeypatc
 
 
 def test_options_of_checkpoints_early_stopping_and_trainer(fit, capsys):
-    options = ["--trainer.max_epochs", "9", "--early_stopping.patience", "1", "--model.init_args.lr", "1e-9"]
+    options = [
+        "--trainer.max_epochs",
+        "9",
+        "--early_stopping.patience",
+        "1",
+        "--model.init_args.optimization.lr",
+        "1e-9",
+    ]
     assert (
         fit(*options, "--checkpoint.save_last", "false", "--checkpoint.monitor", "val/loss", "--checkpoint.mode", "min")
         == 0
@@ -204,7 +211,7 @@ def test_a_data_set_without_a_test_split_is_scored_on_validation(fit, shared_twi
     Path("data").mkdir()
     for split in ("train", "valid"):
         Path(f"data/{split}.txt").write_bytes((shared_twitter_folder / f"{split}.txt").read_bytes())
-    assert fit("--data.init_args.root", "data", "--model.init_args.ema_decay", "0.9") == 0
+    assert fit("--data.init_args.root", "data", "--model.init_args.optimization.ema_decay", "0.9") == 0
     assert "no test split: scoring the validation split" in capsys.readouterr().out
     best = json.loads(Path("runs/0/metrics.json").read_text())["f1"]
     assert main(["validate", "--ckpt_path", "runs/0/best.ckpt", "--data", "Twitter2017", "--data.root", "data"]) == 0
@@ -235,7 +242,7 @@ class Failing(TextOnly):
 def test_an_interrupted_training_goes_on_where_it_stood(fit, monkeypatch, capsys, cause, status):
     monkeypatch.setattr(sys, "path", list(sys.path))
     Path("failing.py").write_text(FAILING_CLASS)
-    model = ["--model", "failing.Failing", "--trainer.max_epochs", "2", "--model.ema_decay", "0.9"]
+    model = ["--model", "failing.Failing", "--trainer.max_epochs", "2", "--model.optimization.ema_decay", "0.9"]
     assert fit(*model, "--run_folder", "whole") == 0
     Path(cause).touch()
     try:

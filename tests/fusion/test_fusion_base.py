@@ -40,9 +40,9 @@ class Halved(TextOnly):
         ({"labels": ["B-PER", "I-PER"]}, "expected distinct labels with 'O' among them"),
         ({"labels": ["O", "B-PER", "B-PER"]}, "expected distinct labels"),
         ({"dropout": 1.0}, "dropout=1.0"),
-        ({"warmup": 1.5}, "warmup=1.5"),
-        ({"ema_decay": 1.0}, "ema_decay=1.0"),
-        ({"gradient_clip": -1.0}, "gradient_clip=-1.0"),
+        ({"warmup_ratio": 1.5}, r"expected optimization.warmup_ratio in \[0, 1\], got 1.5"),
+        ({"ema_decay": 1.0}, "ema_decay in .*, got 1.0"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm finite and >= 0, got -1.0"),
         ({"cls": NeedsImage}, "NeedsImage fuses text with images: give it an image_encoder"),
     ],
 )
@@ -105,7 +105,7 @@ def test_what_a_subclass_chooses_is_chosen_again(make_model, sample_posts):
     again = from_config(to_config(model)).eval()
     again.load_state_dict(model.state_dict())
     assert type(again.decoder) is Softmax
-    assert (again.dropout.p, again.lr) == (0.3, 1e-3)
+    assert (again.dropout.p, again.optimization.lr) == (0.3, 1e-3)
     batch = model.collator(sample_posts)
     assert torch.equal(again(batch), model(batch))
 

@@ -11,6 +11,7 @@ from mner.data.writers import write_json_lines
 from mner.demo import DemoPosts
 from mner.fusion import UMT, CoAttention, FusionModule, LateFusion, TransformerAttention, VisualAttention
 from mner.posts import Post
+from mner.training import Optimization
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CLASSES = [getattr(mner.fusion, name) for name in mner.fusion.__all__]
@@ -26,7 +27,7 @@ def loss(model, data, make_trainer):
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_mixed_precision_and_accumulated_batches(fusion, trainable_fusion, make_trainer, shared_twitter_folder):
     data = Twitter2017(shared_twitter_folder, batch_size=4)
-    model = trainable_fusion(fusion, lr=1e-2)
+    model = trainable_fusion(fusion, optimization=Optimization(lr=1e-2))
     before = loss(model, data, make_trainer)
     trainer = make_trainer(max_epochs=3, precision="bf16-mixed", accumulate_grad_batches=2)
     trainer.fit(model, data)
@@ -39,7 +40,7 @@ def test_mixed_precision_and_accumulated_batches(fusion, trainable_fusion, make_
 @pytest.mark.parametrize("fusion", [CoAttention, UMT, TransformerAttention])
 def test_two_processes_score_what_one_does(fusion, trainable_fusion, make_trainer, shared_twitter_folder):
     data = Twitter2017(shared_twitter_folder, batch_size=2)
-    model = trainable_fusion(fusion, lr=1e-2)
+    model = trainable_fusion(fusion, optimization=Optimization(lr=1e-2))
     trainer = make_trainer(max_epochs=3, devices=2, strategy="ddp_fork")
     trainer.fit(model, data)
     together = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
@@ -54,7 +55,7 @@ def test_two_processes_learn_what_one_does(fusion, trainable_fusion, make_traine
     found = []
     gloo = DDPStrategy(start_method="fork", process_group_backend="gloo")
     for settings in ({"accumulate_grad_batches": 2}, {"devices": 2, "strategy": gloo}):
-        model = trainable_fusion(fusion, lr=1e-2, ema_decay=0.9)
+        model = trainable_fusion(fusion, optimization=Optimization(lr=1e-2, ema_decay=0.9))
         for part in model.modules():
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0
@@ -99,7 +100,7 @@ def test_a_compiled_training_equals_itself(fusion, trainable_fusion, make_traine
     found = []
     for compile_model in (lambda model: model, lambda model: torch.compile(model, backend="aot_eager")):
         torch.compiler.reset()
-        model = trainable_fusion(fusion, lr=1e-2)
+        model = trainable_fusion(fusion, optimization=Optimization(lr=1e-2))
         trainer = make_trainer(max_epochs=1)
         torch.manual_seed(0)
         trainer.fit(compile_model(model), Twitter2017(shared_twitter_folder, batch_size=10))

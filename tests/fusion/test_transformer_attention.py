@@ -10,7 +10,8 @@ from mner.labels import labels_for
 from mner.posts import Post
 from mner.testing import FusionContract, TinyGrid, tiny_text_encoder
 from mner.text import CharacterCNN, VisualBertText
-from mner.training.optimization import parameter_groups
+from mner.training import Optimization
+from mner.training.parameter_groups import parameter_groups
 
 LABELS = labels_for(("PER", "LOC"))
 
@@ -52,8 +53,8 @@ def test_it_is_the_encoder_with_the_regions_in_view(posts):
 
 
 def test_the_new_projection_is_trained_at_the_rate_of_new_layers():
-    model = make(lr=1e-4, new_layer_lr=1e-2)
-    groups = parameter_groups(model.learning_rates(), model.named_parameters())
+    model = make(optimization=Optimization(lr=1e-4, new_layer_lr=1e-2))
+    groups = parameter_groups(model.learning_rates(), model.parameters())
     rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
     for name, parameter in model.text_encoder.named_parameters():
         assert rates[id(parameter)] == (1e-2 if "visual_projection" in name else 1e-4), name

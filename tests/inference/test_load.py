@@ -18,6 +18,7 @@ from mner.data import Twitter2017
 from mner.errors import CheckpointError
 from mner.fusion import FusionModule, TextOnly
 from mner.text import CharacterCNN, HuggingFaceText
+from mner.training import Optimization
 
 
 def emissions(model, posts):
@@ -62,7 +63,7 @@ def test_python_saves_what_the_command_line_saves(
         labels=data.labels,
         text_encoder=HuggingFaceText(str(tiny_text_encoder_folder)),
         characters=CharacterCNN(),
-        lr=arguments["lr"],
+        optimization=Optimization(**arguments["optimization"]),
     )
     best = ModelCheckpoint(tmp_path, "best", monitor="val/f1", mode="max")
     make_trainer(max_epochs=6, callbacks=[best]).fit(model, data)

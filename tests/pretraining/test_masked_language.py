@@ -13,6 +13,7 @@ from mner.errors import ConfigurationError, DataError
 from mner.pretraining import MaskedLanguageModel
 from mner.pretraining.base import read_extra_posts
 from mner.text import HuggingFaceText
+from mner.training import Optimization
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def test_a_checkpoint_builds_the_model_again(make_masked, language_model_folder,
 
 def test_perplexity_falls_on_memorised_posts(make_masked, make_trainer, twitter_folder):
     (twitter_folder / "valid.txt").write_bytes((twitter_folder / "train.txt").read_bytes())
-    model = make_masked(lr=1e-2, warmup=0.1, mask_rate=0.3)
+    model = make_masked(optimization=Optimization(lr=1e-2, warmup_ratio=0.1), mask_rate=0.3)
     trainer = make_trainer(max_epochs=40)
     data = Twitter2017(twitter_folder, batch_size=10)
     (before,) = trainer.validate(model, data, verbose=False)
@@ -259,7 +260,7 @@ def test_a_resumed_training_ends_with_the_same_weights(make_masked, make_trainer
         trainer.save_checkpoint(tmp_path / "last.ckpt")
         return model.state_dict()
 
-    settings = {"lr": 1e-3, "ema_decay": 0.9}
+    settings = {"optimization": Optimization(lr=1e-3, ema_decay=0.9, warmup_ratio=0.1)}
     whole = fit(make_masked(**settings), max_epochs=2)
     # Where the schedule ends is not to change, so the first part is cut off and not shortened.
     cut = make_masked(**settings)
@@ -284,7 +285,7 @@ def test_a_resumed_training_ends_with_the_same_weights(make_masked, make_trainer
 @pytest.mark.slow
 def test_two_processes_find_the_perplexity_of_one(make_masked, make_trainer, shared_twitter_folder):
     data = Twitter2017(shared_twitter_folder, batch_size=4)
-    model = make_masked(lr=1e-3, mask_rate=0.5)
+    model = make_masked(optimization=Optimization(lr=1e-3, warmup_ratio=0.1), mask_rate=0.5)
     trainer = make_trainer(max_epochs=2, devices=2, strategy="ddp_fork")
     trainer.fit(model, data)
     (two,) = make_trainer(devices=2, strategy="ddp_fork").validate(model, data, verbose=False)

@@ -1,25 +1,32 @@
-"""Parameter groups, the schedule, clipping, and the average of the weights."""
+"""Options and their ranges, parameter groups, optimizer and schedule, clipping, and the EMA of the weights."""
 
-from itertools import pairwise
+import math
+from dataclasses import fields
 
 import pytest
 import torch
 from pytorch_lightning import Callback
 from torch import nn
+from transformers import get_linear_schedule_with_warmup
 
 from mner.data import Twitter2017
 from mner.errors import ConfigurationError
 from mner.text import CharacterCNN
-from mner.training.optimization import linear, parameter_groups
+from mner.training import Optimization
+from mner.training.parameter_groups import layerwise_rates, parameter_groups
 
 
 def test_groups_by_the_most_specific_part_and_by_shape():
     model = nn.ModuleDict({"encoder": nn.Linear(2, 3), "norm": nn.LayerNorm(3), "decoder": nn.Linear(3, 3)})
     model["norm"].weight.requires_grad_(False)
-    parts = [(model["decoder"], 1e-2, 0.0), (model["encoder"], 1e-4, 0.1), (model, 1e-3, 0.1)]
+    rates = [
+        (model["decoder"].parameters(), 1e-2, 0.0),
+        (model["encoder"].parameters(), 1e-4, 0.1),
+        (model.parameters(), 1e-3, 0.1),
+    ]
     groups = {
         (group["lr"], group["weight_decay"]): [id(parameter) for parameter in group["params"]]
-        for group in parameter_groups(parts, model.named_parameters())
+        for group in parameter_groups(rates, model.parameters())
     }
     assert groups == {
         (1e-4, 0.1): [id(model["encoder"].weight)],
@@ -29,17 +36,39 @@ def test_groups_by_the_most_specific_part_and_by_shape():
     }
 
 
-@pytest.mark.parametrize(("warmup", "steps"), [(0.0, 10), (0.3, 10), (0.1, 7), (1.0, 4), (0.0, 1)])
-def test_the_rate_rises_and_falls_in_straight_lines(warmup, steps):
-    factor = linear(warmup, steps)
-    values = [factor(step) for step in range(steps + 1)]
-    rising = int(warmup * steps)
-    assert all(0 < value <= 1 for value in values[:-1])
-    assert values[-1] == 0
-    for part in (values[: min(rising + 1, steps)], values[rising:]):
-        assert len({round(right - left, 9) for left, right in pairwise(part)}) <= 1
-    if rising < steps:
-        assert max(values) == values[rising] == 1
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf, -math.inf, True, "1e-3"])
+@pytest.mark.parametrize(
+    "name",
+    [each.name for each in fields(Optimization) if each.type in ("float", "float | None")],
+)
+def test_rates_that_make_no_sense_are_refused(name, value):
+    with pytest.raises(ConfigurationError, match=rf"expected optimization\.{name} .*, got "):
+        Optimization(**{name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("layer_lr_decay", 0.0), ("ema_decay", 1.0), ("warmup_ratio", 1.01)])
+def test_fractions_have_their_bounds(name, value):
+    with pytest.raises(ConfigurationError, match=name):
+        Optimization(**{name: value})
+
+
+def test_a_rate_of_zero_is_zero():
+    assert Optimization(lr=1e-3, new_layer_lr=0.0).effective_new_layer_lr == 0
+    assert Optimization(lr=1e-3, new_layer_lr=0.0).effective_decoder_lr == 0
+    assert Optimization(lr=1e-3).effective_decoder_lr == 1e-3
+
+
+def test_layerwise_decay_of_the_learning_rate():
+    """Embeddings below three layers, a norm above them: decay to the third, second, first and none."""
+    layers = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)])
+    encoder = nn.ModuleDict({"embeddings": nn.Embedding(4, 2), "layers": layers, "norm": nn.LayerNorm(2)})
+    rates = layerwise_rates(encoder, 1.0, 0.5, 0.1)
+    found = {id(parameter): lr for parameters, lr, _ in rates for parameter in parameters}
+    expected = {"embeddings": 0.125, "layers.0": 0.25, "layers.1": 0.5, "layers.2": 1.0, "norm": 1.0}
+    for name, parameter in encoder.named_parameters():
+        assert found[id(parameter)] == expected[name.rpartition(".")[0]], name
+    with pytest.raises(ConfigurationError, match="needs an encoder with a stack of layers"):
+        layerwise_rates(nn.Linear(2, 2), 1.0, 0.5, 0.1)
 
 
 class Rates(Callback):
@@ -59,13 +88,15 @@ class Rates(Callback):
 
 def test_a_model_trains_with_the_rates_it_was_given(make_model, make_trainer, shared_twitter_folder):
     model = make_model(
-        characters=CharacterCNN(), lr=1e-4, new_layer_lr=1e-3, decoder_lr=1e-2, weight_decay=0.1, warmup=0.2
+        characters=CharacterCNN(), lr=1e-4, new_layer_lr=1e-3, decoder_lr=1e-2, weight_decay=0.1, warmup_ratio=0.2
     )
     rates = Rates()
     data = Twitter2017(shared_twitter_folder, batch_size=4)
     make_trainer(max_epochs=2, callbacks=[rates], enable_checkpointing=False).fit(model, data)
-    factors = [1 / 3, 2 / 3, *(step / 8 for step in range(8, 0, -1))]
-    assert rates.rates == [pytest.approx([factor * lr for lr in (1e-4, 1e-3, 1e-2)]) for factor in factors]
+    schedule = get_linear_schedule_with_warmup(torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0), 2, 10)
+    factors = [schedule.lr_lambdas[0](step) for step in range(10)]
+    assert factors[:3] == [0, 0.5, 1]
+    assert rates.rates == [pytest.approx(sorted({factor * lr for lr in (1e-4, 1e-3, 1e-2)})) for factor in factors]
     decays = {
         id(parameter): (group["initial_lr"], group["weight_decay"])
         for group in rates.groups
@@ -87,7 +118,7 @@ def test_clips_to_the_trainers_bound_or_else_to_the_models(
     trainer = make_trainer(
         max_steps=2, gradient_clip_val=trainer_bound, callbacks=[rates], enable_checkpointing=False, limit_val_batches=0
     )
-    trainer.fit(make_model(gradient_clip=model_bound), Twitter2017(shared_twitter_folder, batch_size=4))
+    trainer.fit(make_model(max_grad_norm=model_bound), Twitter2017(shared_twitter_folder, batch_size=4))
     if expected is None:
         assert min(rates.norms) > 0.1
     else:
@@ -97,6 +128,61 @@ def test_clips_to_the_trainers_bound_or_else_to_the_models(
 def test_an_endless_training_is_refused(make_model, make_trainer, shared_twitter_folder):
     with pytest.raises(ConfigurationError, match="give max_epochs or max_steps"):
         make_trainer(max_epochs=-1).fit(make_model(), Twitter2017(shared_twitter_folder))
+
+
+@pytest.mark.parametrize("algorithm", ["norm", "value"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_a_fused_optimizer_clips(make_model, make_trainer, shared_twitter_folder, precision, algorithm):
+    largest = []
+
+    class Largest(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            gradients = torch.cat([each.grad.flatten() for each in pl_module.parameters() if each.grad is not None])
+            largest.append((gradients.norm() if algorithm == "norm" else gradients.abs().max()).item())
+
+    settings = {"gradient_clip_val": 1e-3, "gradient_clip_algorithm": algorithm, "precision": precision}
+    trainer = make_trainer(max_steps=2, callbacks=[Largest()], enable_checkpointing=False, **settings)
+    trainer.fit(make_model(), Twitter2017(shared_twitter_folder, batch_size=4))
+    assert trainer.optimizers[0].defaults["fused"]
+    assert largest == pytest.approx([1e-3, 1e-3], rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("options", "optimizer", "scheduler"),
+    [
+        ({}, "AdamW", "LambdaLR"),
+        ({"optimizer": "SGD", "optimizer_arguments": {"momentum": 0.9}, "scheduler": "cosine"}, "SGD", "LambdaLR"),
+        ({"scheduler": "StepLR", "scheduler_arguments": {"step_size": 2}}, "AdamW", "StepLR"),
+        ({"optimizer": "torch.optim.NAdam", "scheduler": "constant_with_warmup"}, "NAdam", "LambdaLR"),
+        ({"scheduler": "ReduceLROnPlateau", "scheduler_arguments": {"mode": "max"}}, "AdamW", "ReduceLROnPlateau"),
+    ],
+)
+def test_optimizer_and_schedule_of_ones_own(
+    make_model, make_trainer, shared_twitter_folder, tmp_path, options, optimizer, scheduler
+):
+    model = make_model(**options)
+    trainer = make_trainer(max_epochs=2)
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=8))
+    assert type(trainer.optimizers[0]).__name__ == optimizer
+    assert type(trainer.lr_scheduler_configs[0].scheduler).__name__ == scheduler
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    assert type(model).load_from_checkpoint(tmp_path / "model.ckpt").optimization == model.optimization
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"optimizer": "AdmaW"}, "no optimizer is called 'AdmaW'; did you mean AdamW"),
+        ({"optimizer_arguments": {"momentum": 1}}, "optimization.optimizer: .*momentum"),
+        ({"scheduler": "cosin"}, "no scheduler is called 'cosin'; did you mean cosine"),
+        ({"scheduler": "StepLR"}, "optimization.scheduler: .*step_size"),
+        ({"scheduler": "StepLR", "warmup_ratio": 0.1}, "warmup_ratio belongs to the schedules of transformers"),
+        ({"optimizer": "pathlib.Path"}, "no optimizer is called 'pathlib.Path'"),
+    ],
+)
+def test_choices_that_cannot_be_built(make_model, make_trainer, shared_twitter_folder, options, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        make_trainer(max_epochs=1).fit(make_model(**options), Twitter2017(shared_twitter_folder))
 
 
 class Weights(Callback):

@@ -69,7 +69,7 @@ def train(make_model, shared_twitter_folder):
         folder, *callbacks, ckpt_path=None, interruption=None, average=0.9, num_workers=0, batch_size=4, **settings
     ):
         seed_everything(1)
-        model = make_model(Interrupted, seed=1, lr=1e-3, dropout=0.3, ema_decay=average, warmup=0.2)
+        model = make_model(Interrupted, seed=1, lr=1e-3, dropout=0.3, ema_decay=average, warmup_ratio=0.2)
         if interruption is not None:
             model.stage, model.step, model.interrupt = interruption
         scores = Scores()

@@ -1,0 +1,75 @@
+"""Parameter groups of an optimizer: by learning rate and weight decay, and by the depth of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from torch import nn
+
+from mner.errors import ConfigurationError
+
+Rates: TypeAlias = tuple[Iterable[nn.Parameter], float, float]
+"""Parameters, their learning rate and their weight decay."""
+
+
+def parameter_groups(rates: Iterable[Rates], parameters: Iterable[nn.Parameter]) -> list[dict[str, Any]]:
+    """Group trainable parameters by learning rate and weight decay.
+
+    Args:
+        rates: The most specific first; a parameter takes the rates of the first entry that contains it.
+        parameters: All parameters of the model; frozen ones are left out.
+
+    Returns:
+        Groups for an optimizer. Vectors (biases and norms) have no weight decay.
+    """
+    owner: dict[int, tuple[float, float]] = {}
+    for owned, lr, weight_decay in rates:
+        for parameter in owned:
+            owner.setdefault(id(parameter), (lr, weight_decay))
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        if parameter.requires_grad:
+            lr, weight_decay = owner[id(parameter)]
+            groups.setdefault((lr, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+    return [{"params": found, "lr": lr, "weight_decay": decay} for (lr, decay), found in groups.items()]
+
+
+def layerwise_rates(encoder: nn.Module, lr: float, decay: float, weight_decay: float) -> list[Rates]:
+    """Lower the learning rate from layer to layer of a transformer, down to its embeddings.
+
+    Layer ``i`` of ``N``, counted from 0 at the input, has ``lr * decay ** (N - 1 - i)``; what precedes the layers
+    (embeddings) has ``lr * decay ** N``, what follows them ``lr``.
+
+    Args:
+        encoder: A module whose longest ``nn.ModuleList`` contains the layers.
+        lr: Learning rate of the top layer.
+        decay: Factor from one layer to the one below.
+        weight_decay: The same for all.
+
+    Raises:
+        ConfigurationError: If the encoder has no stack of layers.
+    """
+    if decay == 1:
+        return [(list(encoder.parameters()), lr, weight_decay)]
+    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    layers = max(stacks, key=len, default=None)
+    if layers is None or len(layers) < 2:
+        raise ConfigurationError(
+            f"layer-wise learning-rate decay needs an encoder with a stack of layers, and {type(encoder).__name__} has "
+            "none; set optimization.layer_lr_decay to 1"
+        )
+    rates: list[Rates] = [
+        (list(layer.parameters()), lr * decay ** (len(layers) - 1 - depth), weight_decay)
+        for depth, layer in enumerate(layers)
+    ]
+    stacked = {id(parameter) for parameter in layers.parameters()}
+    below: list[nn.Parameter] = []
+    above: list[nn.Parameter] = []
+    passed = False
+    for parameter in encoder.parameters():
+        if id(parameter) in stacked:
+            passed = True
+        else:
+            (above if passed else below).append(parameter)
+    return [*rates, (below, lr * decay ** len(layers), weight_decay), (above, lr, weight_decay)]
