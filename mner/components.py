@@ -11,6 +11,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,8 @@ def _plain(value: Any, where: str) -> Any:
         return value
     if isinstance(value, Path):
         return str(value)
+    if is_dataclass(value) and not isinstance(value, type):  # options, whose constructor also takes the mapping
+        return {each.name: _plain(getattr(value, each.name), f"{where}.{each.name}") for each in fields(value)}
     if isinstance(value, Mapping):
         return {str(k): _plain(v, f"{where}[{k!r}]") for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -61,10 +60,8 @@ class TrainingModule(SelfContained, ABC):
         self.text_encoder = text_encoder
         self.image_encoder = _image_encoder(image_encoder)
         self.images = _post_images(self.image_encoder, feature_cache, half_precision_cache, on_bad_image)
-        # A checkpoint holds it as a dictionary.
+        # A checkpoint holds it as a mapping.
         self.optimization = Optimization(**optimization) if isinstance(optimization, Mapping) else optimization
-        if "optimization" in self._arguments:
-            self._arguments["optimization"] = asdict(self.optimization)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
         """The given arguments, with the image encoder as it was built, and without this machine's feature cache."""
