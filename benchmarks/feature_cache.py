@@ -18,7 +18,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from mner.posts import Post
-from mner.vision import FeatureCache, PostImages, create_image_encoder
+from mner.vision import FeatureCache, ImageEncoder, PostImages, create_image_encoder
 
 
 def write_posts(folder: Path, count: int, size: tuple[int, int]) -> list[Post]:
@@ -32,11 +32,11 @@ def write_posts(folder: Path, count: int, size: tuple[int, int]) -> list[Post]:
     return posts
 
 
-def epoch(images: PostImages, posts: list[Post], batch_size: int) -> tuple[float, torch.Tensor]:
+def epoch(images: PostImages, encoder: ImageEncoder, posts: list[Post], batch_size: int) -> tuple[float, torch.Tensor]:
     """Processor seconds of one pass over the posts, and the pooled vectors of the last batch."""
     start = time.process_time()
     for pixels, features, mask in DataLoader(posts, batch_size=batch_size, collate_fn=images):
-        shown = images.encoder(pixels, mask) if features is None else features
+        shown = encoder(pixels, mask) if features is None else features
     return time.process_time() - start, shown.pooled
 
 
@@ -53,13 +53,16 @@ def main() -> None:
     encoder = create_image_encoder(arguments.encoder, weights=None)
     with tempfile.TemporaryDirectory() as folder:
         posts = write_posts(Path(folder), arguments.images, (600, 400))
-        without = [epoch(PostImages(encoder), posts, arguments.batch_size) for _ in range(arguments.epochs)]
+        without = [
+            epoch(PostImages(encoder.image_transform), encoder, posts, arguments.batch_size)
+            for _ in range(arguments.epochs)
+        ]
         cache = FeatureCache(Path(folder) / "cache", encoder, half=arguments.half)
         start = time.process_time()
         cache.fill([post.image for post in posts if post.image], batch_size=arguments.batch_size, progress=True)
         filling = time.process_time() - start
-        cached = PostImages(encoder, cache=cache)
-        with_cache = [epoch(cached, posts, arguments.batch_size) for _ in range(arguments.epochs)]
+        cached = PostImages(encoder.image_transform, cache=cache)
+        with_cache = [epoch(cached, encoder, posts, arguments.batch_size) for _ in range(arguments.epochs)]
         size = sum(file.stat().st_size for file in (Path(folder) / "cache").rglob("*") if file.is_file())
 
     difference = (without[0][1] - with_cache[0][1]).abs().max()

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from mner.batch import ImageFeatures
-from mner.vision import ImageEncoder, register
+from mner.vision import ImageEncoder, ImageTransform, register
+
+
+@dataclass(frozen=True)
+class BrightnessSteps(ImageTransform):
+    """Scales an image and cuts the brightness of its pixels into steps."""
+
+    image_size: int
+    bins: int
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Transform an RGB image to shape ``(3, H, W)``."""
+        scaled = pil_to_tensor(image.resize((self.image_size, self.image_size)))
+        return scaled.to(torch.long) * self.bins // 256
 
 
 @register("colour_grid")
@@ -16,22 +31,18 @@ class ColourGrid(ImageEncoder):
     """Colour histograms of the cells of a grid; nothing is learned.
 
     Args:
-        cells: Cells along each side: a picture has ``cells`` squared regions.
-        bins: Steps of brightness a colour; a region is ``3 * bins`` wide.
-        image_size: Side of the scaled picture, in pixels; a multiple of ``cells``.
+        cells: Cells along each side: an image has ``cells`` squared regions.
+        bins: Steps of brightness per colour; a region is ``3 * bins`` wide.
+        image_size: Side of the scaled image, in pixels; a multiple of ``cells``.
     """
 
     def __init__(self, cells: int = 4, bins: int = 8, image_size: int = 64) -> None:
         super().__init__()
-        self.cells, self.bins, self.image_size = cells, bins, image_size
+        self.cells, self.bins = cells, bins
+        self.image_transform = BrightnessSteps(image_size, bins)
         self.hidden_size = 3 * bins
         self.frozen = True
         self.eval()
-
-    def transform(self, image: Image.Image) -> Tensor:
-        """Scale a picture and cut its brightness into steps, shape ``(3, H, W)``."""
-        scaled = pil_to_tensor(image.resize((self.image_size, self.image_size)))
-        return scaled.to(torch.long) * self.bins // 256
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         """Count the steps in each cell: ``(B, 3, H, W)`` to regions of shape ``(B, cells * cells, 3 * bins)``."""

@@ -86,7 +86,7 @@ def _usable(model: FusionModule, post: Post) -> bool:
         return False
     try:
         model.images.loader(post.image)
-        model.image_encoder.load(post, model.images.loader)
+        model.image_encoder.image_transform.load(post, model.images.loader)
     except ImageError as error:
         print(f"mner attend: {post.id}: {error}", file=sys.stderr)
         return False

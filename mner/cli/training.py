@@ -41,6 +41,7 @@ from mner.plugins import load_plugins
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
 from mner.training.module import TrainingModule
+from mner.vision import PrecomputedRegions
 
 RUN_FOLDER_VARIABLE = "MNER_RUN_FOLDER"
 MONITOR = FusionModule.monitor  # the default; where it stands, a model of another kind sets its own
@@ -292,6 +293,10 @@ class TrainingCommandLine(LightningCLI):
             self._export(best)
             return
         model = load_model(best)
+        given, loaded = self.model.image_encoder, model.image_encoder
+        if isinstance(given, PrecomputedRegions) and isinstance(loaded, PrecomputedRegions):
+            # A checkpoint names no file of regions; the one of this training is the user's own.
+            loaded.image_transform.path = given.image_transform.path
         try:
             self.datamodule.posts("test")
         except DatasetNotFoundError:

@@ -48,7 +48,7 @@ class ClassifierTags(Captioner):
         if name == OFFLINE:
             name, weights = "tf_efficientnet_lite0", OFFLINE_WEIGHTS if weights == HUB else weights
         self.class_names = _imagenet_names(name) if class_names is None else list(class_names)
-        self.network = create_backbone(name, weights, classes=len(self.class_names))
+        self.network = create_backbone(name, weights, num_classes=len(self.class_names))
         self.most = most
         self.threshold = threshold
         self._to_tensor = _transform(self.network)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from mner.contexts.captioner import Captioner
-from mner.vision.regions import FasterRCNN
+from mner.vision.faster_rcnn import FasterRCNN
 
 
 class DetectorTags(Captioner):
@@ -28,7 +28,7 @@ class DetectorTags(Captioner):
 
     def __init__(self, detector: FasterRCNN | None = None, threshold: float = 0.5) -> None:
         super().__init__()
-        self.detector = FasterRCNN(regions=100) if detector is None else detector
+        self.detector = FasterRCNN(max_regions=100) if detector is None else detector
         self.threshold = threshold
 
     def checkpoint_arguments(self) -> dict[str, Any]:
@@ -37,13 +37,13 @@ class DetectorTags(Captioner):
 
     def transform(self, image: Image.Image) -> Tensor:
         """Scale a picture as the detector wants it."""
-        return self.detector.transform(image)
+        return self.detector.image_transform(image)
 
     @torch.no_grad()
     def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
         """Detect in B transformed pictures; one in which nothing is found gets no tag."""
         device = next(self.detector.parameters()).device
-        pixels = {name: part.to(device) for name, part in (self.detector.collate(images) or {}).items()}
+        pixels = {name: part.to(device) for name, part in (self.detector.image_transform.collate(images) or {}).items()}
         found = self.detector(pixels, torch.ones(len(images), dtype=torch.bool, device=device))
         names = self.detector.class_names
         records = []

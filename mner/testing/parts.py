@@ -15,6 +15,7 @@ from mner.batch import ImageFeatures
 from mner.posts import Post
 from mner.text.huggingface import HuggingFaceText, describe
 from mner.vision.encoder import ImageEncoder
+from mner.vision.transform import ImageTransform
 
 SPECIALS = {name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token", "cls_token", "sep_token")}
 
@@ -48,21 +49,10 @@ def tiny_text_encoder(hidden_size: int = 16) -> HuggingFaceText:
     return HuggingFaceText("tiny", architecture=describe(BertModel(config), fast))
 
 
-class _Noise(ImageEncoder):
-    """Pictures that are noise, drawn from the name of a post's image: no file is read.
+class _NoiseTransform(ImageTransform):
+    """Four cells of an image; noise drawn from the image's name if there is no such file."""
 
-    Args:
-        hidden_size: Width of a region, V.
-        frozen: Whether the projection stays as it is drawn.
-    """
-
-    def __init__(self, hidden_size: int = 6, frozen: bool = False) -> None:
-        super().__init__()
-        self.hidden_size = hidden_size
-        self.frozen = frozen
-        self.projection = nn.Linear(3, hidden_size).requires_grad_(not frozen)
-
-    def transform(self, image: Image.Image) -> Tensor:
+    def __call__(self, image: Image.Image) -> Tensor:
         """Take the colours of four cells, shape ``(4, 3)``."""
         cells = image.convert("RGB").resize((2, 2))
         return torch.tensor([cells.getpixel((x, y)) for y in (0, 1) for x in (0, 1)]) / 128 - 1
@@ -73,6 +63,22 @@ class _Noise(ImageEncoder):
             return super().load(post, read)
         draw = torch.Generator().manual_seed(zlib.crc32(post.image.name.encode()))
         return torch.randn(4, 3, generator=draw)
+
+
+class _Noise(ImageEncoder):
+    """Projects the four cells of each image.
+
+    Args:
+        hidden_size: Width of a region, V.
+        frozen: Whether the projection stays as it is drawn.
+    """
+
+    def __init__(self, hidden_size: int = 6, frozen: bool = False) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.frozen = frozen
+        self.image_transform = _NoiseTransform()
+        self.projection = nn.Linear(3, hidden_size).requires_grad_(not frozen)
 
 
 class TinyGrid(_Noise):

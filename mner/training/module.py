@@ -210,4 +210,4 @@ def _post_images(
     if encoder is None:
         return None
     cache = None if folder is None else FeatureCache(folder, encoder, half)
-    return PostImages(encoder, ImageLoader(on_bad_image=on_bad_image), cache)
+    return PostImages(encoder.image_transform, ImageLoader(on_bad_image=on_bad_image), cache)

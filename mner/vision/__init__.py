@@ -3,11 +3,12 @@
 from mner.images import ImageLoader, load_image
 from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
+from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.grid import Grid
 from mner.vision.post_images import PostImages
 from mner.vision.precomputed_regions import PrecomputedRegions
-from mner.vision.regions import FasterRCNN
 from mner.vision.registry import create_image_encoder, list_image_encoders, register
+from mner.vision.transform import ImageTransform
 
 __all__ = [
     "FasterRCNN",
@@ -15,6 +16,7 @@ __all__ = [
     "Grid",
     "ImageEncoder",
     "ImageLoader",
+    "ImageTransform",
     "PostImages",
     "PrecomputedRegions",
     "create_image_encoder",

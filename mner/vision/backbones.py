@@ -17,14 +17,14 @@ COUNTER = "num_batches_tracked"
 
 
 def create_backbone(
-    name: str, weights: str | Path | None = HUB, classes: int = 0, image_size: tuple[int, ...] = ()
+    name: str, weights: str | Path | None = HUB, num_classes: int = 0, image_size: tuple[int, ...] = ()
 ) -> nn.Module:
     """Build a network of timm.
 
     Args:
         name: A timm name, with or without the tag of its weights: ``resnet152``, ``resnet152.a1h_in1k``.
         weights: ``hub``, a weights file, ``pkg://package/file`` in an installed package, or ``None`` for random ones.
-        classes: Outputs of the classifier, which must be those of the weights file; 0 for no classifier.
+        num_classes: Outputs of the classifier, which must be those of the weights file; 0 for no classifier.
         image_size: Height and width in pixels, for a network that is built for one size; empty for its own.
 
     Raises:
@@ -48,7 +48,7 @@ def create_backbone(
         {"img_size": image_size} if image_size and published and published.fixed_input_size else {}
     )
     try:
-        network: nn.Module = timm.create_model(name, pretrained=from_hub, num_classes=classes, **options)
+        network: nn.Module = timm.create_model(name, pretrained=from_hub, num_classes=num_classes, **options)
     except Exception as error:
         if not from_hub:
             raise ConfigurationError(f"timm cannot build {name!r} for images of {image_size}: {error}") from error

@@ -201,7 +201,7 @@ class FeatureCache:
 
         def load(key: str) -> Loaded:
             try:
-                return key, images[key], self.encoder.transform(loader(images[key]))
+                return key, images[key], self.encoder.image_transform(loader(images[key]))
             except ImageError as error:
                 return key, images[key], error
 
@@ -224,7 +224,7 @@ class FeatureCache:
                 images.append(image)
         if keys:
             device = _device(self.encoder)
-            pixels = self.encoder.collate(images)
+            pixels = self.encoder.image_transform.collate(images)
             if isinstance(pixels, Mapping):
                 pixels = {name: part.to(device) for name, part in pixels.items()}
             else:

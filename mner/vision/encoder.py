@@ -1,87 +1,55 @@
-"""The contract of an image encoder: pictures in, regions out."""
+"""The contract of an image encoder: pixels in, regions out."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from mner.batch import ImageFeatures
 from mner.components import Component
-from mner.posts import Post
+from mner.vision.transform import ImageTransform
 
 
 class ImageEncoder(Component, nn.Module, ABC):
     """Turns images into region vectors.
 
-    A subclass sets ``hidden_size`` (V) and ``frozen`` in its constructor and gives :meth:`transform` and
-    :meth:`encode`. While ``frozen`` is true its features may be cached, no gradient is kept, and its modules stay in
-    evaluation mode. ``learning_rate`` is that of its trainable parameters, ``None`` for the text encoder's.
+    A subclass sets ``hidden_size`` (V), ``frozen`` and ``image_transform`` in its constructor and gives :meth:`encode`.
+    While ``frozen`` is true its features may be stored, no gradient is kept, and its modules stay in evaluation mode.
+    ``learning_rate`` is that of its trainable parameters, ``None`` for the text encoder's.
     """
 
     hidden_size: int
     frozen: bool
+    image_transform: ImageTransform
     learning_rate: float | None = None
 
     @abstractmethod
-    def transform(self, image: Image.Image) -> Tensor:
-        """Turn one RGB picture into the tensor that the encoder wants, for example of shape ``(3, H, W)``."""
-
     def encode(self, pixels: Any) -> ImageFeatures:
-        """Encode images that are all there; :meth:`forward` sees to those that are not.
+        """Encode the images that are present; :meth:`forward` handles the missing ones.
 
         Args:
-            pixels: Rows of what :meth:`collate` returned, for example of shape ``(B, 3, H, W)``.
+            pixels: Rows of what ``image_transform.collate`` returned, for example of shape ``(B, 3, H, W)``.
 
         Returns:
             Regions of shape ``(B, R, V)``.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines neither encode nor forward")
-
-    def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
-        """The transformed image of a post; an encoder that needs no pixels looks its features up instead.
-
-        Args:
-            post: The post.
-            read: Reads an image file, for example a :class:`mner.images.ImageLoader`.
-
-        Returns:
-            What :meth:`collate` takes, or ``None`` where the post has no image.
-
-        Raises:
-            ImageError: If the post has an image that cannot be used.
-        """
-        return None if post.image is None else self.transform(read(post.image))
-
-    def collate(self, images: Sequence[Tensor | None]) -> Any:
-        """Batch transformed images; ``None`` stands for a missing one and becomes zeros.
-
-        Returns:
-            Pixels of shape ``(B, 3, H, W)``, or another encoder's choice of a tensor or a mapping of tensors with
-            one row a post; ``None`` where no post of the batch has an image.
-        """
-        shown = next((image for image in images if image is not None), None)
-        if shown is None:
-            return None
-        return torch.stack([torch.zeros_like(shown) if image is None else image for image in images])
 
     def forward(self, pixels: Any, mask: Tensor) -> ImageFeatures:
-        """Encode a batch of which some posts may have no image.
+        """Encode a batch in which posts may have no image.
 
-        A missing image is not encoded at all, so it cannot move batch-norm statistics or cost time.
+        A missing image is not encoded at all, so it neither shifts batch-norm statistics nor costs time.
 
         Args:
-            pixels: What :meth:`collate` returned.
+            pixels: What ``image_transform.collate`` returned.
             mask: True where a post has an image, shape ``(B,)``.
 
         Returns:
             Regions of shape ``(B, R, V)``, masked out and zero where ``mask`` is false; R is 1 in a batch
-            without an image.
+            without images.
         """
         present = mask.nonzero().squeeze(1)
         if pixels is None or not len(present):

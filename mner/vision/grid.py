@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from itertools import chain
 from typing import Any, Literal, cast
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError
 from mner.vision.backbones import HUB, create_backbone
 from mner.vision.encoder import ImageEncoder
-from mner.vision.weightless import weightless
+from mner.vision.grid_transform import GridTransform
 
 
 class Grid(ImageEncoder):
     """The paper's global image features (section 3.1): the last feature map of an image classifier.
 
-    ResNet-152 at 224x224 gives 49 regions of 2048; a vision transformer gives its patch tokens. Pictures are scaled,
+    ResNet-152 at 224x224 gives 49 regions of 2048; a vision transformer gives its patch tokens. Images are scaled,
     cropped and normalised as the network was trained. The pooled vector is what the network's classifier would see,
     or the mean of the regions where that has another width.
 
@@ -28,9 +28,9 @@ class Grid(ImageEncoder):
         weights: ``hub``, a weights file, ``pkg://package/file`` in an installed package, or ``None`` for random ones.
         stage: Take the map after this stage, ``-1`` for the last, instead of the network's final one; they differ
             where a convolution follows the stages: EfficientNet-Lite0 has 1280 channels after it and 320 before.
-        trainable_stages: How many of the last stages (of a transformer, blocks) to train, or ``all``.
+        trainable_stages: Number of the last stages (of a transformer, blocks) to train, or ``all``.
         learning_rate: Of the trained stages; ``None`` for that of the text encoder.
-        image_size: Side of the square picture, in pixels; ``None`` for what the network was trained with.
+        image_size: Side of the square image, in pixels; ``None`` for what the network was trained with.
         preprocessing: Parts of timm's data configuration to replace, for example ``{"crop_mode": "squash"}``.
 
     Raises:
@@ -57,8 +57,8 @@ class Grid(ImageEncoder):
         if image_size is not None:
             replaced["input_size"] = (3, image_size, image_size)
         self.backbone = create_backbone(name, weights, image_size=replaced.get("input_size", (None,))[1:])
-        self.preprocessing = {**_data_module().resolve_model_data_config(self.backbone), **replaced}
-        self._to_tensor: Callable[[Image.Image], Tensor] | None = None
+        self.preprocessing = {**_trained_preprocessing(self.backbone), **replaced}
+        self.image_transform = GridTransform(self.preprocessing)
         self.stage = stage
         self.frozen = trainable_stages == 0
         self.learning_rate = learning_rate
@@ -77,13 +77,6 @@ class Grid(ImageEncoder):
             "image_size": None,
             "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in self.preprocessing.items()},
         }
-
-    def transform(self, image: Image.Image) -> Tensor:
-        """Scale, crop and normalise a picture as the network was trained, shape ``(3, H, W)``."""
-        if self._to_tensor is None:
-            self._to_tensor = _data_module().create_transform(**self.preprocessing, is_training=False)
-        tensor: Tensor = self._to_tensor(image)
-        return tensor
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         """Encode pixels of shape ``(B, 3, H, W)`` as regions of shape ``(B, R, V)``, row by row of the map."""
@@ -121,7 +114,7 @@ class Grid(ImageEncoder):
 
     def _measure(self) -> tuple[int, bool]:
         """The width of a region, and whether the network's own pooling has the same, from a forward pass on shapes."""
-        shape = weightless(self, self).eval()
+        shape = _without_weights(self)
         pixels = torch.empty(2, *self.preprocessing["input_size"], device="meta")
         try:
             with torch.no_grad():
@@ -165,8 +158,19 @@ class Grid(ImageEncoder):
         return [name for group in sorted(groups)[-stages:] for name in cast("list[str]", groups[group])]
 
 
-def _data_module() -> Any:
-    """The data functions of timm: they carry no annotations, and timm takes seconds to import."""
-    import timm.data
+def _trained_preprocessing(network: nn.Module) -> dict[str, Any]:
+    """The preprocessing that a timm network was trained with."""
+    from timm import data
 
-    return timm.data
+    resolve: Any = data.resolve_model_data_config  # type: ignore[attr-defined]
+    preprocessing: dict[str, Any] = resolve(network)
+    return preprocessing
+
+
+def _without_weights(encoder: Grid) -> Grid:
+    """A copy with all tensors on the meta device, to infer shapes without computing."""
+    memo: dict[int, Any] = {}
+    for tensor in chain(encoder.parameters(), encoder.buffers()):
+        empty = tensor.detach().to("meta")
+        memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+    return copy.deepcopy(encoder, memo).eval()

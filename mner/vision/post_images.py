@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from mner.errors import ImageError
 from mner.images import ImageLoader
 from mner.posts import Post
 from mner.vision.cache import FeatureCache
-from mner.vision.encoder import ImageEncoder
-from mner.vision.weightless import weightless
+from mner.vision.transform import ImageTransform
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,15 @@ class PostImages:
     for the encoder to encode: the two agree, so a cache is never more than a matter of speed.
 
     Args:
-        encoder: Says how an image becomes a tensor.
+        transform: Turns an image into the encoder's input.
         loader: The policy on images.
         cache: Features computed before.
     """
 
     def __init__(
-        self, encoder: ImageEncoder, loader: ImageLoader | None = None, cache: FeatureCache | None = None
+        self, transform: ImageTransform, loader: ImageLoader | None = None, cache: FeatureCache | None = None
     ) -> None:
-        self.encoder = encoder
+        self.transform = transform
         self.loader = loader or ImageLoader()
         self.cache = cache
         self._seen: dict[Path, Post] = {}
@@ -63,7 +61,7 @@ class PostImages:
         """Load the images of B posts.
 
         Returns:
-            The pixels, as the encoder's ``collate`` makes them, or ``None``; else the features of the cache, or
+            The pixels, as the transform's ``collate`` makes them, or ``None``; else the features of the cache, or
             ``None``; both are ``None`` where no post has an image. And true for each post whose image can be used,
             shape ``(B,)``.
 
@@ -76,7 +74,7 @@ class PostImages:
             if all(image is None for image in images):
                 return None, self.cache.read(keys), torch.tensor([key is not None for key in keys])
             images = [self._load(post) if key else image for post, key, image in zip(posts, keys, images, strict=True)]
-        return self.encoder.collate(images), None, torch.tensor([image is not None for image in images])
+        return self.transform.collate(images), None, torch.tensor([image is not None for image in images])
 
     def stay_inside(self, folders: Iterable[Path | None]) -> None:
         """Read no file outside these folders; no change where none is known."""
@@ -116,7 +114,7 @@ class PostImages:
 
     def _load(self, post: Post) -> Tensor | None:
         try:
-            return self.encoder.load(post, self.loader)
+            return self.transform.load(post, self.loader)
         except ImageError:
             if self.loader.on_bad_image == "error":
                 raise
@@ -124,24 +122,7 @@ class PostImages:
 
     def _reason(self, post: Post) -> str:
         try:
-            self.encoder.load(post, self.loader)
+            self.transform.load(post, self.loader)
         except ImageError as error:
             return str(error)
         return f"{post.image}: could not be read when it was needed, but can be now"
-
-
-def _rebuild(state: dict[str, Any]) -> PostImages:
-    images = PostImages.__new__(PostImages)
-    images.__dict__.update(state)
-    return images
-
-
-def _reduce_for_worker(images: PostImages) -> tuple[Any, ...]:
-    state = {**vars(images), "_seen": {}, "_bad": {}}
-    if any(parameter.device.type != "cpu" for parameter in images.encoder.parameters()):
-        # A worker transforms and never encodes: weights on a GPU would cost memory there, or not go over at all.
-        state = weightless(state, images.encoder)
-    return _rebuild, (state,)
-
-
-ForkingPickler.register(PostImages, _reduce_for_worker)

@@ -46,7 +46,7 @@ def grid_shape(encoder: ImageEncoder, picture: Image.Image, count: int) -> tuple
     Raises:
         ConfigurationError: If the encoder gives no grid of a picture.
     """
-    shape = encoder.transform(picture).shape  # PrecomputedRegions refuses here
+    shape = encoder.image_transform(picture).shape  # PrecomputedRegions refuses here
     if len(shape) == 3:
         height, width = shape[1:]
         rows = round((count * height / width) ** 0.5)
@@ -61,12 +61,14 @@ def grid_shape(encoder: ImageEncoder, picture: Image.Image, count: int) -> tuple
 def _origins(encoder: ImageEncoder, picture: Image.Image) -> tuple[tuple[float, float], tuple[float, float]]:
     """First and last place in the picture that the transformed image shows, across and down, in pixels."""
     width, height = picture.size
-    black, white = (encoder.transform(Image.new("RGB", picture.size, colour)).numpy() for colour in ("black", "white"))
+    black, white = (
+        encoder.image_transform(Image.new("RGB", picture.size, colour)).numpy() for colour in ("black", "white")
+    )
     ends = []
     for axis, length in ((1, width), (0, height)):
         ramp = np.linspace(0, 255, length)
         plane = np.broadcast_to(ramp if axis else ramp[:, None], (height, width)).round().astype(np.uint8)
-        seen = encoder.transform(Image.fromarray(np.repeat(plane[..., None], 3, axis=2))).numpy()
+        seen = encoder.image_transform(Image.fromarray(np.repeat(plane[..., None], 3, axis=2))).numpy()
         bright = ((seen - black) / np.where(white == black, 1, white - black)).mean(axis=0).mean(axis=1 - axis)
         ends.append(_line(bright, length))
     return ends[0], ends[1]

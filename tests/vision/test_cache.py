@@ -16,11 +16,11 @@ from mner.errors import ConfigurationError, DataError, ImageError
 from mner.images import ImageLoader
 from mner.vision import content
 from mner.vision.cache import FeatureCache
-from mner.vision.regions import FasterRCNN
+from mner.vision.faster_rcnn import FasterRCNN
 
 
 def direct(encoder, paths):
-    pixels = torch.stack([encoder.transform(Image.open(path).convert("RGB")) for path in paths])
+    pixels = torch.stack([encoder.image_transform(Image.open(path).convert("RGB")) for path in paths])
     return encoder(pixels, torch.ones(len(paths), dtype=torch.bool))
 
 
@@ -101,11 +101,11 @@ def test_half_precision_takes_half_the_room(tiny_encoder, pictures, tmp_path):
 def test_regions_keep_their_boxes_classes_and_scores(pictures, tmp_path):
     torch.manual_seed(0)
     name = "fasterrcnn_mobilenet_v3_large_320_fpn"
-    encoder = FasterRCNN(name, weights=None, image_size=64, regions=3, score_threshold=0.0, classes=3)
+    encoder = FasterRCNN(name, weights=None, image_size=64, max_regions=3, score_threshold=0.0, num_classes=3)
     paths = pictures(2)
     cache = FeatureCache(tmp_path / "cache", encoder)
     cache.fill(paths)
-    images = encoder.collate([encoder.transform(Image.open(path)) for path in paths])
+    images = encoder.image_transform.collate([encoder.image_transform(Image.open(path)) for path in paths])
     assert_same(cache.features(paths), encoder(images, torch.tensor([True, True])), tolerance=1e-4)
 
 

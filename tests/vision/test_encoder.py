@@ -63,10 +63,10 @@ def test_collate_and_load(tiny_encoder, pictures):
         return Image.open(path).convert("RGB")
 
     (path,) = pictures(1)
-    image = encoder.load(Post("1", ("a",), image=path), reader)
+    image = encoder.image_transform.load(Post("1", ("a",), image=path), reader)
     assert image.shape == (3, 8, 8)
     assert read == [path]
-    assert encoder.load(Post("2", ("a",)), reader) is None
-    assert encoder.collate([None, None]) is None
-    pixels = encoder.collate([None, image])
+    assert encoder.image_transform.load(Post("2", ("a",)), reader) is None
+    assert encoder.image_transform.collate([None, None]) is None
+    pixels = encoder.image_transform.collate([None, image])
     assert torch.equal(pixels, torch.stack([torch.zeros(3, 8, 8), image]))

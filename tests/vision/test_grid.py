@@ -66,11 +66,13 @@ def test_the_transform_is_the_networks_own():
     encoder = Grid("test_resnet", weights=None)
     image = Image.effect_noise((300, 200), 100).convert("RGB")
     own = timm.data.create_transform(**timm.data.resolve_model_data_config(encoder.backbone), is_training=False)
-    assert torch.equal(encoder.transform(image), own(image))
+    assert torch.equal(encoder.image_transform(image), own(image))
     squashed = Grid("test_resnet", None, image_size=64, preprocessing={"crop_mode": "squash", "crop_pct": 1.0})
     resized = image.resize((64, 64), Image.Resampling[squashed.preprocessing["interpolation"].upper()])
-    assert torch.allclose(squashed.transform(image), torch.from_numpy(np.array(resized)).permute(2, 0, 1) / 127.5 - 1)
-    assert squashed(squashed.transform(image)[None], torch.tensor([True])).regions.shape == (1, 4, 96)
+    assert torch.allclose(
+        squashed.image_transform(image), torch.from_numpy(np.array(resized)).permute(2, 0, 1) / 127.5 - 1
+    )
+    assert squashed(squashed.image_transform(image)[None], torch.tensor([True])).regions.shape == (1, 4, 96)
 
 
 def test_a_transformer_at_another_size():
@@ -92,8 +94,8 @@ def test_a_checkpoint_builds_it_again_without_fetching_weights(tmp_path, monkeyp
     assert to_config(again) == config
     assert again.learning_rate == 1e-5
     image = Image.effect_noise((90, 70), 50).convert("RGB")
-    pixels = encoder.transform(image)[None]
-    assert torch.equal(again.transform(image)[None], pixels)
+    pixels = encoder.image_transform(image)[None]
+    assert torch.equal(again.image_transform(image)[None], pixels)
     one = torch.tensor([True])
     assert torch.equal(again(pixels, one).regions, encoder(pixels, one).regions)
 
@@ -153,7 +155,7 @@ def lite0():
 def top_classes(encoder, path, count=5):
     """ImageNet names that the weights file's own classifier reads off the pooled vector."""
     state = read_weights(OFFLINE_WEIGHTS)
-    pooled = encoder(encoder.transform(load_image(path))[None], torch.tensor([True])).pooled[0]
+    pooled = encoder(encoder.image_transform(load_image(path))[None], torch.tensor([True])).pooled[0]
     best = (state["_fc.weight"] @ pooled + state["_fc.bias"]).topk(count).indices.tolist()
     names = timm.data.ImageNetInfo()
     return [names.index_to_description(index).split(",")[0] for index in best]

@@ -39,7 +39,7 @@ def test_it_is_found_by_name_encodes_and_caches(installed, tmp_path):
     assert list_image_encoders("colour*") == ["colour_grid"]
     image = Image.new("RGB", (50, 40), "red")
     image.paste("blue", (25, 0, 50, 20))
-    pixels = encoder.collate([encoder.transform(image), None])
+    pixels = encoder.image_transform.collate([encoder.image_transform(image), None])
     features = encoder(pixels, torch.tensor([True, False]))
     assert features.regions.shape == (2, 4, encoder.hidden_size) == (2, 4, 12)
     assert features.present.tolist() == [True, False]

@@ -1,9 +1,5 @@
 """The images of a batch: cached or as pixels, bad ones masked, and reported once."""
 
-import copy
-import pickle
-from multiprocessing.reduction import ForkingPickler
-
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -31,7 +27,7 @@ USABLE = [True] * 4 + [False] * 4
 
 
 def images_of(posts, encoder, cache=None, policy="mask"):
-    return PostImages(encoder, ImageLoader((posts[0].image.parent,), policy), cache)
+    return PostImages(encoder.image_transform, ImageLoader((posts[0].image.parent,), policy), cache)
 
 
 def test_pixels_where_there_is_no_cache(tiny_encoder, posts):
@@ -52,7 +48,9 @@ def test_the_cache_answers_without_the_encoder_and_agrees(tiny_encoder, posts, t
     cache = FeatureCache(tmp_path / "cache", encoder)
     images = images_of(posts, encoder, cache)
     cache.fill([post.image for post in posts if post.image], images.loader)
-    monkeypatch.setattr(encoder, "transform", lambda image: pytest.fail("an image was transformed"))
+    monkeypatch.setattr(
+        type(encoder.image_transform), "__call__", lambda self, image: pytest.fail("an image was transformed")
+    )
     encoder.encoded = 0
     pixels, features, mask = images(posts)
     assert pixels is None
@@ -119,23 +117,8 @@ def test_a_strict_refusal_crosses_from_a_worker(tiny_encoder, posts):
         list(DataLoader(posts, batch_size=8, collate_fn=WithPosts(images), num_workers=1))
 
 
-def test_it_goes_to_workers_without_weights_from_another_device_but_copies_whole(tiny_encoder, posts, tmp_path):
-    encoder = tiny_encoder()
-    cache = FeatureCache(tmp_path / "cache", encoder)
-    cache.fill([post.image for post in posts[:4]])
-    images = images_of(posts, encoder, cache)
-    assert pickle.loads(ForkingPickler.dumps(images)).encoder.weight.device.type == "cpu"
-    encoder.to("meta")  # stands for a GPU
-    sent = pickle.loads(ForkingPickler.dumps(images))
-    assert sent.encoder.weight.device.type == "meta"
-    assert torch.equal(sent(posts)[1].regions, images(posts)[1].regions)
-    copied = copy.deepcopy({"model": encoder, "images": images})
-    assert copied["images"].encoder is copied["model"]
-    assert copied["images"].cache.encoder is copied["model"]
-
-
 def test_it_stays_inside_the_folders_that_are_known(tiny_encoder, posts):
-    images = PostImages(tiny_encoder())
+    images = PostImages(tiny_encoder().image_transform)
     images.stay_inside([None])
     assert images([posts[6]])[2].tolist() == [True]
     images.stay_inside([None, posts[0].image.parent])

@@ -47,17 +47,17 @@ def test_every_format(suffix, tmp_path):
     encoder = PrecomputedRegions(write(tmp_path, suffix))
     assert encoder.hidden_size == 4
     assert encoder.frozen
-    images = [encoder.load(post(name), no_pixels) for name in ("12.jpg", None, "13.jpg")]
-    features = encoder(encoder.collate(images), torch.tensor([True, False, True]))
+    images = [encoder.image_transform.load(post(name), no_pixels) for name in ("12.jpg", None, "13.jpg")]
+    features = encoder(encoder.image_transform.collate(images), torch.tensor([True, False, True]))
     assert features.regions.shape == (3, 5, 4)
     assert features.mask.sum(1).tolist() == [3, 0, 5]
     assert torch.equal(features.regions[0, :3], torch.from_numpy(FEATURES["12"]))
     assert not features.regions[0, 3:].any()
     assert torch.equal(features.pooled[0], torch.from_numpy(FEATURES["12"]).mean(0))
     assert features.regions.dtype == torch.float32
-    assert encoder.collate([None]) is None
+    assert encoder.image_transform.collate([None]) is None
     copy = pickle.loads(pickle.dumps(encoder))
-    assert torch.equal(copy.load(post("12.png"), no_pixels), images[0])
+    assert torch.equal(copy.image_transform.load(post("12.png"), no_pixels), images[0])
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".pt", ".h5"])
@@ -70,26 +70,31 @@ def test_regions_that_cannot_be_used(suffix, tmp_path):
         ("wide", r"\(2, 9\)"),
     ):
         with pytest.raises(ImageError, match=message):
-            encoder.load(post(f"{name}.jpg"), no_pixels)
+            encoder.image_transform.load(post(f"{name}.jpg"), no_pixels)
 
 
 def test_by_post_and_the_first_regions(tmp_path):
-    encoder = PrecomputedRegions(write(tmp_path, ".npz"), key="post", regions=2)
-    assert encoder.load(post(None, "12"), no_pixels).shape == (2, 4)
-    assert encoder.load(post(None, "absent"), no_pixels) is None
+    encoder = PrecomputedRegions(write(tmp_path, ".npz"), key="post", max_regions=2)
+    assert encoder.image_transform.load(post(None, "12"), no_pixels).shape == (2, 4)
+    assert encoder.image_transform.load(post(None, "absent"), no_pixels) is None
     with pytest.raises(ImageError):
-        encoder.load(post("12.jpg", "absent"), no_pixels)
+        encoder.image_transform.load(post("12.jpg", "absent"), no_pixels)
 
 
-def test_it_builds_again_where_the_file_is_not(tmp_path):
+def test_a_checkpoint_names_no_file(tmp_path):
     path = write(tmp_path, ".npz")
-    config = to_config(PrecomputedRegions(path))
-    path.unlink()
+    config = to_config(PrecomputedRegions(path, max_regions=2))
+    assert config["init_args"] == {"path": None, "key": "image", "max_regions": 2, "hidden_size": 4}
     again = from_config(config)
     assert again.hidden_size == 4
-    assert again.load(post(None), no_pixels) is None
+    with pytest.raises(ConfigurationError, match=r"image_transform\.path = FILE"):
+        again.image_transform.load(post("12.jpg"), no_pixels)
+    again.image_transform.path = path
+    assert again.image_transform.load(post("12.jpg"), no_pixels).shape == (2, 4)
+    again.image_transform.path = tmp_path / "absent.npz"
+    assert again.image_transform.load(post(None), no_pixels) is None
     with pytest.raises(DatasetNotFoundError, match="no region features at"):
-        again.load(post("12.jpg"), no_pixels)
+        again.image_transform.load(post("12.jpg"), no_pixels)
 
 
 def test_what_is_no_file_of_regions(tmp_path):
@@ -107,5 +112,5 @@ def test_what_is_no_file_of_regions(tmp_path):
         PrecomputedRegions(tmp_path / "empty.npz")
     with pytest.raises(ConfigurationError, match="image or post"):
         PrecomputedRegions(tmp_path / "flat.npz", key="tweet")
-    with pytest.raises(ConfigurationError, match="cannot encode a picture"):
-        PrecomputedRegions(write(tmp_path, ".pt")).transform(None)
+    with pytest.raises(ConfigurationError, match="cannot encode an image"):
+        PrecomputedRegions(write(tmp_path, ".pt")).image_transform(None)

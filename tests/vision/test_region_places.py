@@ -30,7 +30,7 @@ def test_a_square_at_a_cells_place_lights_that_cell(encoder, size, cell):
     inside = (x1 + 0.25 * (x2 - x1), y1 + 0.25 * (y2 - y1), x2 - 0.25 * (x2 - x1), y2 - 0.25 * (y2 - y1))
     white = Image.new("RGB", size)
     white.paste("white", tuple(round(side) for side in inside))
-    lit = (encoder.transform(white) - encoder.transform(black)).mean(dim=0)
+    lit = (encoder.image_transform(white) - encoder.image_transform(black)).mean(dim=0)
     cells = lit.reshape(5, 32, 5, 32).mean(dim=(1, 3)).flatten()
     assert cells.argmax() == cell
     assert cells[cell] / cells.sum() > 0.95

@@ -26,7 +26,7 @@ def test_registered_names_as_decorator_and_function(tiny_encoder):
 
 
 def test_a_duplicate_raises(tiny_encoder):
-    with pytest.raises(RegistryError, match=r"'faster_rcnn' is registered already, by mner\.vision\.regions"):
+    with pytest.raises(RegistryError, match=r"'faster_rcnn' is registered already, by mner\.vision\.faster_rcnn"):
         register("faster_rcnn", tiny_encoder)
 
 

@@ -77,12 +77,12 @@ class UpDown(Captioner, SelfContained):
 
     def transform(self, image: Image.Image) -> Tensor:
         """Prepare a picture as the image encoder wants it."""
-        return self.image_encoder.transform(image)
+        return self.image_encoder.image_transform(image)
 
     @torch.no_grad()
     def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
         """Encode and caption B transformed pictures."""
-        pixels = self.image_encoder.collate(images)
+        pixels = self.image_encoder.image_transform.collate(images)
         if isinstance(pixels, Mapping):
             pixels = {name: part.to(self.device) for name, part in pixels.items()}
         else:

@@ -12,10 +12,17 @@ from mner.contexts import CaptionData, UpDown, common_words, read_captions
 from mner.contexts.updown.vocabulary import END, START, UNKNOWN
 from mner.errors import CheckpointError, ConfigurationError
 from mner.posts import Post
-from mner.vision import ImageEncoder
+from mner.vision import ImageEncoder, ImageTransform
 
 WORDS = ["a", "red", "blue", "picture"]
 TINY = {"embedding_size": 16, "hidden_size": 16, "attention_size": 8, "dropout": 0.0}
+
+
+class TwoByTwo(ImageTransform):
+    def __call__(self, image):
+        return (
+            torch.from_numpy(np.asarray(image.convert("RGB").resize((2, 2)), dtype=np.float32)).permute(2, 0, 1) / 255
+        )
 
 
 class Quarters(ImageEncoder):
@@ -25,12 +32,8 @@ class Quarters(ImageEncoder):
         super().__init__()
         self.hidden_size = 3
         self.frozen = frozen
+        self.image_transform = TwoByTwo()
         self.scale = nn.Parameter(torch.ones(3), requires_grad=not frozen)
-
-    def transform(self, image):
-        return (
-            torch.from_numpy(np.asarray(image.convert("RGB").resize((2, 2)), dtype=np.float32)).permute(2, 0, 1) / 255
-        )
 
     def encode(self, pixels):
         regions = pixels.flatten(2).mT * self.scale

@@ -7,7 +7,7 @@ from PIL import Image
 
 from mner.components import from_config, to_config
 from mner.errors import ConfigurationError, WeightsNotFoundError
-from mner.vision.regions import FasterRCNN
+from mner.vision.faster_rcnn import FasterRCNN
 
 SMALL = {"name": "fasterrcnn_mobilenet_v3_large_320_fpn", "weights": None, "image_size": 64}
 
@@ -16,7 +16,7 @@ SMALL = {"name": "fasterrcnn_mobilenet_v3_large_320_fpn", "weights": None, "imag
 def encoder():
     """A random detector whose scores spread as a trained one's do."""
     torch.manual_seed(0)
-    encoder = FasterRCNN(**SMALL, score_threshold=0.05, classes=5)
+    encoder = FasterRCNN(**SMALL, score_threshold=0.05, num_classes=5)
     predictor = encoder.detector.roi_heads.box_predictor
     torch.nn.init.normal_(predictor.cls_score.weight, std=0.3)
     torch.nn.init.normal_(encoder.detector.rpn.head.cls_logits.weight, std=0.3)
@@ -31,8 +31,8 @@ def picture(seed, size=(64, 64)):
 
 
 def test_regions_are_torchvisions_detections(encoder):
-    images = [encoder.transform(picture(seed)) for seed in range(3)]
-    features = encoder(encoder.collate(images), torch.ones(3, dtype=torch.bool))
+    images = [encoder.image_transform(picture(seed)) for seed in range(3)]
+    features = encoder(encoder.image_transform.collate(images), torch.ones(3, dtype=torch.bool))
     detector = encoder.detector
     detector.transform.min_size, detector.transform.max_size = (64,), 64
     detector.roi_heads.score_thresh, detector.roi_heads.detections_per_img = 0.05, 10
@@ -47,7 +47,7 @@ def test_regions_are_torchvisions_detections(encoder):
 
 
 def test_a_region_is_the_vector_that_its_class_and_score_were_read_from(encoder):
-    features = encoder(encoder.collate([encoder.transform(picture(0))]), torch.tensor([True]))
+    features = encoder(encoder.image_transform.collate([encoder.image_transform(picture(0))]), torch.tensor([True]))
     assert features.regions.shape == (1, 10, encoder.hidden_size) == (1, 10, 1024)
     probabilities = encoder.detector.roi_heads.box_predictor(features.regions[0])[0].softmax(-1)
     read = probabilities.gather(1, features.classes[0][:, None])[:, 0]
@@ -57,11 +57,11 @@ def test_a_region_is_the_vector_that_its_class_and_score_were_read_from(encoder)
 
 def test_the_batch_changes_nothing(encoder):
     sizes = [(64, 64), (90, 30), (20, 70), (400, 25)]
-    images = [encoder.transform(picture(seed, size)) for seed, size in enumerate(sizes)]
-    together = encoder(encoder.collate([None, *images]), torch.tensor([False, True, True, True, True]))
+    images = [encoder.image_transform(picture(seed, size)) for seed, size in enumerate(sizes)]
+    together = encoder(encoder.image_transform.collate([None, *images]), torch.tensor([False, True, True, True, True]))
     assert together.present.tolist() == [False, True, True, True, True]
     for row, image in enumerate(images, start=1):
-        alone = encoder(encoder.collate([image]), torch.tensor([True]))
+        alone = encoder(encoder.image_transform.collate([image]), torch.tensor([True]))
         assert torch.equal(alone.classes[0], together.classes[row])
         for part in ("regions", "pooled", "boxes", "scores"):
             assert torch.allclose(getattr(alone, part)[0], getattr(together, part)[row], atol=1e-4)
@@ -71,17 +71,17 @@ def test_the_batch_changes_nothing(encoder):
 
 def test_nothing_found_is_masked(encoder):
     encoder.score_threshold = 1.0
-    features = encoder(encoder.collate([encoder.transform(picture(0))]), torch.tensor([True]))
+    features = encoder(encoder.image_transform.collate([encoder.image_transform(picture(0))]), torch.tensor([True]))
     encoder.score_threshold = 0.05
     assert features.regions.shape == (1, 10, 1024)
     assert not features.present.any()
     assert not features.pooled.any()
-    assert encoder.collate([None, None]) is None
+    assert encoder.image_transform.collate([None, None]) is None
 
 
 def test_frozen_and_built_again_from_its_config(encoder, tmp_path):
     torch.save(encoder.detector.state_dict(), tmp_path / "detector.pth")
-    loaded = FasterRCNN(**{**SMALL, "weights": str(tmp_path / "detector.pth")}, regions=3, classes=5)
+    loaded = FasterRCNN(**{**SMALL, "weights": str(tmp_path / "detector.pth")}, max_regions=3, num_classes=5)
     config = to_config(loaded)
     (tmp_path / "detector.pth").unlink()
     again = from_config(config)
@@ -90,7 +90,7 @@ def test_frozen_and_built_again_from_its_config(encoder, tmp_path):
     assert again.frozen
     assert not any(parameter.requires_grad for parameter in again.train().parameters())
     assert not any(module.training for module in again.modules())
-    pixels, one = encoder.collate([encoder.transform(picture(0))]), torch.tensor([True])
+    pixels, one = encoder.image_transform.collate([encoder.image_transform(picture(0))]), torch.tensor([True])
     assert torch.equal(again(pixels, one).regions, encoder(pixels, one).regions[:, :3])
 
 

@@ -1,0 +1,149 @@
+"""Region features that others computed, read from a file per post."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
+from mner.posts import Post
+from mner.vision.transform import ImageTransform
+
+
+class RegionFile(ImageTransform):
+    """Looks the regions of a post up in a file; no image is read.
+
+    The file is opened when the first post is looked up, once per process.
+
+    Args:
+        path: An ``.npz``, ``.pt`` or HDF5 file of one array of shape ``(R, V)`` per image; ``None`` if it is yet to be
+            set, as in a model that was loaded from a checkpoint.
+        key: What the ids of the file are: the image's file name (``image``) or the post's id (``post``).
+        max_regions: Maximum number of regions per image; ``None`` for all.
+        hidden_size: Width of a region (V); ``None`` takes it from the file.
+
+    Raises:
+        ConfigurationError: If ``key`` is unknown, or neither a file nor a width is given.
+        DatasetNotFoundError: If the width is to be taken from a file that is not there.
+        FormatError: If that file is of no known format, or contains no array of shape ``(R, V)``.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        key: Literal["image", "post"] = "image",
+        max_regions: int | None = None,
+        hidden_size: int | None = None,
+    ) -> None:
+        if key not in ("image", "post"):
+            raise ConfigurationError(f"expected key to be image or post, got {key!r}")
+        self.path = None if path is None else Path(path)
+        self.key = key
+        self.max_regions = max_regions
+        self._opened: tuple[int, Path, Mapping[str, Any]] | None = None
+        self.hidden_size = self._width() if hidden_size is None else hidden_size
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Refuse: the features of an image cannot be computed from a file.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            f"PrecomputedRegions looks features up in {self.path} and cannot encode an image; "
+            "it needs no feature store, and a post's features must be in the file"
+        )
+
+    def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
+        """Look up the regions of a post, shape ``(R, V)``.
+
+        Raises:
+            ImageError: If the post has an image but the file has no usable regions for it.
+            ConfigurationError: If no file is set.
+            DatasetNotFoundError: If the file is not there.
+        """
+        if self.key == "image" and post.image is None:
+            return None
+        names = [post.id] if post.image is None or self.key == "post" else [post.image.stem, post.image.name]
+        file = self._file()
+        name = next((name for name in names if name in file), None)
+        if name is None:
+            if post.image is None:
+                return None
+            raise ImageError(f"{post.image}: {self.path} has no features for {names[0]!r}")
+        found = torch.as_tensor(np.asarray(file[name]))[: self.max_regions].float()
+        if found.ndim != 2 or found.shape[1] != self.hidden_size or not len(found) or not found.isfinite().all():
+            raise ImageError(
+                f"{post.image or post.id}: expected finite regions of shape (R, {self.hidden_size}) in {self.path}, "
+                f"got {tuple(found.shape)}" + ("" if found.isfinite().all() else " with nan or inf")
+            )
+        return found
+
+    def collate(self, images: Sequence[Tensor | None]) -> dict[str, Tensor] | None:
+        """Pad the regions of B posts: ``regions`` of shape ``(B, R, V)``, ``mask`` of shape ``(B, R)``."""
+        if all(image is None for image in images):
+            return None
+        nothing = torch.zeros(0, self.hidden_size)
+        padded = pad_sequence([nothing if image is None else image for image in images], batch_first=True)
+        counts = torch.tensor([0 if image is None else len(image) for image in images])
+        return {"regions": padded, "mask": torch.arange(padded.shape[1]) < counts[:, None]}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open file behind: every process opens its own."""
+        return {**self.__dict__, "_opened": None}
+
+    def _file(self) -> Mapping[str, Any]:
+        if self.path is None:
+            raise ConfigurationError(
+                "the file of precomputed regions is not set, and a checkpoint does not name one: set it with "
+                "--region_file FILE, or model.image_encoder.image_transform.path = FILE in Python"
+            )
+        # A file descriptor shared by forked processes has one position for all of them.
+        if self._opened is None or self._opened[:2] != (os.getpid(), self.path):
+            self._opened = (os.getpid(), self.path, _open(Path(self.path)))
+        return self._opened[2]
+
+    def _width(self) -> int:
+        if self.path is None:
+            raise ConfigurationError("expected a file of precomputed regions or their hidden_size, got neither")
+        file = _open(self.path)
+        shape = next((np.asarray(file[name]).shape for name in file), ())
+        if len(shape) != 2:
+            raise FormatError(
+                self.path, None, f"the first array has the shape {shape}", "Expected one (R, V) array per image"
+            )
+        return int(shape[1])
+
+
+def _open(path: Path) -> Mapping[str, Any]:
+    """A mapping of id to array that reads an array when it is looked up."""
+    if not path.is_file():
+        raise DatasetNotFoundError(f"no region features at {path.absolute()}; expected an .npz, .pt or .h5 file")
+    try:
+        if path.suffix == ".npz":
+            archive: Mapping[str, Any] = np.load(path)
+            return archive
+        if path.suffix in (".pt", ".pth"):
+            tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            if isinstance(tensors, Mapping):
+                return {str(name): value for name, value in tensors.items()}
+        elif path.suffix in (".h5", ".hdf5"):
+            import h5py
+
+            opened: Mapping[str, Any] = h5py.File(path, "r")
+            return opened
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"{path} is HDF5: install h5py with pip install h5py") from error
+    except Exception as error:  # each of the three libraries has errors of its own for a broken file
+        raise FormatError(path, None, f"region features that do not read ({error})", "Write the file again") from error
+    raise FormatError(
+        path, None, "not a file of region features", "Expected .npz, .pt (a dict of tensors), .h5 or .hdf5"
+    )
