@@ -9,6 +9,9 @@ from typing import Any
 
 from mner.errors import DataError
 
+CharacterSpan = tuple[int, int, str]
+"""A gold entity of raw text: ``(start, end, type)`` in characters, ``end`` exclusive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:
@@ -43,15 +46,18 @@ class Post:
     Args:
         id: Name of the post, unique within its split.
         words: The words, as the data set tokenised them.
-        tags: One tag a word, or ``None`` where the post is not annotated.
+        tags: One tag per word, or ``None`` where the post is not annotated.
         image: Path of the image, or ``None``. The file need not exist.
         contexts: Texts about the image, by kind, for example ``{"caption": "a dog"}``.
         text: The raw text, where the words were cut from one.
         offsets: Character offsets ``(start, end)`` of each word in ``text``.
         metadata: What else a data set records; carried along into predictions, must be JSON.
+        spans: Gold entities of a raw text by character, exactly as annotated; ``tags`` are these at word borders.
+        is_raw: Whether a word tokenizer made the words (and tags) of ``text``, so that a model's preprocessor makes
+            them again with its own. Words that the data set gave are kept as they are.
 
     Raises:
-        DataError: If ``tags`` or ``offsets`` do not have one item a word.
+        DataError: If ``tags`` or ``offsets`` do not have one item per word.
     """
 
     id: str
@@ -62,13 +68,15 @@ class Post:
     text: str | None = None
     offsets: tuple[tuple[int, int], ...] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    spans: tuple[CharacterSpan, ...] | None = None
+    is_raw: bool = False
 
     def __post_init__(self) -> None:
-        """Check that everything given a word is given once a word."""
+        """Check that tags and offsets are given once per word."""
         for name, values in (("tags", self.tags), ("offsets", self.offsets)):
             if values is not None and len(values) != len(self.words):
                 raise DataError(
-                    f"post {self.id!r}: expected {len(self.words)} {name}, one a word, got {len(values)}; "
+                    f"post {self.id!r}: expected {len(self.words)} {name}, one per word, got {len(values)}; "
                     "check that words and tags come from the same tokenisation"
                 )
 

@@ -16,7 +16,6 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     "posts",
     "labels",
-    "word_tokenizers",
     "errors",
     "components",
     "checkpoints",
@@ -32,6 +31,7 @@ GROUND = [
 ]
 FLOORS = [
     GROUND,
+    ["word_tokenizers"],
     ["text", "vision", "decoders", "metrics", "data", "analysis"],
     ["collate", "contexts", "demo"],
     ["training"],

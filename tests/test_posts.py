@@ -25,7 +25,7 @@ def test_a_post_may_have_no_words():
 
 @pytest.mark.parametrize("given", [{"tags": ("O",)}, {"offsets": ((0, 3),)}])
 def test_one_tag_and_one_offset_a_word(given):
-    with pytest.raises(DataError, match=r"post '7': expected 2 (tags|offsets), one a word, got 1"):
+    with pytest.raises(DataError, match=r"post '7': expected 2 (tags|offsets), one per word, got 1"):
         Post("7", ("New", "York"), **given)
 
 

@@ -144,7 +144,8 @@ class TrainingCommandLine(LightningCLI):
                 "others; the model's text encoder then starts from the encoder that it leaves.",
             )
             parser.add_lightning_class_args(TrainingModule, "model", subclass_mode=True)
-            parser.link_arguments("data.labels", "model.init_args.labels", apply_on="instantiate")
+            for name in ("labels", "word_tokenizer"):
+                parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
             parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
             parser.set_defaults(
                 {

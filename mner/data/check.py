@@ -11,8 +11,9 @@ from typing import Any, get_args
 from mner.data.image_report import ImageReport, check_images
 from mner.data.versions import identify
 from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
-from mner.posts import Post
-from mner.word_tokenizers import is_invisible
+from mner.posts import CharacterSpan, Post
+from mner.word_tokenizers.characters import is_invisible
+from mner.word_tokenizers.raw_posts import Alignment, align_spans
 
 UNKNOWN = "unknown, so do not compare its scores with published ones"
 _SHOWN = 10  # names listed on the screen; all of them are in to_dict()
@@ -48,7 +49,8 @@ class SplitReport:
         mismatched_tags: ``I-`` (or ``E-``) tags behind a word of another type.
         unknown_tags: Tags outside the label set and how often they occur.
         invisible_words: Words of nothing but invisible characters, which vanish in a tokenizer.
-        cut_words: Words that were cut in two at the boundary of an entity given by characters.
+        widened_entities: Character spans that do not lie at word borders; each is widened to whole words.
+        lost_entities: Character spans that share a word with another one, which is kept.
         duplicates: Posts of the same words within the split.
         missing_contexts: By kind of context, posts that have none, or an empty one.
         images: The images, or ``None`` where no folder was given.
@@ -66,7 +68,8 @@ class SplitReport:
     mismatched_tags: int
     unknown_tags: dict[str, int]
     invisible_words: int
-    cut_words: int
+    widened_entities: list[str]
+    lost_entities: list[str]
     duplicates: Duplicates
     missing_contexts: dict[str, int]
     images: ImageReport | None
@@ -151,13 +154,23 @@ def _check_split(
         mismatched_tags=strays.count("mismatched"),
         unknown_tags={} if labels is None else {tag: n for tag, n in sorted(counts.items()) if tag not in labels},
         invisible_words=sum(is_invisible(word) for post in posts for word in post.words),
-        cut_words=sum(post.metadata.get("words_cut_at_entities", 0) for post in posts),
+        widened_entities=[_shown(post, span) for post in posts for span in _alignment(post).widened],
+        lost_entities=[_shown(post, span) for post in posts for span in _alignment(post).lost],
         duplicates=_duplicates(((name, post) for post in posts), across=False),
         missing_contexts={kind: sum(kind not in post.contexts for post in posts) for kind in contexts},
         images=None
         if image_folder is None
         else check_images([post.image for post in posts if post.image is not None], image_folder),
     )
+
+
+def _alignment(post: Post) -> Alignment:
+    return align_spans(post.text or "", post.offsets or (), post.spans or ())
+
+
+def _shown(post: Post, span: CharacterSpan) -> str:
+    start, end, kind = span
+    return f"{post.id}: {(post.text or '')[start:end]!r} ({kind})"
 
 
 def _entities(tagged: Iterable[Sequence[str]], convention: Convention, scheme: Scheme) -> dict[str, int]:
@@ -204,7 +217,8 @@ def _table(report: DataReport) -> str:
         ("mismatched tags (I- after another type)", [split.mismatched_tags for split in splits]),
         ("tags outside the label set", [sum(split.unknown_tags.values()) for split in splits]),
         ("invisible words", [split.invisible_words for split in splits]),
-        ("words cut at an entity's boundary", [split.cut_words for split in splits]),
+        ("entities widened to word borders", [len(split.widened_entities) for split in splits]),
+        ("entities lost: they share a word with another", [len(split.lost_entities) for split in splits]),
         ("texts more than once in the split", [len(split.duplicates.groups) for split in splits]),
         ("  of these, with different tags", [split.duplicates.differing for split in splits]),
     ]
@@ -237,6 +251,8 @@ def _remarks(report: DataReport) -> list[str]:
             remarks.append(f"version of {name}: {split.version}")
         if split.unknown_tags:
             remarks.append(f"tags of {name} outside the label set: {split.unknown_tags}")
+        for what, entities in (("widened", split.widened_entities), ("lost", split.lost_entities)):
+            remarks += [f"entities of {name} {what}: {', '.join(entities[:_SHOWN])}"] if entities else []
         if split.images is None:
             remarks.append(f"images of {name}: not checked, no image folder")
         else:

@@ -19,6 +19,8 @@ from mner.data.loader import PostLoader, post_loader
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
 from mner.posts import Post
+from mner.word_tokenizers import TweetTokenizer, WordTokenizer
+from mner.word_tokenizers.raw_posts import tokenize_post
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -43,6 +45,8 @@ class PostDataModule(LightningDataModule, ABC):
     """
 
     labels: list[str]
+    word_tokenizer: WordTokenizer = TweetTokenizer()
+    """How raw text is split into words, where posts are raw; a model trained on the posts splits new ones alike."""
 
     def __init__(
         self,
@@ -105,7 +109,7 @@ class PostDataModule(LightningDataModule, ABC):
             LabelError: If a tag is not among ``labels``.
         """
         if split not in self._posts:
-            posts = self.read(split)
+            posts = [self._tokenized(post) for post in self.read(split)]
             for post in posts:
                 check_post(post, self.labels)
             self._posts[split] = fraction(posts, self.train_fraction, self.seed) if split == "train" else posts
@@ -113,6 +117,9 @@ class PostDataModule(LightningDataModule, ABC):
         if split == "train":
             return [*posts, *self.extra_posts] if self.extra_posts else posts
         return posts if self.ablation is None else ablate(posts, self.ablation)
+
+    def _tokenized(self, post: Post) -> Post:
+        return replace(tokenize_post(post, self.word_tokenizer), is_raw=True) if post.is_raw else post
 
     def version(self, split: Split) -> str | None:
         """Which published version of the data set the file of a split is, where that is known."""

@@ -12,6 +12,8 @@ from mner.data.readers import read_posts
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
 from mner.posts import Post
+from mner.word_tokenizers import TweetTokenizer, WordTokenizer
+from mner.word_tokenizers.tweet import marks_stand_alone
 
 
 class PostFiles(PostDataModule):
@@ -27,6 +29,9 @@ class PostFiles(PostDataModule):
         batch_size: Posts a batch, at most.
         max_tokens: Most subwords a batch with its padding.
         train_fraction: Share of the training posts; smaller shares lie within larger ones.
+        word_tokenizer: Splits the text of raw posts into words. By default a
+            :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word behind them only
+            if the training file comes as words of which most do.
         seed: Of the order of the batches and of the fraction.
         num_workers: Processes that make batches.
 
@@ -46,6 +51,7 @@ class PostFiles(PostDataModule):
         context_files: Mapping[str, str] | None = None,
         batch_size: int = 32,
         max_tokens: int | None = None,
+        word_tokenizer: WordTokenizer | None = None,
         train_fraction: float = 1.0,
         seed: int = 0,
         num_workers: int = 0,
@@ -58,6 +64,8 @@ class PostFiles(PostDataModule):
             raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
         self._read = {split: read_posts(self.split_file(split), images=self.images) for split in self.files}
+        given_words = [post.words for post in self._read.get("train", ()) if not post.is_raw]
+        self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=marks_stand_alone(given_words))
         self.labels = find_labels(self._read)
         rank_zero_info(f"labels found in the data: {', '.join(self.labels)}")
 

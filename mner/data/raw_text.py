@@ -1,88 +1,46 @@
-"""Raw text: plain lines, or texts with entities by character offset, cut into words here."""
+"""Raw text: plain lines, or texts with gold entities by character offset."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mner.data.lines import Line, Report, read_each
 from mner.data.spans import Span, read_spans
-from mner.labels import tags_of
-from mner.posts import Entity, Post
-from mner.word_tokenizers import split_words
-
-
-@dataclass(frozen=True, slots=True)
-class CutText:
-    """A text cut into words.
-
-    Args:
-        words: The words.
-        offsets: Character offsets of each.
-        tags: One tag a word, or ``None``.
-        cuts: How many words were cut in two so that an entity begins or ends between words.
-    """
-
-    words: tuple[str, ...]
-    offsets: tuple[tuple[int, int], ...]
-    tags: tuple[str, ...] | None
-    cuts: int
+from mner.posts import CharacterSpan, Post
+from mner.word_tokenizers import TweetTokenizer
+from mner.word_tokenizers.characters import is_invisible
+from mner.word_tokenizers.raw_posts import raw_post
 
 
 def read_plain_text(lines: Iterable[Line], report: Report) -> Iterator[Post]:
     """Read a post from each line that is not blank, named by its line number."""
 
     def read(line: Line) -> Post:
-        cut = cut_text(line.text, None, line)
-        return Post(str(line.number), cut.words, text=line.text, offsets=cut.offsets)
+        return raw_post(line.text, TweetTokenizer(), id=str(line.number))
 
     return read_each((line for line in lines if not line.blank), read, report)
 
 
-def cut_text(text: str, spans: Iterable[Any] | None, line: Line) -> CutText:
-    """Cut a text into words, and its entities with it.
-
-    A word through which an entity's boundary runs is cut there, so that no entity is lost, moved or widened.
+def character_spans(text: str, spans: Iterable[Any], line: Line) -> list[CharacterSpan]:
+    """Read the gold entities of a raw text.
 
     Args:
         text: The raw text.
-        spans: Its entities as JSON gave them, or ``None`` where it is not annotated.
+        spans: Its entities as JSON gave them.
         line: The line they stand in.
 
     Raises:
-        FormatError: If a span is malformed, holds no word, or its text is not what the file says it is.
+        FormatError: If a span is malformed, has no visible character, or its text is not what the file says it is.
     """
-    offsets = split_words(text)[1]
-    if spans is None:
-        return CutText(tuple(text[a:b] for a, b in offsets), tuple(offsets), None, 0)
     entities = read_spans(spans, len(text), "characters", line)
     for entity in entities:
         _check_text(text, entity, line)
-    uncut = len(offsets)
-    offsets = _cut(offsets, {edge for entity in entities for edge in (entity.start, entity.end)})
-    found = [_locate(entity, offsets, line) for entity in entities]
-    return CutText(
-        tuple(text[a:b] for a, b in offsets),
-        tuple(offsets),
-        tuple(tags_of(found, len(offsets), "BIO")),
-        len(offsets) - uncut,
-    )
-
-
-def _cut(offsets: list[tuple[int, int]], edges: set[int]) -> list[tuple[int, int]]:
-    pieces = []
-    for start, end in offsets:
-        inner = sorted(edge for edge in edges if start < edge < end)
-        pieces += list(zip([start, *inner], [*inner, end], strict=True))
-    return pieces
-
-
-def _locate(span: Span, offsets: list[tuple[int, int]], line: Line) -> Entity:
-    inside = [index for index, (start, end) in enumerate(offsets) if span.start <= start and end <= span.end]
-    if not inside:
-        raise line.error(f"the span {span.start}-{span.end} ({span.type}) holds no visible character", "Delete it")
-    return Entity(span.type, inside[0], inside[-1] + 1)
+        if is_invisible(text[entity.start : entity.end]):
+            raise line.error(
+                f"the span {entity.start}-{entity.end} ({entity.type}) has no visible character", "Delete it"
+            )
+    return [(entity.start, entity.end, entity.type) for entity in entities]
 
 
 def _check_text(text: str, span: Span, line: Line) -> None:

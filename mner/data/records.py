@@ -14,10 +14,12 @@ from typing import Any
 
 from mner.data.image_names import image_path
 from mner.data.lines import Line
-from mner.data.raw_text import cut_text, label_studio_task
+from mner.data.raw_text import character_spans, label_studio_task
 from mner.data.spans import check_tag, read_spans
 from mner.labels import tags_of
 from mner.posts import Entity, Post
+from mner.word_tokenizers import TweetTokenizer
+from mner.word_tokenizers.raw_posts import raw_post
 
 _TAG_KEYS = ("label", "labels", "tags")
 _ANNOTATION_KEYS = (*_TAG_KEYS, "entities", "spans", "annotations")
@@ -40,25 +42,44 @@ def post_from_record(record: Any, line: Line, images: Path | None = None) -> Pos
     key, annotation = _annotation(record, line)
     word_key = next((name for name in _WORD_KEYS if name in record), None)
     text = _text(record, "text", line)
-    if word_key is not None:
-        words = tuple(_strings(record[word_key], word_key, line))
-        tags = None if annotation is None else _tags(annotation, key, len(words), line)
-        offsets, cuts = _offsets(record.get("offsets"), line), 0
-    elif text is not None:
-        cut = cut_text(text, annotation, line)
-        words, tags, offsets, cuts = cut.words, cut.tags, cut.offsets, cut.cuts
-    else:
+    if word_key is None and text is not None:
+        return _raw_post(text, annotation, record, images, line)
+    if word_key is None:
         raise line.error("an object with neither 'tokens' nor 'text'", "Give the post's words or its text")
+    words = tuple(_strings(record[word_key], word_key, line))
+    tags = None if annotation is None else _tags(annotation, key, len(words), line)
+    offsets = _offsets(record.get("offsets"), line)
     if annotation is not None and not words:
         raise line.error("an annotated post with no words", "Give its words, or delete the line")
     if offsets is not None and len(offsets) != len(words):
         raise line.error(f"{len(words)} words and {len(offsets)} offsets", "Give one pair of offsets a word")
-    metadata = _object(record, "metadata", line) | ({"words_cut_at_entities": cuts} if cuts else {})
-    for name in record.keys() - _KNOWN_KEYS:
-        _set_once(metadata, name, record[name], line)
+    metadata = _metadata(record, line)
     return Post(
         _id(record, line), words, tags, _image(record, images, line), _contexts(record, line), text, offsets, metadata
     )
+
+
+def _raw_post(text: str, annotation: Any, record: Mapping[str, Any], images: Path | None, line: Line) -> Post:
+    spans = None if annotation is None else character_spans(text, annotation, line)
+    post = raw_post(
+        text,
+        TweetTokenizer(),
+        spans,
+        id=_id(record, line),
+        image=_image(record, images, line),
+        contexts=_contexts(record, line),
+        metadata=_metadata(record, line),
+    )
+    if annotation is not None and not post.words:
+        raise line.error("an annotated post with no words", "Give its words, or delete the line")
+    return post
+
+
+def _metadata(record: Mapping[str, Any], line: Line) -> dict[str, Any]:
+    metadata = _object(record, "metadata", line)
+    for name in record.keys() - _KNOWN_KEYS:
+        _set_once(metadata, name, record[name], line)
+    return metadata
 
 
 def _annotation(record: Mapping[str, Any], line: Line) -> tuple[str | None, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mner.data.folder import FolderDataModule
+from mner.word_tokenizers import TweetTokenizer
 
 
 class Twitter2015(FolderDataModule):
@@ -25,6 +26,7 @@ class Twitter2015(FolderDataModule):
 
     name = "twitter2015"
     types = ("PER", "LOC", "ORG", "OTHER")
+    word_tokenizer = TweetTokenizer(split_marks=False)
 
     def __init__(
         self,

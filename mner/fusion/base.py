@@ -23,7 +23,7 @@ from mner.text.encoder import TextEncoder
 from mner.training import Optimization, TrainingModule
 from mner.training.parameter_groups import Rates
 from mner.vision.encoder import ImageEncoder
-from mner.word_tokenizers import marks_stand_alone
+from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
 OPTIMIZATION = Optimization()
 
@@ -44,7 +44,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
         dropout: On the vectors that enter the emission layer.
         optimization: Learning rates, optimizer, schedule, clipping, EMA.
-        split_marks: Whether raw text is cut before ``#`` and ``@``, as Twitter-2017 is; found in the training posts.
+        word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default. The
+            command line takes it from the data.
         feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
             runs that name it; not part of a checkpoint.
         half_precision_cache: Keep them in half precision.
@@ -69,7 +70,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         decoder: Decoder | None = None,
         dropout: float = 0.1,
         optimization: Optimization = OPTIMIZATION,
-        split_marks: bool | None = None,
+        word_tokenizer: WordTokenizer | None = None,
         feature_cache: str | None = None,
         half_precision_cache: bool = False,
         on_bad_image: Literal["mask", "error"] = "mask",
@@ -93,25 +94,25 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
             )
         self.labels = list(labels)
-        self._default_parts = [n for n, part in (("characters", characters), ("decoder", decoder)) if part is None]
+        parts = {"characters": characters, "decoder": decoder, "word_tokenizer": word_tokenizer}
+        self._default_parts = [name for name, part in parts.items() if part is None]
         self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
         self.dropout = nn.Dropout(dropout)
-        self.split_marks = split_marks
+        self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
         check_arguments(self)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The given arguments, with the parts that were built by default, and how the words of training were cut."""
+        """The given arguments, with the parts that were built by default."""
         arguments = super().checkpoint_arguments()
         # A part that a subclass chooses itself is not an argument of it.
         passed_on = self._default_parts if takes_any_keyword(type(self)) else ()
-        kept = {name: getattr(self, name) for name in ("characters", "decoder") if name in {*arguments, *passed_on}}
-        if self.split_marks is not None:
-            kept["split_marks"] = self.split_marks
+        names = ("characters", "decoder", "word_tokenizer")
+        kept = {name: getattr(self, name) for name in names if name in {*arguments, *passed_on}}
         return arguments | kept
 
     def resize_emissions(self, hidden_size: int) -> None:
@@ -176,12 +177,6 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     def collator(self) -> Collator:
         """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
         return Collator(self.text_encoder.subword_tokenizer, self.labels, self.characters, self.images)
-
-    def on_fit_start(self) -> None:
-        """Look in the training posts how their words were cut, so that new posts are cut alike."""
-        datamodule: Any = getattr(self.trainer, "datamodule", None)
-        if self.split_marks is None and hasattr(datamodule, "posts"):
-            self.split_marks = marks_stand_alone(post.words for post in datamodule.posts("train"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step: the decoder's loss and the method's own."""

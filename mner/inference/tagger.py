@@ -14,7 +14,8 @@ from mner.errors import DataError
 from mner.fusion.base import FusionModule
 from mner.posts import Entity, Post
 from mner.predictions import Prediction
-from mner.word_tokenizers import split_words
+from mner.word_tokenizers import TweetTokenizer
+from mner.word_tokenizers.raw_posts import raw_post, tokenize_post
 
 
 class Tagger:
@@ -37,8 +38,7 @@ class Tagger:
         """Find the entities of one post.
 
         Args:
-            text: Raw text, or its words. A model sees words as it was trained on them, so give words if your
-                tokenisation matters; raw text is cut by :func:`mner.word_tokenizers.split_words`.
+            text: Raw text, which the model's own word tokenizer splits, or its words.
             image: Path of the post's image, if it has one.
             contexts: Texts about the image, by kind, as the model was trained with.
 
@@ -69,14 +69,14 @@ class Tagger:
         """Tag a stream of posts in constant memory.
 
         Args:
-            posts: Any number of posts. Raw texts that mner cut into words are cut as the model's training data was.
+            posts: Any number of posts. Raw text is split by the model's own word tokenizer.
             batch_size: Posts tagged at once.
             window: Batches read ahead and sorted by length, so that little is padded.
 
         Yields:
             Predictions in the order of the posts.
         """
-        source = map(self._recut, posts)
+        source = (tokenize_post(post, self.model.word_tokenizer) for post in posts)
         while chunk := list(islice(source, batch_size * window)):
             lengths = self._collator.lengths(chunk)
             order = sorted(range(len(chunk)), key=lengths.__getitem__)
@@ -86,12 +86,6 @@ class Tagger:
                 entities.update(zip(places, self._tag([chunk[place] for place in places]), strict=True))
             for place, post in enumerate(chunk):
                 yield Prediction(post, tuple(entities[place]))
-
-    def _recut(self, post: Post) -> Post:
-        if post.text is None or not self.model.split_marks or list(post.words) != split_words(post.text)[0]:
-            return post
-        words, offsets = split_words(post.text, split_marks=True)
-        return replace(post, words=tuple(words), offsets=tuple(offsets), tags=None)
 
     @torch.inference_mode()
     def _tag(self, posts: Sequence[Post]) -> list[list[Entity]]:
@@ -115,5 +109,4 @@ def make_post(
     }
     if not isinstance(text, str):
         return Post(words=tuple(text), **given)
-    words, offsets = split_words(text)
-    return Post(words=tuple(words), text=text, offsets=tuple(offsets), **given)
+    return raw_post(text, TweetTokenizer(), **given)

@@ -10,6 +10,8 @@ from mner.data.check import check_posts
 from mner.data.contexts import attach_contexts, read_contexts
 from mner.data.readers import read_posts
 from mner.posts import Post
+from mner.word_tokenizers import TweetTokenizer
+from mner.word_tokenizers.raw_posts import raw_post
 
 
 def post(id, words, tags=None, **more):
@@ -20,7 +22,7 @@ def post(id, words, tags=None, **more):
 def report():
     train = [
         post("1", "St . Louis \xa0", "O O I-LOC O", contexts={"caption": "c"}),
-        post("2", "a b", "B-PER I-LOC", metadata={"words_cut_at_entities": 2}),
+        raw_post("a, bc", TweetTokenizer(), [(0, 1, "PER"), (3, 4, "LOC"), (4, 5, "ORG")], id="2"),
         post("3", "hi", "O"),
         post("4", "hi", "B-ORG"),
         post("5", "x y z v w"),
@@ -32,11 +34,12 @@ def report():
 
 def test_counts(report):
     train = report.splits["train"]
-    assert (train.posts, train.words, train.longest) == (5, 13, 5)
+    assert (train.posts, train.words, train.longest) == (5, 14, 5)
     assert (train.not_annotated, train.without_entity) == (1, 1)
-    assert train.entities == {"conlleval": {"LOC": 2, "ORG": 1, "PER": 1}, "strict": {"ORG": 1, "PER": 1}}
-    assert (train.orphan_tags, train.mismatched_tags) == (1, 1)
-    assert (train.invisible_words, train.cut_words) == (1, 2)
+    assert train.entities == {"conlleval": {"LOC": 2, "ORG": 1, "PER": 1}, "strict": {"LOC": 1, "ORG": 1, "PER": 1}}
+    assert (train.orphan_tags, train.mismatched_tags) == (1, 0)
+    assert train.invisible_words == 1
+    assert (train.widened_entities, train.lost_entities) == (["2: 'b' (LOC)"], ["2: 'c' (ORG)"])
     assert train.unknown_tags == {"B-ORG": 1}
     assert train.missing_contexts == {"caption": 4}
     assert (train.file, train.version, train.images) == (None, None, None)
@@ -67,7 +70,7 @@ def test_table_and_json(report):
     assert "texts in more than one split: 1, 1 of them with different tags" in text
     assert "images of valid: not checked, no image folder" in text
     assert "{'B-ORG': 1}" in text
-    assert json.loads(json.dumps(report.to_dict()))["splits"]["train"]["words"] == 13
+    assert json.loads(json.dumps(report.to_dict()))["splits"]["train"]["words"] == 14
 
 
 def test_unknown_version_is_said(tmp_path):

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mner.components import to_config
 from mner.data import PostFiles
 from mner.errors import DataError, DatasetNotFoundError, LabelError
+from mner.word_tokenizers import WhitespaceTokenizer
 
 
 @pytest.fixture
@@ -106,3 +108,18 @@ def test_images_are_found_from_any_working_directory(bio, tmp_path, monkeypatch)
 def test_a_file_that_is_malformed_names_its_line(write):
     with pytest.raises(DataError, match=r"bad\.conll, line 2"):
         PostFiles(train=write("bad.conll", "Oslo B-LOC", "in Q-LOC", "x O"))
+
+
+@pytest.mark.parametrize(("words", "split"), [("# Oslo", True), ("#Oslo @dana #", False), ("hi Oslo", True)])
+def test_the_word_tokenizer_follows_files_that_come_as_words(tmp_path, words, split):
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps({"tokens": words.split(), "label": ["O"] * len(words.split())}), encoding="utf-8")
+    assert to_config(PostFiles(train=path).word_tokenizer)["init_args"]["split_marks"] is split
+
+
+def test_raw_text_is_split_by_the_chosen_word_tokenizer(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps({"text": "#ParisAttacks", "entities": [[1, 6, "LOC"]]}), encoding="utf-8")
+    for tokenizer, words in ((None, ("#", "ParisAttacks")), (WhitespaceTokenizer(), ("#ParisAttacks",))):
+        (post,) = PostFiles(train=path, word_tokenizer=tokenizer).posts("train")
+        assert (post.words, post.tags[-1], post.is_raw) == (words, "B-LOC", True)

@@ -118,7 +118,7 @@ def test_raw_text_with_character_offsets(read, annotation):
         ("LOC", "Paris"),
     ]
     assert post.words == ("Bob", "'", "s", "in", "#", "NewYork", "\U0001f600", "Paris")
-    assert post.metadata["words_cut_at_entities"] == 1
+    assert (post.is_raw, post.spans[:2]) == (True, ((0, 3, "PER"), (10, 17, "LOC")))
 
 
 def test_label_studio_task(read):

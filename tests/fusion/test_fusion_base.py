@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mner.components import from_config, to_config
-from mner.data import PostFiles, Twitter2017
+from mner.data import Twitter2017
 from mner.decoders import CRF, Softmax
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
 from mner.fusion import FusionModule, TextOnly
@@ -148,16 +148,6 @@ def test_a_model_is_validated_and_then_trained(make_model, make_trainer, shared_
     make_trainer().validate(model, data, verbose=False)
     make_trainer(max_epochs=1).fit(model.train(), data)
     make_trainer().test(model, data, verbose=False)
-
-
-def test_a_training_notes_how_words_were_cut(make_model, make_trainer, tmp_path):
-    path = tmp_path / "posts.txt"
-    path.write_text("#\tO\nOslo\tB-LOC\n\n@\tO\ndana\tB-PER\n", encoding="utf-8")
-    data = PostFiles(train=path, valid=path)
-    model = make_model(labels=data.labels)
-    make_trainer(max_epochs=1).fit(model, data)
-    assert model.split_marks is True
-    assert to_config(model)["init_args"]["split_marks"] is True
 
 
 def test_posts_without_tags_cannot_be_trained_on(make_model, make_trainer, sample_posts):

@@ -40,7 +40,7 @@ def test_a_checkpoint_is_plain_data_and_tensors(trained_run):
     assert plain(parameters)
     assert parameters["_class_path"] == "mner.fusion.text_only.TextOnly"
     assert parameters["labels"] == Twitter2017().labels
-    assert parameters["split_marks"] is False
+    assert parameters["word_tokenizer"]["init_args"] == {"split_marks": True, "split_unspaced": True}
 
 
 def test_a_checkpoint_needs_nothing_else(trained_run, sample_posts, tmp_path, monkeypatch):

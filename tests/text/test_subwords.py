@@ -18,7 +18,7 @@ from mner.posts import Post
 from mner.text import HuggingFaceText
 from mner.text.subwords import _window_bounds
 from mner.weights import resolve_weights
-from mner.word_tokenizers import is_invisible
+from mner.word_tokenizers.characters import is_invisible
 
 LONG = Post("long", tuple("abcdefghijklmnopqrstuvwxyz"[index % 26] for index in range(600)))
 

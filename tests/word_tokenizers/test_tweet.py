@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mner.word_tokenizers import is_invisible, split_words
+from mner.word_tokenizers import CharacterTokenizer, TweetTokenizer, WhitespaceTokenizer
+from mner.word_tokenizers.characters import is_invisible
+
+
+def split_words(text, **options):
+    """The words of a text, and their offsets."""
+    offsets = TweetTokenizer(**options).offsets(text)
+    return [text[start:end] for start, end in offsets], offsets
 
 
 @pytest.mark.parametrize(
@@ -38,18 +45,35 @@ from mner.word_tokenizers import is_invisible, split_words
     ],
 )
 def test_cuts(text, words):
-    assert split_words(text)[0] == [word for word in words.split("|") if word]
+    assert split_words(text, split_marks=False)[0] == [word for word in words.split("|") if word]
 
 
-def test_marks_are_split_off_on_demand():
-    assert split_words("@BBC #Riga 1\ufe0f\u20e3", split_marks=True)[0] == ["@", "BBC", "#", "Riga", "1\ufe0f\u20e3"]
+def test_marks_are_split_off_by_default():
+    assert split_words("@BBC #Riga 1\ufe0f\u20e3")[0] == ["@", "BBC", "#", "Riga", "1\ufe0f\u20e3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("他在北京工作", "他|在|北|京|工|作"),
+        ("iPhone在北京11:30开卖!", "iPhone|在|北|京|11:30|开|卖|!"),
+        ("東京タワーへ go", "東|京|タ|ワ|ー|へ|go"),
+        ("ไปกรุงเทพที่", "ไ|ป|ก|รุ|ง|เ|ท|พ|ที่"),
+        ("서울에서 12월", "서울에서|12월"),
+    ],
+)
+def test_scripts_without_spaces_are_split_per_character(text, words):
+    assert split_words(text)[0] == words.split("|")
+    assert len(split_words(text, split_unspaced=False)[0]) <= 4
 
 
 @given(
-    st.text(alphabet=st.characters() | st.sampled_from("@#_.:/'-\u200d\ufe0f\U0001f469 ht"), max_size=60), st.booleans()
+    st.text(alphabet=st.characters() | st.sampled_from("@#_.:/'-\u200d\ufe0f\U0001f469 ht北が"), max_size=60),
+    st.sampled_from([*map(TweetTokenizer, (True, False)), WhitespaceTokenizer(), CharacterTokenizer()]),
 )
-def test_everything_visible_is_in_exactly_one_word(text, split_marks):
-    words, offsets = split_words(text, split_marks=split_marks)
+def test_everything_visible_is_in_exactly_one_word(text, tokenizer):
+    offsets = tokenizer.offsets(text)
+    words = [text[start:end] for start, end in offsets]
     assert words == [text[start:end] for start, end in offsets]
     end = 0
     for start, stop in offsets:
@@ -59,7 +83,9 @@ def test_everything_visible_is_in_exactly_one_word(text, split_marks):
     assert is_invisible(text[end:].replace("\ufffd", "x"))
 
 
-@pytest.mark.parametrize("text", ["a.-+" * 20000, "http://" * 10000, "@" * 20000, "1.1." * 20000, "a" * 100000])
+@pytest.mark.parametrize(
+    "text", ["a.-+" * 20000, "http://" * 10000, "@" * 20000, "1.1." * 20000, "a" * 100000, "北" * 20000]
+)
 def test_long_junk_takes_linear_time(text):
     words, _ = split_words(text)
     assert "".join(words) == text
