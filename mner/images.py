@@ -1,87 +1,128 @@
-"""Reading image files from the wild: an RGB picture or one error, and never a file outside the image folders."""
+"""Opening image files: formats, limits and policy; the only opener, for checks, training, captioning and tagging."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import os
+import stat
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mner.errors import ConfigurationError, ImageError
 
-SHORTEST_SIDE = 8
-"""Pixels: anything smaller is a tracking pixel or a rule, not a picture."""
-LARGEST_ASPECT_RATIO = 20.0
+MIN_SIDE = 8
+"""Pixels: anything smaller is a tracking pixel or a rule, not an image that shows something."""
+MAX_ASPECT_RATIO = 20.0
 """Long side over short side: a longer strip would shrink to a line, or take gigabytes to scale up."""
-MOST_PIXELS = 64_000_000
-"""Width times height that is still decoded, 192 MB in memory: more is a decompression bomb, not a post's picture."""
+MAX_PIXELS = 64_000_000
+"""Width times height that is still decoded, 192 MB in memory: more is a decompression bomb, not a post's image."""
+MAX_BYTES = 256_000_000
+"""Size of a file that is still opened: some decoders read the whole file first."""
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
-"""What is decoded. EPS and its like are left out: Pillow would start another program on a stranger's file."""
+"""What is decoded. PostScript and its like are left out: Pillow would run another program on an untrusted file."""
+ImageSource: TypeAlias = "str | Path | bytes | Image.Image"
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_PNG_TEXT = 1000
+"""Bytes of a text chunk that Pillow is given: deflated, they expand to less than the megabyte that it refuses."""
+_MAX_PNG_TEXTS = 50 * _MAX_PNG_TEXT
+"""Bytes of all text chunks of an image that Pillow is given; it refuses 64 megabytes."""
+_NOT_OPENED = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
 
 
 def locate_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Path:
-    """The real file behind an image's path.
+    """Find the file behind an image's path.
 
     Args:
         path: The image.
-        folders: The image folders; empty where the caller vouches for the path.
+        folders: The image folders; empty if the caller vouches for the path.
 
     Returns:
         The path, absolute, with links and ``..`` resolved.
 
     Raises:
-        ImageError: If there is no such file, or it lies outside the folders: by name, by ``../``, or by a link.
+        ImageError: If there is no such file, it is not a regular file, or it lies outside the folders: by name, by
+            ``../``, or by a link.
     """
     try:
         found = Path(path).resolve()
         if folders and not any(found.is_relative_to(Path(folder).resolve()) for folder in folders):
             raise ImageError(f"{path}: lies outside the image folder {', '.join(map(str, folders))}")
-        if not found.exists():
-            raise ImageError(f"{path}: no such file")
-        if not found.is_file():
-            raise ImageError(f"{path}: not a file")
+        _check_regular(path, found.stat())
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name, no permission
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     return found
 
 
-def load_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Image.Image:
-    """Read an image file as an RGB picture, upright, the first frame, transparency on white.
+def open_image_file(path: str | Path, folders: Sequence[str | Path] = ()) -> BinaryIO:
+    """Open a regular file for reading; never waits, and never reads from a pipe, a device or outside the folders.
 
     Args:
         path: The image.
-        folders: The image folders, outside of which nothing is read; empty where the caller vouches for the path.
+        folders: The image folders; empty if the caller vouches for the path.
 
     Raises:
-        ImageError: If the file is missing, empty, truncated, corrupt, not an image, outside ``folders``, smaller than
-            :data:`SHORTEST_SIDE`, longer than :data:`LARGEST_ASPECT_RATIO`, or larger than :data:`MOST_PIXELS`.
+        ImageError: As :func:`locate_image`; also if the file is empty or larger than :data:`MAX_BYTES`.
     """
-    file = locate_image(path, folders)
-    Image.init()
+    found = locate_image(path, folders)
     try:
-        if not file.stat().st_size:
+        # Without waiting for a writer, should a pipe have taken the file's place since it was looked at.
+        descriptor = os.open(found, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}") from error
+    file = os.fdopen(descriptor, "rb")
+    try:
+        status = os.fstat(descriptor)
+        _check_regular(path, status)
+        if not os.path.samestat(status, locate_image(path, folders).stat()):
+            raise ImageError(f"{path}: another file took its place while it was opened")
+        if not status.st_size:
             raise ImageError(f"{path}: the file is empty")
-        with Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
-            _check_size(path, *image.size)
-            image.load()
-            return _to_rgb(_upright(image))
-    except ImageError:
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{path}: {status.st_size:,} bytes, larger than {MAX_BYTES:,}")
+    except BaseException:
+        file.close()
         raise
-    except UnidentifiedImageError:
-        raise ImageError(f"{path}: not an image, or of a format other than {', '.join(FORMATS)}") from None
-    except Exception as error:  # what Pillow's decoders raise on a broken file is not a closed list
-        raise ImageError(f"{path}: {str(error) or type(error).__name__}") from error
+    return file
+
+
+def load_image(source: ImageSource, folders: Sequence[str | Path] = (), name: str = "the image") -> Image.Image:
+    """Read an image as RGB: upright, the first frame, transparency on white.
+
+    Args:
+        source: The path of a file, the content of one, or an open Pillow image, which is left as it is.
+        folders: The image folders, outside of which no file is read; empty if the caller vouches for the path.
+        name: How an error calls an image that is not a file.
+
+    Raises:
+        ImageError: If the file is missing, not a regular file, empty, truncated, corrupt, not an image, outside
+            ``folders``, or beyond one of the limits :data:`MIN_SIDE`, :data:`MAX_ASPECT_RATIO`, :data:`MAX_PIXELS` and
+            :data:`MAX_BYTES`.
+    """
+    if isinstance(source, Image.Image):
+        return _decode(name, lambda: source)
+    if isinstance(source, bytes):
+        return _decode(name, lambda: _open(io.BytesIO(source)))
+    if not isinstance(source, (str, Path)):
+        raise ImageError(f"expected a path, bytes or a Pillow image, got {type(source).__name__}")
+    with open_image_file(source, folders) as file:
+        return _decode(f"{source}", lambda: _open(file))
 
 
 @dataclass(frozen=True)
 class ImageLoader:
-    """The policy on images: where they may lie, and what a bad one means.
+    """The policy on images: where they may lie, and what happens to a bad one.
 
     Args:
-        folders: The image folders: no file outside them is read. Empty where callers vouch for their paths.
+        folders: The image folders: no file outside them is read. Empty if callers vouch for their paths.
         on_bad_image: ``mask`` treats a post whose image cannot be used as a post without one; ``error`` stops.
 
     Raises:
@@ -96,23 +137,94 @@ class ImageLoader:
         if self.on_bad_image not in ("mask", "error"):
             raise ConfigurationError(f"expected on_bad_image to be mask or error, got {self.on_bad_image!r}")
 
-    def __call__(self, path: Path) -> Image.Image:
+    def __call__(self, source: ImageSource) -> Image.Image:
         """Read an image; see :func:`load_image`."""
-        return load_image(path, self.folders)
+        return load_image(source, self.folders)
 
     def locate(self, path: Path) -> Path:
-        """The real file behind an image's path; see :func:`locate_image`."""
+        """Find the file behind an image's path; see :func:`locate_image`."""
         return locate_image(path, self.folders)
 
+    def open(self, path: Path) -> BinaryIO:
+        """Open an image's file; see :func:`open_image_file`."""
+        return open_image_file(path, self.folders)
 
-def _check_size(path: str | Path, width: int, height: int) -> None:
+
+def _check_regular(path: str | Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _NOT_OPENED.get(stat.S_IFMT(status.st_mode), "a device")
+        raise ImageError(f"{path}: {kind}, not a regular file")
+
+
+def _decode(name: str, opener: Callable[[], Image.Image]) -> Image.Image:
+    """Check an image's size, decode it and convert it to RGB, with one error for all that may go wrong."""
+    try:
+        image = opener()
+        _check_size(*image.size)
+        image.load()
+        return _to_rgb(_upright(image))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{name}: enormous: {error}") from None
+    except Exception as error:  # what Pillow's decoders raise on a broken file is not a closed list
+        raise ImageError(f"{name}: {str(error) or type(error).__name__}") from error
+
+
+def _open(file: BinaryIO) -> Image.Image:
+    """Open an image in one of :data:`FORMATS`, without decoding it."""
+    Image.init()
+    start = file.read(16)
+    file.seek(0)
+    try:
+        return Image.open(
+            _without_large_texts(file) if start.startswith(_PNG_SIGNATURE) else file,
+            formats=[name for name in FORMATS if name in Image.OPEN],
+        )
+    except UnidentifiedImageError:
+        raise ValueError(_why_not(start)) from None
+
+
+def _without_large_texts(file: BinaryIO) -> BinaryIO:
+    """A PNG without its colour profile and large texts, which say nothing about pixels but exceed Pillow's limits."""
+    kept = [file.read(len(_PNG_SIGNATURE))]
+    texts = 0
+    while len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        body = file.read(min(length + 4, MAX_BYTES))
+        if kind in (b"tEXt", b"zTXt", b"iTXt"):
+            texts += length
+            if length > _MAX_PNG_TEXT or texts > _MAX_PNG_TEXTS:
+                continue
+        if kind != b"iCCP":
+            kept += (header, body)
+    return io.BytesIO(b"".join([*kept, header]))
+
+
+def _why_not(start: bytes) -> str:
+    """The reason that Pillow does not open a file, from its first bytes."""
+    names = [name for name, (_, accepts) in Image.OPEN.items() if accepts is not None and _accepts(accepts, start)]
+    readable = [name for name in names if name in FORMATS]
+    if readable:
+        return f"corrupt: begins like {readable[0]} but cannot be opened as such"
+    if start[4:8] == b"ftyp":
+        return "a HEIF, AVIF or video file, which this Pillow cannot decode; pillow-heif adds HEIF"
+    return f"{f'of the format {names[0]}' if names else 'not an image'}; expected one of {', '.join(FORMATS)}"
+
+
+def _accepts(accepts: Callable[[bytes], object], start: bytes) -> bool:
+    try:
+        return accepts(start) is True
+    except Exception:  # as Pillow has it: a plug-in that fails on foreign bytes does not accept them
+        return False
+
+
+def _check_size(width: int, height: int) -> None:
     short, long = sorted((width, height))
-    if short < SHORTEST_SIDE:
-        raise ImageError(f"{path}: {width}x{height} pixels, tiny: a side has fewer than {SHORTEST_SIDE}")
-    if long / short > LARGEST_ASPECT_RATIO:
-        raise ImageError(f"{path}: {width}x{height} pixels, a strip longer than {LARGEST_ASPECT_RATIO:g} to 1")
-    if width * height > MOST_PIXELS:
-        raise ImageError(f"{path}: {width}x{height} pixels, enormous: more than {MOST_PIXELS:,}")
+    if short < MIN_SIDE:
+        raise ValueError(f"{width}x{height} pixels, tiny: a side has fewer than {MIN_SIDE}")
+    if long / short > MAX_ASPECT_RATIO:
+        raise ValueError(f"{width}x{height} pixels, a strip longer than {MAX_ASPECT_RATIO:g} to 1")
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width}x{height} pixels, enormous: more than {MAX_PIXELS:,}")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -123,7 +235,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel, which convert would clip to white
+    if image.mode.startswith("I"):  # 16 bits per pixel, which convert would clip to white
         values = np.asarray(image, dtype=np.int64).clip(0, 65535) // 257
         image = Image.fromarray(values.astype(np.uint8))
     elif image.mode == "F":

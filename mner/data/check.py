@@ -229,7 +229,7 @@ def _table(report: DataReport) -> str:
         rows.append(("posts that name an image", [each.named if each else "-" for each in images]))
         for fault in ("missing", "unreadable", "tiny"):
             rows.append((f"  {fault}", [len(getattr(each, fault)) if each else "-" for each in images]))
-        rows.append(("  the same picture as another's", [each.repeated if each else "-" for each in images]))
+        rows.append(("  the same image as another's", [each.repeated if each else "-" for each in images]))
     return "\n".join([*_align(rows), "", *_remarks(report)])
 
 
@@ -256,8 +256,9 @@ def _remarks(report: DataReport) -> list[str]:
         if split.images is None:
             remarks.append(f"images of {name}: not checked, no image folder")
         else:
-            faulty = [*split.images.missing, *split.images.unreadable, *split.images.tiny]
+            faulty = [*split.images.missing, *split.images.tiny]
             remarks += [f"  faulty in {split.images.folder}: {', '.join(faulty[:_SHOWN])}"] if faulty else []
+            remarks += [f"  {reason}" for reason in list(split.images.unreadable.values())[:_SHOWN]]
     if any(split.orphan_tags or split.mismatched_tags for split in report.splits.values()):
         remarks.append("the conventions disagree on such tags: published scores count conlleval, seqeval's default")
     return remarks
