@@ -12,7 +12,8 @@ from typing import IO, get_args
 
 from tqdm import tqdm
 
-from mner.data.readers import Format, iter_posts
+from mner.data.detection import Format
+from mner.data.readers import iter_posts
 from mner.errors import FormatError, MNERError
 from mner.files import open_output
 

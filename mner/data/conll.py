@@ -1,42 +1,91 @@
-"""CoNLL: one word a line, its tag in the last column, a blank line between posts.
+"""CoNLL: one word per line, its tag in the last column, a blank line between posts.
 
-The layout of Twitter-2015 (Zhang et al. 2018) and Twitter-2017 (Lu et al. 2018) puts ``IMGID:<id>`` before each post.
-ITA (Wang et al. 2022) and PGIM (Li et al. 2023) append text about the image to the words, as ``<EOS>`` and the words
-of the text, all tagged ``X``.
+Twitter-2015 (Zhang et al. 2018) and Twitter-2017 (Lu et al. 2018) put ``IMGID:<id>`` before each post, CMNER
+``WID:<id>``, MultiCoNER a comment ``# id <id>``. ITA (Wang et al. 2022) and PGIM (Li et al. 2023) append text about the
+image to the words, as ``<EOS>`` and the words of the text, all tagged ``X``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from glob import escape
+from itertools import chain
 from pathlib import Path
 
 from mner.data.image_names import image_path
 from mner.data.lines import Line, Report, read_each
-from mner.data.spans import check_tag
+from mner.data.spans import read_tag
 from mner.posts import Post
 
 IMAGE_HEADER = "IMGID:"
+WEIBO_HEADER = "WID:"
 CONTEXT_MARK, CONTEXT_TAG, CONTEXT_KIND = "<EOS>", "X", "context"
 DOCUMENT_START = "-DOCSTART-"
 
+# Before the words of a post: "# id ...", "# key = value", "# newdoc", or a link. "#" alone may be a word.
+_COMMENT = re.compile(rb"#[ \t]+(id\s|\w+ *=|newdoc|newpar|\S+://)")
+_COMMENT_ID = re.compile(r"#\s*(?:id|sent_id\s*=)\s+(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The columns of a file.
+
+    Args:
+        width: How many there are.
+        numbered: Whether the first one is the number of the word in its post.
+    """
+
+    width: int
+    numbered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The lines of one post.
+
+    Args:
+        place: Which of the file's posts it is, from 1.
+        header: Its ``IMGID`` or ``WID`` line.
+        comments: The comments before its words.
+        rows: The lines of its words.
+    """
+
+    place: int
+    header: Line | None
+    comments: list[Line]
+    rows: list[Line]
+
 
 def is_header(raw: bytes) -> bool:
-    """Whether a line is ``IMGID:<id>``; a word that happens to begin so has a tag behind a tab."""
-    return raw.startswith(IMAGE_HEADER.encode()) and b"\t" not in raw.strip()
+    """Whether a line is ``IMGID:<id>`` or ``WID:<id>``; a word that begins so has a tag after a tab."""
+    return raw.startswith((IMAGE_HEADER.encode(), WEIBO_HEADER.encode())) and b"\t" not in raw.strip()
 
 
 def columns(line: Line) -> list[str]:
-    """Split a line at tabs, or at spaces where it has no tab; at nothing else, for a no-break space is a word."""
-    text = line.text
-    if "\t" in text:
-        return [cell.strip(" ") for cell in text.split("\t")]
-    return [cell for cell in text.split(" ") if cell]
+    """Split a line at tabs, or at spaces where it has no tab; at nothing else, for a no-break space is a word.
+
+    Delimiters after the last of at least two columns are left out.
+    """
+    return _split(line.text)
+
+
+def _split(text: str) -> list[str]:
+    if "\t" not in text:
+        return [cell for cell in text.split(" ") if cell]
+    cells = [cell.strip(" ") for cell in text.split("\t")]
+    while len(cells) > 2 and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 def read_conll(lines: Iterable[Line], images: Path | None, report: Report) -> Iterator[Post]:
-    """Read posts from CoNLL lines, with ``IMGID`` lines or without, tagged or not.
+    """Read posts from CoNLL lines, with headers or without, tagged or not.
 
-    Columns between the word and the tag are not read. A post without ``IMGID`` is named by its place in the file.
+    Columns between the word and the tag are not read. A post without a header or an id in a comment is named by its
+    place in the file.
 
     Args:
         lines: The file's lines.
@@ -46,74 +95,107 @@ def read_conll(lines: Iterable[Line], images: Path | None, report: Report) -> It
     Returns:
         The posts, in the order of the file.
     """
-    width: int | None = None
+    blocks = _blocks(lines)
+    ahead = []
+    for block in blocks:  # up to the first post of two words, where a column of numbers shows
+        ahead.append(block)
+        if len(block.rows) > 1:
+            break
+    layout = _layout(ahead)
+    return read_each(chain(ahead, blocks), lambda block: _post(block, layout, images), report)
 
-    def read(numbered: tuple[int, list[Line]]) -> Post:
-        nonlocal width
-        place, block = numbered
-        width = width or _width(block)
-        return _post(block, width, str(place), images)
 
-    return read_each(enumerate(_blocks(lines), start=1), read, report)
-
-
-def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Group the lines of each post; the last post needs no blank line behind it."""
-    block: list[Line] = []
+def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
+    """Group the lines of each post; the last post needs no blank line after it."""
+    place, header, comments, rows = 1, None, list[Line](), list[Line]()
     for line in lines:
-        if block and (line.blank or is_header(line.raw)):
-            yield block
-            block = []
-        if not line.blank and line.raw.split()[:1] != [DOCUMENT_START.encode()]:
-            block.append(line)
-    if block:
-        yield block
+        if (rows or header) and (line.blank or is_header(line.raw)):
+            yield _Block(place, header, comments, rows)
+            place, header, comments, rows = place + 1, None, [], []
+        if is_header(line.raw):
+            header = line
+        elif not rows and _COMMENT.match(line.raw):
+            comments.append(line)
+        elif not line.blank and line.raw.split()[:1] != [DOCUMENT_START.encode()]:
+            rows.append(line)
+    if rows or header:
+        yield _Block(place, header, comments, rows)
 
 
-def _width(block: list[Line]) -> int | None:
-    """The number of columns of the first line that has a word."""
-    return next((len(columns(line)) for line in block if not is_header(line.raw)), None)
+def _layout(blocks: list[_Block]) -> _Layout:
+    """The layout of a file, by its first line of a word and its first post of several."""
+    rows = [[_split(line.raw.decode("utf-8", "replace")) for line in block.rows] for block in blocks]
+    width = next((len(cells) for block in rows for cells in block), 0)
+    return _Layout(width, width > 2 and all(map(_is_numbered, rows)))
 
 
-def _post(block: list[Line], width: int | None, place: str, images: Path | None) -> Post:
-    post_id, image = place, None
-    if is_header(block[0].raw):
-        header, *block = block
-        post_id = header.text.removeprefix(IMAGE_HEADER).strip()
-        if not post_id:
-            raise header.error("IMGID: without an id", "Write IMGID:<id>, the image's name without .jpg")
-        image = image_path(f"{post_id}.jpg", images, header)
-        if not block:
-            raise header.error(f"post {post_id} has no words", "Give its words below the line, or delete it")
-    rows = [_row(line, width) for line in block]
+def _is_numbered(rows: list[list[str]]) -> bool:
+    """Whether the first cells of a post's rows count its words, from 0 or from 1."""
+    firsts = [cells[0] for cells in rows]
+    return any(firsts == [str(number) for number in range(start, start + len(firsts))] for start in (0, 1))
+
+
+def _post(block: _Block, layout: _Layout, images: Path | None) -> Post:
+    post_id, image = _name(block, images)
+    if not block.rows and block.header is not None:
+        raise block.header.error(f"post {post_id} has no words", "Give its words below the line, or delete it")
+    rows = [_row(line, layout) for line in block.rows]
     words, tags = [word for word, _ in rows], [tag for _, tag in rows]
     contexts = {}
     if CONTEXT_TAG in tags:
         start = tags.index(CONTEXT_TAG)
-        contexts[CONTEXT_KIND] = _context(block[start:], words[start:], tags[start:])
+        contexts[CONTEXT_KIND] = _context(block.rows[start:], words[start:], tags[start:])
         words, tags = words[:start], tags[:start]
         if not words:
-            raise block[0].error(f"post {post_id} has a context but no words", "Give its words above <EOS>")
-    for line, tag in zip(block, tags, strict=False):
-        if tag is not None:
-            check_tag(tag, line)
-    tagged = tuple(tag for tag in tags if tag is not None)
-    return Post(post_id, tuple(words), tagged if width != 1 else None, image, contexts)
+            raise block.rows[0].error(f"post {post_id} has a context but no words", "Give its words above <EOS>")
+    tagged = tuple(read_tag(tag, line) for line, tag in zip(block.rows, tags, strict=False) if tag is not None)
+    return Post(post_id, tuple(words), tagged if layout.width != 1 else None, image, contexts)
 
 
-def _row(line: Line, width: int | None) -> tuple[str, str | None]:
+def _name(block: _Block, images: Path | None) -> tuple[str, Path | None]:
+    """The id and the image of a post."""
+    header = block.header
+    if header is None:
+        ids = (_COMMENT_ID.match(line.text) for line in block.comments)
+        return next((found[1] for found in ids if found), str(block.place)), None
+    mark, _, post_id = header.text.partition(":")
+    post_id = post_id.strip()
+    if not post_id:
+        raise header.error(f"{mark}: without an id", f"Write {mark}:<id>, the image's name without .jpg")
+    if header.text.startswith(IMAGE_HEADER):
+        return post_id, image_path(f"{post_id}.jpg", images, header)
+    return post_id, _weibo_image(post_id, images, header)
+
+
+def _weibo_image(post_id: str, images: Path | None, header: Line) -> Path | None:
+    """The first of the images ``<id>_*.jpg`` of a post of CMNER."""
+    image_path(f"{post_id}.jpg", images, header)  # refuses an id that leads out of the folder
+    found = [] if images is None else sorted(images.glob(f"{escape(post_id)}_*.jpg"))
+    if len(found) > 1:
+        header.note("of several images of a post only the first is used")
+    return found[0] if found else None
+
+
+def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:
     """The word and tag of a line; the tag is ``None`` in a file of one column."""
     cells = columns(line)
-    if len(cells) != width or not cells[0]:
+    if len(cells) != layout.width or not cells[0]:
         raise line.error(
-            f"{len(cells)} columns {cells!r}, where the first word of the file has {width}"
+            f"{len(cells)} columns {cells!r}, where the first word of the file has {layout.width}"
             if cells[0]
             else "a tag without a word",
             "Give every word its tag, after one tab, in every line of the file",
         )
-    if width != 1 and not cells[-1]:
-        raise line.error(f"the word {cells[0]!r} has no tag", "Give it one, O if it is in no entity")
-    return cells[0], cells[-1] if width != 1 else None
+    if layout.width == 1:
+        return cells[0], None
+    word = cells[1 if layout.numbered else 0]
+    if layout.numbered and not cells[0].isdigit():
+        raise line.error(
+            f"{cells[0]!r}, where the other lines have the number of the word", "Number every word or none"
+        )
+    if not cells[-1]:
+        raise line.error(f"the word {word!r} has no tag", "Give it one, O if it is in no entity")
+    return word, cells[-1]
 
 
 def _context(block: list[Line], words: list[str], tags: list[str | None]) -> str:

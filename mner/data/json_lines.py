@@ -1,68 +1,101 @@
-"""JSON files: one object a line, or one array of objects."""
+"""JSON files: one object per line, objects over several lines, or one array of objects."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any
 
 from mner.data.lines import Line, Report, read_each
 from mner.data.records import post_from_record
+from mner.errors import FormatError
 from mner.posts import Post
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def read_json_lines(lines: Iterable[Line], images: Path | None, report: Report) -> Iterator[Post]:
-    """Read a post from each line, in constant memory.
+def read_json(
+    lines: Iterable[Line], images: Path | None, report: Report, annotator: str | None = None
+) -> Iterator[Post]:
+    """Read a post from each JSON object.
 
-    Args:
-        lines: The file's lines.
-        images: The image folder.
-        report: Called with the error of a malformed line, which is then left out.
-
-    Returns:
-        The posts, in the order of the file; a post without ``id`` is named by its line number.
-    """
-    filled = (line for line in lines if not line.blank)
-    return read_each(filled, lambda line: post_from_record(load_json(line), line, images), report)
-
-
-def read_json_array(lines: Iterable[Line], images: Path | None, report: Report) -> Iterator[Post]:
-    """Read a post from each object of one JSON array, which is held in memory whole.
+    Objects of one line each are read in constant memory; an array, or objects over several lines, are held in memory.
 
     Args:
         lines: The file's lines.
         images: The image folder.
         report: Called with the error of a malformed object, which is then left out.
+        annotator: Whose annotation to read, where there are several.
 
     Returns:
         The posts, in the order of the file; a post without ``id`` is named by the line in which it begins.
 
     Raises:
-        FormatError: If the array itself is not valid JSON, or is empty.
+        FormatError: If an array, or what spans several lines, is not valid JSON; or if an array is empty.
     """
-    return read_each(_items(list(lines)), lambda item: post_from_record(*item, images), report)
+    filled = (line for line in lines if not line.blank)
+    ahead = list(islice(filled, 1))
+    if not ahead:
+        return iter(())
+    if ahead[0].raw.lstrip().startswith(b"{") and _is_begun(ahead[0]):
+        ahead += islice(filled, 1)
+    if _is_one_per_line(ahead):
+        return read_each(
+            chain(ahead, filled), lambda line: post_from_record(load_json(line), line, images, annotator), report
+        )
+    items = _items([*ahead, *filled])
+    return read_each(items, lambda item: post_from_record(*item, images, annotator), report)
 
 
 def load_json(line: Line) -> Any:
-    """The JSON value of a line.
+    """The JSON value of a line; its surrogates are repaired.
 
     Raises:
-        FormatError: If it is not valid JSON.
+        FormatError: If it is not valid JSON, or has a key twice.
     """
+    text = line.text
     try:
-        return json.loads(line.text)
+        return line.repaired(_DECODER.decode(text))
     except (ValueError, RecursionError) as error:
-        raise line.error(f"invalid JSON ({error})", "Write one whole JSON object a line") from error
+        if isinstance(error, json.JSONDecodeError) and _is_python(text):
+            raise line.error(
+                "a Python literal, not JSON (its quotes are single)",
+                "Convert each line with json.dumps(ast.literal_eval(line))",
+            ) from error
+        raise line.error(f"invalid JSON ({error})", "Write one whole JSON object per line") from error
+
+
+def _is_one_per_line(ahead: list[Line]) -> bool:
+    """Whether the first lines show that each line is a record of its own, well formed or not."""
+    first, *second = ahead
+    if _is_begun(first):
+        return any(line.raw.lstrip().startswith(b"{") for line in second)
+    try:
+        value = json.loads(first.text)
+    except (ValueError, RecursionError, FormatError):
+        return True
+    # A record may be a list too, a text and its spans; in an array of records no record is a bare string.
+    return not isinstance(value, list) or (len(value) > 1 and isinstance(value[0], str))
+
+
+def _is_begun(line: Line) -> bool:
+    """Whether a line is the beginning of a JSON value that goes on in the next line."""
+    try:
+        json.loads(line.text)
+    except json.JSONDecodeError as error:
+        return line.raw.lstrip().startswith(b"[") or error.pos >= len(line.text.rstrip())
+    except (ValueError, RecursionError, FormatError):
+        return line.raw.lstrip().startswith(b"[")
+    return False
 
 
 def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
-    """Decode an array item by item, so that each is known by its line."""
+    """Decode an array, or values one after the other, item by item, so that each is known by its line."""
     texts = [line.text for line in lines]
     text = "\n".join(texts)
     starts = [0, *accumulate(len(piece) + 1 for piece in texts)]
@@ -74,23 +107,55 @@ def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
         found = _SPACE.match(text, position)
         return found.end() if found else position
 
-    decode = json.JSONDecoder().raw_decode
-    position = skip(text.index("[") + 1)
-    if text.startswith("]", position):
+    position = skip(0)
+    array = text.startswith("[", position)
+    position = skip(position + 1) if array else position
+    if array and text.startswith("]", position):
         raise lines[0].error("the array is empty", "Give a file with posts in it")
     while True:
         begin = position
         try:
-            record, position = decode(text, begin)
+            record, position = _DECODER.raw_decode(text, begin)
         except (ValueError, RecursionError) as error:
             place = line_at(error.pos if isinstance(error, json.JSONDecodeError) else begin)
-            raise place.error(f"invalid JSON ({error})", "Mend the array, or write one object a line") from error
-        yield record, line_at(begin)
+            remedy = "Correct the JSON, or write one object per line"
+            cut = isinstance(error, json.JSONDecodeError) and error.pos >= len(text.rstrip())
+            raise place.error(
+                f"invalid JSON ({error})", f"{remedy}; is the file cut off?" if cut else remedy
+            ) from error
+        yield line_at(begin).repaired(record), line_at(begin)
         position = skip(position)
-        if not text.startswith(",", position):
+        if array and text.startswith(",", position):
+            position = skip(position + 1)
+        elif array or position == len(text):
             break
-        position = skip(position + 1)
+    if not array:
+        return
     if not text.startswith("]", position):
-        raise line_at(position).error("invalid JSON (',' or ']' expected)", "Mend the array; is the file cut off?")
+        raise line_at(position).error("invalid JSON (',' or ']' expected)", "Correct the array; is the file cut off?")
     if skip(position + 1) < len(text):
-        raise line_at(position).error("text after the end of the array", "Delete it, or write one object a line")
+        raise line_at(position).error("text after the end of the array", "Delete it, or write one object per line")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+    return record
+
+
+def _constant(name: str) -> None:
+    """``NaN``, as pandas writes a missing value, is ``null``; there is no such reading of an infinite number."""
+    if name != "NaN":
+        raise ValueError(f"{name} is not a JSON value")
+
+
+def _is_python(text: str) -> bool:
+    try:
+        return isinstance(ast.literal_eval(text.strip()), (dict, list))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

@@ -1,19 +1,22 @@
-"""Text files and streams as numbered lines, with whatever is not UTF-8 text refused by name."""
+"""Text files and streams as numbered lines; whatever is not UTF-8 text is refused by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
 
+from pytorch_lightning.utilities import rank_zero_warn
+
 from mner.errors import DatasetNotFoundError, FormatError
 from mner.posts import Post
+from mner.unicode import repair_surrogates
 
 Source = str | Path | IO[str] | IO[bytes]
 
 Report = Callable[[FormatError], None]
-"""What a reader does with a malformed line: raise it, or note it and read on."""
+"""What a reader does with the error of a malformed line: raise it, or record it and read on."""
 
 Item = TypeVar("Item")
 
@@ -26,41 +29,73 @@ _BINARY = {
     b"PK\x03\x04": "a zip archive (or an Office document)",
     b"\x1f\x8b": "gzip-compressed data",
     b"PAR1": "a Parquet table",
+    b"ARROW1": "an Arrow table",
+    b"\x93NUMPY": "a NumPy array",
+    b"<?xml": "an XML document",
+    b"<!DOCTYPE": "an HTML or XML document",
+    b"{\\rtf": "an RTF document",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
 
 
+class Notes:
+    """What was repaired or left aside in a file, counted by line and reported once, at its end.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[str, tuple[int, int, int]] = {}  # how many lines, the first and the last of them
+
+    def add(self, what: str, line: int) -> None:
+        """Count a line, once even if it is noted again."""
+        count, first, last = self._lines.get(what, (0, line, -1))
+        if line != last:
+            self._lines[what] = count + 1, first, line
+
+    def report(self) -> None:
+        """Warn of everything noted since the last report."""
+        for what, (count, first, _) in self._lines.items():
+            lines = f"line {first}" if count == 1 else f"{count} lines, the first is {first}"
+            rank_zero_warn(f"{self.path}: {what} ({lines})")
+        self._lines.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file, decoded only when it is asked for its text.
+    """One line of a file, decoded only when its text is needed.
 
     Args:
         path: The file, for messages.
         number: Line number, counted from 1.
         offset: Where the line begins in the file, in bytes.
         raw: Its bytes, without the line end.
+        notes: The file's notes.
     """
 
     path: Path
     number: int
     offset: int
     raw: bytes
+    notes: Notes = field(compare=False, repr=False)
 
     @property
     def blank(self) -> bool:
-        """Whether nothing but spaces and tabs stands here; a no-break space is something."""
+        """Whether the line has nothing but spaces and tabs; a no-break space is something."""
         return not self.raw.strip(b" \t")
 
     @property
     def text(self) -> str:
-        """The line as text.
+        """The line as text; encoded surrogates, which UTF-8 forbids, are repaired.
 
         Raises:
-            FormatError: If it is not UTF-8, or holds a NUL or a carriage return, which no text line does.
+            FormatError: If it is not UTF-8, or contains a NUL or a carriage return, which no text line does.
         """
         try:
-            text = self.raw.decode("utf-8")
+            text = self.repaired(self.raw.decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError as error:
             raise self.error(
                 f"byte {self.raw[error.start]:#04x} at offset {self.offset + error.start} of the file is not UTF-8",
@@ -76,12 +111,23 @@ class Line:
         """A :class:`FormatError` at this line."""
         return FormatError(self.path, self.number, found, remedy)
 
+    def note(self, what: str) -> None:
+        """Count this line among those that the file's notes report."""
+        self.notes.add(what, self.number)
+
+    def repaired(self, value: Item) -> Item:
+        """A value of this line with its surrogates repaired, which is noted."""
+        value, halves = repair_surrogates(value)
+        if halves:
+            self.note("lone surrogates, halves of cut emoji, were replaced by U+FFFD")
+        return value
+
 
 def read_lines(source: Source) -> Iterator[Line]:
     """Read a file or an open stream line by line, in constant memory.
 
-    Lines end at LF or CRLF alone: characters such as U+0085 and U+2028, at which ``str.splitlines`` splits too, occur
-    within tweets. A byte order mark is skipped.
+    Lines end at LF or CRLF only: characters such as U+0085 and U+2028, at which ``str.splitlines`` splits too, occur
+    in tweets. A byte order mark is skipped.
 
     Args:
         source: A path, or a stream open for reading, text or binary, such as ``sys.stdin``.
@@ -105,11 +151,11 @@ def read_lines(source: Source) -> Iterator[Line]:
 
 
 def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Report) -> Iterator[Post]:
-    """Read a post from each item, and report those from which none can be read."""
+    """Read a post from each item; the error of an item that is no post is reported."""
     for item in items:
         try:
             post = read(item)
-        except FormatError as error:  # noqa: PERF203 - the loop is to go on behind a bad item
+        except FormatError as error:  # noqa: PERF203 - the loop continues after a bad item
             report(error)
         else:
             yield post
@@ -117,12 +163,13 @@ def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Repor
 
 def _number(stream: Iterable[str | bytes], path: Path) -> Iterator[Line]:
     offset = number = 0
+    notes = Notes(path)
     for number, piece in enumerate(stream, start=1):
         raw = piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
         skip = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
         if number == 1:
             _refuse_binary(raw, path)
-        yield Line(path, number, offset + skip, raw[skip:].rstrip(b"\r\n"))
+        yield Line(path, number, offset + skip, raw[skip:].rstrip(b"\r\n"), notes)
         offset += len(raw)
     if number == 0:
         raise FormatError(path, None, "the file is empty", "Give a file with posts in it")

@@ -1,109 +1,123 @@
-"""A JSON object as a post: the paper's own layout, word spans, or raw text with character spans.
+"""A JSON object as a post: words with tags or spans, or raw text with spans.
 
-Understood are ``id``, ``image_id`` or ``image``, ``tokens`` (or ``words``), ``text``, ``offsets``, ``contexts`` and
-``caption``, ``metadata``, and one annotation under ``label``, ``labels``, ``tags``, ``entities``, ``spans`` or
-``annotations``: a tag a word, or spans. Any other key is kept in ``Post.metadata``.
+Read are ``id``, ``image_id`` or ``image``, ``tokens`` (or ``words``), ``text``, ``offsets``, ``contexts`` and
+``caption``, ``metadata``, and one annotation: a tag per word, or spans. Any other key is kept in ``Post.metadata``, and
+refused if it looks like an annotation. Exports of other programs are rewritten first, by :mod:`mner.data.exports`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mner.data.annotations import ANNOTATION_KEYS, TAG_KEYS, find_annotation, refuse_overlooked
+from mner.data.exports import to_record
 from mner.data.image_names import image_path
 from mner.data.lines import Line
-from mner.data.raw_text import character_spans, label_studio_task
-from mner.data.spans import check_tag, read_spans
+from mner.data.offsets import check_offsets, settle_characters, settle_words, spans_over_words
+from mner.data.spans import read_spans, read_tag
 from mner.labels import tags_of
-from mner.posts import Entity, Post
+from mner.posts import CharacterSpan, Entity, Post
 from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
 
-_TAG_KEYS = ("label", "labels", "tags")
-_ANNOTATION_KEYS = (*_TAG_KEYS, "entities", "spans", "annotations")
 _WORD_KEYS = ("tokens", "words")
 _POST_KEYS = {"id", "image_id", "image", "text", "offsets", "contexts", "caption", "metadata"}
-_KNOWN_KEYS = _POST_KEYS.union(_WORD_KEYS, _ANNOTATION_KEYS)
+_KNOWN_KEYS = _POST_KEYS.union(_WORD_KEYS, ANNOTATION_KEYS)
 
 
-def post_from_record(record: Any, line: Line, images: Path | None = None) -> Post:
-    """Make a post of one JSON object.
+def post_from_record(value: Any, line: Line, images: Path | None = None, annotator: str | None = None) -> Post:
+    """Make a post of one JSON value.
+
+    Args:
+        value: The value, an object except for the exports of some programs.
+        line: Its line.
+        images: The image folder.
+        annotator: Whose annotation to read, where there are several.
 
     Raises:
-        FormatError: If it is not an object, has neither words nor text, or one of its values is malformed.
+        FormatError: If it is not an object, has neither words nor text, has an annotation that would be overlooked, or
+            one of its values is malformed.
     """
+    record = to_record(value, line, images, annotator)
     if not isinstance(record, Mapping):
         raise line.error(f"{record!r:.40}, where a JSON object was expected", 'Write {"tokens": [...], "label": [...]}')
-    _refuse_surrogates(record, line)
-    if isinstance(record.get("data"), Mapping) and isinstance(record.get("annotations"), list):
-        record = label_studio_task(record, line)
-    key, annotation = _annotation(record, line)
-    word_key = next((name for name in _WORD_KEYS if name in record), None)
+    found = find_annotation(record, line)
+    word_key = next((name for name in _WORD_KEYS if record.get(name) is not None), None)
     text = _text(record, "text", line)
-    if word_key is None and text is not None:
-        return _raw_post(text, annotation, record, images, line)
-    if word_key is None:
-        raise line.error("an object with neither 'tokens' nor 'text'", "Give the post's words or its text")
-    words = tuple(_strings(record[word_key], word_key, line))
-    tags = None if annotation is None else _tags(annotation, key, len(words), line)
-    offsets = _offsets(record.get("offsets"), line)
-    if annotation is not None and not words:
-        raise line.error("an annotated post with no words", "Give its words, or delete the line")
-    if offsets is not None and len(offsets) != len(words):
-        raise line.error(f"{len(words)} words and {len(offsets)} offsets", "Give one pair of offsets a word")
     metadata = _metadata(record, line)
-    return Post(
-        _id(record, line), words, tags, _image(record, images, line), _contexts(record, line), text, offsets, metadata
-    )
-
-
-def _raw_post(text: str, annotation: Any, record: Mapping[str, Any], images: Path | None, line: Line) -> Post:
-    spans = None if annotation is None else character_spans(text, annotation, line)
-    post = raw_post(
-        text,
-        TweetTokenizer(),
-        spans,
-        id=_id(record, line),
-        image=_image(record, images, line),
-        contexts=_contexts(record, line),
-        metadata=_metadata(record, line),
-    )
-    if annotation is not None and not post.words:
+    common: dict[str, Any] = {"id": _id(record, line), "image": _image(record, images, line)}
+    common |= {"contexts": _contexts(record, line), "metadata": metadata}
+    if word_key is None and text is None:
+        raise line.error(
+            f"an object with neither 'tokens' nor 'text' (its keys are {', '.join(map(str, record)) or 'none'})",
+            "Give the post's words or its text",
+        )
+    if word_key is None:
+        post = raw_post(text or "", TweetTokenizer(), _character_spans(text or "", found, line), **common)
+        if found is not None and not post.words:
+            raise line.error("an annotated post with no words", "Give its words, or delete the line")
+        return post
+    words = tuple(_strings(record[word_key], word_key, line))
+    if found is not None and not words:
         raise line.error("an annotated post with no words", "Give its words, or delete the line")
-    return post
+    offsets = _offsets(record.get("offsets"), len(words), line)
+    if offsets is not None and text is not None:
+        check_offsets(words, text, offsets, line)
+    tags = None if found is None else _tags(*found, words, text, offsets, line)
+    return Post(words=words, tags=tags, text=text, offsets=offsets, **common)
+
+
+def _character_spans(text: str, found: tuple[str, list[Any]] | None, line: Line) -> list[CharacterSpan] | None:
+    """The gold entities of a raw text."""
+    if found is None:
+        return None
+    key, items = found
+    if items and all(isinstance(item, str) for item in items):
+        raise line.error(f"{key} has {len(items)} tags of words, but there are no words", "Give them as 'tokens'")
+    return [(span.start, span.end, span.type) for span in settle_characters(text, read_spans(items, line), line)]
+
+
+def _tags(
+    key: str,
+    items: list[Any],
+    words: Sequence[str],
+    text: str | None,
+    offsets: Sequence[tuple[int, int]] | None,
+    line: Line,
+) -> tuple[str, ...]:
+    if (items and isinstance(items[0], str)) or (not items and key in TAG_KEYS):
+        tags = _strings(items, key, line)
+        if len(tags) != len(words):
+            raise line.error(f"{len(words)} words and {len(tags)} tags", "Give every word one tag")
+        return tuple(read_tag(tag, line) for tag in tags)
+    if key == "ner":
+        raise line.error(
+            f"ner is {items!r:.80}: whether the ends of these spans are inclusive cannot be told",
+            'Write "entities": [[start, end, type]] with exclusive ends, or "tokenized_text" and "ner" as GLiNER does',
+        )
+    spans = read_spans(items, line)
+    if text is not None:
+        spans = spans_over_words(words, text, offsets, spans, line)
+    elif any(span.unit == "characters" for span in spans):
+        raise line.error("spans that count characters, without the text that they count in", "Give the post's 'text'")
+    else:
+        spans = settle_words(words, spans, line)
+    return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], len(words), "BIO"))
 
 
 def _metadata(record: Mapping[str, Any], line: Line) -> dict[str, Any]:
     metadata = _object(record, "metadata", line)
-    for name in record.keys() - _KNOWN_KEYS:
+    others = record.keys() - _KNOWN_KEYS
+    if "predicted" in others:  # predictions of mner: gold repeats the tags
+        others -= {"gold"}
+    refuse_overlooked(record, others, line)
+    if isinstance(record.get("entities"), Mapping):
+        others |= {"entities"}
+    for name in sorted(others):
         _set_once(metadata, name, record[name], line)
     return metadata
-
-
-def _annotation(record: Mapping[str, Any], line: Line) -> tuple[str | None, Any]:
-    given = [key for key in _ANNOTATION_KEYS if record.get(key) is not None]
-    if len(given) > 1:
-        raise line.error(f"annotations under {' and '.join(given)}", "Keep the one that is right")
-    if not given:
-        return None, None
-    if not isinstance(record[given[0]], list):
-        raise line.error(f"{given[0]} is not a list", "Give a tag a word, or a list of spans")
-    return given[0], record[given[0]]
-
-
-def _tags(annotation: list[Any], key: str | None, length: int, line: Line) -> tuple[str, ...]:
-    tagged = annotation and isinstance(annotation[0], str)
-    if not tagged and (annotation or key not in _TAG_KEYS):
-        spans = read_spans(annotation, length, "words", line)
-        return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], length, "BIO"))
-    tags = _strings(annotation, str(key), line)
-    if len(tags) != length:
-        raise line.error(f"{length} words and {len(tags)} tags", "Give every word one tag")
-    for tag in tags:
-        check_tag(tag, line)
-    return tuple(tags)
 
 
 def _strings(value: Any, key: str, line: Line) -> list[str]:
@@ -114,17 +128,23 @@ def _strings(value: Any, key: str, line: Line) -> list[str]:
     return value
 
 
-def _offsets(value: Any, line: Line) -> tuple[tuple[int, int], ...] | None:
+def _offsets(value: Any, length: int, line: Line) -> tuple[tuple[int, int], ...] | None:
     if value is None:
         return None
     try:
-        return tuple((int(start), int(end)) for start, end in value)
-    except (TypeError, ValueError) as error:
-        raise line.error("offsets that are not pairs of numbers", 'Write "offsets": [[0, 2], [3, 8]]') from error
+        offsets = tuple((start, end) for start, end in value)
+    except (TypeError, ValueError):
+        offsets = None
+    if offsets is None or not all(type(place) is int for pair in offsets for place in pair):
+        raise line.error("offsets that are not pairs of numbers", 'Write "offsets": [[0, 2], [3, 8]]')
+    if len(offsets) != length:
+        raise line.error(f"{length} words and {len(offsets)} offsets", "Give one pair of offsets per word")
+    return offsets
 
 
 def _id(record: Mapping[str, Any], line: Line) -> str:
-    value = record.get("id", line.number)
+    value = record.get("id")
+    value = line.number if value is None else value
     if not isinstance(value, (str, int)) or isinstance(value, bool) or value == "":
         raise line.error(f"the id {value!r}", "Write the id as a string or a whole number")
     return str(value)
@@ -154,25 +174,17 @@ def _contexts(record: Mapping[str, Any], line: Line) -> dict[str, str]:
 def _text(record: Mapping[str, Any], key: str, line: Line) -> str | None:
     value = record.get(key)
     if value is not None and not isinstance(value, str):
-        raise line.error(f"{key} is {value!r}, no text", f"Write {key} as a string")
+        raise line.error(f"{key} is {value!r:.60}, no text", f"Write {key} as a string")
     return value
 
 
 def _object(record: Mapping[str, Any], key: str, line: Line) -> dict[str, Any]:
     value = record.get(key)
     if value is not None and not isinstance(value, Mapping):
-        raise line.error(f"{key} is {value!r}, where an object was expected", f'Write "{key}": {{...}}')
+        raise line.error(f"{key} is {value!r:.60}, where an object was expected", f'Write "{key}": {{...}}')
     return dict(value or {})
 
 
 def _set_once(values: dict[str, Any], name: str, value: Any, line: Line) -> None:
     if values.setdefault(name, value) != value:
         raise line.error(f"two values of {name!r}", "Keep the one that is right")
-
-
-def _refuse_surrogates(record: Any, line: Line) -> None:
-    try:
-        json.dumps(record, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        half = error.object[error.start]
-        raise line.error(f"half of an emoji ({half!r})", "Delete the half, or restore the other") from error

@@ -1,95 +1,175 @@
-"""Annotation as files hold it: tags, and spans in the shapes that annotation tools and libraries export."""
+"""Annotation as files have it: tags, and spans in the shapes that annotation tools and libraries export."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mner.data.lines import Line
 from mner.errors import LabelError
-from mner.labels import split_tag
+from mner.labels import OUTSIDE, split_tag
 
-_TYPE_KEYS = ("type", "label", "labels", "entity_group", "entity", "tag")
-_TEXT_KEYS = ("text", "word")
+Unit = Literal["words", "characters"]
+
+_BOUNDS: tuple[tuple[str, str, Unit | None], ...] = (
+    ("start", "end", None),
+    ("begin", "end", None),
+    ("start_offset", "end_offset", "characters"),  # doccano
+    ("start_char", "end_char", "characters"),
+    ("startOffset", "endOffset", "characters"),
+)
+_TYPE_KEYS = ("type", "label", "labels", "hypertextlabels", "entity_type", "entity_group", "category", "tag", "entity")
+_TEXT_KEYS = ("text", "word", "phrase", "mention")
+_TAG = re.compile("[BIESLU][-_].")
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks without a glyph
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A typed stretch of words or characters.
+    """A typed span of words or characters.
 
     Args:
-        start: Where it begins.
-        end: Where it ends, exclusive.
+        start: Index of the first.
+        end: Index one past the last.
         type: The entity type.
-        text: What the file says stands there, or ``None``.
+        text: The text that the file claims for it, or ``None``.
+        unit: What is counted, if the file says so.
     """
 
     start: int
     end: int
     type: str
     text: str | None = None
+    unit: Unit | None = None
+
+    def __str__(self) -> str:
+        """For messages: ``3-11 (LOC)``."""
+        return f"{self.start}-{self.end} ({self.type})"
 
 
-def check_tag(tag: str, line: Line) -> None:
-    """Refuse a tag of another scheme.
+def read_tag(tag: str, line: Line) -> str:
+    """Read a tag; invisible characters, which would make a type that looks like another, are removed and noted.
 
     Raises:
         FormatError: If it is neither ``O`` nor a BIO or BIOES tag.
     """
+    cleaned = _visible(tag, line)
     try:
-        split_tag(tag)
+        split_tag(cleaned)
     except LabelError as error:
         raise line.error(
             f"the tag {tag!r}, where O or a tag such as B-PER was expected",
             "Convert the tags to BIO or BIOES (from BILOU: rename L- to E- and U- to S-)",
         ) from error
+    return cleaned
 
 
-def read_spans(items: Iterable[Any], length: int, unit: str, line: Line) -> list[Span]:
-    """Read spans and put them in order.
+def read_spans(items: Iterable[Any], line: Line) -> list[Span]:
+    """Read spans of any shape; those labelled ``O`` are no entities and are left out.
 
-    Takes ``{"start", "end", "type"}`` (the type may also be called ``label``, ``entity_group``, ``entity``, ``tag``, or
-    be a list of one under ``labels``), and ``[start, end, type]`` as spaCy writes.
+    Takes ``{"start", "end", "type"}`` with the other names in use, and ``[start, end, type]`` as spaCy writes.
 
     Args:
         items: The spans as JSON gave them.
-        length: The number of words or characters there are.
-        unit: ``"words"`` or ``"characters"``, for messages.
-        line: The line they stand in.
+        line: Their line.
 
     Raises:
-        FormatError: If a span is of another shape, lies outside, is empty, or overlaps another.
+        FormatError: If one is of another shape, or its type is a tag.
     """
-    spans = sorted((_span(item, line) for item in items), key=lambda span: (span.start, span.end))
+    return [span for item in items if (span := _span(item, line)).type != OUTSIDE]
+
+
+def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> list[Span]:
+    """Sort spans, and refuse those that cannot be the entities of one post.
+
+    Args:
+        spans: The spans.
+        length: The number of words or characters of the post.
+        unit: Which of the two is counted.
+        line: Their line.
+
+    Raises:
+        FormatError: If a span is outside of the post, is empty, or overlaps another.
+    """
+    ordered = sorted(spans, key=lambda span: (span.start, span.end))
     last = 0
-    for span in spans:
+    for span in ordered:
         if not 0 <= span.start < span.end <= length:
             raise line.error(
-                f"the span {span.start}-{span.end} ({span.type}) does not lie within the {length} {unit}",
-                f"Count {unit} from 0, with the end exclusive",
+                f"the span {span} is not within the {length} {unit}",
+                f"Count {unit} from 0, with the end exclusive"
+                + ("; an emoji is one character, where JavaScript counts two" if unit == "characters" else ""),
             )
         if span.start < last:
             raise line.error(
-                f"the span {span.start}-{span.end} ({span.type}) overlaps the one before it",
-                "Keep one of the two: a word can have one tag",
+                f"the span {span} overlaps the one before it", "Keep one of the two: a word can have one tag"
             )
         last = span.end
-    return spans
+    return ordered
+
+
+def looks_like_annotation(value: Any) -> bool:
+    """Whether a value has the form of an annotation, whatever it is called: tags, or spans with a type."""
+    if not isinstance(value, list) or not value:
+        return False
+    if all(isinstance(item, str) for item in value):
+        return any(_TAG.match(item) for item in value) and all(item == OUTSIDE or _TAG.match(item) for item in value)
+    return all(map(_looks_like_span, value))
+
+
+def _looks_like_span(item: Any) -> bool:
+    if isinstance(item, Mapping):
+        bounds = any(start in item and end in item for start, end, _ in _BOUNDS)
+        return bounds and any(key in item for key in _TYPE_KEYS)
+    numbers = sum(type(part) is int for part in item) if isinstance(item, list) else 0
+    return numbers == 2 and len(item) > 2 and all(isinstance(part, (int, str)) for part in item)
 
 
 def _span(item: Any, line: Line) -> Span:
-    start = end = kind = text = None
+    start = end = kind = text = unit = None
     if isinstance(item, Mapping):
-        start, end = item.get("start"), item.get("end")
+        start, end, unit = _bounds(item)
         kind = next((item[key] for key in _TYPE_KEYS if key in item), None)
-        kind = kind[0] if isinstance(kind, list) and len(kind) == 1 else kind
         text = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
-    elif isinstance(item, (list, tuple)) and len(item) == 3:
+    elif isinstance(item, Sequence) and len(item) == 3:
         start, end, kind = item
-    if type(start) is not int or type(end) is not int or not isinstance(kind, str) or not kind:
+    if isinstance(kind, list) and len(kind) > 1:
+        raise line.error(f"the span {item!r} has {len(kind)} types", "Keep one of them: a word can have one tag")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    kind = _visible(kind, line) if isinstance(kind, str) else None
+    if type(start) is not int or type(end) is not int or not kind:
         raise line.error(
-            f"{item!r} is no entity span",
+            f"{item!r:.200} is no entity span",
             'Write {"start": 0, "end": 2, "type": "PER"} or [0, 2, "PER"]',
         )
-    return Span(start, end, kind, text)
+    if _TAG.match(kind):
+        raise line.error(
+            f"the span {start}-{end} has the tag {kind!r}, where a type such as PER was expected",
+            "Give one span per entity, with a type without B- and I-",
+        )
+    return Span(start, end, kind, text, unit)
+
+
+def _bounds(item: Mapping[str, Any]) -> tuple[Any, Any, Unit | None]:
+    found = ((item[start], item[end], unit) for start, end, unit in _BOUNDS if start in item and end in item)
+    return next(found, (None, None, None))
+
+
+def _visible(label: str, line: Line) -> str:
+    """A tag or type in one Unicode form, without invisible characters and without white space around it."""
+    if label.isascii() and label.isprintable():
+        return label.strip()
+    kept = "".join(" " if character.isspace() else character for character in label if not _is_hidden(character))
+    kept = re.sub(r"^([BIES]-) +", r"\1", unicodedata.normalize("NFC", kept).strip())
+    if kept != label:
+        line.note("invisible characters in tags and types were removed")
+    return kept
+
+
+def _is_hidden(character: str) -> bool:
+    if character.isspace():
+        return False
+    return unicodedata.category(character) in ("Cc", "Cf") or "\ufe00" <= character <= "\ufe0f" or character in _BLANKS

@@ -18,9 +18,19 @@ RECORDS = [{"id": index, "tokens": ["a", "[x]", "\u2028"], "label": ["O", "B-PER
         "\n\n".join(json.dumps(record, ensure_ascii=False) for record in RECORDS) + "\n\n",
         json.dumps(RECORDS),
         json.dumps(RECORDS, indent=2) + "\n",
+        "\n".join(json.dumps(record, indent=2) for record in RECORDS),
+        "\n".join(json.dumps(record, indent="\t", ensure_ascii=False) + "\n" for record in RECORDS),
         "[\n" + ",\n".join(json.dumps(record) for record in RECORDS) + "\n]",
     ],
-    ids=["lines", "blank lines", "compact array", "indented array", "array of lines"],
+    ids=[
+        "lines",
+        "blank lines",
+        "compact array",
+        "indented array",
+        "indented objects",
+        "indented, blank lines",
+        "array of lines",
+    ],
 )
 def test_layouts(tmp_path, content):
     path = tmp_path / "posts.json"
@@ -35,7 +45,13 @@ def test_layouts(tmp_path, content):
     [
         ('{"tokens": ["a"]}\n{"tokens": ["a"\n', 2, "invalid JSON"),
         ('{"tokens": ["a"]}\nhello\n', 2, "invalid JSON"),
-        ('{\n"tokens": ["a"]\n}\n', 1, "one whole JSON object a line"),
+        ('{"tokens": ["a"\n{"tokens": ["b"]}\n', 1, "invalid JSON"),
+        ('{\n"tokens": ["a"],\n"label": ["O"\n}\n', 4, "invalid JSON"),
+        ('{\n"tokens": ["a"]\n}\n{\n"tokens": 3\n}\n', 4, "list of strings"),
+        ('{\n"tokens": ["a"]\n', 2, "cut off"),
+        ('{"tokens": ["a"]}\n{"tokens": ["a"], "label": ["O"], "label": ["B-PER"]}\n', 2, "'label' occurs twice"),
+        ('{"tokens": ["a"]}\n{"tokens": ["a"], "x": Infinity}\n', 2, "Infinity is not a JSON value"),
+        ("{'token': ['a'], 'relation': '/per/loc'}\n", 1, "Python literal"),
         ("[]", 1, "empty"),
         ('[{"tokens": ["a"]},\n{"tokens": 3}]', 2, "list of strings"),
         ('[{"tokens": ["a"]},\n{"tokens": ["a"', 2, "invalid JSON"),
@@ -54,6 +70,10 @@ def test_errors_name_the_line(tmp_path, content, line, found):
     with pytest.raises(FormatError, match=found) as caught:
         read_posts(path)
     assert caught.value.line == line
+
+
+def test_nan_is_a_missing_value():
+    assert next(iter_posts(io.StringIO('{"tokens": ["a"], "caption": NaN, "x": NaN}\n'))).metadata == {"x": None}
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,23 @@
 
 import io
 from itertools import count, islice
+from pathlib import Path
 
 import pytest
 
+from mner.data.detection import detect_format
 from mner.data.lines import read_lines
-from mner.data.readers import detect_format, iter_posts, read_posts
+from mner.data.readers import iter_posts, read_posts
 from mner.errors import ConfigurationError, FormatError
 
 
 @pytest.mark.parametrize(
     ("content", "format"),
     [
-        ('{"tokens": ["a"]}\n', "json_lines"),
-        ('  { "text": "a" }\n', "json_lines"),
-        ('[{"tokens": ["a"]}]', "json_array"),
-        ("[\n", "json_array"),
+        ('{"tokens": ["a"]}\n', "json"),
+        ('  { "text": "a" }\n', "json"),
+        ('[{"tokens": ["a"]}]', "json"),
+        ("[\n", "json"),
         ("IMGID:5\na\tO\n", "conll"),
         ("a\tO\nb\tB-PER\n", "conll"),
         ("{\tO\n[\tO\n", "conll"),
@@ -29,9 +31,17 @@ from mner.errors import ConfigurationError, FormatError
         ("[VIDEO] see this\n", None),
         ("IMGID:5 is a word\nof this text\n", None),
         ("hello\n", None),
-        ("id,text,tags\n1,hi Bob,O B-PER\n", None),
-        ("id,word,tag\n1,hi,O\n2,Bob,B-PER\n", None),
-        ("id\ttext\n1\thello there world\n2\tthis is text\n", None),
+        ("他在北京工作\n我爱北京天安门\n", None),
+        ("サッカーが好き\n東京\n", None),
+        ("ฉันรักเธอ\nสวัสดีครับ\n", None),
+        ("😀\n😂😂\n", None),
+        ("iPhone很好用\nhttps://t.co/x\n我\n", None),
+        ("他\n在\n北\n京\n\n我\n", "conll"),
+        ("他在北京工作\tO\n我\tO\n", "conll"),
+        ("# id 5-f\tdomain=en\nana _ _ B-PER\n", "conll"),
+        ("text\tO\nid\tO\n", "conll"),
+        ("{'token': ['a']}\n", "json"),
+        ('["text", {"entities": []}]\n', "json"),
         ("<html>\n<body class='x'>\n", None),
     ],
 )
@@ -39,12 +49,70 @@ def test_detection(content, format):
     assert detect_format(list(read_lines(io.StringIO(content)))) == format
 
 
-@pytest.mark.parametrize("content", ["id,text,tags\n1,hi Bob,O B-PER\n", "just some text\nin two lines\n"])
-def test_a_file_of_another_format_is_refused(tmp_path, content):
+def test_plain_text_must_be_asked_for(tmp_path):
     path = tmp_path / "file"
-    path.write_text(content)
+    path.write_text("just some text\nin two lines\n")
     with pytest.raises(FormatError, match="begins no format that mner reads"):
         read_posts(path)
+
+
+@pytest.mark.parametrize("read", [read_posts, lambda path: list(iter_posts(path))], ids=["read", "iter"])
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("id,text,tags\n1,hi Bob,O B-PER\n", "header of a table.*id, text, tags"),
+        ('id,text\n1,"so, really"\n', "header of a table"),
+        ('"id";"text"\n1;"so, really"\n', "header of a table"),
+        ("id\ttext\n1\thello there world\n", "header of a table"),
+        ("tweet_id,full_text,user\n1,hi,x\n", "header of a table"),
+        ("Sentence #,Word,POS,Tag\nSentence: 1,Ana,NNP,B-per\n", "header of a table"),
+        ("word\ttag\nAna\tB-PER\n", "delete the header"),
+        ("text\nhello\n".replace("text\n", "text,label\n"), "header of a table"),
+        ('1,"so, really"\n2,hi there\n', "rows of a table"),
+        ("T1\tPER 0 8\tAna Ruiz\n", "brat"),
+        ('<?xml version="1.0"?>\n<x/>\n', "XML"),
+        ("<!DOCTYPE html>\n", "HTML"),
+    ],
+)
+def test_other_formats_are_named(tmp_path, read, content, found):
+    path = tmp_path / "file"
+    path.write_text(content)
+    with pytest.raises(FormatError, match=found):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "first", ["Hello, text me", "so, text", "1, 2, 3 go", "id like to go, really", "text", "Lugo, Spain"]
+)
+def test_prose_with_commas_is_text(tmp_path, first):
+    path = tmp_path / "file"
+    path.write_text(f"{first}\nsome more text here\n")
+    assert [post.text for post in iter_posts(path)] == [first, "some more text here"]
+
+
+def test_folders_may_be_strings(tmp_path):
+    path = tmp_path / "posts"
+    path.write_text("IMGID:5\na\tO\n")
+    assert read_posts(str(path), images="images", boxes=str(tmp_path)) == read_posts(path, images=Path("images"))
+
+
+def test_surrogates_are_repaired_and_reported_once(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(
+        b'{"tokens": ["a\\ud83d"]}\n{"tokens": ["\\ud83d\\ude00", "\xed\xa0\xbd"], "l": {"x": "\\ude00"}}\n'
+    )
+    with pytest.warns(UserWarning, match="posts.jsonl: lone surrogates.*2 lines, the first is 1") as caught:
+        posts = read_posts(path)
+    assert len(caught) == 1
+    assert [post.words for post in posts] == [("a\ufffd",), ("\U0001f600", "\ufffd")]
+    assert posts[1].metadata == {"l": {"x": "\ufffd"}}
+
+
+def test_surrogates_in_conll(tmp_path):
+    path = tmp_path / "posts.txt"
+    path.write_bytes(b"a\xed\xa0\xbd\tO\nb\tO\n")
+    with pytest.warns(UserWarning, match="line 1"):
+        assert read_posts(path)[0].words == ("a\ufffd", "b")
 
 
 @pytest.mark.parametrize("content", ["\n\n", "-DOCSTART- -X- -X- O\n\n"])
@@ -66,7 +134,7 @@ def test_plain_text(tmp_path):
 def test_an_unknown_format_names_the_known(tmp_path):
     path = tmp_path / "posts.txt"
     path.write_text("a\tO\n")
-    with pytest.raises(ConfigurationError, match="json_lines"):
+    with pytest.raises(ConfigurationError, match="conll, json, text"):
         read_posts(path, format="conl")
 
 

@@ -19,7 +19,7 @@ RICH = Post(
     None,
     Path("in/a.png"),
     {"caption": "c"},
-    "text",
+    "\u2028a\tb",
     ((0, 1), (1, 1), (1, 4)),
     {"boxes": [{"box": [1, 2]}], "lang": None},
 )

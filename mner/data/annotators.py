@@ -1,0 +1,60 @@
+"""One annotation per task of a JSON-MIN export of Label Studio, which repeats a task for each of its annotators."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from mner.errors import FormatError
+from mner.posts import Post
+
+
+def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path) -> list[Post]:
+    """Keep one post of those that are the same task, and leave all other posts as they are.
+
+    Args:
+        posts: Posts in the order of the file.
+        annotator: An annotator's id or e-mail address, ``first``, ``last``, or ``None``.
+        path: The file, for the message.
+
+    Returns:
+        The posts; a task that ``annotator`` has not annotated is a post without annotation.
+
+    Raises:
+        FormatError: If ``annotator`` is ``None`` and annotations of a task differ; names the task and the annotators.
+    """
+    tasks: dict[object, list[Post]] = defaultdict(list)
+    for place, post in enumerate(posts):
+        tasks[post.id if _annotator(post) is not None else place].append(post)
+    return [_choice(group, annotator, path) for group in tasks.values()]
+
+
+def _choice(group: list[Post], annotator: str | None, path: Path) -> Post:
+    first = group[0]
+    if _annotator(first) is None or annotator == "first":
+        return first
+    if annotator == "last":
+        return group[-1]
+    if annotator is not None:
+        return next((post for post in group if _annotator(post) == annotator), replace(first, tags=None))
+    if any(post.tags != first.tags for post in group):
+        people = ", ".join(str(_annotator(post)) for post in group)
+        raise FormatError(
+            path,
+            None,
+            f"the task {first.id} has {len(group)} annotations that differ (annotators: {people})",
+            "Choose with annotator=... (--data.init_args.annotator): an annotator's id or e-mail address, 'first' or "
+            "'last'",
+        )
+    return first
+
+
+def _annotator(post: Post) -> str | None:
+    """Who annotated a post of JSON-MIN, or ``None`` for any other post."""
+    task = post.metadata.get("task")
+    if not isinstance(task, dict) or "annotation_id" not in task:
+        return None
+    person = task.get("annotator")
+    return str(person.get("email", person.get("id")) if isinstance(person, dict) else person)

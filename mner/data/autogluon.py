@@ -1,0 +1,39 @@
+"""AutoGluon's column ``entity_annotations``: character spans, often as a string of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mner.data.lines import Line
+
+KEY = "entity_annotations"
+
+
+def autogluon_row(value: Any, line: Line) -> dict[str, Any] | None:
+    """Rewrite a row with ``entity_annotations``; its text is called ``text`` or ``text_snippet``.
+
+    Returns:
+        The record, or ``None`` for another format.
+
+    Raises:
+        FormatError: If the annotation is a string that is not a JSON list.
+    """
+    if not isinstance(value, Mapping) or KEY not in value:
+        return None
+    record = {("text" if key == "text_snippet" else key): item for key, item in value.items() if key != KEY}
+    spans = value[KEY]
+    if isinstance(spans, str):
+        try:
+            spans = json.loads(spans)
+        except (ValueError, RecursionError) as error:
+            raise line.error(
+                f"{KEY} is {spans!r:.60}, which is not JSON", 'Write [{"entity_group": "PER", "start": 0, "end": 8}]'
+            ) from error
+    if spans is not None and not isinstance(spans, list):
+        raise line.error(
+            f"{KEY} is {spans!r:.60}, where a list was expected",
+            'Write [{"entity_group": "PER", "start": 0, "end": 8}]',
+        )
+    return {**record, "entities": spans}

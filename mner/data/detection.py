@@ -1,0 +1,109 @@
+"""The format of a file, recognised by its first lines; formats that mner does not read are recognised too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from mner.data.lines import Line
+from mner.labels import OUTSIDE
+from mner.word_tokenizers.characters import EMOJI, UNSPACED
+
+Format = Literal["conll", "json", "text"]
+
+MAX_SAMPLE = 64
+"""Lines to judge a format by, where no single one of them settles it."""
+
+_TAGGED = re.compile(r"\t[^ \t]*\t*$|[ ](O|X|[BIESLU][-_]\S+|\S+[-_][BIESLU])[\xa0 ]*$")
+_JSON = re.compile(r"\{\s*([\"'}]|$)|\[\s*([{\[\]\"]|$)")
+_HEADER = re.compile(r"(IMGID|WID):\S+\s*$")
+_COMMAS = re.compile(r"\S,\S")
+_UNSPACED_OR_EMOJI = re.compile(f"[{UNSPACED}]|{EMOJI}")
+_NUMBERED_ROW = re.compile(r"\"?\d+\"?[,;\t].")
+_TABLE_NAMES = re.compile(
+    r"(tweet|post|sentence|status|image|img|user|item|text|word|token|tag|label|entity|ner|msg|message)?[ _-]?"
+    r"(id|idx|index|text|full_text|text_snippet|tweets?|posts?|sentences?|content|body|messages?|captions?|words?|tokens?|"
+    r"labels?|tags?|ner|ner_tags|entit(y|ies)|entity_annotations|annotations?|spans?|images?|image_path|#)?",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"[\"']?[^\W\d]\w*[\"']?")
+_STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")
+
+
+def detect_format(sample: Sequence[Line]) -> Format | None:
+    """Recognise a file's format by its first lines.
+
+    CoNLL shows by an ``IMGID`` line, by a tag at the end of most lines, or by several lines of one word each. Values
+    separated by commas are mistaken for neither, and lines of a script without spaces are texts.
+
+    Args:
+        sample: The first lines.
+
+    Returns:
+        The format, or ``None`` if it can only be plain text, or is something else.
+
+    Raises:
+        FormatError: If it is a format that mner knows and does not read, such as a table.
+    """
+    texts = [line.raw.decode("utf-8", "replace").strip(" ") for line in sample if not line.blank]
+    if not texts:
+        return None
+    if _JSON.match(texts[0]):
+        return "json"
+    if any(map(_HEADER.match, texts)):
+        return "conll"
+    _refuse_foreign(texts, next(line for line in sample if not line.blank))
+    tagged = _share(_TAGGED, texts) >= 0.5
+    return "conll" if (tagged or _is_word_per_line(texts)) and _share(_COMMAS, texts) < 0.5 else None
+
+
+def settles(line: Line) -> bool:
+    """Whether a first line alone shows that its file is JSON or prose, so that a live stream need not wait for more."""
+    text = line.raw.decode("utf-8", "replace").strip(" ")
+    prose = not _TAGGED.search(text) and (text.count(" ") > 1 or len(_UNSPACED_OR_EMOJI.findall(text)) > 7)
+    return prose or _JSON.match(text) is not None
+
+
+def _is_word_per_line(texts: Sequence[str]) -> bool:
+    if len(texts) < 2 or any(" " in text or "\t" in text for text in texts):
+        return False
+    if all(len(text) == 1 for text in texts):  # a character per line, as Chinese data sets have them
+        return sum(text.isalnum() for text in texts) >= len(texts) / 2
+    return _share(_UNSPACED_OR_EMOJI, texts) < 0.5
+
+
+def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:
+    return sum(pattern.search(text) is not None for text in texts) / max(len(texts), 1)
+
+
+def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
+    names = _table_header(texts[0])
+    if names is not None:
+        raise line.error(
+            f"the header of a table ({', '.join(names)}), where posts were expected",
+            "Write each row as a JSON object per line, for example with pandas: read_csv(FILE).to_json(NEW, "
+            "orient='records', lines=True); if it is CoNLL, delete the header",
+        )
+    if len(texts) > 1 and _share(_TAGGED, texts) < 0.5 and all(map(_NUMBERED_ROW.match, texts)):
+        raise line.error(
+            "rows of a table that begin with a number, where posts were expected",
+            "Write each row as a JSON object per line; if it is plain text, say so with format='text' (--format text)",
+        )
+    if _STANDOFF.match(texts[0]):
+        raise line.error(
+            "brat's standoff annotation, which is without its text",
+            "Write each text with its spans as a JSON object per line",
+        )
+
+
+def _table_header(text: str) -> list[str] | None:
+    """The column names of the header of a CSV or TSV file."""
+    for delimiter in "\t,;|":
+        names = [name.strip().strip("\"'") for name in text.split(delimiter)]
+        if len(names) > 1 and len(set(names)) == len(names):
+            known = sum(bool(name) and _TABLE_NAMES.fullmatch(name) is not None for name in names)
+            tight = all(_NAME.fullmatch(name) for name in text.split(delimiter)) and OUTSIDE not in names
+            if known > 1 or (known and tight):
+                return names
+    return None

@@ -1,0 +1,83 @@
+"""The exports of annotation tools and the layouts of other libraries, recognised and rewritten in mner's own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mner.data.autogluon import autogluon_row
+from mner.data.gliner import gliner_example
+from mner.data.label_studio import label_studio_task
+from mner.data.lines import Line
+from mner.data.mner_mi import mner_mi_post
+from mner.data.prodigy import prodigy_task
+from mner.data.spacy_format import spacy_example
+from mner.data.unco import unco_post
+from mner.data.wikidiverse import wikidiverse_sentence
+
+Recogniser = Callable[[Any, Line], dict[str, Any] | None]
+"""Rewrites a value of its own format in mner's layout; ``None`` for any other value."""
+
+RECOGNISERS: tuple[Recogniser, ...] = (
+    prodigy_task,
+    spacy_example,
+    gliner_example,
+    autogluon_row,
+    unco_post,
+    wikidiverse_sentence,
+    mner_mi_post,
+)
+
+# Formats that hold no posts with entities, by the keys that show them, and what to do.
+_FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
+    (
+        frozenset({"h", "t", "relation"}),
+        "a relation between two mentions, as MNRE has them, which have no entity types",
+        "Use data annotated with entities",
+    ),
+    (
+        frozenset({"input", "output"}),
+        "an example of GLiNER2, whose entities are texts without a position",
+        'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]}',
+    ),
+    (
+        frozenset({"messages"}),
+        "a conversation for fine-tuning a language model",
+        "Write its text with the entities as spans",
+    ),
+    (
+        frozenset({"conversations"}),
+        "a conversation for fine-tuning a language model",
+        "Write its text with the entities as spans",
+    ),
+)
+
+
+def to_record(value: Any, line: Line, images: Path | None, annotator: str | None) -> Any:
+    """Rewrite a value of a known export in mner's own layout.
+
+    Args:
+        value: A JSON value.
+        line: Its line.
+        images: The image folder, in which uploads of Label Studio are looked for.
+        annotator: Whose annotation to read, where there are several.
+
+    Returns:
+        The rewritten record, or the value itself if it is of no known export.
+
+    Raises:
+        FormatError: If it is of a known format that mner cannot read, or is malformed.
+    """
+    record = label_studio_task(value, line, images, annotator)
+    if record is not None:
+        return record
+    for recognise in RECOGNISERS:
+        record = recognise(value, line)
+        if record is not None:
+            return record
+    if isinstance(value, Mapping):
+        for keys, found, remedy in _FOREIGN:
+            if keys <= value.keys():
+                raise line.error(found, remedy)
+    return value

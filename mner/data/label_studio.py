@@ -1,0 +1,210 @@
+"""Label Studio's exports: JSON, with annotations by several people, and JSON-MIN, a record per annotation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from mner.data.lines import Line
+from mner.data.offsets import settle_characters
+from mner.data.spans import read_spans
+from mner.errors import FormatError
+
+_TEXT_LABELS = ("labels", "hypertextlabels")
+_MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
+_LINK = re.compile(r"(/data/|[a-z][a-z0-9+.-]*://)\S*$", re.IGNORECASE)
+_IMAGE = re.compile(r"\.(jpe?g|png|gif|webp|bmp|tiff?)([?#]|$)", re.IGNORECASE)
+_UPLOAD_HASH = re.compile(r"[0-9a-f]{8}-(?=.)")
+
+
+def label_studio_task(value: Any, line: Line, images: Path | None, annotator: str | None) -> dict[str, Any] | None:
+    """Rewrite a task of either export as a record of a text and spans.
+
+    Relations, choices and whatever else was annotated is kept as ``other_annotations``, predictions as
+    ``predictions``, the task's remaining data by its own names, and what Label Studio itself notes under ``task``. A
+    task that nobody annotated, or whose annotations were cancelled, is a post without annotation.
+
+    Args:
+        value: A JSON value.
+        line: Its line.
+        images: The image folder, in which uploaded files are looked for.
+        annotator: Whose annotation to read where several people annotated a task: an id or e-mail address, or
+            ``first`` or ``last`` in the order of the export.
+
+    Returns:
+        The record, or ``None`` for another format.
+
+    Raises:
+        FormatError: If several people annotated the task differently and ``annotator`` is ``None``; if its labels are
+            not of a text, or its data have not one text.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    if isinstance(value.get("data"), Mapping):
+        return _full(value, line, images, annotator)
+    return _minimal(value, line, images) if "annotation_id" in value and "lead_time" in value else None
+
+
+def _full(task: Mapping[str, Any], line: Line, images: Path | None, annotator: str | None) -> dict[str, Any]:
+    key = "completions" if "completions" in task else "annotations"
+    try:
+        annotations = [each for each in task.get(key) or () if not each.get("was_cancelled")]
+        chosen = _choose(annotations, annotator, task.get("id", line.number), line)
+        results = [] if chosen is None else list(chosen["result"])
+        others = [result for result in results if result["type"] not in _TEXT_LABELS]
+        spans = [_span(result["value"], line) for result in results if result["type"] in _TEXT_LABELS]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise line.error(
+            f"annotations that Label Studio does not write ({error!r})", "Export the tasks again, as JSON"
+        ) from error
+    for result in others:
+        if result["type"].endswith("labels") and {"start", "startOffset", "globalOffsets"} & result["value"].keys():
+            raise line.error(
+                f"labels of the type {result['type']!r}, which are not of a text", "Use Labels or HyperTextLabels"
+            )
+    predictions = task.get("predictions")
+    if chosen is None and predictions:
+        line.note("tasks with predictions only are read as not annotated: predictions are not gold")
+    record = _record(task["data"], spans, line, images)
+    record |= {"id": task.get("id", record.get("id")), "entities": None if chosen is None else spans}
+    known = ("id", "data", key, "predictions")
+    record["metadata"] |= {"task": rest} if (rest := {k: v for k, v in task.items() if k not in known}) else {}
+    record["metadata"] |= {"predictions": predictions} if predictions else {}
+    record["metadata"] |= {"other_annotations": others} if others else {}
+    return record
+
+
+def _minimal(task: Mapping[str, Any], line: Line, images: Path | None) -> dict[str, Any]:
+    data = {key: item for key, item in task.items() if key not in _MIN_KEYS}
+    keys = [key for key, item in data.items() if _is_labels(item)]
+    if len(keys) > 1:
+        raise line.error(f"labels under {' and '.join(keys)}", "Keep the ones that are right")
+    spans = [_span(label, line) for key in keys for label in data.pop(key)]
+    record = _record(data, spans, line, images)
+    record["metadata"] |= {"task": {key: task[key] for key in _MIN_KEYS[1:] if key in task}}
+    return record | {"id": task.get("id"), "entities": spans}
+
+
+def _is_labels(value: Any) -> bool:
+    return isinstance(value, list) and any(
+        isinstance(item, Mapping) and any(key in item for key in _TEXT_LABELS) for item in value
+    )
+
+
+def _choose(annotations: Sequence[Any], annotator: str | None, task: Any, line: Line) -> Any:
+    """The one annotation of a task that is read, or ``None``."""
+    if annotator is not None and annotator not in ("first", "last"):
+        annotations = [each for each in annotations if annotator in _names(each)]
+    elif len(truth := [each for each in annotations if each.get("ground_truth")]) == 1:
+        annotations = truth
+    if not annotations:
+        return None
+    if annotator == "last":
+        return annotations[-1]
+    if annotator != "first" and any(_labels(each) != _labels(annotations[0]) for each in annotations):
+        people = ", ".join(next(iter(_names(each)), "unknown") for each in annotations)
+        raise line.error(
+            f"the task {task} has {len(annotations)} annotations that differ (annotators: {people})",
+            "Choose with annotator=... (--data.init_args.annotator): an annotator's id or e-mail address, 'first' or "
+            "'last'; or mark one as ground truth in Label Studio",
+        )
+    return annotations[0]
+
+
+def _names(annotation: Mapping[str, Any]) -> list[str]:
+    """The names of who made an annotation: id, e-mail address."""
+    person = annotation.get("completed_by")
+    names = [person.get("id"), person.get("email")] if isinstance(person, Mapping) else [person]
+    return [str(name) for name in names if name is not None]
+
+
+def _labels(annotation: Mapping[str, Any]) -> list[str]:
+    """The labels of an annotation, comparable with those of another."""
+    results = annotation["result"]
+    values = [result["value"] for result in results if result["type"] in _TEXT_LABELS]
+    return sorted(f"{_bounds(value)} {[value.get(key) for key in _TEXT_LABELS]}" for value in values)
+
+
+def _bounds(value: Mapping[str, Any]) -> tuple[Any, Any]:
+    offsets = value.get("globalOffsets", value)  # in a HyperText, start and end are XPaths
+    return offsets.get("start"), offsets.get("end")
+
+
+def _span(value: Mapping[str, Any], line: Line) -> dict[str, Any]:
+    start, end = _bounds(value)
+    labels = next((value[key] for key in _TEXT_LABELS if value.get(key)), None)
+    if type(start) is not int or type(end) is not int:
+        raise line.error(
+            f"a label from {start!r:.60} to {end!r:.60}, without globalOffsets",
+            "Export with a version of Label Studio that writes globalOffsets",
+        )
+    if not labels:
+        raise line.error(f"the region {start}-{end} has no label", "Label it, or delete it")
+    return {"start_char": start, "end_char": end, "labels": labels, "text": value.get("text")}
+
+
+def _record(data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line, images: Path | None) -> dict[str, Any]:
+    """The text, the image and, as metadata, the rest of a task's data."""
+    key = _text_key(data, spans, line)
+    record: dict[str, Any] = {"text": data[key], "metadata": {}}
+    links = [name for name, item in data.items() if name != key and isinstance(item, str) and _is_image(item)]
+    image = "image" if isinstance(data.get("image"), str) and data["image"] else links[0] if len(links) == 1 else None
+    if image is not None:
+        record["image"] = uploaded_name(data[image], images)
+    record["metadata"] = {name: item for name, item in data.items() if name not in (key, image)}
+    if "id" in data:
+        record["id"] = data["id"]
+    return record
+
+
+def _text_key(data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line) -> str:
+    """Which of a task's data is the text that was labelled: the one in which the labels' own texts are found."""
+    texts = [key for key, item in data.items() if isinstance(item, str) and (key == "text" or not _LINK.match(item))]
+    fitting = [key for key in texts if _fits(data[key], spans, line)] if any(s["text"] for s in spans) else texts
+    named = [key for key in fitting if "text" in key.casefold()]
+    for keys in (["text"] if "text" in fitting else [], fitting, named, texts):
+        if len(keys) == 1:
+            return keys[0]
+    raise line.error(
+        f"a task whose data have {'no text' if not texts else 'several texts'} (its keys are {', '.join(data)})",
+        "Call the labelled text 'text'",
+    )
+
+
+def _fits(text: str, spans: Iterable[dict[str, Any]], line: Line) -> bool:
+    try:
+        settle_characters(text, read_spans(spans, line), line)
+    except FormatError:
+        return False
+    return True
+
+
+def _is_image(value: str) -> bool:
+    return value.startswith(("/data/upload/", "/data/local-files/")) or _IMAGE.search(value) is not None
+
+
+def uploaded_name(value: str, images: Path | None) -> str:
+    """The name, in the image folder, of an image that Label Studio serves.
+
+    Args:
+        value: A path such as ``/data/upload/3/1a2b3c4d-33.jpg`` (the prefix is Label Studio's) or
+            ``/data/local-files/?d=pictures/33.jpg``, a URL, or a name relative to the image folder.
+        images: The image folder.
+
+    Returns:
+        Of the names that the path ends with, the longest that is in the folder; without one, the file name.
+    """
+    if not _LINK.match(value):
+        return value
+    parts = urlsplit(value)
+    served = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    path = PurePosixPath(served.replace("\\", "/").lstrip("/"))
+    bare = _UPLOAD_HASH.sub("", path.name, count=1) if "upload" in path.parts else path.name
+    if images is not None and ".." not in path.parts:
+        tails = [PurePosixPath(*path.parts[start:]) for start in range(len(path.parts))]
+        names = [str(name) for tail in tails for name in (tail, tail.with_name(bare))]
+        bare = next((name for name in names if (images / name).is_file()), bare)
+    return bare

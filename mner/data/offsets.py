@@ -1,0 +1,254 @@
+"""What the bounds of spans and words count, settled by the text that the file claims for each of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from mner.data.lines import Line
+from mner.data.spans import Span, check_spans
+from mner.errors import FormatError
+from mner.word_tokenizers.characters import is_invisible
+
+Offsets = Sequence[tuple[int, int]]
+_Reading = Callable[[Span], Span | None]
+
+_ESCAPED = re.compile(r"\\[nrt]")
+_EMOJI_REMEDY = "Count Unicode characters: an emoji is one, where JavaScript counts two and UTF-8 four"
+
+
+def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span]:
+    """Find out what character spans count, and check them.
+
+    Bounds in UTF-16 units, as JavaScript counts, and inclusive ends are converted, and noted, where the text that the
+    spans themselves give proves them.
+
+    Args:
+        text: The raw text.
+        spans: Its spans.
+        line: Their line.
+
+    Returns:
+        The spans in Unicode characters with exclusive ends, in order.
+
+    Raises:
+        FormatError: If a span is outside of the text, or overlaps another; if its text is not what the file claims; or
+            if, without claims, only a count in UTF-16 units makes words of them.
+    """
+    spans = _settle(spans, _character_readings(text), lambda span: text[span.start : span.end], len(text), line)
+    spans = check_spans(spans, len(text), "characters", line)
+    for span in spans:
+        found = text[span.start : span.end]
+        if not _is_claimed(span, found):
+            html = "<" in text or "&" in text
+            raise line.error(
+                f"the span {span} reads {found!r}, but the file says {span.text!r}",
+                "Give the text without HTML: the bounds count what is displayed" if html else _EMOJI_REMEDY,
+            )
+        if is_invisible(found):
+            raise line.error(f"the span {span} has no visible character", "Delete it")
+    _refuse_shifted(text, spans, line)
+    return spans
+
+
+def settle_words(words: Sequence[str], spans: Sequence[Span], line: Line) -> list[Span]:
+    """Find out whether the ends of word spans are exclusive, and check them.
+
+    Args:
+        words: The post's words.
+        spans: Its spans.
+        line: Their line.
+
+    Returns:
+        The spans with exclusive ends, in order. Inclusive ends are converted, and noted, where the spans' own text
+        proves them.
+
+    Raises:
+        FormatError: If a span is outside of the post, overlaps another, or its words are not what the file claims.
+    """
+    spans = _settle(spans, _word_readings(), lambda span: " ".join(words[span.start : span.end]), len(words), line)
+    spans = check_spans(spans, len(words), "words", line)
+    for span in spans:
+        found = " ".join(words[span.start : span.end])
+        if not _is_claimed(span, found):
+            raise line.error(
+                f"the span {span} reads {found!r}, but the file says {span.text!r}",
+                "Count words from 0, with the end exclusive",
+            )
+    return spans
+
+
+def spans_over_words(
+    words: Sequence[str], text: str, offsets: Offsets | None, spans: Sequence[Span], line: Line
+) -> list[Span]:
+    """Read the spans of a post that has both words and a text, of which the spans may count either.
+
+    Args:
+        words: The words.
+        text: The raw text.
+        offsets: Where the words are in it, if the file says so.
+        spans: The spans, in words or in characters.
+        line: Their line.
+
+    Returns:
+        The spans in words.
+
+    Raises:
+        FormatError: If they are malformed under both readings, or are different entities under each.
+    """
+    if any(span.unit == "characters" for span in spans):
+        return _words_of_characters(words, text, offsets, spans, line)
+    readings: list[list[Span]] = []
+    errors: list[FormatError] = []
+    for read in (
+        partial(settle_words, words, spans, line),
+        partial(_words_of_characters, words, text, offsets, spans, line),
+    ):
+        try:
+            readings.append(read())
+        except FormatError as error:  # noqa: PERF203 - two readings
+            errors.append(error)
+    if not readings:
+        raise errors[1 if any(span.end > len(words) for span in spans) else 0]
+    if any(reading != readings[0] for reading in readings):
+        raise line.error(
+            f"the spans may count words ({_entities(words, readings[0])}) or characters "
+            f"({_entities(words, readings[1])})",
+            "Delete the words or the text, name character bounds start_char and end_char, or give each span its text",
+        )
+    return readings[0]
+
+
+def check_offsets(words: Sequence[str], text: str, offsets: Offsets, line: Line) -> None:
+    """Refuse word offsets that are not those of the words.
+
+    Raises:
+        FormatError: Names the first word that the text does not have at its offsets.
+    """
+    last = 0
+    for word, (start, end) in zip(words, offsets, strict=True):
+        if not last <= start <= end <= len(text):
+            raise line.error(
+                f"the offsets {start}-{end} of {word!r} are out of order, or not within the {len(text)} characters",
+                _EMOJI_REMEDY,
+            )
+        if text[start:end] != word:
+            raise line.error(f"the text at the offsets {start}-{end} of {word!r} is {text[start:end]!r}", _EMOJI_REMEDY)
+        last = end
+
+
+def align_words(words: Sequence[str], text: str) -> list[tuple[int, int]] | None:
+    """Find words in their text, one after the other; ``None`` if visible text is left over or a word is not there."""
+    offsets, last = [], 0
+    for word in words:
+        start = text.find(word, last)
+        if start < 0 or text[last:start].strip():
+            return None
+        last = start + len(word)
+        offsets.append((start, last))
+    return None if text[last:].strip() else offsets
+
+
+def _words_of_characters(
+    words: Sequence[str], text: str, offsets: Offsets | None, spans: Sequence[Span], line: Line
+) -> list[Span]:
+    offsets = align_words(words, text) if offsets is None else offsets
+    if offsets is None:
+        raise line.error("the words are not those of the text", "Delete one of the two, or give the words' offsets")
+    starts = {start: index for index, (start, _) in reversed(list(enumerate(offsets)))}
+    ends = {end: index + 1 for index, (_, end) in enumerate(offsets)}
+    converted = []
+    for span in settle_characters(text, spans, line):
+        if span.start not in starts or span.end not in ends:
+            raise line.error(
+                f"the span {span}, in characters, does not begin and end with a word",
+                "Delete the words, so that they are made from the text, or correct the span",
+            )
+        converted.append(replace(span, start=starts[span.start], end=ends[span.end]))
+    return converted
+
+
+def _settle(
+    spans: Sequence[Span],
+    readings: Iterator[tuple[str, _Reading]],
+    surface: Callable[[Span], str],
+    length: int,
+    line: Line,
+) -> Sequence[Span]:
+    """The spans under the first reading that every claimed text agrees with; as they are if there is none."""
+    for name, reading in readings:
+        converted = [read for span in spans if (read := reading(span)) is not None and 0 <= read.start < read.end]
+        if len(converted) < len(spans) or any(span.end > length for span in converted):
+            continue
+        if all(_is_claimed(span, surface(span)) for span in converted):
+            if name and all(span.text is None for span in spans):
+                continue  # nothing proves it
+            if name:
+                line.note(f"bounds of spans were converted: they count {name}, as the spans' text shows")
+            return converted
+    return spans
+
+
+def _word_readings() -> Iterator[tuple[str, _Reading]]:
+    yield "", lambda span: span
+    yield "the end inclusively", lambda span: replace(span, end=span.end + 1)
+
+
+def _character_readings(text: str) -> Iterator[tuple[str, _Reading]]:
+    yield "", lambda span: span
+    if _has_astral(text):
+        yield "UTF-16 units", _from_utf16(text)
+    yield "the end inclusively", lambda span: replace(span, end=span.end + 1)
+
+
+def _from_utf16(text: str) -> _Reading:
+    units = [0]
+    for character in text:
+        units.append(units[-1] + (2 if ord(character) > 0xFFFF else 1))
+    places = {unit: place for place, unit in enumerate(units)}
+
+    def read(span: Span) -> Span | None:
+        start, end = places.get(span.start), places.get(span.end)
+        return None if start is None or end is None else replace(span, start=start, end=end)
+
+    return read
+
+
+def _has_astral(text: str) -> bool:
+    return any(character > "\uffff" for character in text)
+
+
+def _is_claimed(span: Span, found: str) -> bool:
+    """Whether a text is what its span claims, apart from white space (which may be escaped, as Label Studio does)."""
+    if span.text is None:
+        return True
+    claimed = {span.text, _ESCAPED.sub(" ", span.text)}
+    return any("".join(text.split()).casefold() == "".join(found.split()).casefold() for text in claimed)
+
+
+def _refuse_shifted(text: str, spans: Sequence[Span], line: Line) -> None:
+    """Refuse spans without claimed text that cut words, where in UTF-16 units none of them would."""
+    if not _has_astral(text) or any(span.text is not None for span in spans):
+        return
+    read = _from_utf16(text)
+    shifted = [read(span) for span in spans]
+    whole = [span is not None and _is_whole(text, span) for span in shifted]
+    if all(whole) and not all(_is_whole(text, span) for span in spans):
+        span = next(span for span in spans if not _is_whole(text, span))
+        raise line.error(f"the span {span} is {text[span.start : span.end]!r}, which cuts a word", _EMOJI_REMEDY)
+
+
+def _is_whole(text: str, span: Span) -> bool:
+    """Whether a span begins and ends with visible characters and cuts no word."""
+
+    def within_word(place: int) -> bool:
+        return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+
+    surface = text[span.start : span.end]
+    return surface.strip() == surface and not within_word(span.start) and not within_word(span.end)
+
+
+def _entities(words: Sequence[str], spans: Sequence[Span]) -> str:
+    return ", ".join(repr(" ".join(words[span.start : span.end])) for span in spans)
