@@ -38,8 +38,8 @@ def _choice(group: list[Post], annotator: str | None, path: Path) -> Post:
     if annotator == "last":
         return group[-1]
     if annotator is not None:
-        return next((post for post in group if _annotator(post) == annotator), replace(first, tags=None))
-    if any(post.tags != first.tags for post in group):
+        return next((post for post in group if _annotator(post) == annotator), replace(first, tags=None, spans=None))
+    if any((post.tags, post.spans) != (first.tags, first.spans) for post in group):
         people = ", ".join(str(_annotator(post)) for post in group)
         raise FormatError(
             path,

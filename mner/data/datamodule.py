@@ -24,6 +24,7 @@ from mner.word_tokenizers.raw_posts import tokenize_post
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+_NAMED = 10  # posts named in a message
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}
 
 
@@ -130,6 +131,25 @@ class PostDataModule(LightningDataModule, ABC):
         for split in self.stage_splits(stage):
             posts = self.posts(split)
             rank_zero_info(f"{type(self).__name__}: {len(posts)} {split} posts")
+
+    def check_annotation(self, stage: str) -> None:
+        """Refuse posts without annotation before a stage that needs them annotated; for a model that predicts tags.
+
+        A test split of which no post is annotated is accepted: it is tagged, and there is no score.
+
+        Raises:
+            DataError: Counts the posts of a split, and names the first of them.
+        """
+        for split in self.stage_splits(stage):
+            posts = self.posts(split)
+            missing = [post.id for post in posts if post.tags is None]
+            if not missing or stage == "predict" or (stage == "test" and len(missing) == len(posts)):
+                continue
+            named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+            raise DataError(
+                f"{len(missing)} of {len(posts)} {split} posts have no annotation: {named}; annotate them or "
+                "take them out, or tag them with mner tag"
+            )
 
     @staticmethod
     def stage_splits(stage: str) -> tuple[Split, ...]:

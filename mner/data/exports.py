@@ -29,7 +29,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     mner_mi_post,
 )
 
-# Formats that hold no posts with entities, by the keys that show them, and what to do.
+# Formats without entities that mner could read, by the keys that show them, and what to do.
 _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     (
         frozenset({"h", "t", "relation"}),
@@ -41,15 +41,13 @@ _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
         "an example of GLiNER2, whose entities are texts without a position",
         'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]}',
     ),
-    (
-        frozenset({"messages"}),
-        "a conversation for fine-tuning a language model",
-        "Write its text with the entities as spans",
-    ),
-    (
-        frozenset({"conversations"}),
-        "a conversation for fine-tuning a language model",
-        "Write its text with the entities as spans",
+    *(
+        (
+            frozenset({key}),
+            "a conversation for fine-tuning a language model",
+            'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]}',
+        )
+        for key in ("messages", "conversations")
     ),
 )
 
@@ -69,15 +67,11 @@ def to_record(value: Any, line: Line, images: Path | None, annotator: str | None
     Raises:
         FormatError: If it is of a known format that mner cannot read, or is malformed.
     """
-    record = label_studio_task(value, line, images, annotator)
-    if record is not None:
-        return record
-    for recognise in RECOGNISERS:
-        record = recognise(value, line)
-        if record is not None:
-            return record
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not {"text", "tokens", "words"} & value.keys():
         for keys, found, remedy in _FOREIGN:
             if keys <= value.keys():
                 raise line.error(found, remedy)
-    return value
+    record = label_studio_task(value, line, images, annotator)
+    if record is not None:
+        return record
+    return next((record for recognise in RECOGNISERS if (record := recognise(value, line)) is not None), value)

@@ -24,6 +24,8 @@ class PostFiles(PostDataModule):
         valid: Validation posts; the best checkpoint is chosen on them.
         test: Test posts, if there are any.
         images: Folder of the images that the posts name.
+        annotator: Whose annotation to read, where several people annotated a task of Label Studio: an id or e-mail
+            address, or ``first`` or ``last``.
         contexts: Kinds of context that the model reads, for example ``["caption"]``.
         context_files: File of a kind, with ``{split}`` where the split's name goes if there is one a split.
         batch_size: Posts a batch, at most.
@@ -47,6 +49,7 @@ class PostFiles(PostDataModule):
         valid: str | Path | None = None,
         test: str | Path | None = None,
         images: str | Path | None = None,
+        annotator: str | None = None,
         contexts: Sequence[str] = (),
         context_files: Mapping[str, str] | None = None,
         batch_size: int = 32,
@@ -63,7 +66,9 @@ class PostFiles(PostDataModule):
         if self.images is not None and not self.images.is_dir():
             raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
-        self._read = {split: read_posts(self.split_file(split), images=self.images) for split in self.files}
+        self._read = {
+            split: read_posts(self.split_file(split), images=self.images, annotator=annotator) for split in self.files
+        }
         given_words = [post.words for post in self._read.get("train", ()) if not post.is_raw]
         self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=marks_stand_alone(given_words))
         self.labels = find_labels(self._read)

@@ -1,7 +1,8 @@
 """A JSON object as a post: words with tags or spans, or raw text with spans.
 
 Read are ``id``, ``image_id`` or ``image``, ``tokens`` (or ``words``), ``text``, ``offsets``, ``contexts`` and
-``caption``, ``metadata``, and one annotation: a tag per word, or spans. Any other key is kept in ``Post.metadata``, and
+``caption``, ``metadata``, and one annotation: a tag per word, or spans (beside which ``character_spans`` may give the
+exact bounds of entities that tags widen to whole words). Any other key is kept in ``Post.metadata``, and
 refused if it looks like an annotation. Exports of other programs are rewritten first, by :mod:`mner.data.exports`.
 """
 
@@ -23,7 +24,7 @@ from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
 
 _WORD_KEYS = ("tokens", "words")
-_POST_KEYS = {"id", "image_id", "image", "text", "offsets", "contexts", "caption", "metadata"}
+_POST_KEYS = {"id", "image_id", "image", "text", "offsets", "character_spans", "contexts", "caption", "metadata"}
 _KNOWN_KEYS = _POST_KEYS.union(_WORD_KEYS, ANNOTATION_KEYS)
 
 
@@ -66,17 +67,19 @@ def post_from_record(value: Any, line: Line, images: Path | None = None, annotat
     if offsets is not None and text is not None:
         check_offsets(words, text, offsets, line)
     tags = None if found is None else _tags(*found, words, text, offsets, line)
-    return Post(words=words, tags=tags, text=text, offsets=offsets, **common)
+    exact = record.get("character_spans")
+    spans = _character_spans(text or "", None if exact is None else ("character_spans", exact), line)
+    return Post(words=words, tags=tags, text=text, offsets=offsets, spans=spans, **common)
 
 
-def _character_spans(text: str, found: tuple[str, list[Any]] | None, line: Line) -> list[CharacterSpan] | None:
+def _character_spans(text: str, found: tuple[str, list[Any]] | None, line: Line) -> tuple[CharacterSpan, ...] | None:
     """The gold entities of a raw text."""
     if found is None:
         return None
     key, items = found
     if items and all(isinstance(item, str) for item in items):
         raise line.error(f"{key} has {len(items)} tags of words, but there are no words", "Give them as 'tokens'")
-    return [(span.start, span.end, span.type) for span in settle_characters(text, read_spans(items, line), line)]
+    return tuple((span.start, span.end, span.type) for span in settle_characters(text, read_spans(items, line), line))
 
 
 def _tags(

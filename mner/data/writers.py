@@ -1,52 +1,60 @@
-"""Posts to files, whole or not at all, and exactly as a reader will give them back."""
+"""Posts to files: complete or not at all, and exactly as a reader returns them."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+
+from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.data.conll import CONTEXT_KIND, CONTEXT_MARK, CONTEXT_TAG, IMAGE_HEADER
 from mner.data.readers import iter_posts
 from mner.errors import DataError, FormatError
 from mner.files import atomic_write
 from mner.posts import Post
+from mner.unicode import repair_surrogates
+
+_NAMES = tuple(field.name for field in fields(Post))
 
 
-def write_json_lines(posts: Iterable[Post], path: str | Path, *, images: Path | None = None) -> None:
+def write_json_lines(posts: Iterable[Post], path: str | Path, *, images: str | Path | None = None) -> None:
     """Write posts as JSON lines, the paper's layout with whatever else a post knows.
 
+    Lone surrogates, which UTF-8 cannot encode, are repaired and reported.
+
     Args:
         posts: The posts.
-        path: The file, replaced if it exists; written beside it first, so that a failure leaves it as it was.
-        images: The image folder, which is left out of the images' names.
+        path: The file, replaced if it exists; a failure leaves it as it was.
+        images: The image folder, to which the images' names are written relative.
 
     Raises:
         DataError: If a post would not read back equal; names it and what differs.
+        OutputError: If the file cannot be written.
     """
-    posts = list(posts)
-    _write(posts, Path(path), (_json_line(post, images) for post in posts), images, "JSON lines")
+    _write(posts, Path(path), _json_line, None if images is None else Path(images), "JSON lines")
 
 
-def write_conll(posts: Iterable[Post], path: str | Path, *, images: Path | None = None) -> None:
+def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path | None = None) -> None:
     """Write posts as CoNLL, in the layout of Twitter-2015 and 2017; the context ``"context"`` is appended to the words.
 
-    CoNLL holds ids, words and tags, and of an image only that it is ``<id>.jpg``. Posts that know more are refused:
-    write JSON lines, or take out what may be lost with ``dataclasses.replace``.
+    CoNLL has ids, words and tags, and of an image only that it is ``<id>.jpg``. Posts that know more are refused:
+    write JSON lines, or take out what may be lost with ``dataclasses.replace``. Lone surrogates, which UTF-8 cannot
+    encode, are repaired and reported.
 
     Args:
         posts: The posts.
-        path: The file, replaced if it exists; written beside it first, so that a failure leaves it as it was.
-        images: The image folder, which is left out of the images' names.
+        path: The file, replaced if it exists; a failure leaves it as it was.
+        images: The image folder of the posts.
 
     Raises:
         DataError: If a post would not read back equal; names it and what differs.
+        OutputError: If the file cannot be written.
     """
-    posts = list(posts)
-    _write(posts, Path(path), (_conll_block(post) for post in posts), images, "CoNLL")
+    _write(posts, Path(path), _conll_block, None if images is None else Path(images), "CoNLL")
 
 
 def _json_line(post: Post, images: Path | None) -> str:
@@ -55,12 +63,14 @@ def _json_line(post: Post, images: Path | None) -> str:
         name = _relative(post.image, images)
         # Without a suffix, image_id would be read as the id of a JPEG.
         record["image_id" if post.image.suffix else "image"] = name
-    record["tokens"] = post.words
+    # A reader makes the words of raw text again, with their offsets and tags.
     more = {
-        "label": post.tags,
+        "tokens": None if post.is_raw else post.words,
+        "label": None if post.is_raw else post.tags,
         "contexts": post.contexts or None,
         "text": post.text,
-        "offsets": post.offsets,
+        "offsets": None if post.is_raw else post.offsets,
+        "entities" if post.is_raw else "character_spans": post.spans,
         "metadata": post.metadata or None,
     }
     record |= {key: value for key, value in more.items() if value is not None}
@@ -70,7 +80,7 @@ def _json_line(post: Post, images: Path | None) -> str:
         raise DataError(f"the metadata of post {post.id!r} is not plain JSON: {error}; leave that out") from error
 
 
-def _conll_block(post: Post) -> str:
+def _conll_block(post: Post, images: Path | None) -> str:
     rows = [[word] for word in post.words] if post.tags is None else list(zip(post.words, post.tags, strict=True))
     lines = ["\t".join(row) for row in rows]
     if post.image is not None:
@@ -85,18 +95,40 @@ def _relative(image: Path, images: Path | None) -> str:
     return (image.relative_to(images) if images is not None and image.is_relative_to(images) else image).as_posix()
 
 
-def _write(posts: Sequence[Post], path: Path, texts: Iterable[str], images: Path | None, format: str) -> None:
+def _write(
+    posts: Iterable[Post], path: Path, encode: Callable[[Post, Path | None], str], images: Path | None, format: str
+) -> None:
     """Write, read back and compare; the former file is replaced only if they are equal."""
+    posts = _repaired(posts, path)
     if not posts:
         raise DataError(f"there are no posts to write to {path}")
     name, times = Counter(post.id for post in posts).most_common(1)[0]
     if times > 1:
         raise DataError(f"{times} posts have the id {name!r}; give every post of a file its own")
+    absolute = next(
+        (post for post in posts if images is None and post.image is not None and post.image.is_absolute()), None
+    )
+    if absolute is not None:
+        raise DataError(
+            f"the image of post {absolute.id!r} has the absolute path {absolute.image}; give the image folder "
+            "(images=...), so that names relative to it can be written"
+        )
     with atomic_write(path) as stream:
-        # What UTF-8 cannot hold becomes a question mark, which the comparison then refuses.
-        stream.writelines(texts)
+        stream.writelines(encode(post, images) for post in posts)
         stream.flush()
         _compare(posts, Path(stream.name), images, format)
+
+
+def _repaired(posts: Iterable[Post], path: Path) -> list[Post]:
+    """The posts without lone surrogates."""
+    repaired, faulty = [], 0
+    for post in posts:
+        texts, halves = repair_surrogates({name: getattr(post, name) for name in _NAMES if name != "image"})
+        repaired.append(replace(post, **texts) if halves else post)
+        faulty += bool(halves)
+    if faulty:
+        rank_zero_warn(f"{path}: lone surrogates, halves of cut emoji, were replaced by U+FFFD in {faulty} posts")
+    return repaired
 
 
 def _compare(posts: Sequence[Post], draft: Path, images: Path | None, format: str) -> None:
@@ -105,7 +137,7 @@ def _compare(posts: Sequence[Post], draft: Path, images: Path | None, format: st
     except FormatError as error:
         raise DataError(f"these posts cannot be written as {format}: {error.found}. {error.remedy}") from error
     for post, back in zip(posts, read, strict=False):
-        for name in (each.name for each in fields(Post)):
+        for name in _NAMES:
             mine, other = getattr(post, name), getattr(back, name)
             if mine != other:
                 raise DataError(

@@ -104,6 +104,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
+        self._test_posts: tuple[str | None, str | None] = None, None  # ids of one with and one without tags
         check_arguments(self)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
@@ -178,6 +179,21 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
         return Collator(self.text_encoder.subword_tokenizer, self.labels, self.characters, self.images)
 
+    def setup(self, stage: str) -> None:
+        """Refuse posts without annotation before the first step.
+
+        Raises:
+            DataError: Names the posts.
+        """
+        super().setup(stage)
+        datamodule: Any = getattr(self.trainer, "datamodule", None)
+        if hasattr(datamodule, "check_annotation"):
+            datamodule.check_annotation(stage)
+
+    def on_test_epoch_start(self) -> None:
+        """Forget which posts of an earlier test were annotated."""
+        self._test_posts = None, None
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step: the decoder's loss and the method's own."""
         text, image = self.encode(batch)
@@ -205,7 +221,12 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self._log_metrics("val", self.validation_f1)
 
     def test_step(self, batch: Batch, batch_idx: int) -> EntityLists:  # type: ignore[override]
-        """Count the entities found and return them, for a writer."""
+        """Count the entities found and return them, for a writer.
+
+        Raises:
+            DataError: If some posts of the test set are annotated and others are not.
+        """
+        self._refuse_mixed(batch)
         emissions = self(batch)
         predicted = self.decoder.decode(emissions, batch.word_mask)
         if batch.tags is not None:
@@ -255,6 +276,18 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
                 "load it with mner.load_model, which takes the labels from the checkpoint, or train anew"
             )
         super().on_load_checkpoint(checkpoint)
+
+    def _refuse_mixed(self, batch: Batch) -> None:
+        """Refuse a test set of which some posts have no tags: a score over the others would pass for one over all."""
+        tagged, untagged = self._test_posts
+        tagged = tagged or next((post.id for post in batch.posts if post.tags is not None), None)
+        untagged = untagged or next((post.id for post in batch.posts if post.tags is None), None)
+        if tagged is not None and untagged is not None:
+            raise DataError(
+                f"post {untagged!r} has no tags and post {tagged!r} has, so there is no score over all test posts; "
+                "annotate all of them, take the others out, or use predict"
+            )
+        self._test_posts = tagged, untagged
 
     def _log_metrics(self, stage: str, metrics: nn.ModuleDict) -> None:
         for convention, metric in zip(metrics, _values(metrics), strict=True):

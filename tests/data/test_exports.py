@@ -1,0 +1,275 @@
+"""What annotation tools and other libraries write is read as they mean it, or refused by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mner.data.readers import read_posts
+from mner.errors import FormatError
+from mner.labels import spans
+
+TEXT = "Ana Ruiz in Lugo"
+WORDS = TEXT.split()
+TRUE = [("PER", "Ana Ruiz"), ("LOC", "Lugo")]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(*values, **options):
+        path = tmp_path / "posts.json"
+        path.write_text("\n".join(json.dumps(value) for value in values))
+        return read_posts(path, **options)
+
+    return read
+
+
+def found(post):
+    return None if post.tags is None else [(e.type, post.surface(e.start, e.end)) for e in spans(post.tags)]
+
+
+TOKENS = [
+    {"text": "Ana", "start": 0, "end": 3, "id": 0, "ws": True},
+    {"text": "Ruiz", "start": 4, "end": 8, "id": 1, "ws": True},
+    {"text": "in", "start": 9, "end": 11, "id": 2, "ws": True},
+    {"text": "Lugo", "start": 12, "end": 16, "id": 3, "ws": False},
+]
+PRODIGY = {
+    "text": TEXT,
+    "_task_hash": 5,
+    "tokens": TOKENS,
+    "spans": [
+        {"start": 0, "end": 8, "token_start": 0, "token_end": 1, "label": "PER"},
+        {"start": 12, "end": 16, "token_start": 3, "token_end": 3, "label": "LOC"},
+    ],
+    "answer": "accept",
+}
+DOCCANO = [
+    {"id": 1, "label": "PER", "start_offset": 0, "end_offset": 8},
+    {"label": "LOC", "start_offset": 12, "end_offset": 16},
+]
+AUTOGLUON = [{"entity_group": "PER", "start": 0, "end": 8}, {"entity_group": "LOC", "start": 12, "end": 16}]
+UNCO = [
+    {"start": 0, "end": 1, "entity_type": "PER", "phrase": "Ana Ruiz", "region_box": [[1, 2, 3, 4], [5, 6, 7, 8]]},
+    {"start": 3, "end": 3, "entity_type": "LOC", "phrase": "Lugo", "region_box": []},
+]
+INCLUSIVE = [
+    {"start": 0, "end": 1, "type": "PER", "text": "Ana Ruiz"},
+    {"start": 3, "end": 3, "type": "LOC", "text": "Lugo"},
+]
+WIKI = [["Ana Ruiz", "PER", 0, 8, "https://en.wikipedia.org/wiki/Ana"], ["Lugo", "LOC", 12, 16, ""]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        PRODIGY,
+        {key: value for key, value in PRODIGY.items() if key not in ("tokens", "answer")},
+        {"text": TEXT, "ents": AUTOGLUON, "tokens": [{key: t[key] for key in ("id", "start", "end")} for t in TOKENS]},
+        {"id": 7, "text": TEXT, "entities": DOCCANO, "relations": [], "Comments": []},
+        {"id": 7, "text": TEXT, "label": [[0, 8, "PER"], [12, 16, "LOC"]]},
+        [TEXT, {"entities": [[0, 8, "PER"], [12, 16, "LOC"]]}],
+        [TEXT, [[0, 8, "PER"], [12, 16, "LOC"]]],
+        {"tokenized_text": WORDS, "ner": [[0, 1, "PER"], [3, 3, "LOC"]]},
+        {"text": TEXT, "entity_annotations": AUTOGLUON},
+        {"text_snippet": TEXT, "entity_annotations": json.dumps(AUTOGLUON)},
+        {"tokens": WORDS, "image_id": "33.jpg", "gt_entities": UNCO},
+        [TEXT, "https://upload.wikimedia.org/a/ab/My%20dog.jpg", "people", WIKI],
+        {"id": 3, "text": WORDS, "images": ["a.jpg"], "label": ["B-PER", "I-PER", "O", "B-LOC"], "url": "x"},
+        {"tokens": WORDS, "ner_tags": ["B-PER", "I-PER", "O", "B-LOC"]},
+        {"tokens": WORDS, "ner": ["B-PER", "I-PER", "O", "B-LOC"], "pos_tags": [1] * 4, "chunk_tags": ["B-NP"] * 4},
+        {"tokens": WORDS, "text": TEXT, "entities": [{**AUTOGLUON[0], "text": "Ana Ruiz"}, AUTOGLUON[1]]},
+        {"tokens": WORDS, "text": TEXT, "entities": [{"start_char": 0, "end_char": 8, "type": "PER"}, [12, 16, "LOC"]]},
+        {"tokens": WORDS, "text": TEXT, "entities": [[0, 2, "PER"], [3, 4, "LOC"]]},
+        {"tokens": WORDS, "entities": INCLUSIVE},
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, dict) else f"list of {len(value)}",
+)  # fmt: skip
+def test_the_entities_are_those_of_the_export(read, value):
+    assert [found(post) for post in read(value, value)] == [TRUE, TRUE]
+
+
+@pytest.mark.parametrize("answer", ["reject", "ignore"])
+def test_what_prodigy_rejects_is_not_gold(read, answer):
+    with pytest.warns(UserWarning, match="answer rejects or ignores"):
+        assert read({**PRODIGY, "answer": answer})[0].tags is None
+
+
+def test_words_of_prodigy_keep_their_offsets(read):
+    post = read(PRODIGY)[0]
+    assert (post.words, post.offsets) == (tuple(WORDS), ((0, 3), (4, 8), (9, 11), (12, 16)))
+
+
+def test_what_unco_and_wikidiverse_say_of_the_image(read):
+    unco, wiki = read(
+        {"tokens": WORDS, "image_id": "33", "gt_entities": UNCO}, [TEXT, "https://x.org/My%20dog.jpg", "t", WIKI]
+    )
+    assert unco.metadata["boxes"] == [
+        {"name": "Ana Ruiz", "box": [1, 2, 3, 4]},
+        {"name": "Ana Ruiz", "box": [5, 6, 7, 8]},
+    ]
+    assert (unco.image, wiki.image) == (Path("33.jpg"), Path("My dog.jpg"))
+    assert (wiki.metadata["topic"], wiki.metadata["links"][0]) == ("t", "https://en.wikipedia.org/wiki/Ana")
+
+
+def test_of_several_images_the_first_is_read(read):
+    with pytest.warns(UserWarning, match="only the first is used"):
+        post = read({"text": WORDS, "images": ["a.jpg", "b.jpg"], "label": ["O"] * 4})[0]
+    assert (post.image, post.metadata["images"]) == (Path("a.jpg"), ["a.jpg", "b.jpg"])
+
+
+def test_empty_annotations_are_annotations(read):
+    values = [
+        {"text": TEXT, "entity_annotations": "[]"},
+        {"tokenized_text": WORDS, "ner": []},
+        {"tokens": WORDS, "gt_entities": []},
+        {**PRODIGY, "spans": []},
+        [TEXT, {"entities": []}],
+    ]
+    assert [found(post) for post in read(*values)] == [[]] * 5
+    absent = [
+        {"text": TEXT, "entity_annotations": None},
+        {"tokenized_text": WORDS},
+        {"tokens": WORDS, "gt_entities": None},
+    ]
+    assert [found(post) for post in read(*absent)] == [None] * 3
+
+
+def test_spans_labelled_outside_are_no_entities(read):
+    values = [
+        {"text": TEXT, "entities": [[0, 8, "PER"], [9, 11, "O"], [12, 16, "LOC"]]},
+        {"tokens": WORDS, "entities": [[0, 2, "PER"], [0, 4, "O"], [3, 4, "LOC"]]},
+    ]
+    assert [found(post) for post in read(*values)] == [TRUE, TRUE]
+
+
+@pytest.mark.parametrize(
+    "mark", ["\xa0", "\u200b", "\ufeff", "\u00ad", "\u2060", "\ufe0f", "\u3000", "\u2028", "\u034f", "\u3164"]
+)
+def test_invisible_characters_make_no_type(read, mark):
+    with pytest.warns(UserWarning, match="invisible characters in tags and types"):
+        posts = read(
+            {"text": TEXT, "entities": [[0, 8, f"PER{mark}"], [12, 16, f"{mark}LOC"]]},
+            {"tokens": WORDS, "tags": [f"B-PER{mark}", f"I-{mark}PER", f"{mark}O", "B-LOC"]},
+        )
+    assert [found(post) for post in posts] == [TRUE, TRUE]
+
+
+def test_types_may_have_spaces_and_one_form(read):
+    with pytest.warns(UserWarning, match="tags and types"):
+        posts = read(
+            {"text": TEXT, "entities": [[12, 16, "place é"]]}, {"text": TEXT, "entities": [[12, 16, "place e\u0301"]]}
+        )
+    assert posts[0].tags == posts[1].tags
+
+
+EMOJI = "💩💩 hi Ana"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"text": EMOJI, "entities": [{"start": 8, "end": 11, "type": "PER", "text": "Ana"}]},
+        {"text": EMOJI + " 💩", "spans": [{"start": 8, "end": 11, "label": "PER", "text": " Ana "}]},
+        {"text": EMOJI + "!", "entities": [{"start": 8, "end": 11, "type": "PER", "text": "ana"}, [5, 7, "O"]]},
+    ],
+)  # fmt: skip
+def test_utf16_units_are_converted_where_the_text_of_a_span_proves_them(read, value):
+    with pytest.warns(UserWarning, match=r"they count UTF-16 units.*2 lines, the first is 1") as caught:
+        posts = read(value, value)
+    assert [found(post) for post in posts] == [[("PER", "Ana")]] * 2
+    assert len(caught) == 1
+
+
+TWITTER = {"hashtags": [{"text": "x", "indices": [0, 2]}], "urls": [], "user_mentions": []}
+
+
+def test_what_is_no_annotation_is_kept(read):
+    others = {
+        "hashtags": ["a"], "pos_tags": [1], "image_labels": ["dog"], "user_mentions": ["x"], "label_quality": 0.9,
+        "total_annotations": 0, "boxes": [{"name": "x", "box": [1, 2, 3, 4]}], "lang": "en", "tagger": {"a": 1},
+        "urls": ["x"], "retweets": [1, 2, 3], "entities": TWITTER, "annotations": None, "note": "O what a day",
+    }  # fmt: skip
+    post = read({"text": TEXT, **others})[0]
+    assert post.tags is None
+    assert post.metadata == {key: value for key, value in others.items() if value is not None}
+
+
+def test_a_prediction_of_mner_is_a_post(read):
+    entity = {"type": "PER", "text": "Ana Ruiz", "start": 0, "end": 2, "characters": [0, 8], "confidence": 0.9}
+    record = {
+        "id": "1",
+        "words": WORDS,
+        "tags": ["B-PER", "I-PER", "O", "B-LOC"],
+        "gold": [entity],
+        "predicted": [entity],
+    }
+    assert found(read(record)[0]) == TRUE
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"tokens": WORDS, "ner_tags": [1, 2, 0, 5]}, "ner_tags has the numbers of classes"),
+        ({"tokens": WORDS, "labels": [0, 0, 0, 0]}, "labels has the numbers of classes"),
+        ({"tokens": WORDS, "gold_tags": [1, 2, 0, 5]}, "gold_tags looks like an annotation"),
+        ({"tokens": WORDS, "bio": ["O"] * 4}, "bio looks like an annotation"),
+        ({"tokens": WORDS, "y": ["B-PER", "I-PER", "O", "O"]}, "y looks like an annotation"),
+        ({"tokens": WORDS, "y": "B-PER I-PER O O"}, "y looks like an annotation"),
+        ({"text": TEXT, "nerLabels": [{"from": 0, "to": 8}]}, "nerLabels looks like an annotation"),
+        ({"text": TEXT, "results": AUTOGLUON}, "results looks like an annotation"),
+        ({"text": TEXT, "results": json.dumps(AUTOGLUON)}, "results looks like an annotation"),
+        ({"text": TEXT, "named_entities": {"PER": ["Ana Ruiz"]}}, "named_entities looks like an annotation"),
+        ({"text": TEXT, "entity_mentions": [{"offset": 0}]}, "entity_mentions looks like an annotation"),
+        ({"tokens": WORDS, "label": ["O"] * 4, "fine_labels": ["B-x"] * 4}, "fine_labels looks like an annotation"),
+        ({"text": TEXT, "entities": {"PER": ["Ana"]}}, "entities is not a list"),
+        ({"text": TEXT, "label": "positive"}, "label is not a list"),
+        ({"text": TEXT, "entities": [], "spans": []}, "under entities and spans"),
+        ({"text": TEXT, "tags": ["B-PER", "I-PER", "O", "B-LOC"]}, "tags of words, but there are no words"),
+        ({"tokens": WORDS, "ner": [[0, 1, "PER"]]}, "whether the ends of these spans are inclusive"),
+        ({"tokens": WORDS, "entities": DOCCANO}, "without the text that they count in"),
+        ({"text": TEXT, "entities": [["PER", 0, 8]]}, "no entity span"),
+        ({"text": TEXT, "entities": [{"start": 0.0, "end": 8, "type": "PER"}]}, "no entity span"),
+        ({"text": TEXT, "entities": [{"start": True, "end": 8, "type": "PER"}]}, "no entity span"),
+        ({"text": TEXT, "entities": [[0, 8, "\u200b"]]}, "no entity span"),
+        ({"text": TEXT, "entities": [{"entity": "B-PER", "word": "Ana", "start": 0, "end": 3}]}, "the tag 'B-PER'"),
+        ({"text": TEXT, "entities": [{"start": 0, "end": 8, "labels": ["PER", "ORG"]}]}, "2 types"),
+        ({"tokens": WORDS, "text": TEXT, "entities": [[0, 3, "PER"]]}, "words .'Ana Ruiz in'. or characters .'Ana'."),
+        ({"tokens": WORDS, "text": TEXT, "entities": [[1, 7, "PER"]]}, "does not begin and end with a word"),
+        ({"tokens": ["Bo", "x"], "text": TEXT, "entities": [[0, 8, "PER"]]}, "not those of the text"),
+        ({"tokens": WORDS, "entities": [{"start": 0, "end": 2, "type": "PER", "text": "Lugo"}]}, "reads 'Ana Ruiz'"),
+        ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [4, 8], [9, 11], [12, 99]]}, "within the 16 char"),
+        ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [4, 8], [9, 11], [0, 3]]}, "out of order"),
+        ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [5, 8], [9, 11], [12, 16]]}, "of 'Ruiz' is 'uiz'"),
+        ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [4, 8], [9, 11], [-4, 16]]}, "out of order"),
+        ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [4, 8], [9, 11], [12, 16.0]]}, "not pairs of numbers"),
+        ({"text": EMOJI, "entities": [[8, 11, "PER"]]}, "an emoji is one character"),
+        ({"text": EMOJI + " now", "entities": [[8, 11, "PER"]]}, "cuts a word"),
+        ({"text": EMOJI + "!", "spans": [{"start": 7, "end": 10, "type": "PER", "text": "Ana"}]}, "file says 'Ana'"),
+        ({"text": TEXT, "entity_annotations": "PER: Ana"}, "not JSON"),
+        ({"text": TEXT, "entity_annotations": {"PER": 1}}, "where a list was expected"),
+        ({"tokenized_text": WORDS, "ner": [[0, "PER"]]}, "where GLiNER has spans"),
+        ({"tokens": WORDS, "gt_entities": [{"start": 0}]}, "no entity of UnCo"),
+        ([TEXT, "https://x.org/a.jpg", "t", [["Ana", 0, 3]]], "mentions that WikiDiverse does not write"),
+        ({"token": WORDS, "h": {}, "t": {}, "relation": "x"}, "MNRE"),
+        ({"input": TEXT, "output": {"entities": {"PER": ["Ana"]}}}, "GLiNER2"),
+        ({"messages": [], "images": []}, "fine-tuning"),
+        ({**PRODIGY, "answer": "maybe"}, "the answer 'maybe'"),
+        ({"text": TEXT, "tokens": [{"orth": "Ana"}]}, "neither words nor those of Prodigy"),
+        ({"text": WORDS, "tokens": WORDS}, "no text"),
+        ({"classes": ["PER"], "annotations": []}, r"its keys are classes, annotations"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(read, value, message):
+    with pytest.raises(FormatError, match=message) as caught:
+        read({"tokens": ["fine"]}, value)
+    assert caught.value.line == 2
+    assert caught.value.remedy
+
+
+def test_indented_exports(tmp_path):
+    path = tmp_path / "posts.json"
+    path.write_text("\n".join(json.dumps(value, indent=1) for value in (PRODIGY, PRODIGY)))
+    assert [found(post) for post in read_posts(path)] == [TRUE, TRUE]
+    path.write_text(json.dumps([[TEXT, "u", "t", WIKI], [TEXT, "u", "t", WIKI]], indent=1))
+    assert [found(post) for post in read_posts(path)] == [TRUE, TRUE]
