@@ -1,6 +1,7 @@
 """Splits, fractions, contexts and loaders of the base data module."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -27,6 +28,22 @@ def test_smaller_fractions_lie_within_larger_ones(seed):
         assert set(ids) <= {post.id for post in larger}
         assert ids == sorted(ids, key=int)
     assert fraction(posts, 0.1, seed) == shares[2] != fraction(posts, 0.1, seed + 2)
+
+
+def test_posts_without_annotation_are_named(in_memory):
+    class Partly(in_memory):
+        def read(self, split):
+            posts = super().read(split)
+            return posts if split == "valid" else [replace(post, tags=None) for post in posts[:12]] + posts[12:]
+
+    data = Partly()
+    with pytest.raises(DataError, match=r"^12 of 50 train posts have no annotation: train_0, .*, train_9, \.\.\.; "):
+        data.check_annotation("fit")
+    for stage in ("validate", "predict", "test"):  # no test post is annotated, so there is nothing to score
+        data.check_annotation(stage)
+    data._posts["test"][0] = replace(data._posts["test"][0], tags=("O",))
+    with pytest.raises(DataError, match=r"^5 of 6 test posts"):
+        data.check_annotation("test")
 
 
 def test_a_tag_outside_the_label_set_names_the_post(in_memory):

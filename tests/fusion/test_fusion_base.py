@@ -1,5 +1,7 @@
 """What every model has from its base: arguments, steps, metrics, and what a checkpoint must fit."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -155,6 +157,20 @@ def test_posts_without_tags_cannot_be_trained_on(make_model, make_trainer, sampl
     untagged = [type(post)(post.id, post.words) for post in sample_posts]
     with pytest.raises(DataError, match=r"post 'post_0' has no tags, but training and validation need them"):
         make_trainer(max_epochs=1).fit(model, DataLoader(untagged, collate_fn=model.collator))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0]])
+def test_a_test_set_is_annotated_whole_or_not_at_all(make_model, make_trainer, sample_posts, order):
+    model, trainer = make_model(), make_trainer()
+    posts = [replace(sample_posts[index], tags=None) if index == 3 else sample_posts[index] for index in order]
+    for batch_size in (1, 4):
+        loader = DataLoader(posts, batch_size=batch_size, collate_fn=model.collator)
+        with pytest.raises(DataError, match=f"post '{posts[order.index(3)].id}' has no tags and post .* has"):
+            trainer.test(model, loader, verbose=False)
+    untagged = [replace(post, tags=None) for post in posts]
+    trainer.test(model, DataLoader(untagged, collate_fn=model.collator), verbose=False)
+    whole = DataLoader(sample_posts, collate_fn=model.collator)
+    assert trainer.test(model, whole, verbose=False)[0]["test/support"] > 0
 
 
 @pytest.mark.parametrize("labels", [labels_for(("LOC", "PER", "ORG", "MISC")), labels_for(("PER", "LOC"))])

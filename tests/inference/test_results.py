@@ -113,7 +113,7 @@ def test_posts_of_which_some_have_no_tags_are_not_scored(model, make_trainer, tm
     train = post_lines(tmp_path / "train.jsonl", tagged=2)
     data = PostFiles(train=train, valid=train, test=post_lines(tmp_path / "test.jsonl", tagged=2, untagged=1))
     trainer = make_trainer(callbacks=[ResultsWriter(tmp_path / "results")])
-    with pytest.raises(DataError, match=r"1 of 3 test posts have no tags \(first: untagged_0\).* use mner predict"):
+    with pytest.raises(DataError, match=r"1 of 3 test posts have no annotation: untagged_0; .* mner tag"):
         trainer.test(model, data, verbose=False)
     trainer.predict(model, data)
     assert len(read_predictions(tmp_path / "results" / "predictions.jsonl")) == 3
