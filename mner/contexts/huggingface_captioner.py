@@ -9,7 +9,7 @@ from PIL import Image
 
 from mner.contexts.captioner import Captioner
 from mner.errors import ConfigurationError, WeightsNotFoundError
-from mner.text.huggingface import quiet_loading
+from mner.text.pretrained import quiet_loading
 from mner.weights import resolve_weights
 
 
@@ -58,15 +58,16 @@ def load_pretrained(name: str) -> tuple[Any, Any, Any]:
 
     source = resolve_weights(name)
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         if type(config) not in AutoModelForImageTextToText._model_mapping:
             raise ConfigurationError(
                 f"{name} is a {config.model_type}, which does not turn images into text; choose a captioner such as "
                 "Salesforce/blip-image-captioning-base, microsoft/git-base-coco or nlpconnect/vit-gpt2-image-captioning"
             )
         with quiet_loading():
-            model = AutoModelForImageTextToText.from_pretrained(source)
-        return model, AutoImageProcessor.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+            model = AutoModelForImageTextToText.from_pretrained(source, trust_remote_code=False)
+        processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False)
+        return model, processor, AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise WeightsNotFoundError(
             f"cannot load the captioner {name!r}: {str(error).splitlines()[0]} "

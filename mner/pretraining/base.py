@@ -88,7 +88,8 @@ class PretrainingModule(TrainingModule, ABC):
             raise ConfigurationError("extra_images is the folder of the images of extra_posts, and none are given")
         self.extra_images = None if extra_images is None else Path(extra_images)
         self.head = LanguageModelHead(text_encoder)
-        self.head_is_pretrained = text_encoder.source is not None and self.head.load(text_encoder.source)
+        source, revision = text_encoder.source, text_encoder.revision
+        self.head_is_pretrained = source is not None and self.head.load(source, revision)
         self.validation_means = nn.ModuleDict(
             {f"{name}_{value}": MeanMetric() for name in names for value in ("loss", "accuracy")}
         )

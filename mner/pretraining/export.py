@@ -10,7 +10,7 @@ from typing import Any
 from mner.errors import DataError
 from mner.pretraining.language_head import LanguageModelHead, head_names, language_model_class
 from mner.pretraining.sentence_image_head import SentenceImageHead
-from mner.text.huggingface import build_tokenizer, quiet_loading
+from mner.text.pretrained import build_tokenizer, quiet_loading
 from mner.text.subword_encoder import SubwordEncoder
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mner.text.huggingface import quiet_loading
+from mner.text.pretrained import quiet_loading
 from mner.text.subword_encoder import SubwordEncoder
 from mner.weights import resolve_weights
 
@@ -55,20 +55,23 @@ class LanguageModelHead(nn.Module):
         """
         return functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
 
-    def load(self, source: str) -> bool:
+    def load(self, source: str, revision: str | None = None) -> bool:
         """Take over the head of a pretrained language model.
 
         Args:
             source: As the ``name`` of the text encoder.
+            revision: As that of the text encoder.
 
         Returns:
             Whether the weights hold a head of this form, tied to the embeddings; if not, it stays as it was drawn.
         """
         with quiet_loading():
-            cls = language_model_class(resolve_weights(source))
+            cls = language_model_class(resolve_weights(source), revision)
             if cls is None:
                 return False
-            model, report = cls.from_pretrained(resolve_weights(source), output_loading_info=True)
+            model, report = cls.from_pretrained(
+                resolve_weights(source), revision=revision, trust_remote_code=False, output_loading_info=True
+            )
         found = {own: model.state_dict()[name] for name, own in head_names(model).items()}
         complete = found.keys() == self.state_dict().keys()
         if not complete or report["missing_keys"] & head_names(model).keys() or not _is_tied(model):
@@ -83,16 +86,19 @@ def _is_tied(model: Any) -> bool:
     return output is not None and torch.equal(output.weight, model.get_input_embeddings().weight)
 
 
-def language_model_class(source: Any) -> Any:
+def language_model_class(source: Any, revision: str | None = None) -> Any:
     """The ``transformers`` class of an encoder with its language-model head, or ``None`` if there is none.
 
     Args:
         source: A folder, a model hub's name, or a configuration.
+        revision: Of a repository of the hub.
     """
     from transformers import AutoConfig, AutoModelForMaskedLM, PretrainedConfig, VisualBertForPreTraining
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
-    config = source if isinstance(source, PretrainedConfig) else AutoConfig.from_pretrained(source)
+    config = source
+    if not isinstance(source, PretrainedConfig):
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     if config.model_type == "visual_bert":
         return VisualBertForPreTraining
     return AutoModelForMaskedLM if type(config) in MODEL_FOR_MASKED_LM_MAPPING else None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mner.batch import Batch
 from mner.errors import ConfigurationError
-from mner.text.huggingface import build_tokenizer
+from mner.text.pretrained import build_tokenizer
 from mner.text.subword_encoder import SubwordEncoder
 
 MASKED, REPLACED = 0.8, 0.1

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mner.pretraining.language_head import language_model_class
-from mner.text.huggingface import quiet_loading
+from mner.text.pretrained import quiet_loading
 from mner.text.visualbert import VisualBertText
 from mner.weights import resolve_weights
 
@@ -57,7 +57,7 @@ class SentenceImageHead(nn.Module):
             cls = language_model_class(source)
             if cls is not VisualBertForPreTraining:
                 return False
-            loaded: Any = cls.from_pretrained(source, output_loading_info=True)
+            loaded: Any = cls.from_pretrained(source, trust_remote_code=False, output_loading_info=True)
         model, report = loaded
         if any("pooler" in name or "seq_relationship" in name for name in report["missing_keys"]):
             return False

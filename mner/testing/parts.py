@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from mner.batch import ImageFeatures
 from mner.posts import Post
-from mner.text.huggingface import HuggingFaceText, describe
+from mner.text.huggingface import HuggingFaceText
+from mner.text.pretrained import describe
 from mner.vision.encoder import ImageEncoder
 from mner.vision.transform import ImageTransform
 

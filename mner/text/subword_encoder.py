@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
@@ -12,22 +13,31 @@ from mner.text.encoder import TextEncoder, pool_words
 
 
 class SubwordEncoder(TextEncoder, ABC):
-    """A ``transformers`` model over subwords, one vector a word.
+    """A ``transformers`` model over subwords, one vector per word.
 
     A subclass sets ``model``, ``subword_tokenizer`` and ``hidden_size`` in its constructor, describes model and
     tokenizer in ``architecture``, which is also an argument of it, and gives :meth:`encode_subwords`.
 
     Args:
-        source: Where its weights were taken from; ``None`` where a checkpoint holds them.
+        source: Where its weights were taken from; ``None`` where a checkpoint contains them.
+        revision: The version of the source, or ``None`` for the default one.
     """
 
     model: Any
     architecture: dict[str, Any]
-    """Configuration and tokenizer as plain data (see :func:`mner.text.huggingface.describe`)."""
+    """Configuration and tokenizer as plain data (see :func:`mner.text.pretrained.describe`)."""
 
-    def __init__(self, source: str | None) -> None:
+    def __init__(self, source: str | None, revision: str | None = None) -> None:
         super().__init__()
         self.source = source
+        self.revision = revision
+        # It follows the module's data type where weights of another one are converted with it.
+        self.register_buffer("_follows_dtype", torch.zeros(()), persistent=False)
+
+    @property
+    def output_dtype(self) -> torch.dtype:
+        """The data type of the module that the encoder is in, whatever that of its own weights."""
+        return self.get_buffer("_follows_dtype").dtype
 
     def checkpoint_arguments(self) -> dict[str, Any]:
         """The given arguments, and the architecture, so that a checkpoint loads without the weights' source."""
@@ -42,10 +52,10 @@ class SubwordEncoder(TextEncoder, ABC):
 
         Args:
             batch: B posts.
-            image: Regions ``(B, R, V)`` that enter beside the words, or ``None``; a text-only encoder ignores them.
+            image: Regions ``(B, R, V)`` that enter next to the words, or ``None``; a text-only encoder ignores them.
 
         Returns:
-            Word vectors ``(B, W, D)`` and the first piece's vector ``(B, D)``.
+            Word vectors ``(B, W, D)`` and the vector of the first subword ``(B, D)``.
         """
         pieces = self.encode_subwords(batch, image)
         return TextFeatures(words=pool_words(pieces, batch), mask=batch.word_mask, pooled=pieces[batch.first_row, 0])

@@ -1,55 +1,38 @@
-"""Posts to subwords: which piece belongs to which word, and windows over posts that are too long."""
+"""Posts to subwords: which subword belongs to which word, and windows over posts that are too long."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
 from mner.errors import DataError
 from mner.posts import Post
-
-Integers = NDArray[np.int64]
-
-
-@dataclass
-class Row:
-    """One sequence that the encoder reads: a post, or a window of one.
-
-    Args:
-        ids: Subwords with specials, shape ``(P,)``.
-        types: Zero in the post, one in its contexts, shape ``(P,)``, as the tokenizer has it.
-        words: Which word of the post each piece stands for, -1 for none, shape ``(P,)``.
-        starts: Whether a piece begins a word, of the post or its contexts, shape ``(P,)``.
-    """
-
-    ids: Integers
-    types: Integers
-    words: Integers
-    starts: NDArray[np.bool_]
+from mner.text.segments import Integers, Row, Segment, SpecialTokens
 
 
 class SubwordTokenizer:
-    """Tokenises posts so that every word keeps at least one piece, whatever it is made of.
+    """Tokenizes posts so that every word keeps at least one subword, whatever it consists of.
 
-    The first segment holds the post's words, the second its contexts, joined by the separator. A word that vanishes
-    in the tokenizer (a variation selector, a zero-width space) becomes the unknown token. A post that does not fit is
-    read in windows that overlap by half, each word being taken from the window that shows most of its surroundings;
-    contexts are cut before the post is windowed, to no less than a quarter of the length.
+    The first segment contains the words of the post, the second its contexts, joined by the separator. Each word is
+    tokenized on its own. What a post contains is text: ``[SEP]`` or ``</s>`` in it is not the special token. A word
+    that vanishes in the tokenizer (a variation selector, a zero-width space) becomes the unknown token. A post that
+    does not fit is read in windows that overlap by half, and each word is taken from the window that shows most of its
+    surroundings; contexts are cut before the post is windowed, to no less than a quarter of the length.
 
     Args:
-        tokenizer: A fast tokenizer; used without its own padding and truncation.
-        max_length: Most pieces the encoder reads, specials included.
-        unknown_token: Stands for a word with no piece.
-        separator_token: Stands between two contexts.
-        padding_id: Id of the padding piece.
-        pooling: ``mean`` keeps all pieces of a word, ``first`` its first alone.
+        tokenizer: A fast tokenizer without padding and truncation.
+        max_length: Maximum number of subwords that the encoder reads, special tokens included.
+        unknown_id: Stands for a word without subwords.
+        separator_id: Stands between two contexts.
+        padding_id: Id of the padding.
+        word_prefix: Precedes each word in the tokenizer: a space where that is part of a word's first subword (see
+            :func:`mner.text.subword_factory.word_prefix`).
+        pooling: ``mean`` keeps all subwords of a word, ``first`` only its first.
         on_long_post: ``window``, or ``error`` to refuse posts that do not fit.
     """
 
@@ -57,26 +40,35 @@ class SubwordTokenizer:
         self,
         tokenizer: Tokenizer,
         max_length: int,
-        unknown_token: str,
-        separator_token: str,
+        unknown_id: int,
+        separator_id: int,
         padding_id: int,
+        word_prefix: str = "",
         pooling: Literal["mean", "first"] = "mean",
         on_long_post: Literal["window", "error"] = "window",
     ) -> None:
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
         self.tokenizer = tokenizer
+        self.tokenizer.encode_special_tokens = True
         self.max_length = max_length
-        self.unknown_token = unknown_token
-        self.separator_token = separator_token
+        self.unknown_id = unknown_id
+        self.separator_id = separator_id
         self.padding_id = padding_id
+        self.word_prefix = word_prefix
         self.pooling = pooling
         self.on_long_post = on_long_post
+        self._around_post = SpecialTokens.of(tokenizer, 1)
+        self._around_both = SpecialTokens.of(tokenizer, 2).with_separator(separator_id)
+        self._space = np.array(tokenizer.encode([" "], is_pretokenized=True, add_special_tokens=False).ids, np.int64)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore after pickling, which loses the tokenizer's treatment of special tokens in texts."""
+        vars(self).update(state)
+        self.tokenizer.encode_special_tokens = True
 
     def lengths(self, posts: Sequence[Post]) -> list[int]:
-        """The number of pieces of each post, specials and contexts included, as length buckets need it.
+        """The number of subwords of each post, special tokens and contexts included, for length-grouped batches.
 
-        A post in windows counts as so many full rows, which is what it costs in a batch.
+        A post in windows counts as that many full rows, which is what it costs in a batch.
 
         Raises:
             DataError: If a post does not fit and ``on_long_post`` is ``error``; gives the count and the first ids.
@@ -84,7 +76,7 @@ class SubwordTokenizer:
         return [len(rows) * self.max_length if len(rows) > 1 else len(rows[0].ids) for rows in self._rows(posts)]
 
     def __call__(self, posts: Sequence[Post]) -> dict[str, Tensor]:
-        """Tokenise posts.
+        """Tokenize posts.
 
         Args:
             posts: B posts.
@@ -100,7 +92,7 @@ class SubwordTokenizer:
         post_of_row = np.repeat(np.arange(len(posts)), [len(rows) for rows in rows_of_posts])
         first_row = np.searchsorted(post_of_row, np.arange(len(posts)))
         word_counts = np.array([len(post.words) for post in posts])
-        width = max(int(word_counts.max()), 1)  # where no post has a word, a padded one keeps every shape regular
+        width = max(int(word_counts.max()), 1)  # without any word, one of padding keeps every shape regular
         length = max(len(row.ids) for row in rows)
         input_ids = np.full((len(rows), length), self.padding_id)
         attention_mask = np.zeros((len(rows), length), dtype=np.int64)
@@ -128,99 +120,97 @@ class SubwordTokenizer:
             "word_mask": torch.from_numpy(np.arange(width) < word_counts[:, None]),
         }
 
-    def _context(self, post: Post) -> list[str]:
-        return f" {self.separator_token} ".join(text for text in post.contexts.values() if text.strip()).split()
-
-    def _encode(self, words: Sequence[list[str]], contexts: Sequence[list[str]]) -> list[Encoding]:
-        inputs = [(w, c) if c else w for w, c in zip(words, contexts, strict=True)]
-        try:
-            return list(self.tokenizer.encode_batch(inputs, is_pretokenized=True))
-        except TypeError:  # half of a surrogate pair, such as a cut emoji, is no text to a tokenizer
-            return self._encode([_whole(each) for each in words], [_whole(each) for each in contexts])
-
     def _rows(self, posts: Sequence[Post]) -> list[list[Row]]:
-        words = [list(post.words) for post in posts]
-        contexts = [self._context(post) for post in posts]
-        encodings = self._encode(words, contexts)
-        vanished = []
-        for index, encoding in enumerate(encodings):
-            empty = np.flatnonzero(_piece_counts(encoding, 0, len(words[index])) == 0)
-            if len(empty):
-                vanished.append(index)
-                for word in empty:
-                    words[index][word] = self.unknown_token
-        repaired = self._encode([words[index] for index in vanished], [contexts[index] for index in vanished])
-        for index, encoding in zip(vanished, repaired, strict=True):
-            encodings[index] = encoding
-        long = [index for index, encoding in enumerate(encodings) if len(encoding) > self.max_length]
+        contexts = [[text.split() for text in post.contexts.values() if text.strip()] for post in posts]
+        segments = self._encode([*(list(post.words) for post in posts), *map(self._joined, contexts)])
+        rows, long = [], []
+        for index, post in enumerate(posts):
+            words = self._without_gaps(segments[index], len(post.words))
+            context = self._separated(segments[len(posts) + index], contexts[index])
+            row = self._row(words, context)
+            if len(row.ids) > self.max_length:
+                long.append(post)
+            rows.append([row] if len(row.ids) <= self.max_length else self._windows(words, context, len(post.words)))
         if long and self.on_long_post == "error":
-            self._refuse([posts[index] for index in long])
-        rows = [[_row(encoding)] for encoding in encodings]
-        for index in long:
-            rows[index] = self._windows(words[index], contexts[index], encodings[index])
+            self._refuse(long)
         return rows
 
     def _refuse(self, posts: Sequence[Post]) -> None:
-        if posts:
-            names = ", ".join(post.id for post in posts[:5])
-            raise DataError(
-                f"{len(posts)} posts have more than {self.max_length} subwords, contexts included (first: {names}); "
-                "shorten them, or set on_long_post to window"
-            )
+        names = ", ".join(post.id for post in posts[:5])
+        raise DataError(
+            f"{len(posts)} posts have more than {self.max_length} subwords, contexts included (first: {names}); "
+            "shorten them, or set on_long_post to window"
+        )
 
-    def _windows(self, words: list[str], context: list[str], encoding: Encoding) -> list[Row]:
+    def _encode(self, texts: Sequence[list[str]]) -> list[Segment]:
+        """The subwords of the words of each text."""
+        words = [[self.word_prefix + word for word in text] for text in texts]
+        try:
+            encodings = self.tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
+        except TypeError:  # half of a surrogate pair, such as a cut emoji, is no text to a tokenizer
+            whole = [[word.encode("utf-8", "replace").decode("utf-8") for word in text] for text in words]
+            encodings = self.tokenizer.encode_batch(whole, is_pretokenized=True, add_special_tokens=False)
+        return [_segment(encoding) for encoding in encodings]
+
+    @staticmethod
+    def _joined(contexts: list[list[str]]) -> list[str]:
+        """The words of all contexts, with an empty word after each context but the last."""
+        return [word for index, context in enumerate(contexts) for word in (*([""] if index else []), *context)]
+
+    def _separated(self, segment: Segment, contexts: list[list[str]]) -> Segment:
+        """Put the separator in the place of each of the empty words of :meth:`_joined`."""
+        ends = np.cumsum([len(context) + 1 for context in contexts])[:-1] - 1
+        return segment.replace(ends, self.separator_id) if len(ends) else segment
+
+    def _without_gaps(self, segment: Segment, num_words: int) -> Segment:
+        """Let the unknown token stand for words of which nothing, or nothing but a space, is left."""
+        sizes = np.bincount(segment.words, minlength=num_words)
+        vanished = sizes == 0
+        if len(self._space):
+            blank = np.flatnonzero(sizes == len(self._space))
+            begins = (np.cumsum(sizes) - sizes)[blank]
+            vanished[blank] = (segment.ids[begins[:, None] + np.arange(len(self._space))] == self._space).all(axis=1)
+        return segment.replace(np.flatnonzero(vanished), self.unknown_id) if vanished.any() else segment
+
+    def _row(self, words: Segment, context: Segment) -> Row:
+        """Put the special tokens around a post and its contexts."""
+        if len(context):
+            return self._around_both.row([words, context])
+        if len(words) or len(self._around_post):
+            return self._around_post.row([words])
+        # Nothing at all to read, not even a special token: the encoder reads the unknown token.
+        return SpecialTokens((np.array([self.unknown_id]),), (np.array([0]),), ()).row([])
+
+    def _windows(self, words: Segment, context: Segment, num_words: int) -> list[Row]:
         """Cut the context, then the post, until every row fits."""
-        pieces = _piece_counts(encoding, 0, len(words))
-        context_pieces = _piece_counts(encoding, 1, len(context))
-        room = self.max_length - (len(encoding) - int(pieces.sum()) - int(context_pieces.sum()))
-        for_context = max(room - int(pieces.sum()), room // 4)
-        context = context[: int(np.searchsorted(np.cumsum(context_pieces), for_context, side="right"))]
-        capacity = room - int(context_pieces[: len(context)].sum())
-        windows = _window_bounds(np.minimum(pieces, capacity), capacity)
+        room = self.max_length - len(self._around_both if len(context) else self._around_post)
+        for_context = max(room - len(words), room // 4)
+        # A word of a context is read whole or not at all.
+        context_ends = np.cumsum(np.bincount(context.words))
+        context = context.keep(context.words < np.searchsorted(context_ends, for_context, side="right"))
+        capacity = room - len(context)
+        sizes = np.bincount(words.words, minlength=num_words)
+        begins = np.cumsum(sizes) - sizes
+        # Of a single word that is longer than the encoder reads, only the first subwords are.
+        words = words.keep(np.arange(len(words)) - begins[words.words] < capacity)
         rows = []
-        for (start, end), (own_start, own_end) in windows:
-            row = _row(self._encode([words[start:end]], [context])[0])
-            excess = len(row.ids) - self.max_length
-            if excess > 0:  # a single word that is longer than the encoder reads: its first pieces speak for it
-                last = int(np.flatnonzero(row.words == end - start - 1)[-1]) + 1
-                kept = np.delete(np.arange(len(row.ids)), np.s_[last - excess : last])
-                row = Row(row.ids[kept], row.types[kept], row.words[kept], row.starts[kept])
-            shown = np.where(row.words >= 0, row.words + start, -1)
-            row.words = np.where((shown >= own_start) & (shown < own_end), shown, -1)
+        for (start, end), (own_start, own_end) in _window_bounds(np.minimum(sizes, capacity), capacity):
+            row = self._row(words.keep((words.words >= start) & (words.words < end)), context)
+            row.words = np.where((row.words >= own_start) & (row.words < own_end), row.words, -1)
             rows.append(row)
         return rows
 
 
-def _whole(words: list[str]) -> list[str]:
-    return [word.encode("utf-8", "replace").decode("utf-8") for word in words]
-
-
-def _piece_counts(encoding: Encoding, segment: int, words: int) -> Integers:
-    """How many pieces each word of a segment has; NumPy makes None NaN, so that no piece is looped over."""
-    word = np.array(encoding.word_ids, dtype=float)
-    inside = (np.array(encoding.sequence_ids, dtype=float) == segment) & ~np.isnan(word)
-    return np.bincount(word[inside].astype(np.int64), minlength=words)
-
-
-def _row(encoding: Encoding) -> Row:
-    word = np.array(encoding.word_ids, dtype=float)
-    segment = np.array(encoding.sequence_ids, dtype=float)
-    inside = (segment == 0) & ~np.isnan(word)
-    begins = (np.diff(word, prepend=np.nan) != 0) | (np.diff(segment, prepend=np.nan) != 0)
-    return Row(
-        ids=np.array(encoding.ids, dtype=np.int64),
-        types=np.array(encoding.type_ids, dtype=np.int64),
-        words=np.where(inside, word, -1).astype(np.int64),
-        starts=begins & ~np.isnan(word) & ~np.isnan(segment),
-    )
+def _segment(encoding: Encoding) -> Segment:
+    return Segment(np.array(encoding.ids, np.int64), np.array(encoding.word_ids, np.int64))
 
 
 def _window_bounds(pieces: Integers, capacity: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Windows over words, and in each the words that it speaks for.
+    """Windows over words, and in each the words whose vectors are taken from it.
 
     Args:
-        pieces: Pieces of each word, none above ``capacity``.
-        capacity: Pieces that fit into one window.
+        pieces: Number of subwords of each word, at most ``capacity``.
+        capacity: Number of subwords that fit into one window.
 
     Returns:
         For each window ``(start, end), (own_start, own_end)``; the own ranges partition the words.
@@ -234,7 +224,7 @@ def _window_bounds(pieces: Integers, capacity: int) -> list[tuple[tuple[int, int
         windows.append((start, end))
         if end == len(pieces):
             break
-        # At least one word on, and never past the end: no word may fall between two windows.
+        # At least one word further, and never past the end: no word may fall between two windows.
         middle = int(np.searchsorted(begins, begins[start] + capacity // 2))
         start = min(max(middle, start + 1), end)
     bounds = []

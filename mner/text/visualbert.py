@@ -1,4 +1,4 @@
-"""VisualBERT as a text encoder: words, and beside them the regions of the image, in one stream."""
+"""VisualBERT as a text encoder: words and the regions of the image in one stream."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.encoder import pool_words
-from mner.text.huggingface import build_untrained, describe, load_model, load_tokenizer, subword_tokenizer
+from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
+from mner.text.probe import check_encoder, check_vocabulary
 from mner.text.subword_encoder import SubwordEncoder
+from mner.text.subword_factory import subword_tokenizer
 from mner.weights import resolve_weights
 
 BERT_TOKENIZER = "bert-base-uncased"
@@ -79,16 +81,15 @@ class VisualBertText(SubwordEncoder):
         self._projection_may_change = new_projection or from_bert
         self._projection_is_new = from_bert or (new_projection and architecture is not None)
         self.model = _as_visualbert(model)
-        self.model.float().train()
+        self.model.train()
         self.architecture = describe(self.model, pieces)
         self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
-        if len(pieces) > self.model.config.vocab_size:
-            raise ConfigurationError(
-                f"expected a tokenizer of at most {self.model.config.vocab_size} subwords, which {name!r} has "
-                f"vectors for, got one of {len(pieces)}; give the one it was trained with as tokenizer"
-            )
+        if architecture is None:
+            check_vocabulary(pieces, self.model, name)
         self.hidden_size: int = self.model.config.hidden_size
         self.subword_tokenizer = subword_tokenizer(pieces, self.model, pooling, max_length, on_long_post)
+        if architecture is None:
+            check_encoder(self, name)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         self._train_visual_layers(False)
@@ -145,7 +146,7 @@ class VisualBertText(SubwordEncoder):
             Shape ``(N, P, D)``.
         """
         pieces: Tensor = self.model(**_inputs(batch, image)).last_hidden_state[:, : batch.input_ids.shape[1]]
-        return pieces
+        return pieces.to(self.output_dtype)
 
     def attention(self, batch: Batch, image: ImageFeatures) -> Tensor:
         """How much each word attends to each region, the mean over its pieces, all heads and all layers.

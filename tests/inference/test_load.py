@@ -46,7 +46,7 @@ def test_a_checkpoint_is_plain_data_and_tensors(trained_run):
 def test_a_checkpoint_needs_nothing_else(trained_run, sample_posts, tmp_path, monkeypatch):
     """Not the folder of the pretrained encoder, nor the run's, nor a network."""
     (tmp_path / "moved.ckpt").write_bytes((trained_run / "best.ckpt").read_bytes())
-    monkeypatch.setattr("mner.text.huggingface.load_pretrained", lambda *_: pytest.fail("weights were asked for"))
+    monkeypatch.setattr("mner.text.huggingface.load_model", lambda *_: pytest.fail("weights were asked for"))
     one, two = mner.load_model(trained_run / "best.ckpt"), mner.load_model(str(tmp_path / "moved.ckpt"))
     assert isinstance(one, TextOnly)
     assert not any(module.training for module in one.modules())

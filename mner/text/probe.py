@@ -1,0 +1,129 @@
+"""Whether a pretrained model is fit to be a text encoder, found out by trying it once when it is first loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mner.batch import Batch
+from mner.errors import ConfigurationError
+from mner.posts import Post
+from mner.text.subword_encoder import SubwordEncoder
+
+POST = Post("probe", ("Kevin", "Durant", "enters", "the", "Oracle", "Arena"))
+SUITABLE = "choose an encoder such as BERT, RoBERTa, XLM-R, DeBERTa or ModernBERT"
+
+
+def check_vocabulary(tokenizer: Any, model: Any, name: str) -> None:
+    """Check that tokenizer and model belong together.
+
+    Args:
+        tokenizer: A fast ``transformers`` tokenizer.
+        model: The ``transformers`` encoder that reads its subwords.
+        name: What the user calls them.
+
+    Raises:
+        ConfigurationError: If the tokenizer knows no letter, as one whose files are missing, or has subwords that the
+            model has no vectors for.
+    """
+    backend = tokenizer.backend_tokenizer
+    added = backend.get_added_tokens_decoder()
+    ordinary = (piece for piece, index in backend.get_vocab().items() if index not in added)
+    if not any(character.isalnum() for piece in ordinary for character in piece):
+        raise ConfigurationError(
+            f"the tokenizer of {name!r} has no subword except special tokens, so its files are missing; "
+            "save them into the folder: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
+        )
+    try:
+        rows = len(model.get_input_embeddings().weight)
+    except (NotImplementedError, AttributeError):
+        raise ConfigurationError(
+            f"{type(model).__name__} has no table of subword embeddings, so it does not read subwords; {SUITABLE}"
+        ) from None
+    size = max(backend.get_vocab().values()) + 1
+    if size > rows:
+        raise ConfigurationError(
+            f"expected a tokenizer of at most {rows} subwords, which {name!r} has vectors for, got one of {size}; "
+            "give the tokenizer that the model was trained with"
+        )
+
+
+def check_encoder(encoder: SubwordEncoder, name: str) -> None:
+    """Encode a few rows to check that an encoder reads text alone, both ways, and ignores padding.
+
+    It runs in evaluation mode, without gradients, and leaves random numbers as they are.
+
+    Args:
+        encoder: A complete encoder in float32.
+        name: What the user calls it.
+
+    Raises:
+        ConfigurationError: If the encoder fails, is causal, or lets padding change its result; says why and what to do.
+    """
+    found = type(encoder.model).__name__
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            alone, together = _states(encoder)
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ConfigurationError(
+            f"{name!r} is a {found}, which fails on a row of plain text ({type(error).__name__}: {reason}); {SUITABLE}"
+        ) from error
+    finally:
+        encoder.train(training)
+    if alone.shape[-1] != encoder.hidden_size or together.shape[1:] != alone.shape[1:]:
+        raise ConfigurationError(
+            f"expected states of {encoder.hidden_size} features per subword, the hidden_size of {name!r}, got the "
+            f"shape {tuple(alone.shape)}; {SUITABLE}"
+        )
+    scale = alone.abs().max()
+    if not bool(scale.isfinite()):
+        raise ConfigurationError(f"{name!r} turns plain text into numbers that are not finite; check its weights")
+    if _largest(together[1, 0] - together[0, 0]) <= 1e-5 * scale:
+        raise ConfigurationError(
+            f"{name!r} is a {found}, which is causal: a word does not see what follows it, so no entity could be told "
+            f"by the words after it, and contexts, which follow the post, would have no effect; {SUITABLE}"
+        )
+    if _largest(together[:1] - alone) > 1e-3 * scale:
+        raise ConfigurationError(
+            f"{name!r} is a {found}, in which padding changes the result: the vectors of a post would depend on the "
+            f"other posts of its batch; {SUITABLE}"
+        )
+
+
+def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
+    """The states of a row.
+
+    Returns:
+        Alone, shape ``(1, P, D)``; and in a batch with longer rows: as it is, and with other subwords after the first,
+        shape ``(2, P, D)``.
+    """
+    batch = Batch(posts=[POST], **encoder.subword_tokenizer([POST]))  # type: ignore[arg-type]
+    # An odd length, which finds out models that read multiples of something only, and half of what fits.
+    length = min(batch.input_ids.shape[1], encoder.subword_tokenizer.max_length // 2)
+    length -= 1 - length % 2
+    row = {name: getattr(batch, name)[:1, :length] for name in ("input_ids", "attention_mask", "token_type_ids")}
+    ids = row["input_ids"]
+    changed = ids.clone()
+    changed[:, 1:] = ids[:, 1:].flip(1)
+    if torch.equal(changed, ids):  # of a tokenizer to which all words are unknown
+        changed[:, 1:] = (ids[:, 1:] - 1).abs()
+    # Of three rows that are twice as long, two are padded.
+    together = {
+        "input_ids": torch.cat([ids, changed, ids]).repeat(1, 2),
+        "attention_mask": torch.ones_like(ids).repeat(3, 2),
+        "token_type_ids": row["token_type_ids"].repeat(3, 2),
+    }
+    for name, tensor in together.items():
+        tensor[:2, length:] = encoder.subword_tokenizer.padding_id if name == "input_ids" else 0
+    alone = encoder.encode_subwords(replace(batch, **row))
+    return alone, encoder.encode_subwords(replace(batch, **together))[:2, :length]
+
+
+def _largest(difference: Tensor) -> float:
+    return float(difference.abs().max())

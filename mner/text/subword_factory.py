@@ -1,0 +1,105 @@
+"""From a ``transformers`` tokenizer to a subword tokenizer of words: special tokens, spaces, lengths."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tokenizers import Tokenizer
+
+from mner.errors import ConfigurationError
+from mner.text.subwords import SubwordTokenizer
+
+DEFAULT_MAX_LENGTH = 512
+"""Subwords per row where neither the model nor its tokenizer has a limit."""
+UNLIMITED = 10**9
+RUNNING_TEXT = ("so", "Proud", "of", "@dana", "#Oslo", "in", "2024", ",", "don't", "!")
+
+
+def subword_tokenizer(
+    tokenizer: Any,
+    model: Any,
+    pooling: Literal["mean", "first"],
+    max_length: int | None,
+    on_long_post: Literal["window", "error"],
+) -> SubwordTokenizer:
+    """Wrap a fast ``transformers`` tokenizer for words.
+
+    Raises:
+        ConfigurationError: If ``max_length`` is below 8 or above what the model has positions for, if the tokenizer
+            cuts words otherwise than running text, or if it has no special token.
+    """
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_padding()
+    backend.no_truncation()
+    allowed = _allowed_length(tokenizer, model)
+    if allowed < 8 or (max_length is not None and not 8 <= max_length <= allowed):
+        raise ConfigurationError(
+            f"expected max_length between 8 and {allowed}, which the encoder allows, got {max_length}"
+        )
+    return SubwordTokenizer(
+        backend,
+        max_length=max_length or (allowed if allowed < UNLIMITED else DEFAULT_MAX_LENGTH),
+        # Byte-level tokenizers know every character, and may have no unknown token.
+        unknown_id=_special_id(tokenizer, backend, "unk", "mask", "sep", "eos", "cls", "bos", "pad"),
+        separator_id=_special_id(tokenizer, backend, "sep", "eos", "cls", "bos", "mask", "unk", "pad"),
+        padding_id=tokenizer.pad_token_id or 0,
+        word_prefix=word_prefix(backend),
+        pooling=pooling,
+        on_long_post=on_long_post,
+    )
+
+
+def word_prefix(tokenizer: Tokenizer) -> str:
+    """Find what must precede each word so that it is cut into the subwords that it has in running text.
+
+    WordPiece and most SentencePiece tokenizers need nothing. Byte-level ones (GPT-2, RoBERTa, Llama 3, Qwen) and
+    Gemma's keep the space before a word as a part of its first subword, so a word without one is another word.
+
+    Args:
+        tokenizer: Of whatever normalizer, pre-tokenizer and model.
+
+    Returns:
+        The empty string or a space.
+
+    Raises:
+        ConfigurationError: If neither yields the subwords of running text.
+    """
+    start, *words = RUNNING_TEXT
+    running = tokenizer.encode(" ".join(RUNNING_TEXT), add_special_tokens=False).tokens
+    first = tokenizer.encode(start, add_special_tokens=False).tokens
+    for prefix in ("", " "):
+        spaced = [prefix + word for word in words]
+        alone = tokenizer.encode(spaced, is_pretokenized=True, add_special_tokens=False).tokens
+        if first + alone == running:
+            return prefix
+    raise ConfigurationError(
+        f"the tokenizer cuts {' '.join(words)!r} into {alone} word by word, but into {running[len(first) :]} as "
+        "running text; choose an encoder whose tokenizer treats words alike, such as BERT, RoBERTa or XLM-R"
+    )
+
+
+def _special_id(tokenizer: Any, backend: Tokenizer, *names: str) -> int:
+    """The id of the first of the named special tokens that the tokenizer has."""
+    for name in names:
+        token = getattr(tokenizer, f"{name}_token", None)
+        found = None if token is None else backend.token_to_id(str(token))
+        if found is not None:
+            return found
+    raise ConfigurationError(
+        f"expected a tokenizer with at least one special token ({', '.join(names)}), got one without; "
+        "name them in its tokenizer_config.json"
+    )
+
+
+def _allowed_length(tokenizer: Any, model: Any) -> int:
+    """The maximum number of subwords per row; models with relative positions only give -1 or nothing."""
+    positions = getattr(model.config, "max_position_embeddings", None) or UNLIMITED
+    if positions < 0:
+        positions = UNLIMITED
+    return int(min(positions - _reserved_positions(model), tokenizer.model_max_length, UNLIMITED))
+
+
+def _reserved_positions(model: Any) -> int:
+    """Positions before that of the first subword: RoBERTa and its kin count from after the one of padding."""
+    tables = (module for name, module in model.named_modules() if name.endswith("position_embeddings"))
+    return next((table.padding_idx + 1 for table in tables if getattr(table, "padding_idx", None) is not None), 0)
