@@ -75,6 +75,10 @@ class CheckpointError(MNERError):
     """A checkpoint that is truncated, foreign, or made for other labels."""
 
 
+class DivergenceError(MNERError):
+    """A training whose loss or weights became NaN or infinite."""
+
+
 class ImageError(MNERError):
     """An image that cannot be read, where the policy is to refuse it."""
 

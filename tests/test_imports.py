@@ -33,7 +33,7 @@ FLOORS = [
     GROUND,
     ["word_tokenizers"],
     ["text", "vision", "decoders", "metrics", "data", "analysis"],
-    ["collate", "contexts", "demo"],
+    ["collate", "contexts", "demo", "callbacks"],
     ["training"],
     ["fusion", "pretraining"],
     ["inference", "experiments"],

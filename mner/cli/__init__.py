@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -58,9 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails
         return 1
-    except Exception as error:  # whatever its kind, a traceback helps no newcomer
+    except Exception as error:
         if debug:
             raise
+        if mner_error(error) is None:  # a fault of the program or of its environment, which only the traceback explains
+            traceback.print_exc()
         print(f"mner {given[0]}: error: {said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -69,10 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def said(error: Exception) -> str:
     """An error in words: that of mner behind it, if there is one, for the parser wraps those of constructors."""
-    behind: BaseException | None = error
-    while behind is not None and not isinstance(behind, MNERError):
-        behind = behind.__cause__
-    return f"{type(error).__name__}: {error} (--debug tells where)" if behind is None else f"{behind}"
+    behind = mner_error(error)
+    return f"{type(error).__name__}: {error}" if behind is None else f"{behind}"
+
+
+def mner_error(error: BaseException | None) -> MNERError | None:
+    """The error of mner that an exception is or was caused by, ``None`` if there is none."""
+    while error is not None and not isinstance(error, MNERError):
+        error = error.__cause__
+    return error
 
 
 def overview() -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from jsonargparse import Namespace
 
 from mner.cli import training
-from mner.cli.training import TrainingCommandLine, say
+from mner.cli.messages import say
+from mner.cli.training import TrainingCommandLine
 from mner.data.datamodule import SPLITS
 from mner.errors import ConfigurationError, DatasetNotFoundError
 
@@ -27,7 +28,7 @@ def run(arguments: Sequence[str]) -> None:
 class CachingCommandLine(TrainingCommandLine):
     """Reads what ``mner fit`` reads, and fills the cache instead of training."""
 
-    def pretrain(self, config: Namespace) -> None:
+    def pretrain(self, options: Namespace) -> None:
         """Leave it out: the features of images do not depend on it."""
 
     def fit(self, **kwargs: Any) -> None:

@@ -105,15 +105,18 @@ class _Lines:
                 self.console.print(Text(printable(line)), soft_wrap=True)
 
 
-def _devices(jobs: int | None) -> list[int | None]:
-    """A device a cell that runs at a time: the visible CUDA devices in turn, or the processor."""
+def _devices(jobs: int | None) -> list[str | None]:
+    """A device per cell that runs at a time: the visible CUDA devices in turn, or the processor.
+
+    Numbers, UUIDs (``GPU-...``) and MIG ids (``MIG-...``) of ``CUDA_VISIBLE_DEVICES`` are passed on as they are.
+    """
     import torch
 
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = [each.strip() for each in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
     count = torch.cuda.device_count()
-    numbers: list[int | None] = [int(each) for each in visible.split(",")] if visible and count else list(range(count))
-    numbers = numbers or [None]
-    return [numbers[job % len(numbers)] for job in range(jobs or len(numbers))]
+    names: list[str | None] = [*(visible[:count] if visible else map(str, range(count)))]
+    names = names or [None]
+    return [names[job % len(names)] for job in range(jobs or len(names))]
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -55,8 +55,8 @@ class GridRunner:
     Args:
         grid: The grid.
         folder: Where everything goes.
-        devices: What each of the cells that run at a time sees as its device: numbers of CUDA devices, or ``None``
-            for the processor.
+        devices: What each of the cells that run at a time sees as its device: entries of ``CUDA_VISIBLE_DEVICES``,
+            or ``None`` for the processor.
         keep: Which checkpoints stay when a cell is finished.
         watch: Called with the progress whenever it changes, from any thread, one call at a time.
     """
@@ -67,7 +67,7 @@ class GridRunner:
         self,
         grid: Grid,
         folder: str | Path,
-        devices: Sequence[int | None] = (None,),
+        devices: Sequence[str | None] = (None,),
         keep: Keep = "best",
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
@@ -98,7 +98,7 @@ class GridRunner:
         if self.progress.results:
             self._write()
             self.watch(self.progress)
-        free: SimpleQueue[int | None] = SimpleQueue()
+        free: SimpleQueue[str | None] = SimpleQueue()
         for device in self.devices:
             free.put(device)
 
@@ -131,7 +131,7 @@ class GridRunner:
         """The folder of a cell."""
         return self.folder / "cells" / _empty_result(cell).cell
 
-    def _run(self, cell: Cell, device: int | None) -> None:
+    def _run(self, cell: Cell, device: str | None) -> None:
         folder = self.cell_folder(cell)
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -146,7 +146,7 @@ class GridRunner:
         except Timeout:
             self._set(cell, "elsewhere")
 
-    def _train(self, cell: Cell, folder: Path, device: int | None) -> Result | None:
+    def _train(self, cell: Cell, folder: Path, device: str | None) -> Result | None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         command = self.command(cell)
@@ -192,10 +192,10 @@ class GridRunner:
             )
         return result
 
-    def _environment(self, device: int | None) -> dict[str, str]:
+    def _environment(self, device: str | None) -> dict[str, str]:
         environment = dict(os.environ, PYTHONUNBUFFERED="1")
         if device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(device)
+            environment["CUDA_VISIBLE_DEVICES"] = device
         elif len(self.devices) > 1:
             environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // len(self.devices)))
         return environment

@@ -13,16 +13,15 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import nn
 
 from mner.batch import Batch, ImageFeatures
+from mner.callbacks import EMA, ExactResumption
 from mner.checkpoints import SelfContained
 from mner.collate import Collator
-from mner.errors import ConfigurationError
+from mner.errors import CheckpointError, ConfigurationError
 from mner.images import ImageLoader
 from mner.text.encoder import TextEncoder
 from mner.training.optimization import Optimization
 from mner.training.parameter_groups import Rates, layerwise_rates, parameter_groups
-from mner.training.resumption import ExactResumption
 from mner.training.schedules import optimizer_and_scheduler
-from mner.training.weight_average import WeightAverage
 from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
 from mner.vision.post_images import PostImages
@@ -179,21 +178,35 @@ class TrainingModule(SelfContained, ABC):
         else:
             self.clip_gradients(optimizer, bound, algorithm)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another model, or one to resume with another optimizer.
+
+        Raises:
+            CheckpointError: If its weights are not the model's, or its optimizer is another one.
+        """
+        super().on_load_checkpoint(checkpoint)
+        kept = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimization", {})
+        optimizer = kept.get("optimizer", self.optimization.optimizer)
+        if "optimizer_states" in checkpoint and optimizer != self.optimization.optimizer:
+            raise CheckpointError(
+                f"the checkpoint has the state of {optimizer}, and optimization.optimizer is "
+                f"{self.optimization.optimizer}; resume with {optimizer}, or start a new training"
+            )
+
     def configure_callbacks(self) -> list[Callback]:
-        """What a training needs: an exact resumption, and the moving average of the weights if asked for."""
+        """What a training needs: exact resumption, and the EMA of the weights if it is asked for."""
         if self.trainer.state.fn != TrainerFn.FITTING:
             return []
-        return [
-            ExactResumption(),
-            *([WeightAverage(self.optimization.ema_decay)] if self.optimization.ema_decay else []),
-        ]
+        decay = self.optimization.ema_decay
+        return [ExactResumption(), *([EMA(decay)] if decay else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again, and the average of the weights where it is the model."""
         super().on_save_checkpoint(checkpoint)
-        if "callbacks" not in checkpoint:  # weights alone, for which Lightning does not ask the callbacks
-            average = next((each for each in self.trainer.callbacks if isinstance(each, WeightAverage)), None)  # type: ignore[attr-defined]
-            checkpoint["state_dict"] = (average and average.average_state()) or checkpoint["state_dict"]
+        if "callbacks" not in checkpoint:  # weights only, for which Lightning does not ask the callbacks
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, EMA):
+                    checkpoint["state_dict"] = callback.averaged(checkpoint["state_dict"])
 
 
 def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | None:

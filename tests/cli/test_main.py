@@ -102,7 +102,7 @@ def test_a_mistaken_option(complain, options, complaint):
         ),
         (["--model.init_args.text_encoder.init_args.name", "no/such-model"], "cannot load the text encoder"),
         (["--model.init_args.text_encoder.init_args.name", "./missing"], "no weights at"),
-        (["--trainer.accelerator", "gpu"], "MisconfigurationException: "),
+        (["--trainer.accelerator", "gpu"], "No supported gpu backend found"),
         (
             ["--trainer.max_epochs", "-1"],
             "the schedule 'linear' needs the length of the training",
@@ -184,7 +184,7 @@ def test_an_error_of_mner_is_found_behind_others():
     error = ValueError("does not validate")
     error.__cause__ = ConfigurationError("too small")
     assert said(error) == "too small"
-    assert said(OSError("disk full")) == "OSError: disk full (--debug tells where)"
+    assert said(OSError("disk full")) == "OSError: disk full"
 
 
 def test_a_complaint_of_the_parser_is_shortened():

@@ -112,8 +112,8 @@ def test_several_at_a_time_share_the_processor_or_have_a_device_each(run, tmp_pa
     assert not list((tmp_path / "folder").rglob("*.ckpt"))
     for path in (tmp_path / "folder").rglob("cell.json"):
         path.unlink()
-    run({"model.sleep": 0.3}, devices=[3, 5], keep="all")
-    assert {result.metrics["device"] for result in read_results(tmp_path / "folder")} == {"3", "5"}
+    run({"model.sleep": 0.3}, devices=["3", "MIG-5"], keep="all")
+    assert {result.metrics["device"] for result in read_results(tmp_path / "folder")} == {"3", "MIG-5"}
     assert len(list((tmp_path / "folder").rglob("*.ckpt"))) == 8
 
 

@@ -1,4 +1,4 @@
-"""What an interrupted training needs, beside what Lightning keeps, to go on as if it had never stopped."""
+"""Exact resumption: an interrupted training ends with the weights of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class ExactResumption(Callback):
     """Makes a resumed training end with the weights of an uninterrupted one, bit for bit on a CPU.
 
     Lightning's checkpoints hold weights, optimizer, schedule and progress; :class:`mner.data.loader.PostLoader` takes
-    its place in the data from the progress. What they lack is seen to here:
+    its place in the data from the progress. This adds what they lack:
 
     * The random state that dropout draws from, as it was before the first optimizer step that is not done. An
       exception in the middle of a step leaves it further on, yet the whole step is done again.
     * A validation that was cut off is run again from its first batch, for its counts are lost.
     * The first Ctrl-C waits for the batch at hand, for half an optimizer step cannot be undone; a second one does not.
 
-    Several processes go on with the random state of the first, and their Ctrl-C is left to Lightning.
+    Several processes resume with the random state of the first, and their Ctrl-C is left to Lightning.
     """
 
     def __init__(self) -> None:

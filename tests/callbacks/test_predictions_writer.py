@@ -9,9 +9,9 @@ from seqeval.scheme import IOB2
 from torch.utils.data import DataLoader
 
 import mner
+from mner.callbacks.predictions_writer import PredictionsWriter, score_table
 from mner.data import PostFiles, Twitter2017
 from mner.errors import DataError
-from mner.inference.results import ResultsWriter, score_table
 from mner.labels import tags_of
 from mner.predictions import read_predictions
 
@@ -54,7 +54,7 @@ def assert_metrics_are_seqevals(folder):
 @pytest.mark.parametrize("batch_size", [1, 3, 32])
 def test_the_scores_are_seqevals_on_the_predictions(model, make_trainer, disputed_folder, tmp_path, capsys, batch_size):
     data = Twitter2017(disputed_folder, batch_size=batch_size)
-    make_trainer(callbacks=[ResultsWriter(tmp_path / "results")]).test(model, data, verbose=False)
+    make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(model, data, verbose=False)
     metrics = assert_metrics_are_seqevals(tmp_path / "results")
     assert 0 < metrics["f1_strict"] < metrics["f1"] < 1
     assert (metrics["split"], metrics["posts"]) == ("test", 5)
@@ -68,7 +68,7 @@ def test_the_scores_are_seqevals_on_the_predictions(model, make_trainer, dispute
 def test_validation_and_prediction_leave_results_too(model, make_trainer, shared_twitter_folder, tmp_path):
     data = Twitter2017(shared_twitter_folder, batch_size=2)
     for name, split in (("validate", "valid"), ("predict", "test")):
-        trainer = make_trainer(callbacks=[ResultsWriter(tmp_path / name)])
+        trainer = make_trainer(callbacks=[PredictionsWriter(tmp_path / name)])
         returned = getattr(trainer, name)(model, datamodule=data)
         predictions = read_predictions(tmp_path / name / "predictions.jsonl")
         assert [prediction.post.id for prediction in predictions] == [post.id for post in data.posts(split)]
@@ -82,14 +82,16 @@ def test_validation_and_prediction_leave_results_too(model, make_trainer, shared
 
 
 def test_a_training_leaves_no_results_of_its_validations(model, make_trainer, shared_twitter_folder, tmp_path):
-    trainer = make_trainer(max_epochs=1, callbacks=[ResultsWriter(tmp_path / "results")], enable_checkpointing=False)
+    trainer = make_trainer(
+        max_epochs=1, callbacks=[PredictionsWriter(tmp_path / "results")], enable_checkpointing=False
+    )
     trainer.fit(model.train(), Twitter2017(shared_twitter_folder))
     assert not (tmp_path / "results").exists()
 
 
 def test_loaders_without_a_data_module(model, make_trainer, sample_posts, tmp_path):
     loader = DataLoader(sample_posts, batch_size=2, collate_fn=model.collator)
-    make_trainer(callbacks=[ResultsWriter(tmp_path / "results")]).test(model, loader, verbose=False)
+    make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(model, loader, verbose=False)
     predictions = read_predictions(tmp_path / "results" / "predictions.jsonl")
     assert [prediction.post.id for prediction in predictions] == [post.id for post in sample_posts]
 
@@ -104,7 +106,7 @@ def post_lines(path, *, tagged, untagged=0):
 def test_posts_without_tags_are_predicted_but_not_scored(model, make_trainer, tmp_path):
     train = post_lines(tmp_path / "train.jsonl", tagged=2)
     data = PostFiles(train=train, valid=train, test=post_lines(tmp_path / "test.jsonl", tagged=0, untagged=3))
-    make_trainer(callbacks=[ResultsWriter(tmp_path / "results")]).test(model, data, verbose=False)
+    make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(model, data, verbose=False)
     assert len(read_predictions(tmp_path / "results" / "predictions.jsonl")) == 3
     assert not (tmp_path / "results" / "metrics.json").exists()
 
@@ -112,7 +114,7 @@ def test_posts_without_tags_are_predicted_but_not_scored(model, make_trainer, tm
 def test_posts_of_which_some_have_no_tags_are_not_scored(model, make_trainer, tmp_path):
     train = post_lines(tmp_path / "train.jsonl", tagged=2)
     data = PostFiles(train=train, valid=train, test=post_lines(tmp_path / "test.jsonl", tagged=2, untagged=1))
-    trainer = make_trainer(callbacks=[ResultsWriter(tmp_path / "results")])
+    trainer = make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")])
     with pytest.raises(DataError, match=r"1 of 3 test posts have no annotation: untagged_0; .* mner tag"):
         trainer.test(model, data, verbose=False)
     trainer.predict(model, data)
@@ -131,7 +133,7 @@ def test_the_table_gives_percents_a_type_and_overall():
 def test_two_processes_leave_what_one_does(model, make_trainer, disputed_folder, tmp_path):
     for name, settings in (("one", {}), ("two", {"devices": 2, "strategy": "ddp_fork"})):
         data = Twitter2017(disputed_folder, batch_size=2)
-        trainer = make_trainer(callbacks=[ResultsWriter(tmp_path / name)], **settings)
+        trainer = make_trainer(callbacks=[PredictionsWriter(tmp_path / name)], **settings)
         trainer.test(model, data, verbose=False)
     one, two = ((tmp_path / name) for name in ("one", "two"))
     assert (one / "predictions.jsonl").read_text() == (two / "predictions.jsonl").read_text()

@@ -27,7 +27,7 @@ from mner.predictions import Prediction, write_predictions
 Outputs = list[list[Entity]]
 
 
-class ResultsWriter(Callback):
+class PredictionsWriter(Callback):
     """Collects predictions while a model is scored, from all processes, and writes them in the data set's order.
 
     What is scored under a ablation of the data module goes beside it, into ``predictions.shuffled_images.jsonl`` and so

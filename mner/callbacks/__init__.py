@@ -1,0 +1,51 @@
+"""Callbacks: what ``mner fit`` does in addition to Lightning, for trainers built in Python too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytorch_lightning import Callback
+
+from mner.callbacks.atomic_checkpoint_io import AtomicCheckpointIO
+from mner.callbacks.best_checkpoint import BestCheckpoint
+from mner.callbacks.divergence_stop import DivergenceStop
+from mner.callbacks.ema import EMA
+from mner.callbacks.epoch_summary import EpochSummary
+from mner.callbacks.exact_resumption import ExactResumption
+from mner.callbacks.interruption_checkpoint import InterruptionCheckpoint
+from mner.callbacks.last_checkpoint import LastCheckpoint
+from mner.callbacks.predictions_writer import PredictionsWriter
+from mner.callbacks.printed_metrics import PrintedMetrics
+
+__all__ = [
+    "EMA",
+    "AtomicCheckpointIO",
+    "BestCheckpoint",
+    "DivergenceStop",
+    "EpochSummary",
+    "ExactResumption",
+    "InterruptionCheckpoint",
+    "LastCheckpoint",
+    "PredictionsWriter",
+    "PrintedMetrics",
+    "default_callbacks",
+]
+
+
+def default_callbacks(folder: str | Path, monitor: str = "val/f1") -> list[Callback]:
+    """The callbacks of ``mner fit``, whose files are in one run folder.
+
+    A model adds :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by itself.
+
+    Args:
+        folder: The run folder.
+        monitor: The metric that chooses ``best.ckpt``.
+    """
+    return [
+        DivergenceStop(),
+        EpochSummary(Path(folder) / "train.log"),
+        PredictionsWriter(folder),
+        BestCheckpoint(folder, monitor),
+        LastCheckpoint(folder),
+        InterruptionCheckpoint(folder),
+    ]

@@ -1,0 +1,36 @@
+"""Checkpoints are written in their own folder, and appear complete or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from mner.files import atomic_write
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes through a partial file in the checkpoint's folder; a plugin: ``Trainer(plugins=[AtomicCheckpointIO()])``.
+
+    Lightning's default writes to ``TMPDIR`` first and copies the file from there, so that a killed process can leave an
+    empty checkpoint. Addresses with a scheme, such as ``s3://``, are left to it.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: Tensors and plain data.
+            path: The file.
+            storage_options: As in ``TorchCheckpointIO``.
+
+        Raises:
+            OutputError: If the file cannot be written; names it, and leaves what was there.
+        """
+        if storage_options is not None or "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        with atomic_write(path, "wb") as file:
+            torch.save(checkpoint, file)

@@ -1,0 +1,128 @@
+"""Exponential moving average (EMA) of the weights, which is validated and saved in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from mner.errors import ConfigurationError
+
+KEY = "weights_in_training"
+"""Where a checkpoint keeps the trainable weights as the optimizer left them; its ``state_dict`` has the average."""
+
+
+class EMA(Callback):
+    """Averages the trainable weights after each optimizer step; validation and checkpoints see the average.
+
+    The decay rises from 0.1 towards its value over the first steps, so that the initial weights are forgotten. Frozen
+    weights are neither averaged nor saved twice, which is why this is not Lightning's ``EMAWeightAveraging``: that
+    copies the whole model. Averages of half-precision weights are kept in float32.
+
+    Args:
+        decay: In [0, 1); the average spans about ``1 / (1 - decay)`` steps.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self._step = 0
+        self._weights: list[Tensor] = []
+        self._average: list[Tensor] = []  # while validating, the weights in training
+        self._place: dict[str, int] = {}
+        self._swapped = False
+        self._restored: Mapping[str, Tensor] | None = None
+
+    def averaged(self, state_dict: dict[str, Any]) -> dict[str, Any]:
+        """A state dict with the average in place of the weights; unchanged where the model itself has it."""
+        if not self._average or self._swapped:
+            return state_dict
+        average = {name: self._average[place].to(state_dict[name].dtype) for name, place in self._place.items()}
+        return {name: average.get(name, value) for name, value in state_dict.items()}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the average from the weights, or continue the one that a checkpoint has.
+
+        Raises:
+            ConfigurationError: If the strategy shards the weights.
+        """
+        if isinstance(trainer.strategy, (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)):
+            raise ConfigurationError(
+                f"EMA needs whole weights in each process, and {type(trainer.strategy).__name__} shards them; "
+                "set optimization.ema_decay to 0, or train with the strategy ddp"
+            )
+        trained = [each for each in pl_module.parameters() if each.requires_grad]
+        index = {id(each): place for place, each in enumerate(trained)}
+        named = pl_module.named_parameters(remove_duplicate=False)  # tied weights have several names
+        self._place = {name: index[id(each)] for name, each in named if id(each) in index}
+        self._weights = [each.detach() for each in trained]
+        self._average = [torch.empty_like(each, dtype=_precise(each.dtype)).copy_(each) for each in self._weights]
+        if self._restored is not None:
+            for name, place in self._place.items():
+                if name in self._restored:
+                    self._weights[place].copy_(self._restored[name])
+            self._restored = None
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Update the average after an optimizer step."""
+        if trainer.global_step <= self._step:
+            return
+        # The first update replaces the initial weights.
+        decay = min(self.decay, (1 + self._step) / (10 + self._step)) if self._step else 0.0
+        weights = [new.to(old.dtype) for new, old in zip(self._weights, self._average, strict=True)]
+        if weights:
+            get_ema_multi_avg_fn(decay)(self._average, weights, self._step)
+        self._step = trainer.global_step
+
+    def on_validation_epoch_start(self, *_: Any) -> None:
+        """Put the average into the model."""
+        if self._average:
+            self._swap()
+
+    def on_validation_epoch_end(self, *_: Any) -> None:
+        """Put the weights in training back."""
+        if self._average:
+            self._swap()
+
+    def on_fit_end(self, *_: Any) -> None:
+        """Leave the average in the model."""
+        for weight, average in zip(self._weights, self._average, strict=True):
+            weight.copy_(average)
+        self._weights, self._average = [], []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step of the last update."""
+        return {"step": self._step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from the step of the last update."""
+        self._step = state_dict["step"]
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Save the average as the model, and the trainable weights separately."""
+        if not self._average:
+            return
+        state_dict = checkpoint["state_dict"]
+        current = self._average if self._swapped else self._weights
+        first_names = {place: name for name, place in reversed(self._place.items())}
+        checkpoint[KEY] = {name: current[place].to(state_dict[name].dtype) for place, name in first_names.items()}
+        checkpoint["state_dict"] = self.averaged(state_dict)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Remember the weights in training until the model is on its device."""
+        self._restored = checkpoint.get(KEY)
+
+    def _swap(self) -> None:
+        for weight, other in zip(self._weights, self._average, strict=True):
+            kept = weight.clone()
+            weight.copy_(other)
+            other.copy_(kept)
+        self._swapped = not self._swapped
+
+
+def _precise(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype

@@ -1,0 +1,97 @@
+"""A line per epoch that stays on the screen and in a log file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+
+class EpochSummary(Callback):
+    """Prints model size once, and the losses and the monitored metric after each validation or epoch.
+
+    Args:
+        file: A file to which the lines are appended, or ``None``.
+    """
+
+    def __init__(self, file: str | Path | None = None) -> None:
+        self.file = None if file is None else Path(file)
+        self._sum: Tensor | None = None
+        self._count = 0
+        self._printed_step = -1
+        self._best: float | None = None
+        self._start = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print what is trained."""
+        counts = [(each.numel(), each.requires_grad) for each in pl_module.parameters()]
+        total, trained = (sum(count for count, used in counts if used or not only) for only in (False, True))
+        self._start = time.monotonic()
+        self._line(trainer, f"{type(pl_module).__name__}: {_short(total)} parameters, {_short(trained)} trained")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Add up the losses, on the device."""
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if isinstance(loss, Tensor):
+            # Lightning divides it for the accumulation of gradients.
+            value = loss.detach().float() * trainer.accumulate_grad_batches
+            self._sum = value if self._sum is None else self._sum + value
+            self._count += 1
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print, unless the validation is no part of a training."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._summarise(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print where nothing was validated."""
+        if trainer.global_step != self._printed_step and self._count:
+            self._summarise(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best value so far."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from the best value of the checkpoint."""
+        self._best = state_dict["best"]
+
+    def _summarise(self, trainer: Trainer, model: LightningModule) -> None:
+        name, mode = getattr(model, "monitor", ("val/loss", "min"))
+        values = {} if self._sum is None else {"train/loss": float(self._sum) / self._count}
+        self._sum, self._count, self._printed_step = None, 0, trainer.global_step
+        metrics = trainer.callback_metrics
+        values |= {each: float(metrics[each]) for each in dict.fromkeys(("val/loss", name)) if each in metrics}
+        end = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
+        line = f"epoch {trainer.current_epoch + 1}{end}, step {trainer.global_step}: "
+        line += ", ".join(f"{each} {value:.4f}" for each, value in values.items())
+        if name in values:
+            value = values[name]
+            if self._best is None or (value < self._best if mode == "min" else value > self._best):
+                self._best = value
+                line += " (best)"
+        self._line(trainer, f"{line}, {_clock(time.monotonic() - self._start)}")
+
+    def _line(self, trainer: Trainer, line: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        trainer.print(line)
+        if self.file is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("a", encoding="utf-8") as log:
+                log.write(f"{line}\n")
+
+
+def _short(count: int) -> str:
+    return f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count:,}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

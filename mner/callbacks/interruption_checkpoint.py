@@ -1,0 +1,55 @@
+"""The checkpoint that an interrupted training leaves."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from mner.errors import DivergenceError, OutputError
+
+
+class InterruptionCheckpoint(Checkpoint):
+    """Saves a training that Ctrl-C, a signal or an error interrupts, and removes the file once the training is done.
+
+    Lightning's ``OnExceptionCheckpoint`` would also make every later ``fit`` resume by itself from what is in the
+    folder, and would save a training that fails before its first step. A diverged training is not saved.
+
+    Args:
+        folder: Where ``interrupted.ckpt`` is written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__()
+        self.path = Path(folder) / "interrupted.ckpt"
+        self.saved = False
+        self._stepped = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let all processes use the path of the first."""
+        self.path = trainer.strategy.broadcast(self.path)
+        self._stepped = False
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """From here on there is something to save: a resumed training that has made no step left its checkpoint."""
+        self._stepped = True
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save, if there is something to save and every process comes here to do it."""
+        everywhere = trainer.world_size == 1 or isinstance(exception, (KeyboardInterrupt, SIGTERMException))
+        if isinstance(exception, DivergenceError) or not everywhere:
+            return
+        if trainer.state.fn == TrainerFn.FITTING and trainer.global_step and self._stepped:
+            with suppress(OutputError):  # a full disk may be what ends the training; the error at hand says so
+                trainer.save_checkpoint(self.path, weights_only=False)
+                self.saved = True
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove what an earlier interruption left."""
+        if trainer.is_global_zero:
+            self.path.unlink(missing_ok=True)

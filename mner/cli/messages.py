@@ -1,0 +1,86 @@
+"""Messages of a training on the command line: what is silenced, warnings in one line, tracebacks in the run folder."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.utilities import rank_zero_only
+
+from mner.errors import MNERError
+
+# Printed at every start, and nothing a user of the command line can act on.
+SILENCED_MESSAGES = (
+    "💡 Tip",
+    "Loading `train_dataloader`",
+    "TPU available",
+    "HPU available",
+    "IPU available",
+    "`weights_only` was not set",
+)
+SILENCED_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*smaller than the logging interval.*",
+    ".*exists and is not empty.*",
+    ".*Couldn't infer the batch indices.*",
+    ".*args parameter is intended to run from within Python.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*You have overridden `on_before_batch_transfer` in.*",
+    ".*in eval mode at the start of training.*",  # a frozen image encoder, which is to be so
+)
+PACKAGE = Path(__file__).parent.parent
+
+
+@rank_zero_only
+def say(message: str) -> None:
+    """Print a line, in the first process only."""
+    print(message)
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that prints and writes, before there is a trainer to ask."""
+    return bool(rank_zero_only(lambda: True)())
+
+
+@contextmanager
+def useful_messages() -> Iterator[None]:
+    """Silence what no user can act on, and print warnings of mner without the line of source that raised them."""
+    log = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    log.addFilter(_is_useful)
+    usual = warnings.formatwarning
+    with warnings.catch_warnings():
+        for message in SILENCED_WARNINGS:
+            warnings.filterwarnings("ignore", message=message)
+        warnings.formatwarning = _in_one_line
+        try:
+            yield
+        finally:
+            warnings.formatwarning = usual
+            log.removeFilter(_is_useful)
+
+
+def keep_traceback(error: BaseException, folder: Path | None) -> None:
+    """Write the traceback of an unexpected error into an existing run folder, in the first process only.
+
+    Args:
+        error: Any error; those of mner say in one line what to do and leave no traceback.
+        folder: The run folder, ``None`` before it is chosen.
+    """
+    if isinstance(error, MNERError) or folder is None or not folder.is_dir() or not is_first_process():
+        return
+    with suppress(OSError):  # the error itself is the news
+        (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+
+
+def _in_one_line(message: Warning | str, category: type[Warning], filename: str, *_: Any, **__: Any) -> str:
+    own = Path(filename).is_relative_to(PACKAGE)
+    return f"warning: {message}\n" if own else f"{filename}: {category.__name__}: {message}\n"
+
+
+def _is_useful(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(SILENCED_MESSAGES)

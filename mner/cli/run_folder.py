@@ -1,0 +1,159 @@
+"""The run folder: chosen once, owned by one training at a time, and the checkpoints that it has."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mner.callbacks.best_checkpoint import NAME as BEST
+from mner.checkpoints import load_checkpoint
+from mner.cli.messages import is_first_process
+from mner.errors import CheckpointError, ConfigurationError
+
+VARIABLE = "MNER_RUN_FOLDER"
+"""Tells processes that Lightning starts for further devices which folder the first one chose."""
+RUNS = Path("runs")
+LOCK = ".lock"
+
+
+class RunFolder:
+    """The folder of a run; for a training also its lock, which the operating system releases if the process dies.
+
+    Args:
+        given: The user's ``--run_folder``.
+        checkpoint: The checkpoint that is resumed or scored, as :func:`find_checkpoint` found it.
+        command: ``fit``, ``validate``, ``test`` or ``predict``.
+
+    Raises:
+        ConfigurationError: If another training is running in the folder.
+    """
+
+    def __init__(self, given: str | None, checkpoint: Path | None, command: str) -> None:
+        self._lock: FileLock | None = None
+        self._is_new = False
+        outer = os.environ.get(VARIABLE)
+        if outer or command != "fit":
+            self.path = Path(outer or given or (checkpoint or Path()).parent / command)
+            return
+        if not is_first_process():  # of processes that something else started, as torchrun does; the first one writes
+            self.path = Path(given) if given else RUNS
+            return
+        if given:
+            self.path = Path(given)
+            self._is_new = not self.path.exists()
+            self.path.mkdir(parents=True, exist_ok=True)
+        else:
+            self.path = checkpoint.parent if checkpoint else self._numbered()
+        lock = FileLock(self.path / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ConfigurationError(
+                f"another training is running in {self.path}; wait for its end, or give another --run_folder"
+            ) from None
+        self._lock = lock
+        os.environ[VARIABLE] = str(self.path)
+
+    def _numbered(self) -> Path:
+        """Create the folder with the next free number; of two processes that ask at once, each gets its own."""
+        self._is_new = True
+        taken = [int(path.name) for path in RUNS.glob("*") if path.name.isdigit()]
+        for number in count(max(taken, default=-1) + 1):
+            with suppress(FileExistsError):
+                (RUNS / str(number)).mkdir(parents=True)
+                return RUNS / str(number)
+        raise AssertionError
+
+    def release(self) -> None:
+        """Let others train in the folder; one that was created for a run that left nothing in it is removed."""
+        if self._lock is None:
+            return
+        os.environ.pop(VARIABLE, None)
+        if self._is_new and all(path.name == LOCK for path in self.path.iterdir()):
+            (self.path / LOCK).unlink(missing_ok=True)
+            self._lock.release()
+            with suppress(OSError):
+                self.path.rmdir()
+        self._lock.release()
+
+
+def find_checkpoint(
+    given: str | None, resume: str, folder: str | None, command: str, max_epochs: int | None = None
+) -> Path | None:
+    """The checkpoint that a command starts from.
+
+    Args:
+        given: The user's ``--ckpt_path``: a path, or ``last``, ``best`` or ``hpc`` of the run folder.
+        resume: ``auto`` resumes the run folder's latest checkpoint if there is one; ``never`` does not.
+        folder: The user's ``--run_folder``; for the three words above, the latest of ``runs/`` by default.
+        command: ``fit``, ``validate``, ``test`` or ``predict``.
+        max_epochs: Epochs of the training that is to be resumed.
+
+    Returns:
+        Its path, or ``None`` to start anew.
+
+    Raises:
+        CheckpointError: If there is no such checkpoint, or ``fit`` cannot resume from it.
+        ConfigurationError: If ``resume`` has no folder to look in, or a new training would overwrite another one.
+    """
+    if command != "fit":
+        if not given:
+            raise CheckpointError(f"mner {command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
+        return _named(given, folder)
+    if given:
+        return _resumable(_named(given, folder), max_epochs)
+    if resume == "auto":
+        if folder is None:
+            raise ConfigurationError("--resume auto looks for a checkpoint in the run folder; give --run_folder")
+        found = latest(Path(folder))
+        return None if found is None else _resumable(found, max_epochs)
+    if folder is not None and (found := latest(Path(folder)) or next(Path(folder).glob("*.ckpt"), None)):
+        raise ConfigurationError(
+            f"{folder} has the checkpoints of a training; give another --run_folder, "
+            f"or resume it: --ckpt_path {found if found.name != BEST else Path(folder) / 'last.ckpt'}"
+        )
+    return None
+
+
+def latest(folder: Path) -> Path | None:
+    """The checkpoint of a folder from which a training resumes: the last one, or what an interruption left."""
+    found = [folder / "last.ckpt", folder / "interrupted.ckpt", *folder.glob("hpc_ckpt_*.ckpt")]
+    return max((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _resumable(path: Path, max_epochs: int | None) -> Path:
+    checkpoint = load_checkpoint(path)
+    if "optimizer_states" not in checkpoint:
+        raise CheckpointError(
+            f"{path} has the weights only, for scoring and tagging; resume the training from {path.with_name('last.ckpt')}"
+        )
+    epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    if max_epochs is not None and 0 <= max_epochs < epochs:
+        raise ConfigurationError(
+            f"{path} was trained for {epochs} epochs, and max_epochs is {max_epochs}; give --trainer.max_epochs of at "
+            f"least {epochs}"
+        )
+    return path
+
+
+def _named(given: str, folder: str | None) -> Path:
+    if given not in ("last", "best", "hpc"):
+        return Path(given)
+    numbered = sorted((path for path in RUNS.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
+    if folder is None and not numbered:
+        raise CheckpointError(
+            f"--ckpt_path {given} means that of a run folder, and {RUNS}/ has none; give --run_folder"
+        )
+    place = Path(folder) if folder is not None else numbered[-1]
+    found: Any = {"last": latest(place), "best": place / BEST}.get(given)
+    if given == "hpc":
+        number = lambda path: int(path.stem.rpartition("_")[2])  # noqa: E731
+        found = max(place.glob("hpc_ckpt_*.ckpt"), key=number, default=None)
+    if found is None or not found.is_file():
+        raise CheckpointError(f"{place} has no {given} checkpoint; give the path of one as --ckpt_path")
+    return Path(found)

@@ -1,0 +1,132 @@
+"""Scoring on the command line: after a training, of a checkpoint, and under ablations."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+from pytorch_lightning import Trainer
+from pytorch_lightning.utilities import rank_zero_only
+
+from mner.callbacks import BestCheckpoint
+from mner.cli.messages import say
+from mner.cli.pretraining import ENCODER_FOLDER
+from mner.data.ablations import Ablation
+from mner.data.datamodule import PostDataModule
+from mner.errors import CheckpointError, DatasetNotFoundError
+from mner.fusion.base import FusionModule
+from mner.inference.load import load_model
+from mner.posts import Post
+from mner.pretraining.base import PretrainingModule
+from mner.training.module import TrainingModule
+
+
+def load_scored(path: Path, command: str, options: Namespace) -> TrainingModule:
+    """Load the model of a checkpoint for a scoring command, and print what it is.
+
+    Raises:
+        CheckpointError: If there is no such model, or it is one that finds no entities.
+    """
+    model = TrainingModule.load_from_checkpoint(path).eval()
+    if isinstance(model, FusionModule):
+        say(f"model: {type(model).__name__} from {path}, labels {', '.join(model.labels)}")
+    elif command != "validate":
+        raise CheckpointError(
+            f"{path} is a pre-training, which finds no entities; fine-tune the encoder beside it, with "
+            f"--model.init_args.text_encoder.init_args.name {path.parent / ENCODER_FOLDER}"
+        )
+    if options.model is not None:
+        say("the model of the configs is ignored: the checkpoint has its own")
+    return model
+
+
+def score_after_fit(
+    trainer: Trainer,
+    model: TrainingModule,
+    datamodule: PostDataModule,
+    best: BestCheckpoint | None,
+    ablations: Sequence[Ablation],
+) -> None:
+    """Score the best weights on the test split, or on the validation split where there is no test split.
+
+    Without checkpoints the weights after the last step are scored. Of a pre-training, write the encoder.
+
+    Args:
+        trainer: After the training.
+        model: What was trained.
+        datamodule: Its data.
+        best: Which checkpoints were kept, ``None`` if none.
+        ablations: Ablations that are scored as well.
+    """
+    path = None if best is None else best.best_path
+    if best is not None and path is None:
+        say(f"nothing was validated, so no checkpoint is the best one; the last is in {best.dirpath}")
+        return
+    if isinstance(model, PretrainingModule):
+        if path is None:
+            say("checkpointing is off, so no encoder is written")
+        else:
+            _export(model, path, best)
+            trainer.strategy.barrier()
+        return
+    if path is None:
+        say("checkpointing is off: scoring the weights after the last step")
+    scored = model if path is None else load_model(path)
+    assert isinstance(scored, FusionModule)
+    try:
+        datamodule.posts("test")
+    except DatasetNotFoundError:
+        say("no test split: scoring the validation split, on which the checkpoint was chosen")
+        command: Literal["validate", "test"] = "validate"
+    else:
+        command = "test"
+    getattr(trainer, command)(scored, datamodule=datamodule, verbose=False)
+    score_ablations(trainer, command, scored, datamodule, ablations)
+    if path is not None:
+        say(f"checkpoint: {path}")
+        say(f"tag a post: {_example(scored, datamodule)} --checkpoint {shlex.quote(str(path))}")
+
+
+def score_ablations(
+    trainer: Trainer,
+    command: Literal["validate", "test"],
+    model: TrainingModule,
+    datamodule: PostDataModule,
+    ablations: Sequence[Ablation],
+) -> None:
+    """Score a model again under each ablation."""
+    for ablation in ablations:
+        datamodule.ablation = ablation
+        getattr(trainer, command)(model, datamodule=datamodule, verbose=False)
+    datamodule.ablation = None
+
+
+@rank_zero_only
+def _export(model: PretrainingModule, path: Path, best: Any) -> None:
+    folder = path.parent / ENCODER_FOLDER
+    if folder.exists():  # that of the training before it was resumed
+        shutil.rmtree(folder)
+    PretrainingModule.load_from_checkpoint(path).export(folder)
+    say(f"encoder with the best {best.monitor}, {float(best.best_model_score):.4f}: {folder}")
+    say(f"fine-tune it: mner fit --model.init_args.text_encoder.init_args.name {shlex.quote(str(folder))} ...")
+
+
+def _example(model: FusionModule, datamodule: PostDataModule) -> str:
+    """A command that tags a validation post with entities, and with its image if the model looks at images."""
+    posts = [post for post in datamodule.posts("valid") if any(tag != "O" for tag in post.tags or ())]
+    if model.image_encoder is not None:
+        for post in posts:
+            if post.image is not None and post.image.is_file():
+                record = {"text": _text(post), "image_id": post.image.name}
+                line = json.dumps(record, ensure_ascii=False)
+                return f"echo {shlex.quote(line)} | mner tag - --images {shlex.quote(str(post.image.parent))}"
+    return f"echo {shlex.quote(_text(posts[0]) if posts else 'Meet me in Paris')} | mner tag -"
+
+
+def _text(post: Post) -> str:
+    return post.text or " ".join(post.words)

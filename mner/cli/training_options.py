@@ -1,0 +1,153 @@
+"""The options of ``mner fit``, ``validate``, ``test`` and ``predict``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import Namespace
+from pytorch_lightning import Trainer
+from pytorch_lightning.cli import LightningArgumentParser
+
+from mner.callbacks import BestCheckpoint
+from mner.callbacks.best_checkpoint import mode_of
+from mner.cli.parsing import accept_unused
+from mner.components import import_class
+from mner.data.ablations import Ablation
+from mner.data.datamodule import PostDataModule
+from mner.training.module import TrainingModule
+
+TRAINER_DEFAULTS = {
+    "max_epochs": 20,
+    "log_every_n_steps": 10,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,  # a line of mner.callbacks.EpochSummary says it
+}
+AUTO = "auto"
+"""The metric of the model."""
+
+
+@dataclass(frozen=True)
+class EarlyStoppingOptions:
+    """When a training ends before its last epoch, as Lightning's ``EarlyStopping`` takes it.
+
+    Args:
+        monitor: The metric; by default that of the checkpoint.
+        mode: Whether the metric is to be small (``min``) or large (``max``); by default known from the metric.
+        patience: Number of validations without improvement after which the training ends; null for no end.
+        min_delta: Minimum change that is an improvement.
+        stopping_threshold: Value of the metric at which the training ends at once.
+        divergence_threshold: Value so bad that the training ends at once.
+        strict: Raise an error if the metric is not logged by a validation.
+        verbose: Report each improvement.
+    """
+
+    monitor: str | None = None
+    mode: Literal["min", "max"] | None = None
+    patience: int | None = 20
+    min_delta: float = 0.0
+    stopping_threshold: float | None = None
+    divergence_threshold: float | None = None
+    strict: bool = True
+    verbose: bool = False
+
+
+def add_options(parser: LightningArgumentParser, command: str) -> None:
+    """Declare trainer, model and data; scoring needs no model, since the checkpoint has it."""
+    parser.add_argument(
+        "--run_folder",
+        type=str | None,
+        default=None,
+        help="Folder of checkpoints, logs, config and results (default: runs/0, runs/1, ..., or that of the training "
+        "that is resumed)."
+        if command == "fit"
+        else f"Folder of the results (default: the folder {command} beside the checkpoint).",
+    )
+    if command != "predict":
+        parser.add_argument(
+            "--ablations",
+            type=list[Ablation],
+            default=[],
+            help="Also score the model with ablated images or captions, for example [shuffled_images]; each ablation "
+            "leaves predictions and metrics of its own.",
+        )
+    parser.add_lightning_class_args(Trainer, "trainer")
+    parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
+    parser.add_lightning_class_args(PostDataModule, "data", subclass_mode=True)
+    if command == "fit":
+        _add_training_options(parser)
+    else:
+        accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining", "resume")
+    if command == "predict":
+        accept_unused(parser, "ablations")
+
+
+def _add_training_options(parser: LightningArgumentParser) -> None:
+    parser.add_argument(
+        "--resume",
+        type=Literal["never", "auto"],
+        default="never",
+        help="auto resumes the training in RUN_FOLDER if there is one and starts it otherwise, so that a requeued job "
+        "can repeat its command.",
+    )
+    parser.add_argument(
+        "--pretraining",
+        type=str | None,
+        default=None,
+        help="Config of a pre-training, run first in RUN_FOLDER/pretraining, on the same data unless it names others; "
+        "the model's text encoder then starts from the pre-trained one.",
+    )
+    parser.add_lightning_class_args(TrainingModule, "model", subclass_mode=True)
+    parser.link_arguments("data.labels", "model.init_args.labels", apply_on="instantiate")
+    parser.add_class_arguments(BestCheckpoint, "checkpoint", fail_untyped=False)
+    parser.set_defaults({"checkpoint.monitor": AUTO, "checkpoint.save_last": True})
+    parser.add_argument(
+        "--early_stopping",
+        type=EarlyStoppingOptions | Literal[False] | None,
+        default=EarlyStoppingOptions(),
+        help="When a training ends early; null or false switches it off.",
+    )
+
+
+def place_options(options: Namespace, command: str, folder: Path) -> tuple[bool, bool]:
+    """Send all that is written to the run folder, and choose what is monitored.
+
+    Args:
+        options: Of the command; changed in place, so that the config that is recorded names no folder.
+        command: The command.
+        folder: The run folder.
+
+    Returns:
+        Whether the run has loggers of its own, and whether it writes ``last.ckpt``.
+    """
+    options.trainer.default_root_dir = options.trainer.default_root_dir or str(folder)
+    own_loggers = options.trainer.logger is None
+    if own_loggers:  # those of a training are attached when it starts
+        options.trainer.logger = False
+    if command != "fit":
+        return own_loggers, False
+    resolve_monitors(options)
+    options.checkpoint.dirpath = options.checkpoint.dirpath or str(folder)
+    keeps_last, options.checkpoint.save_last = bool(options.checkpoint.save_last), None  # a callback of its own
+    return own_loggers, keeps_last
+
+
+def resolve_monitors(config: Namespace) -> None:
+    """Monitor what the model is judged by, unless the config says otherwise; early stopping follows the checkpoint.
+
+    Args:
+        config: Options of ``mner fit``, changed in place.
+    """
+    monitor, mode = import_class(config.model.class_path).monitor  # type: ignore[attr-defined]
+
+    def direction(metric: str | None) -> str:
+        return str(mode) if metric == monitor else mode_of(metric or "")
+
+    checkpoint, stopping = config.checkpoint, config.early_stopping
+    if checkpoint.monitor == AUTO:
+        checkpoint.monitor = monitor
+    checkpoint.mode = checkpoint.mode or direction(checkpoint.monitor)
+    if stopping:
+        stopping.monitor = stopping.monitor or checkpoint.monitor or monitor
+        stopping.mode = stopping.mode or direction(stopping.monitor)
