@@ -18,6 +18,8 @@ from mner.errors import CheckpointError, ConfigurationError
 VARIABLE = "MNER_RUN_FOLDER"
 """Tells processes that Lightning starts for further devices which folder the first one chose."""
 RUNS = Path("runs")
+WORDS = ("last", "best", "hpc")
+"""Checkpoints of a run folder that need no path."""
 LOCK = ".lock"
 
 
@@ -102,9 +104,7 @@ def find_checkpoint(
         ConfigurationError: If ``resume`` has no folder to look in, or a new training would overwrite another one.
     """
     if command != "fit":
-        if not given:
-            raise CheckpointError(f"mner {command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
-        return _named(given, folder)
+        return _named(given, folder) if given else None
     if given:
         return _resumable(_named(given, folder), max_epochs)
     if resume == "auto":
@@ -130,7 +130,8 @@ def _resumable(path: Path, max_epochs: int | None) -> Path:
     checkpoint = load_checkpoint(path)
     if "optimizer_states" not in checkpoint:
         raise CheckpointError(
-            f"{path} has the weights only, for scoring and tagging; resume the training from {path.with_name('last.ckpt')}"
+            f"{path} has the weights only, for scoring and tagging; resume the training from "
+            f"{path.with_name('last.ckpt')}"
         )
     epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     if max_epochs is not None and 0 <= max_epochs < epochs:
@@ -142,7 +143,7 @@ def _resumable(path: Path, max_epochs: int | None) -> Path:
 
 
 def _named(given: str, folder: str | None) -> Path:
-    if given not in ("last", "best", "hpc"):
+    if given not in WORDS:
         return Path(given)
     numbered = sorted((path for path in RUNS.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
     if folder is None and not numbered:

@@ -26,12 +26,14 @@ from mner.pretraining.base import PretrainingModule
 from mner.training.module import TrainingModule
 
 
-def load_scored(path: Path, command: str, options: Namespace) -> TrainingModule:
+def load_scored(path: Path | None, command: str, options: Namespace) -> TrainingModule:
     """Load the model of a checkpoint for a scoring command, and print what it is.
 
     Raises:
         CheckpointError: If there is no such model, or it is one that finds no entities.
     """
+    if path is None:
+        raise CheckpointError(f"mner {command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
     model = TrainingModule.load_from_checkpoint(path).eval()
     if isinstance(model, FusionModule):
         say(f"model: {type(model).__name__} from {path}, labels {', '.join(model.labels)}")
@@ -85,22 +87,21 @@ def score_after_fit(
         command: Literal["validate", "test"] = "validate"
     else:
         command = "test"
-    getattr(trainer, command)(scored, datamodule=datamodule, verbose=False)
-    score_ablations(trainer, command, scored, datamodule, ablations)
+    score(trainer, command, scored, datamodule, ablations)
     if path is not None:
         say(f"checkpoint: {path}")
         say(f"tag a post: {_example(scored, datamodule)} --checkpoint {shlex.quote(str(path))}")
 
 
-def score_ablations(
+def score(
     trainer: Trainer,
     command: Literal["validate", "test"],
     model: TrainingModule,
     datamodule: PostDataModule,
     ablations: Sequence[Ablation],
 ) -> None:
-    """Score a model again under each ablation."""
-    for ablation in ablations:
+    """Score a model, and again under each ablation."""
+    for ablation in (None, *ablations):
         datamodule.ablation = ablation
         getattr(trainer, command)(model, datamodule=datamodule, verbose=False)
     datamodule.ablation = None

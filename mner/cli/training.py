@@ -8,24 +8,17 @@ from typing import Any
 
 import yaml
 from jsonargparse import Namespace
-from pytorch_lightning import Trainer, seed_everything
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import seed_everything
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-import mner.data
-import mner.decoders
-import mner.demo
-import mner.fusion
-import mner.pretraining
-import mner.text
-import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.cli.messages import keep_traceback, say, useful_messages
 from mner.cli.parsing import OptionParser
 from mner.cli.pretraining import pretrained_encoder
-from mner.cli.run_folder import RunFolder, find_checkpoint
+from mner.cli.run_folder import WORDS, RunFolder, find_checkpoint
 from mner.cli.run_parts import run_parts
 from mner.cli.run_record import RunRecord
-from mner.cli.scoring import load_scored, score_ablations, score_after_fit
+from mner.cli.scoring import load_scored, score, score_after_fit
 from mner.cli.training_options import add_options, place_options
 from mner.data.datamodule import PostDataModule
 from mner.errors import ConfigurationError
@@ -91,8 +84,7 @@ class TrainingCommandLine(LightningCLI):
     @property
     def options(self) -> Namespace:
         """The options of the command."""
-        options: Namespace = self.config[self.command]
-        return options
+        return self.config[self.command]  # type: ignore[no-any-return]
 
     def before_instantiate_classes(self) -> None:
         """Choose checkpoint and run folder, and run the pre-training that is asked for."""
@@ -101,7 +93,9 @@ class TrainingCommandLine(LightningCLI):
         resume, epochs = options.get("resume") or "never", options.trainer.max_epochs
         self.checkpoint = find_checkpoint(self.ckpt_path, resume, given, self.command, epochs)
         if outer is None:
-            self.owned = RunFolder(options.run_folder, self.checkpoint, self.command)
+            # The words name a checkpoint of the run folder, beside which the results of a scoring go.
+            given = None if self.ckpt_path in WORDS and self.command != "fit" else given
+            self.owned = RunFolder(given, self.checkpoint, self.command)
             self.folder = self.owned.path
         if self.command == "fit" and options.pretraining and not options.trainer.fast_dev_run:
             self.pretrain(options)
@@ -119,15 +113,13 @@ class TrainingCommandLine(LightningCLI):
         self.config_init = self.parser.instantiate_classes(placed)
         built = self.config_init[self.command]
         self.datamodule: PostDataModule = built.data
-        if self.command == "fit" or self.checkpoint is None:
-            self.model: TrainingModule = built.model
-        else:
-            self.model = load_scored(self.checkpoint, self.command, self.options)
+        is_fit = self.command == "fit"
+        self.model = built.model if is_fit else load_scored(self.checkpoint, self.command, self.options)
         self.parts = run_parts(built, self.folder, self.model, keeps_last)
-        if self.command == "fit" and not built.trainer.fast_dev_run:
+        if is_fit and not built.trainer.fast_dev_run:
             config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.command]
             self.parts.callbacks.insert(0, RunRecord(config, self.folder, own_loggers))
-        self.trainer: Trainer = self.instantiate_trainer(callbacks=self.parts.callbacks, plugins=self.parts.plugins)
+        self.trainer = self.instantiate_trainer(callbacks=self.parts.callbacks, plugins=self.parts.plugins)
 
     def fit(self, **kwargs: Any) -> None:
         """Train; an interruption leaves a checkpoint and says how to resume."""
@@ -146,13 +138,11 @@ class TrainingCommandLine(LightningCLI):
 
     def validate(self, **kwargs: Any) -> None:
         """Score the validation split."""
-        self.trainer.validate(**kwargs | {"verbose": False})
-        score_ablations(self.trainer, "validate", self.model, self.datamodule, self.options.ablations)
+        score(self.trainer, "validate", self.model, self.datamodule, self.options.ablations)
 
     def test(self, **kwargs: Any) -> None:
         """Score the test split."""
-        self.trainer.test(**kwargs | {"verbose": False})
-        score_ablations(self.trainer, "test", self.model, self.datamodule, self.options.ablations)
+        score(self.trainer, "test", self.model, self.datamodule, self.options.ablations)
 
     def predict(self, **kwargs: Any) -> None:
         """Find the entities of the test posts."""

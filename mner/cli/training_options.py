@@ -10,6 +10,13 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
+import mner.data
+import mner.decoders
+import mner.demo
+import mner.fusion
+import mner.pretraining
+import mner.text
+import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.callbacks import BestCheckpoint
 from mner.callbacks.best_checkpoint import mode_of
 from mner.cli.parsing import accept_unused

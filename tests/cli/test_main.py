@@ -165,11 +165,11 @@ def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
     assert words.startswith(f"error: {complaint}")
 
 
-def test_a_checkpoint_of_other_labels_is_not_gone_on_with(complain, trained_run):
+def test_a_checkpoint_of_other_labels_is_not_resumed(complain, trained_run):
     words = "in\tO\nOslo\tB-LOC\n\nKevin\tB-PER\nDurant\tI-PER\n"
     Path("posts.txt").write_text(words)
     options = ["--data", "PostFiles", "--data.train", "posts.txt", "--data.valid", "posts.txt", "--run_folder", "new"]
-    status, words = complain("fit", "--ckpt_path", str(trained_run / "best.ckpt"), *options)
+    status, words = complain("fit", "--ckpt_path", str(trained_run / "last.ckpt"), *options)
     assert status == 1
     assert words.startswith("error: the checkpoint was trained with the labels ['O', 'B-PER', 'I-PER', 'B-LOC', ")
 

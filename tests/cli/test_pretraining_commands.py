@@ -1,18 +1,14 @@
 """``mner fit`` pre-trains, and with ``--pretraining`` fine-tunes what it pre-trained."""
 
 import json
-import os
-import signal
+import subprocess
 import sys
-import threading
-import time
 
 import pytest
 import torch
 import yaml
 
 from mner.cli import main
-from mner.cli.pretraining import _run
 from mner.fusion import TextOnly, TransformerAttention
 from mner.pretraining import MaskedLanguageModel
 from mner.text import HuggingFaceText, VisualBertText
@@ -45,8 +41,8 @@ def run(config, tmp_path_factory, shared_twitter_folder):
 def test_a_pre_training_leaves_the_encoder_of_the_best_epoch(run):
     assert {"best.ckpt", "last.ckpt", "config.yaml", "metrics.csv", "encoder"} <= {path.name for path in run.iterdir()}
     assert not {"predictions.jsonl", "metrics.json"} & {path.name for path in run.iterdir()}
-    checkpoint = torch.load(run / "best.ckpt", weights_only=True)
-    (kept,) = (each for name, each in checkpoint["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    checkpoint = torch.load(run / "last.ckpt", weights_only=True)
+    (kept,) = (each for name, each in checkpoint["callbacks"].items() if name.startswith("BestCheckpoint"))
     assert kept["monitor"] == "val/perplexity"
     best = MaskedLanguageModel.load_from_checkpoint(run / "best.ckpt").text_encoder
     encoder = HuggingFaceText(str(run / "encoder"))
@@ -70,7 +66,7 @@ def test_it_is_validated_and_holds_no_entities(run, shared_twitter_folder, capsy
     assert "val/perplexity: " in capsys.readouterr().out
     for command in ("test", "predict"):
         assert main([command, "--ckpt_path", str(run / "best.ckpt"), *data, *quiet]) == 1
-        assert "holds a pre-training, which finds no entities" in capsys.readouterr().err
+        assert "is a pre-training, which finds no entities" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -79,6 +75,7 @@ def test_pre_training_and_fine_tuning_in_a_row(config, experiment, tmp_path, cap
     assert main([*command, "--run_folder", str(tmp_path / "run")]) == 0
     encoder = tmp_path / "run" / "pretraining" / "encoder"
     saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["train_posts"] == 20
     assert saved["model"]["init_args"]["text_encoder"]["init_args"]["name"] == str(encoder)
     assert "pretraining" not in saved
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["f1"] >= 0
@@ -126,25 +123,13 @@ def test_a_visualbert_in_a_row(tiny_text_encoder_folder, shared_twitter_folder, 
         assert torch.equal(weight, tuned.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_stops_the_command_reaches_the_pre_training_and_waits_for_it(tmp_path, number):
-    (tmp_path / "child.py").write_text(
-        "import pathlib, signal, sys, time\n"
-        "def save(*_): time.sleep(1); pathlib.Path(sys.argv[1]).touch(); sys.exit(3)\n"
-        f"signal.signal({int(number)}, save)\n"
-        "pathlib.Path(sys.argv[2]).touch()\n"
-        "time.sleep(60)\n"
-    )
-    saved, ready = tmp_path / "saved", tmp_path / "ready"
-
-    def stop():
-        while not ready.exists():
-            time.sleep(0.01)
-        os.kill(os.getpid(), number)
-
-    before = signal.getsignal(number)
-    threading.Thread(target=stop).start()
-    with pytest.raises(KeyboardInterrupt):
-        _run([sys.executable, str(tmp_path / "child.py"), str(saved), str(ready)], dict(os.environ))
-    assert saved.exists()
-    assert signal.getsignal(number) is before
+@pytest.mark.slow
+def test_several_processes_pre_train_and_fine_tune_together(config, experiment, tmp_path):
+    """As torchrun starts them: each runs the whole command, and both trainings."""
+    command = ["fit", "--config", str(experiment), "--trainer.max_epochs", "1", "--pretraining", str(config)]
+    command += ["--trainer.devices", "2", "--run_folder", str(tmp_path / "run")]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611"]
+    subprocess.run([*torchrun, "-m", "mner", *command], check=True, cwd=tmp_path)
+    assert (tmp_path / "run" / "pretraining" / "encoder" / "config.json").exists()
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["posts"] == 5
+    assert not (tmp_path / "runs").exists()

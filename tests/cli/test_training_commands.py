@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 import mner
 import mner.fusion
 from mner.checkpoints import load_checkpoint
 from mner.cli import main
+from mner.cli.run_folder import RunFolder
 from mner.predictions import read_predictions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -56,10 +59,22 @@ def test_a_training_leaves_everything_in_its_folder(trained_run):
     assert [row["step"] for row in rows if row["train/loss"]] == ["9", "19", "29"]
     assert sum(bool(row["test/f1"]) for row in rows) == 1
     best = max(float(row["val/f1"]) for row in rows if row["val/f1"])
-    (state,) = (
-        state for name, state in load_checkpoint(trained_run / "best.ckpt")["callbacks"].items() if "ModelC" in name
-    )
+    states = load_checkpoint(trained_run / "last.ckpt")["callbacks"]
+    (state,) = (state for name, state in states.items() if name.startswith("BestCheckpoint"))
     assert state["best_model_score"].item() == pytest.approx(best)
+    epochs = [line for line in (trained_run / "train.log").read_text().splitlines() if line.startswith("epoch")]
+    assert len(epochs) == 6
+    assert epochs[0].startswith("epoch 1/6, step 5: train/loss ")
+    assert f"val/f1 {best:.4f} (best)" in "".join(epochs)
+
+
+def test_best_is_the_weights_and_last_is_everything(fit):
+    assert fit("--model.optimization.ema_decay", "0.9", "--trainer.max_epochs", "2") == 0
+    best, last = (load_checkpoint(f"runs/0/{name}.ckpt") for name in ("best", "last"))
+    assert best.keys().isdisjoint({"optimizer_states", "callbacks", "loops", "weights_in_training"})
+    assert {"optimizer_states", "callbacks", "loops", "weights_in_training", "random_state"} <= last.keys()
+    assert last["epoch"] == 1
+    assert Path("runs/0/best.ckpt").stat().st_size < Path("runs/0/last.ckpt").stat().st_size / 3
 
 
 def test_fit_ends_with_the_scores_the_checkpoint_and_how_to_tag(fit, capsys, working_directory):
@@ -99,7 +114,7 @@ def test_runs_are_numbered_and_never_overwritten(fit, working_directory, capsys)
     assert sorted(path.name for path in (working_directory / "runs").iterdir()) == ["0", "1"]
     assert same_weights("runs/0/best.ckpt", "runs/1/best.ckpt")
     assert fit("--run_folder", "runs/1") == 1
-    assert "runs/1 holds the checkpoints of a training" in capsys.readouterr().err
+    assert "runs/1 has the checkpoints of a training" in capsys.readouterr().err
     assert fit("--run_folder", "elsewhere", "--seed_everything", "1") == 0
     assert not same_weights("runs/0/best.ckpt", "elsewhere/best.ckpt")
 
@@ -133,7 +148,7 @@ def test_the_configs_of_the_training_may_be_given_too(command, config, experimen
     path = experiment if config == "experiment" else trained_run / config
     checkpoint = ["--ckpt_path", str(trained_run / "best.ckpt")]
     assert main([command, *checkpoint, "--config", str(path), "--run_folder", "results"]) == 0
-    assert "the model of the configs is ignored: a checkpoint holds its own" in capsys.readouterr().out
+    assert "the model of the configs is ignored: the checkpoint has its own" in capsys.readouterr().out
     predictions = read_predictions("results/predictions.jsonl")
     split = "valid" if command == "validate" else "test"
     assert [prediction.post.id for prediction in predictions] == [f"{split}_16_05_{index}" for index in range(5)]
@@ -201,10 +216,197 @@ def test_options_of_checkpoints_early_stopping_and_trainer(fit, capsys):
     assert not Path("runs/0/last.ckpt").exists()
 
 
-def test_a_training_without_validation_says_so(fit, capsys):
-    assert fit("--trainer.limit_val_batches", "0", "--early_stopping.strict", "false") == 0
+@pytest.mark.parametrize("options", [["--trainer.limit_val_batches", "0"], ["--trainer.max_steps", "3"]], ids=str)
+def test_a_training_without_validation_says_so(fit, capsys, options):
+    assert fit(*options) == 0
     assert "nothing was validated" in capsys.readouterr().out
-    assert Path("runs/0/last.ckpt").exists()
+    assert load_checkpoint("runs/0/last.ckpt")["global_step"] == (3 if "3" in options else 5)
+
+
+@pytest.mark.parametrize("switch", ["null", "false", "{patience: null}"])
+def test_early_stopping_is_switched_off(fit, switch):
+    assert fit("--early_stopping", switch) == 0
+    assert Path("runs/0/metrics.json").exists()
+
+
+def test_without_checkpoints_the_last_weights_are_scored(fit, capsys):
+    assert fit("--trainer.enable_checkpointing", "false") == 0
+    assert "scoring the weights after the last step" in capsys.readouterr().out
+    assert json.loads(Path("runs/0/metrics.json").read_text())["posts"] == 5
+    assert not list(Path("runs/0").glob("*.ckpt"))
+
+
+@pytest.mark.parametrize("kept", ["3", "-1"])
+def test_the_best_of_several_checkpoints_is_best(fit, kept):
+    """Learning so fast that the scores go up and down; best.ckpt has those of the best epoch (case 102)."""
+    options = ["--trainer.max_epochs", "5", "--checkpoint.save_top_k", kept, "--model.optimization.lr", "0.05"]
+    assert fit(*options) == 0
+    with Path("runs/0/metrics.csv").open() as file:
+        scores = [float(row["val/f1"]) for row in csv.DictReader(file) if row["val/f1"]]
+    assert len(set(scores)) > 1
+    files = sorted(Path("runs/0").glob("epoch=*.ckpt"))
+    assert len(files) == (3 if kept == "3" else 5)
+    best = load_checkpoint("runs/0/best.ckpt")
+    assert scores[best["epoch"]] == max(scores)
+    assert mner.load_model("runs/0/best.ckpt")
+
+
+def test_the_lowest_loss_is_kept_if_it_is_monitored(fit):
+    options = ["--trainer.max_epochs", "4", "--checkpoint.monitor", "val/loss", "--model.optimization.lr", "0.05"]
+    assert fit(*options) == 0
+    with Path("runs/0/metrics.csv").open() as file:
+        losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
+    assert losses[load_checkpoint("runs/0/best.ckpt")["epoch"]] == min(losses)
+
+
+def test_a_metric_that_nothing_logs(fit, capsys):
+    assert fit("--checkpoint.monitor", "val/typo", "--early_stopping", "null") == 1
+    assert "nothing logs the monitored metric 'val/typo'; choose one of " in capsys.readouterr().err
+
+
+def test_a_checkpoint_callback_of_the_users_changes_nothing(fit, capsys):
+    callback = {"class_path": "ModelCheckpoint", "init_args": {"dirpath": "mine", "monitor": "val/loss"}}
+    assert fit() == 0
+    assert fit("--trainer.callbacks", json.dumps([callback])) == 0
+    assert len(list(Path("mine").glob("*.ckpt"))) == 1
+    assert f"checkpoint: {Path.cwd() / 'runs/1/best.ckpt'}" in capsys.readouterr().out
+    assert same_weights("runs/0/best.ckpt", "runs/1/best.ckpt")
+
+
+def snapshot(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--run_folder", "run"], "run has the checkpoints of a training; give another --run_folder, or resume it"),
+        (["--ckpt_path", "run/best.ckpt"], "run/best.ckpt has the weights only"),
+        (["--ckpt_path", "run/last.ckpt", "--trainer.max_epochs", "0"], "give --trainer.max_epochs of at least 1"),
+        (["--ckpt_path", "run/last.ckpt", "--model.characters", "null"], "weights of the checkpoint do not fit"),
+        (["--ckpt_path", "run/last.ckpt", "--model.optimization.optimizer", "SGD"], "resume with AdamW"),
+        (["--ckpt_path", "run/last.ckpt", "--data.contexts", "[ocr]"], "no ocr for the train posts"),
+        (["--resume", "auto"], "give --run_folder"),
+    ],
+    ids=str,
+)
+def test_a_refused_start_changes_nothing(fit, trained_run, capsys, options, complaint):
+    shutil.copytree(trained_run, "run")
+    before = snapshot("run")
+    assert fit("--trainer.max_epochs", "9", *options) == 1
+    assert complaint in capsys.readouterr().err
+    assert snapshot("run") == before
+    assert not Path("runs").exists()
+
+
+def test_the_same_command_starts_and_resumes(fit):
+    command = ["--run_folder", "run", "--resume", "auto", "--trainer.max_epochs"]
+    assert fit(*command, "1") == 0
+    assert fit(*command, "2") == 0
+    assert fit("--run_folder", "whole", "--trainer.max_epochs", "2", "--model.optimization.scheduler", "constant") == 0
+    assert load_checkpoint("run/last.ckpt")["global_step"] == 10
+    assert Path("run/metrics.part_1.csv").exists()
+    assert fit("--ckpt_path", "last", "--run_folder", "run", "--trainer.max_epochs", "3") == 0
+    Path("run/last.ckpt").rename("run/hpc_ckpt_1.ckpt")
+    assert fit("--ckpt_path", "hpc", "--run_folder", "run", "--trainer.max_epochs", "4") == 0
+    assert load_checkpoint("run/last.ckpt")["global_step"] == 20
+
+
+def test_words_for_checkpoints_to_score(fit, data, capsys):
+    assert main(["test", "--ckpt_path", "best", *data]) == 1
+    assert "--ckpt_path best is looked for in a run folder" in capsys.readouterr().err
+    assert fit() == 0
+    assert main(["test", "--ckpt_path", "best", *data]) == 0
+    assert main(["validate", "--ckpt_path", "last", "--run_folder", "runs/0", *data]) == 0
+    for command in ("test", "validate"):
+        assert Path(f"runs/0/{command}/metrics.json").exists()
+
+
+def test_one_folder_trains_once_at_a_time(fit, capsys):
+    Path("run").mkdir()
+    with FileLock("run/.lock"):
+        assert fit("--run_folder", "run") == 1
+    assert "another training is running in run; wait for its end" in capsys.readouterr().err
+    assert fit("--run_folder", "run") == 0
+
+
+def test_numbers_of_runs_are_taken_once(monkeypatch):
+    """Another process takes the next number between the look and the choice."""
+    Path("runs/3").mkdir(parents=True)
+    create = Path.mkdir
+
+    def slowly(self, *arguments, **options):
+        if self.name == "4":
+            create(self)
+        create(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", slowly)
+    folder = RunFolder(None, None, "fit")
+    assert folder.path == Path("runs/5")
+    folder.release()
+    assert not folder.path.exists()
+
+
+LOGGER = '''
+from pytorch_lightning.loggers.logger import Logger
+
+class Remote(Logger):
+    """A logger with neither a folder nor files, such as those of services."""
+
+    logged = []
+
+    def __init__(self, project: str = "mner"):
+        super().__init__()
+
+    name = version = save_dir = None
+
+    def log_metrics(self, metrics, step=None):
+        pass
+
+    def log_hyperparams(self, params, *args, **kwargs):
+        self.logged.append(params)
+'''
+
+
+def test_any_loggers(fit, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("remote_logger.py").write_text(LOGGER)
+    loggers = [{"class_path": "remote_logger.Remote"}, {"class_path": "CSVLogger", "init_args": {"save_dir": "logs"}}]
+    assert fit("--trainer.logger", json.dumps(loggers), "--model.optimization.lr", "0.003") == 0
+    (parameters,) = sys.modules.pop("remote_logger").Remote.logged
+    assert parameters["model"]["init_args"]["optimization"]["lr"] == 0.003
+    assert Path("runs/0/config.yaml").exists()
+    assert list(Path("logs").rglob("metrics.csv"))
+
+
+def test_a_training_that_diverges_fails(fit, capsys):
+    assert fit("--model.optimization.lr", "1e30", "--trainer.max_epochs", "2") == 1
+    said = capsys.readouterr().err
+    assert "the training diverged: " in said
+    assert "at step 2; no checkpoint was saved before" in said
+    assert not list(Path("runs").rglob("*.ckpt"))
+
+
+FAULTY_CLASS = '''
+from mner.fusion import TextOnly
+
+class Faulty(TextOnly):
+    """Has a fault of its own."""
+
+    def training_step(self, batch, batch_idx):
+        return {}["no such key"]
+'''
+
+
+def test_an_unexpected_error_keeps_its_traceback(fit, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("faulty.py").write_text(FAULTY_CLASS)
+    assert fit("--model", "faulty.Faulty") == 1
+    said = capsys.readouterr().err
+    assert 'return {}["no such key"]' in said
+    assert said.strip().endswith("mner fit: error: KeyError: 'no such key'")
+    assert 'return {}["no such key"]' in Path("runs/0/traceback.txt").read_text()
+    del sys.modules["faulty"]
 
 
 def test_a_data_set_without_a_test_split_is_scored_on_validation(fit, shared_twitter_folder, trained_run, capsys):
@@ -249,7 +451,7 @@ def test_an_interrupted_training_goes_on_where_it_stood(fit, monkeypatch, capsys
         assert fit(*model, "--run_folder", "parts") == status
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    said = "interrupted; to go on, repeat the command with --ckpt_path parts/interrupted.ckpt"
+    said = "interrupted; to resume, repeat the command with --ckpt_path parts/interrupted.ckpt"
     assert said in capsys.readouterr().out
     Path(cause).unlink()
     assert fit(*model, "--ckpt_path", "parts/interrupted.ckpt") == 0
