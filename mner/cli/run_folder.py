@@ -148,7 +148,7 @@ def _named(given: str, folder: str | None) -> Path:
     numbered = sorted((path for path in RUNS.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
     if folder is None and not numbered:
         raise CheckpointError(
-            f"--ckpt_path {given} means that of a run folder, and {RUNS}/ has none; give --run_folder"
+            f"--ckpt_path {given} is looked for in a run folder, and {RUNS}/ has none; give --run_folder"
         )
     place = Path(folder) if folder is not None else numbered[-1]
     found: Any = {"last": latest(place), "best": place / BEST}.get(given)
