@@ -1,23 +1,20 @@
-"""Does a fusion method look? Each is trained on the demo posts, then tested with its pictures taken away or exchanged.
+"""Test whether fusion methods use the image: train on demo posts, score with blank and shuffled images and captions.
 
 python benchmarks/demo_fusion.py --folder demo --seeds 3 --output table.md
 
-A run that is finished stays in the folder as JSON and is not repeated, so that several processes may share the methods
-and a last call with all of them prints the whole table.
+A finished run is kept in the folder as JSON and not repeated, so that several processes can share the methods and a
+last call with all of them prints the whole table.
 
-Half of the mentions in these posts are ambiguous: nothing but the picture (or its caption) tells their type. A method
-that looks scores above the text-only ceiling on them, and falls to it when the test pictures are blanked or shuffled.
+Half of the mentions in these posts are ambiguous: only the image (or its caption) determines their type. A method
+that uses it scores above the text-only ceiling on them, and drops to it under the ablations of ``mner test``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,34 +23,22 @@ import torch
 
 import mner.fusion
 from mner.analysis.mention_kinds import score_kinds
+from mner.analysis.spread import Spread
+from mner.data.ablations import Ablation, ablate
 from mner.demo import DemoPosts, text_only_ceiling
 from mner.fusion import FusionModule
 from mner.inference.load import load_model
 from mner.inference.tagger import Tagger
-from mner.posts import Post
 from mner.text import CharacterCNN, HuggingFaceText, VisualBertText
 from mner.training import Optimization
 
 CAPTIONS = "TextOnly + captions"
 EPOCHS = {"MultidimensionalAttention": 15}  # an image that only weighs words is learned late
-Change = Callable[[Sequence[Post], random.Random], list[Post]]
-
-
-def blanked(posts: Sequence[Post], _: random.Random) -> list[Post]:
-    """The posts without pictures and captions."""
-    return [replace(post, image=None, contexts={}) for post in posts]
-
-
-def shuffled(posts: Sequence[Post], order: random.Random) -> list[Post]:
-    """The posts with each other's pictures and captions."""
-    others = list(posts)
-    order.shuffle(others)
-    return [
-        replace(post, image=other.image, contexts=other.contexts) for post, other in zip(posts, others, strict=True)
-    ]
-
-
-CHANGES: dict[str, Change] = {"as they are": lambda posts, _: list(posts), "blanked": blanked, "shuffled": shuffled}
+ABLATIONS: dict[str, tuple[Ablation, ...]] = {
+    "none": (),
+    "blank": ("blank_images", "blank_captions"),
+    "shuffled": ("shuffled_images", "shuffled_captions"),
+}
 
 
 def build(method: str, labels: list[str], cache: Path) -> FusionModule:
@@ -71,7 +56,7 @@ def build(method: str, labels: list[str], cache: Path) -> FusionModule:
 
 
 def run(method: str, seed: int, folder: Path, epochs: int, size: int, precision: str) -> dict[str, dict[str, float]]:
-    """Train once and score the test split under each change, F1 in percent a kind of mention."""
+    """Train once and score the test split under each ablation, F1 in percent per kind of mention."""
     pl.seed_everything(seed, verbose=False)
     contexts = ["caption"] if method == CAPTIONS else []
     data = DemoPosts(size=size, root=folder / "posts", contexts=contexts, batch_size=16, seed=seed)
@@ -91,20 +76,22 @@ def run(method: str, seed: int, folder: Path, epochs: int, size: int, precision:
         tagger = Tagger(load_model(best.best_model_path).to(model.device))
     posts = data.posts("test")
     scores = {}
-    for name, change in CHANGES.items():
-        changed = change(posts, random.Random(seed))
-        found = [
+    for name, ablations in ABLATIONS.items():
+        ablated = posts
+        for ablation in ablations:  # with one seed, image and caption come from the same other post
+            ablated = ablate(ablated, ablation, seed)
+        predictions = [
             replace(prediction, post=replace(prediction.post, tags=post.tags))
-            for prediction, post in zip(tagger.stream(changed), posts, strict=True)
+            for prediction, post in zip(tagger.stream(ablated), posts, strict=True)
         ]
-        scores[name] = {score.kind: 100 * score.f1 for score in score_kinds(found)}
+        scores[name] = {score.kind: 100 * score.f1 for score in score_kinds(predictions)}
     return scores
 
 
 def finished(
     method: str, seed: int, folder: Path, epochs: int, size: int, precision: str
 ) -> dict[str, dict[str, float]]:
-    """The scores of a run, of which one that is finished is read and not repeated."""
+    """The scores of a run; those of a finished run are read."""
     name = f"{method.replace(' + ', '_')}.{size}_posts.{epochs}_epochs.{precision}.seed_{seed}.json"
     path = folder / "results" / name
     if not path.exists():
@@ -120,18 +107,14 @@ def finished(
 def table(results: dict[str, list[dict[str, dict[str, float]]]], ceiling: float) -> str:
     """Markdown: mean and standard deviation over seeds."""
     lines = [
-        "| method | plain | ambiguous | ambiguous, pictures blanked | ambiguous, pictures shuffled |",
+        "| method | plain | ambiguous | ambiguous, blank images | ambiguous, shuffled images |",
         "|---|---|---|---|---|",
     ]
     for method, runs in results.items():
-        columns = [("as they are", "plain"), *((name, "ambiguous") for name in CHANGES)]
-        cells = []
-        for change, kind in columns:
-            values = [scores[change][kind] for scores in runs]
-            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.mean(values):.1f}{spread}")
+        columns = [("none", "plain"), *((name, "ambiguous") for name in ABLATIONS)]
+        cells = [f"{Spread.of(scores[name][kind] for scores in runs):.1f}" for name, kind in columns]
         lines.append(f"| {method} | {' | '.join(cells)} |")
-    lines.append(f"| the best any text-only model can do | | {100 * ceiling:.1f} | | |")
+    lines.append(f"| ceiling of text-only models | | {100 * ceiling:.1f} | | |")
     return "\n".join(lines)
 
 
@@ -140,7 +123,7 @@ def main() -> None:
     others = ("Attention", "FusionModule")
     methods = [name for name in mner.fusion.__all__ if name not in others]
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="pictures and features go here")
+    options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="for images and features")
     options.add_argument("--methods", nargs="+", default=[*methods, CAPTIONS])
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--epochs", type=int, help="default: 6, and more for a method that learns late")

@@ -14,7 +14,6 @@ and scored with pictures of other posts, which have nothing to do with either.
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from mner.analysis.spread import Spread
 from mner.collate import Collator
 from mner.data.ablations import ablate
 from mner.data.datamodule import Split
@@ -146,10 +146,7 @@ def table(runs: Sequence[dict[str, list[float]]]) -> str:
     """Markdown: mean and standard deviation over seeds."""
     lines = ["| | its own picture | another post's | none |", "|---|---|---|---|"]
     for name in runs[0]:
-        cells = []
-        for values in zip(*(run[name] for run in runs), strict=True):
-            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.mean(values):.2f}{spread}")
+        cells = [f"{Spread.of(values):.2f}" for values in zip(*(run[name] for run in runs), strict=True)]
         lines.append(f"| {name} | {' | '.join([*cells, ''][:3])} |")
     return "\n".join(lines)
 

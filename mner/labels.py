@@ -1,10 +1,10 @@
-"""Tags and the entities they spell: BIO and BIOES, under the two conventions that scorers use.
+"""Tags and the entities they spell: BIO and BIOES, under the two conventions of common scorers.
 
 Two words belong to one entity where the second tag *continues* the first: ``B-x`` or ``I-x`` before ``I-x`` or
 ``E-x``. A run of such words is an entity under ``conlleval``, the rule of the CoNLL script and seqeval's default,
 by which published scores are counted. Under ``strict``, seqeval's strict IOB2 and IOBES, the run counts only if its
 first tag *opens* an entity and its last one *closes* it. The conventions differ on data with stray ``I-`` tags:
-Twitter-2015's gold holds some 3 % more entities under ``conlleval``.
+Twitter-2015's gold tags have some 3 % more entities under ``conlleval``.
 
 IOB1, where ``B-`` stands only between two touching entities of one type, has the tags of BIO and reads as BIO;
 ``conlleval`` finds its entities all the same, and :func:`repair` rewrites it.
@@ -29,7 +29,7 @@ _PREFIXES = {"BIO": "BI", "BIOES": "BIES"}
 _REMEDIES = {
     "L": "in BILOU, rename L- to E- and U- to S-",
     "U": "in BILOU, rename L- to E- and U- to S-",
-    "X": "X marks words of a context; take them out of the post",
+    "X": "X marks words of a context; remove them from the post",
 }
 
 
@@ -37,7 +37,7 @@ def labels_for(types: Sequence[str], scheme: Scheme = "BIO") -> list[str]:
     """List the labels of a set of entity types, ``O`` first.
 
     Args:
-        types: Entity types, in the order wanted.
+        types: Entity types, in the order of their labels.
         scheme: ``BIO`` or ``BIOES``.
 
     Raises:
@@ -83,7 +83,7 @@ def types_of(labels: Iterable[str]) -> list[str]:
 
 
 def scheme_of(tags: Iterable[str]) -> Scheme:
-    """Tell the scheme of tags or labels: ``BIOES`` where an ``E-`` or ``S-`` stands, else ``BIO``.
+    """Determine the scheme of tags or labels: ``BIOES`` if there is an ``E-`` or ``S-``, else ``BIO``.
 
     Raises:
         LabelError: If a tag is of no scheme that mner reads.
@@ -97,7 +97,7 @@ def scheme_of(tags: Iterable[str]) -> Scheme:
 
 
 def continues(previous: str, tag: str) -> bool:
-    """Whether a tag carries on the entity of the tag before it.
+    """Whether a tag continues the entity of the tag before it.
 
     Example:
         >>> continues("B-PER", "I-PER"), continues("O", "I-PER"), continues("B-LOC", "I-PER")
@@ -118,7 +118,7 @@ def closes(tag: str, scheme: Scheme) -> bool:
 
 
 def legal_transitions(labels: Sequence[str]) -> tuple[list[bool], list[list[bool]], list[bool]]:
-    """Tell which labels may begin a post, follow one another, and end a post.
+    """Tabulate which labels may begin a post, follow one another, and end a post.
 
     Args:
         labels: Labels of one scheme, L of them.
@@ -147,10 +147,10 @@ def spans(tags: Sequence[str], convention: Convention = "conlleval", scheme: Sch
     """Read the entities off a tag sequence.
 
     Args:
-        tags: One tag a word.
+        tags: One tag per word.
         convention: ``conlleval`` (seqeval's default, every run of continuing tags) or ``strict`` (well-formed runs).
-        scheme: What ``strict`` means by well-formed; by default the scheme of the sequence itself. Give it where a
-            BIOES sequence may by chance hold no ``E-`` and no ``S-``.
+        scheme: The scheme in which ``strict`` requires well-formed runs; by default that of the sequence itself. Give
+            it where a BIOES sequence may happen to have no ``E-`` and no ``S-``.
 
     Returns:
         Entities with type, start and end, in order.
@@ -177,7 +177,7 @@ def spans(tags: Sequence[str], convention: Convention = "conlleval", scheme: Sch
 
 
 def tags_of(entities: Iterable[Entity], length: int, scheme: Scheme = "BIO") -> list[str]:
-    """Spell entities as tags, the inverse of :func:`spans`.
+    """Encode entities as tags, the inverse of :func:`spans`.
 
     Args:
         entities: Entities that do not overlap, in any order.
@@ -204,7 +204,7 @@ def tags_of(entities: Iterable[Entity], length: int, scheme: Scheme = "BIO") -> 
         if any(tag != OUTSIDE for tag in tags[start:end]):
             raise LabelError(
                 f"{type_} from {start} to {end} overlaps another entity; "
-                f"{scheme} holds one entity a word, so keep one of the two"
+                f"{scheme} has one entity per word at the most, so keep one of the two"
             )
         tags[start:end] = [f"B-{type_}", *[f"I-{type_}"] * (end - start - 1)]
         if scheme == "BIOES":
@@ -213,11 +213,11 @@ def tags_of(entities: Iterable[Entity], length: int, scheme: Scheme = "BIO") -> 
 
 
 def repair(tags: Sequence[str], scheme: Scheme | None = None) -> list[str]:
-    """Make a sequence legal by its smallest change: strict then finds what ``conlleval`` found before.
+    """Make a sequence well-formed with the fewest changes: ``strict`` then has the entities of ``conlleval``.
 
     Args:
-        tags: One tag a word.
-        scheme: The scheme of the tags; by default as :func:`scheme_of` tells it.
+        tags: One tag per word.
+        scheme: The scheme of the tags; by default that of :func:`scheme_of`.
 
     Raises:
         LabelError: If a tag is of no scheme that mner reads, or of BIOES where ``scheme`` is ``BIO``.
@@ -230,7 +230,7 @@ def repair(tags: Sequence[str], scheme: Scheme | None = None) -> list[str]:
 
 
 def to_bioes(tags: Sequence[str]) -> list[str]:
-    """Rewrite tags of either scheme in BIOES, keeping the entities that ``conlleval`` finds.
+    """Rewrite tags of either scheme in BIOES, keeping the entities of ``conlleval``.
 
     Example:
         >>> to_bioes(["B-PER", "I-PER", "B-LOC"])
@@ -240,7 +240,7 @@ def to_bioes(tags: Sequence[str]) -> list[str]:
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
-    """Rewrite tags of either scheme in BIO, keeping the entities that ``conlleval`` finds.
+    """Rewrite tags of either scheme in BIO, keeping the entities of ``conlleval``.
 
     Example:
         >>> to_bio(["B-PER", "E-PER", "S-LOC"])
@@ -253,7 +253,7 @@ def check_tags(tags: Iterable[str], labels: Collection[str]) -> None:
     """Refuse tags outside a label set.
 
     Raises:
-        LabelError: Names the first tag outside, and the labels that resemble it.
+        LabelError: Names the first such tag, and the labels that resemble it.
     """
     known = frozenset(labels)
     for tag in tags:
@@ -269,14 +269,14 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Refuse an option outside its choices.
 
     Raises:
-        ConfigurationError: Names the option, its choices and what came.
+        ConfigurationError: Names the option, its choices and the value.
     """
     if value not in choices:
         raise ConfigurationError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
 
 
 def _agreed_scheme(tags: Sequence[str], scheme: Scheme | None) -> Scheme:
-    """The scheme of a sequence, which may be BIO in the tags at hand and BIOES in the data they come from."""
+    """The scheme of a sequence, whose own tags may be BIO while those of its data set are BIOES."""
     found = scheme_of(tags)
     if scheme is None:
         return found

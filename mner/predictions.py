@@ -1,66 +1,73 @@
-"""What a model said of annotated or new posts, as a file: the record that every analysis reads."""
+"""Posts with the entities that a model predicted, as a file: the record that every analysis reads."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mner.errors import DataError, FormatError
+from mner.errors import DataError, FormatError, LabelError
 from mner.files import atomic_write
 from mner.labels import spans
+from mner.post_json import entity_from_dict, entity_to_dict, from_json, post_from_dict, post_to_dict, to_json
 from mner.posts import Entity, Post
+
+Span = tuple[str, int, int]
+_REMEDY = "Write the file again with mner test, or correct the line"
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A post and the entities a model found in it.
+    """A post and the entities that a model predicted in it.
 
     Args:
         post: The post, with its gold tags if it has any.
-        entities: The entities found, in order, with confidences.
+        entities: The predicted entities, in order, with confidences.
     """
 
     post: Post
     entities: tuple[Entity, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as one line of a predictions file."""
-        post = self.post
-        record: dict[str, Any] = {"id": post.id, "words": list(post.words)}
-        if post.text is not None:
-            record["text"] = post.text
-        if post.offsets is not None:
-            record["offsets"] = [list(pair) for pair in post.offsets]
-        if post.image is not None:
-            record["image"] = post.image.name
-        if post.contexts:
-            record["contexts"] = dict(post.contexts)
-        if post.tags is not None:
-            record["tags"] = list(post.tags)
-            record["gold"] = [_to_dict(entity, post) for entity in spans(post.tags)]
-        record["predicted"] = [_to_dict(entity, post) for entity in self.entities]
-        if post.metadata:
-            record["metadata"] = dict(post.metadata)
-        return record
+        """Describe the prediction as plain data, one line of a predictions file."""
+        record = post_to_dict(self.post)
+        metadata = record.pop("metadata", None)
+        if self.post.tags is not None:
+            record["gold"] = [entity_to_dict(entity, self.post) for entity in spans(self.post.tags)]
+        record["predicted"] = [entity_to_dict(entity, self.post) for entity in self.entities]
+        return record if metadata is None else {**record, "metadata": metadata}
+
+    def to_json(self) -> str:
+        """Encode the prediction as one line of JSON, without the line break.
+
+        Raises:
+            DataError: If the post's metadata is not plain data; numbers that JSON does not have become ``null``.
+        """
+        try:
+            return to_json(self.to_dict())
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DataError(
+                f"the metadata of post {self.post.id!r} is not plain JSON: {error}; leave that out"
+            ) from error
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Prediction:
-        """The prediction that :meth:`to_dict` described."""
-        tags, offsets = record.get("tags"), record.get("offsets")
-        post = Post(
-            id=record["id"],
-            words=tuple(record["words"]),
-            tags=None if tags is None else tuple(tags),
-            image=Path(record["image"]) if "image" in record else None,
-            contexts=record.get("contexts", {}),
-            text=record.get("text"),
-            offsets=None if offsets is None else tuple((start, end) for start, end in offsets),
-            metadata=record.get("metadata", {}),
-        )
-        return cls(post, tuple(_from_dict(entity) for entity in record["predicted"]))
+    def from_dict(cls, record: Any) -> Prediction:
+        """Build the prediction that :meth:`to_dict` described.
+
+        Raises:
+            DataError: If the post or an entity is malformed, entities overlap, or ``gold`` is not what the tags spell.
+            LabelError: If a tag is of no scheme that mner reads.
+        """
+        post = post_from_dict(record)
+        entities = _entities(record, "predicted", post)
+        if post.tags is not None:
+            gold = gold_spans(post)
+            if "gold" in record and {entity.span for entity in _entities(record, "gold", post)} != gold:
+                raise DataError(f"gold is not what the tags spell, {sorted(gold, key=lambda span: span[1])}")
+        return cls(post, entities)
 
 
 def gold_tags(post: Post) -> tuple[str, ...]:
@@ -74,66 +81,67 @@ def gold_tags(post: Post) -> tuple[str, ...]:
     return post.tags
 
 
+def gold_spans(post: Post) -> frozenset[Span]:
+    """The gold entities of a post, read by ``conlleval``.
+
+    Raises:
+        DataError: If it has no gold tags.
+    """
+    return _spans(gold_tags(post))
+
+
 def write_predictions(predictions: Iterable[Prediction], path: str | Path) -> None:
     """Write one JSON object per line.
 
     Raises:
+        DataError: If the metadata of a post is not plain data.
         OutputError: If the file cannot be written; the former file is then unchanged.
     """
     with atomic_write(path) as file:
-        file.writelines(json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n" for prediction in predictions)
+        file.writelines(f"{prediction.to_json()}\n" for prediction in predictions)
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
     """Read a predictions file.
 
     Raises:
-        FormatError: If the file is not there or empty, or a line is not a prediction.
+        FormatError: If the file is missing or empty, a line is not a prediction, or a post comes twice; names the line.
     """
     if not Path(path).is_file():
         raise FormatError(path, None, "no such file", "Write it with mner test")
     predictions = list(_lines(Path(path)))
     if not predictions:
-        raise FormatError(path, None, "no predictions in the file", "Write it anew with mner test")
+        raise FormatError(path, None, "no predictions in the file", "Write it again with mner test")
     return predictions
 
 
 def _lines(path: Path) -> Iterator[Prediction]:
-    with path.open(encoding="utf-8", newline="\n") as file:
+    line_of: dict[str, int] = {}
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            yield _line(path, number, line)
+            try:
+                prediction = Prediction.from_dict(from_json(line))
+            except (DataError, LabelError) as error:
+                raise FormatError(path, number, f"not a prediction: {error}", _REMEDY) from error
+            first = line_of.setdefault(prediction.post.id, number)
+            if first != number:
+                raise FormatError(
+                    path, number, f"the post {prediction.post.id!r} of line {first} again", "Keep one line per post"
+                )
+            yield prediction
 
 
-def _line(path: Path, number: int, line: str) -> Prediction:
-    try:
-        return Prediction.from_dict(json.loads(line))
-    except (ValueError, KeyError, TypeError, AttributeError, DataError) as error:
-        raise FormatError(
-            path, number, f"not a prediction ({error!r})", "Write the file anew with mner test"
-        ) from error
+def _entities(record: Any, name: str, post: Post) -> tuple[Entity, ...]:
+    items = record.get(name)
+    if not isinstance(items, list):
+        raise DataError(f"expected {name} to be a list of entities, got {items!r:.60}")
+    entities = tuple(entity_from_dict(item, len(post.words)) for item in items)
+    for left, right in pairwise(sorted(entities, key=lambda entity: entity.start)):
+        if right.start < left.end:
+            raise DataError(f"the {name} entities {left.span} and {right.span} overlap; a word is in one at the most")
+    return entities
 
 
-def _to_dict(entity: Entity, post: Post) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "type": entity.type,
-        "text": entity.text if entity.text is not None else post.surface(entity.start, entity.end),
-        "start": entity.start,
-        "end": entity.end,
-    }
-    if entity.characters is not None:
-        record["characters"] = list(entity.characters)
-    if entity.confidence is not None:
-        record["confidence"] = round(entity.confidence, 6)
-    return record
-
-
-def _from_dict(record: dict[str, Any]) -> Entity:
-    characters: Sequence[int] | None = record.get("characters")
-    return Entity(
-        type=record["type"],
-        start=record["start"],
-        end=record["end"],
-        text=record.get("text"),
-        confidence=record.get("confidence"),
-        characters=None if characters is None else (characters[0], characters[1]),
-    )
+@lru_cache(maxsize=1 << 16)  # the same posts come once per model and seed
+def _spans(tags: tuple[str, ...]) -> frozenset[Span]:
+    return frozenset(entity.span for entity in spans(tags))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mner.errors import FormatError
+from mner.errors import DataError, FormatError
 from mner.posts import Entity, Post
 from mner.predictions import Prediction, read_predictions, write_predictions
 
@@ -39,7 +39,7 @@ def predictions(draw):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(predictions(), min_size=1, max_size=3))
+@given(st.lists(predictions(), min_size=1, max_size=3, unique_by=lambda prediction: prediction.post.id))
 def test_what_is_written_is_read(tmp_path_factory, written):
     path = tmp_path_factory.getbasetemp() / "predictions" / "round_trip.jsonl"
     write_predictions(written, path)
@@ -80,6 +80,93 @@ def test_a_line_that_is_no_prediction_is_named(tmp_path, line):
     with pytest.raises(FormatError, match=r"predictions.jsonl, line 2: not a prediction") as caught:
         read_predictions(path)
     assert caught.value.line == 2
+
+
+RECORD = {"id": "5", "words": ["Ann", "Lee", "!"], "tags": ["B-PER", "I-PER", "O"], "predicted": []}
+ENTITY = {"type": "PER", "start": 0, "end": 2, "confidence": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"predicted": [ENTITY, ENTITY]}, "overlap"),
+        ({"predicted": [ENTITY, {**ENTITY, "start": 1, "end": 3, "type": "LOC"}]}, "overlap"),
+        ({"predicted": [{**ENTITY, "start": -1}]}, r"within the 3 words .* got PER from -1 to 2"),
+        ({"predicted": [{**ENTITY, "start": 2, "end": 1}]}, "from 2 to 1"),
+        ({"predicted": [{**ENTITY, "end": 0}]}, "from 0 to 0"),
+        ({"predicted": [{**ENTITY, "end": 4}]}, "from 0 to 4"),
+        ({"predicted": [{**ENTITY, "start": 0.0}]}, r"from 0\.0 to 2"),
+        ({"predicted": [{**ENTITY, "start": True}]}, "from True to 2"),
+        ({"predicted": [{**ENTITY, "start": "0"}]}, "from '0' to 2"),
+        ({"predicted": [{**ENTITY, "confidence": "high"}]}, "confidence to be a number from 0 to 1, got 'high'"),
+        ({"predicted": [{**ENTITY, "confidence": 1.5}]}, "got 1.5"),
+        ({"predicted": [{**ENTITY, "confidence": -0.1}]}, "got -0.1"),
+        ({"predicted": [{**ENTITY, "confidence": True}]}, "got True"),
+        ({"predicted": [{**ENTITY, "confidence": float("nan")}]}, "NaN is no JSON number"),
+        ({"predicted": [{**ENTITY, "confidence": float("inf")}]}, "Infinity is no JSON number"),
+        ({"predicted": [{**ENTITY, "type": 3}]}, "type to be a string, got 3"),
+        ({"predicted": [{**ENTITY, "type": ""}]}, "name of an entity type"),
+        ({"predicted": [{**ENTITY, "characters": [5, 1]}]}, "characters"),
+        ({"predicted": ["PER"]}, "an entity to be an object, got 'PER'"),
+        ({"predicted": {"PER": [0, 2]}}, "predicted to be a list"),
+        ({"predicted": None}, "predicted to be a list"),
+        ({"tags": ["B-PER", "I-PER"]}, "expected 3 tags"),
+        ({"tags": ["B-PER", "I-PER", "PER"]}, "expected O or a BIO or BIOES tag"),
+        ({"tags": "BIO"}, "tags to be a list"),
+        ({"tags": ["O", "O", None]}, "every item of tags to be a string"),
+        ({"gold": []}, "gold is not what the tags spell"),
+        ({"words": "Ann"}, "words to be a list"),
+        ({"words": [1, 2, 3]}, "every item of words to be a string"),
+        ({"id": 5}, "id to be a string"),
+        ({"text": 5}, "text to be a string"),
+        ({"offsets": [[0, 1]]}, "expected 3 offsets"),
+        ({"offsets": [[0, 1], [2, 1], [3, 4]]}, "offsets to be a start and an end"),
+        ({"image": {}}, "image to be a file name"),
+        ({"contexts": {"caption": 1}}, "contexts.caption to be a string"),
+        ({"metadata": []}, "metadata to be an object"),
+    ],
+)
+def test_a_malformed_prediction_is_refused_with_file_and_line(tmp_path, change, said):
+    path = tmp_path / "predictions.jsonl"
+    lines = [json.dumps({**RECORD, "id": "4", "predicted": [ENTITY]}), json.dumps({**RECORD, **change})]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(FormatError, match=rf"predictions.jsonl, line 2: not a prediction: .*{said}"):
+        read_predictions(path)
+
+
+def test_a_post_that_comes_twice_is_refused(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text(f"{json.dumps(RECORD)}\n" * 2, encoding="utf-8")
+    with pytest.raises(FormatError, match="line 2: the post '5' of line 1 again"):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe{}", b"[" * 100_000, b'{"id": ' + b"9" * 5000 + b"}"])
+def test_bytes_that_are_no_json_are_refused(tmp_path, line):
+    path = tmp_path / "predictions.jsonl"
+    path.write_bytes(json.dumps(RECORD).encode() + b"\n" + line + b"\n")
+    with pytest.raises(FormatError, match=r"line 2: not a prediction"):
+        read_predictions(path)
+
+
+def test_numbers_that_json_lacks_are_written_as_null(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    metadata = {"score": float("nan"), "more": [{"x": float("-inf")}, 1.5], "pair": (1, float("inf"))}
+    write_predictions([Prediction(Post("5", ("a",), metadata=metadata), ())], path)
+    assert "NaN" not in path.read_text()
+    (back,) = read_predictions(path)
+    assert back.post.metadata == {"score": None, "more": [{"x": None}, 1.5], "pair": [1, None]}
+    with pytest.raises(DataError, match="metadata of post '5' is not plain JSON"):
+        write_predictions([Prediction(Post("5", ("a",), metadata={"x": {1}}), ())], path)
+
+
+def test_character_spans_and_lone_surrogates(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    post = Post("5", ("#Paris", "\ud83d"), text="#Paris \ud83d", offsets=((0, 6), (7, 8)), spans=((1, 6, "LOC"),))
+    write_predictions([Prediction(post, ())], path)
+    (back,) = read_predictions(path)
+    assert back.post.spans == ((1, 6, "LOC"),)
+    assert back.post.words == ("#Paris", "\ufffd")
 
 
 def test_an_empty_file_and_a_missing_one_are_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Where a model is good: on entities seen in training or not, ambiguous or not, in short posts or long ones."""
+"""Scores by group: entities seen in training or not, ambiguous or not; posts by length, with and without an image."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from functools import lru_cache
 from itertools import pairwise
 from math import inf
 
-from mner.analysis.counts import Score, Span, count_entities, gold_spans
+from mner.analysis.counts import Score, count_entities
 from mner.errors import DataError, LabelError
 from mner.labels import spans
 from mner.posts import Post
-from mner.predictions import Prediction
+from mner.predictions import Prediction, Span, gold_spans
 
 LENGTH_EDGES = (0, 10, 15, 20, 25, inf)
-"""Words: posts of fewer than 10 words, of 10 to 14, and so on."""
+"""In words: posts of fewer than 10 words, of 10 to 14, and so on."""
 GROUPS = ("seen", "unseen", "multi-type", "single-type")
 
 
 class TrainedMentions:
-    """The surface strings of the training entities with their types, for Table 4 of the paper.
+    """The surface strings of the training entities with their types.
 
     Strings are compared in lower case, words joined by a space; entities are read off the tags by ``conlleval``.
 
@@ -50,11 +50,11 @@ class TrainedMentions:
         return sorted(surface for surface, types in self.types_of.items() if len(types) > 1)
 
     def groups(self, surface: str, type_: str) -> tuple[str, ...]:
-        """The groups of an entity: of two pairs one each, or of the second pair none.
+        """Find the groups of an entity: one of the first pair, and one or none of the second.
 
         ``seen`` or ``unseen``: whether its string occurs in training with its type. ``multi-type``: its string occurs
-        with several types; ``single-type``: with its own type alone. A string that does not occur, or with one other
-        type alone, is neither.
+        with several types; ``single-type``: only with its own type. A string that does not occur, or only with one
+        other type, is neither.
 
         Args:
             surface: The string, in lower case.
@@ -70,12 +70,12 @@ class TrainedMentions:
         """Refuse a training file of other labels.
 
         Raises:
-            LabelError: If there are entity types, wanted or found, that no training post has.
+            LabelError: If there are gold or predicted entity types that no training post has.
         """
         trained = {type_ for types in self.types_of.values() for type_ in types}
         scored: set[str] = set()
         for prediction in predictions:
-            scored.update(type_ for type_, _, _ in gold_spans(prediction))
+            scored.update(type_ for type_, _, _ in gold_spans(prediction.post))
             scored.update(entity.type for entity in prediction.entities)
         if not scored <= trained:
             raise LabelError(
@@ -85,14 +85,14 @@ class TrainedMentions:
 
 
 def by_mention(predictions: Sequence[Prediction], trained: TrainedMentions) -> dict[str, Score]:
-    """Scores of the groups of Table 4.
+    """Score the groups of Table 4 of Chen et al. (2020).
 
-    An entity found belongs to the groups that its own string and type put it in, like an entity wanted: precision is
-    over the former, recall over the latter.
+    A predicted entity belongs to the groups of its own string and type, as a gold entity does: precision is over the
+    former, recall over the latter.
 
     Args:
         predictions: Predictions of annotated posts.
-        trained: What occurs in training.
+        trained: The entities that occur in training.
 
     Returns:
         A score for each of :data:`GROUPS`.
@@ -105,21 +105,21 @@ def by_mention(predictions: Sequence[Prediction], trained: TrainedMentions) -> d
 
 
 def by_length(predictions: Sequence[Prediction], edges: Sequence[float] = LENGTH_EDGES) -> dict[str, Score]:
-    """Scores by the length of the post in words (Figure 3 of the paper).
+    """Score the posts by their length in words (Figure 3 of Chen et al. 2020).
 
     Args:
         predictions: Predictions of annotated posts.
-        edges: Each bin holds the posts from one edge up to but not including the next.
+        edges: Each bin contains the posts from one edge up to but not including the next.
 
     Returns:
-        A score a bin, called ``10-14`` or ``25+``.
+        A score per bin, called ``10-14`` or ``25+``.
     """
     names = length_bins(edges)
     return _by_post(predictions, lambda post: _bin(len(post.words), edges, names), names)
 
 
 def length_bins(edges: Sequence[float] = LENGTH_EDGES) -> list[str]:
-    """The names of the bins between edges.
+    """List the names of the bins between edges.
 
     Example:
         >>> length_bins((0, 10, 15, inf))
@@ -129,13 +129,13 @@ def length_bins(edges: Sequence[float] = LENGTH_EDGES) -> list[str]:
 
 
 def by_image(predictions: Sequence[Prediction]) -> dict[str, Score]:
-    """Scores over the posts with an image and over those without."""
+    """Score the posts with an image and those without."""
     names = ["with image", "without image"]
     return _by_post(predictions, lambda post: names[post.image is None], names)
 
 
 def posts_of(predictions: Iterable[Prediction], edges: Sequence[float] = LENGTH_EDGES) -> dict[str, int]:
-    """How many posts are in each bin of lengths."""
+    """Count the posts in each bin of lengths."""
     names = length_bins(edges)
     counts = dict.fromkeys(names, 0)
     for prediction in predictions:
@@ -153,17 +153,17 @@ def _by_post(predictions: Sequence[Prediction], group: Callable[[Post], str], na
 def _grouped(
     predictions: Iterable[Prediction], groups: Callable[[Prediction, Span], tuple[str, ...]], names: Sequence[str]
 ) -> dict[str, Score]:
-    matched, predicted, gold = (dict.fromkeys(names, 0) for _ in range(3))
+    correct, predicted, gold = (dict.fromkeys(names, 0) for _ in range(3))
     for prediction in predictions:
-        true = gold_spans(prediction)
+        true = gold_spans(prediction.post)
         for span in true:
             for name in groups(prediction, span):
                 gold[name] += 1
         for entity in prediction.entities:
             for name in groups(prediction, entity.span):
                 predicted[name] += 1
-                matched[name] += entity.span in true
-    return {name: Score.of(matched[name], predicted[name], gold[name]) for name in names}
+                correct[name] += entity.span in true
+    return {name: Score.of(correct[name], predicted[name], gold[name]) for name in names}
 
 
 def _bin(words: int, edges: Sequence[float], names: Sequence[str]) -> str:

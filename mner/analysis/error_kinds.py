@@ -1,28 +1,27 @@
-"""What kinds of mistakes are made: entities missed and invented, of the wrong type, with wrong borders."""
+"""Kinds of errors: missed and spurious entities, wrong types, wrong boundaries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mner.analysis.counts import Span, gold_spans
-from mner.predictions import Prediction
+from mner.predictions import Prediction, Span, gold_spans
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorKinds:
-    """How the entities wanted and the entities found pair up; each is in one kind alone.
+    """How gold and predicted entities pair up; each entity is in one kind only.
 
     Args:
-        right: Type and borders right.
-        wrong_type: Borders right, another type.
-        wrong_boundary: Overlapping, the type right.
-        wrong_both: Overlapping, another type.
-        missed: Wanted, and no found entity left that overlaps.
-        spurious: Found, and no wanted entity left that overlaps.
+        correct: Same type and boundaries.
+        wrong_type: Same boundaries, another type.
+        wrong_boundary: Overlapping, of the same type.
+        wrong_both: Overlapping, of another type.
+        missed: Gold, without an unpaired predicted entity that overlaps.
+        spurious: Predicted, without an unpaired gold entity that overlaps.
     """
 
-    right: int = 0
+    correct: int = 0
     wrong_type: int = 0
     wrong_boundary: int = 0
     wrong_both: int = 0
@@ -31,13 +30,13 @@ class ErrorKinds:
 
     @property
     def gold(self) -> int:
-        """Entities wanted."""
-        return self.right + self.wrong_type + self.wrong_boundary + self.wrong_both + self.missed
+        """Number of gold entities."""
+        return self.correct + self.wrong_type + self.wrong_boundary + self.wrong_both + self.missed
 
     @property
     def predicted(self) -> int:
-        """Entities found."""
-        return self.right + self.wrong_type + self.wrong_boundary + self.wrong_both + self.spurious
+        """Number of predicted entities."""
+        return self.correct + self.wrong_type + self.wrong_boundary + self.wrong_both + self.spurious
 
     def __add__(self, other: ErrorKinds) -> ErrorKinds:
         """Add up two posts or sets of posts."""
@@ -45,10 +44,10 @@ class ErrorKinds:
 
 
 def error_kinds(predictions: Iterable[Prediction]) -> ErrorKinds:
-    """Count the kinds of mistakes.
+    """Count the kinds of errors.
 
-    Pairs are made best first: entities that are equal, then equal borders, then overlaps of one type, then other
-    overlaps, each from the left.
+    Pairs are formed best first: equal entities, then equal boundaries, then overlaps of one type, then other overlaps,
+    each from left to right.
 
     Args:
         predictions: Predictions of annotated posts.
@@ -58,23 +57,24 @@ def error_kinds(predictions: Iterable[Prediction]) -> ErrorKinds:
     """
     total = ErrorKinds()
     for prediction in predictions:
-        total += pair_spans(sorted(gold_spans(prediction), key=_place), [each.span for each in prediction.entities])
+        target, preds = gold_spans(prediction.post), [entity.span for entity in prediction.entities]
+        total += pair_spans(sorted(target, key=_place), preds)
     return total
 
 
-def pair_spans(gold: Sequence[Span], found: Sequence[Span]) -> ErrorKinds:
+def pair_spans(target: Sequence[Span], preds: Sequence[Span]) -> ErrorKinds:
     """Pair the entities of one post.
 
     Example:
         >>> pair_spans([("PER", 0, 2), ("LOC", 4, 5)], [("PER", 1, 2), ("ORG", 4, 5), ("PER", 7, 8)])
-        ErrorKinds(right=0, wrong_type=1, wrong_boundary=1, wrong_both=0, missed=0, spurious=1)
+        ErrorKinds(correct=0, wrong_type=1, wrong_boundary=1, wrong_both=0, missed=0, spurious=1)
     """
-    left, open_ = list(gold), sorted(found, key=_place)
+    left, open_ = list(target), sorted(preds, key=_place)
     counts = {}
     for name, fits in _PAIRS.items():
         counts[name] = 0
         for true in list(left):
-            match = next((said for said in open_ if fits(true, said)), None)
+            match = next((span for span in open_ if fits(true, span)), None)
             if match is not None:
                 left.remove(true)
                 open_.remove(match)
@@ -91,7 +91,7 @@ def _overlap(one: Span, other: Span) -> bool:
 
 
 _PAIRS = {
-    "right": lambda one, other: one == other,
+    "correct": lambda one, other: one == other,
     "wrong_type": lambda one, other: one[1:] == other[1:],
     "wrong_boundary": lambda one, other: one[0] == other[0] and _overlap(one, other),
     "wrong_both": _overlap,

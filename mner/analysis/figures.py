@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mner.errors import ConfigurationError
+from mner.terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 
     from mner.analysis.report import Report, Row
 
-# Okabe and Ito's colours, which the colour-blind tell apart, the palest left out.
+# Okabe and Ito's palette for colour-blind readers, without its palest colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = "osD^vP*X"
 
 
 def make_figures(report: Report) -> dict[str, Figure]:
-    """Draw what a report has the numbers for.
+    """Draw the figures that a report has numbers for.
 
     Args:
         report: What :func:`mner.analysis.report.make_report` returned.
@@ -56,12 +57,12 @@ def make_figures(report: Report) -> dict[str, Figure]:
 
 def _differences(report: Report) -> list[tuple[str, Row]]:
     rows = [
-        (f"{row['data']}: {row['model']} against {row['baseline']}", row)
+        (printable(f"{row['data']}: {row['model']} against {row['baseline']}"), row)
         for row in report["comparisons"]
         if row["main"]
     ]
     return rows + [
-        (f"{row['data']}: {row['model']} against itself, {row['ablation'].replace('_', ' ')}", row)
+        (printable(f"{row['data']}: {row['model']} against itself, {row['ablation'].replace('_', ' ')}"), row)
         for row in report["ablations"]
     ]
 
@@ -75,8 +76,8 @@ def _draw_differences(figure_class: Any, rows: Sequence[tuple[str, Row]]) -> Fig
         axis.plot([low, high], [place, place], color=colour, linewidth=2)
         axis.plot(middle, place, "o", color=colour, markerfacecolor=colour if row["significant"] else "white")
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.set_yticks(range(len(rows)), [label for label, _ in reversed(rows)], fontsize=8)
-    axis.set_ylim(-0.6, len(rows) - 0.4)  # few rows stand apart, and all within the frame
+    axis.set_yticks(range(len(rows)), [label for label, _ in reversed(rows)], fontsize=8, parse_math=False)
+    axis.set_ylim(-0.6, len(rows) - 0.4)  # keep few rows apart, and all of them within the frame
     axis.set_xlabel("difference in F1, percentage points, with its interval (filled: significant)")
     _plain(axis)
     return figure
@@ -94,7 +95,7 @@ def _draw_learning_curve(
         x = [place[row["fraction"]] for row in rows]
         mean = [100 * row["f1"]["mean"] for row in rows]
         spread = [100 * (row["f1"]["deviation"] or 0) for row in rows]
-        upper.plot(x, mean, label=model, **styles[model])
+        upper.plot(x, mean, label=_label(model), **styles[model])
         upper.fill_between(
             x,
             [m - s for m, s in zip(mean, spread, strict=True)],
@@ -104,8 +105,8 @@ def _draw_learning_curve(
             linewidth=0,
         )
     upper.set_ylabel("F1, percent")
-    upper.set_title(f"{data}: F1 against training size (band: one standard deviation over seeds)", fontsize=9)
-    upper.legend(fontsize=8, frameon=False, loc="lower right")
+    _title(upper, f"{data}: F1 against training size (band: one standard deviation over seeds)")
+    _legend(upper, loc="lower right")
     for shift, (model, rows) in enumerate(_by(comparisons, "model")):
         rows = sorted(rows, key=lambda row: row["fraction"])
         x = [place[row["fraction"]] * (1 + 0.03 * shift) for row in rows]
@@ -117,7 +118,7 @@ def _draw_learning_curve(
         lower.errorbar(x, mean, yerr=ends, capsize=3, linewidth=1.2, **styles[model])
     lower.axhline(0, color="black", linewidth=0.8)
     baseline = comparisons[0]["baseline"] if comparisons else ""
-    lower.set_ylabel(f"gap to {baseline}", fontsize=8)
+    lower.set_ylabel(f"gap to {printable(baseline)}", fontsize=8, parse_math=False)
     lower.set_xscale("log")
     ticks = sorted(set(place.values()))
     lower.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
@@ -138,7 +139,7 @@ def _draw_lengths(figure_class: Any, data: str, rows: Sequence[Row], styles: Map
         x = [place + 0.06 * (shift - (len(groups) - 1) / 2) for place in range(len(shown))]
         mean = [100 * of_bins[name]["mean"] for name in shown]
         spread = [100 * (of_bins[name]["deviation"] or 0) for name in shown]
-        upper.errorbar(x, mean, yerr=spread, label=model, capsize=3, **styles[model])
+        upper.errorbar(x, mean, yerr=spread, label=_label(model), capsize=3, **styles[model])
     posts = {row["group"]: row["posts"] for row in groups[0][1]}
     bars = lower.bar(range(len(shown)), [posts[name] for name in shown], color="#BBBBBB")
     lower.bar_label(bars, fontsize=7)
@@ -147,8 +148,8 @@ def _draw_lengths(figure_class: Any, data: str, rows: Sequence[Row], styles: Map
     lower.set_xlabel("words in the post")
     lower.set_ylabel("posts")
     upper.set_ylabel("F1, percent")
-    upper.set_title(f"{data}: F1 by sentence length (bars: one standard deviation over seeds)", fontsize=9)
-    upper.legend(fontsize=8, frameon=False)
+    _title(upper, f"{data}: F1 by sentence length (bars: one standard deviation over seeds)")
+    _legend(upper)
     for axis in (upper, lower):
         _plain(axis)
     return figure
@@ -161,16 +162,18 @@ def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles:
     for shift, row in enumerate(rows):
         style = styles[row["model"]]
         x = [100 * each["confidence"] for each in row["bins"]]
-        name = f"{row['model']} (error {100 * row['expected_error']:.1f})"
+        name = f"{_label(row['model'])} (ECE {100 * row['expected_error']:.1f})"
         upper.plot(x, [100 * each["accuracy"] for each in row["bins"]], label=name, **style)
         middles = [50 * (each["low"] + each["high"]) + 3 * (shift - (len(rows) - 1) / 2) for each in row["bins"]]
         lower.bar(middles, [each["count"] for each in row["bins"]], width=3, color=style["color"])
-    upper.set_ylabel("entities that are right, percent")
-    upper.set_title(f"{data}: reliability of confidences, all seeds together", fontsize=9)
-    upper.legend(fontsize=8, frameon=False, loc="upper left")
+    upper.set_ylabel("correct entities, percent")
+    _title(upper, f"{data}: reliability diagram, all seeds together")
+    _legend(upper, loc="upper left")
     upper.set_aspect("auto")
     lower.set_ylabel("entities")
     lower.set_yscale("log")
+    lower.yaxis.set_major_formatter("{x:,.0f}")  # the default needs the fonts of mathematics
+    lower.yaxis.set_minor_formatter("")
     lower.set_xlabel("confidence, percent")
     for axis in (upper, lower):
         _plain(axis)
@@ -186,6 +189,20 @@ def _by(rows: Iterable[Row], name: str) -> list[tuple[str, list[Row]]]:
 
 def _of(rows: Iterable[Row], data: str) -> list[Row]:
     return [row for row in rows if row["data"] == data]
+
+
+def _label(name: str) -> str:
+    """A name in a legend, which leaves out those that begin with an underscore."""
+    return printable(f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name)
+
+
+def _title(axis: Axes, title: str) -> None:
+    axis.set_title(printable(title), fontsize=9, parse_math=False)
+
+
+def _legend(axis: Axes, **options: Any) -> None:
+    for text in axis.legend(fontsize=8, frameon=False, **options).get_texts():
+        text.set_parse_math(False)
 
 
 def _plain(axis: Axes) -> None:

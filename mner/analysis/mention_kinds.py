@@ -1,4 +1,4 @@
-"""Scores a kind of mention, where a data set records kinds: does the image help where only it can tell?"""
+"""Scores per kind of mention, where a data set records kinds: those that only the image disambiguates, and others."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class KindScore:
 
     Args:
         kind: For example ``ambiguous`` or ``plain``.
-        precision: Share of the entities found on such mentions that are right, 0 where none is found.
-        recall: Share of such mentions that are found.
+        precision: Share of the predicted entities on such mentions that are correct; 0 if there are none.
+        recall: Share of such mentions that are predicted.
         f1: Their harmonic mean.
-        support: Mentions of the kind.
+        support: Number of mentions of the kind.
     """
 
     kind: str
@@ -30,20 +30,20 @@ class KindScore:
 
 
 def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
-    """Score each kind of mention by itself.
+    """Score each kind of mention separately.
 
     Kinds come from ``metadata["mentions"]``, a list of ``{"start", "end", "kind"}``, as :class:`mner.demo.DemoPosts`
-    records them. An entity found counts for the kind of each mention that it overlaps, and for none if it overlaps
-    none; what is found where nothing is mentioned shows in the overall score alone.
+    records them. A predicted entity counts for the kind of each mention that it overlaps, and for none if it overlaps
+    none; those only affect the overall score.
 
     Args:
         predictions: Predictions of annotated posts.
 
     Returns:
-        One score a kind, in alphabetical order; empty where no kinds are recorded.
+        One score per kind, in alphabetical order; empty if no kinds are recorded.
     """
-    right: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    correct: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
     gold: Counter[str] = Counter()
     for prediction in predictions:
         mentions = prediction.post.metadata.get("mentions", ())
@@ -52,12 +52,12 @@ def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
         gold.update(kind_of.values())
         for entity in prediction.entities:
             kinds = {kind for (start, end), kind in kind_of.items() if entity.start < end and start < entity.end}
-            found.update(kinds)
+            predicted.update(kinds)
             if entity.span in true and (entity.start, entity.end) in kind_of:
-                right[kind_of[entity.start, entity.end]] += 1
-    return [_score(kind, right[kind], found[kind], gold[kind]) for kind in sorted(gold)]
+                correct[kind_of[entity.start, entity.end]] += 1
+    return [_score(kind, correct[kind], predicted[kind], gold[kind]) for kind in sorted(gold)]
 
 
-def _score(kind: str, right: int, found: int, gold: int) -> KindScore:
-    precision, recall = right / found if found else 0.0, right / gold
-    return KindScore(kind, precision, recall, 2 * right / (found + gold), gold)
+def _score(kind: str, correct: int, predicted: int, gold: int) -> KindScore:
+    precision, recall = correct / predicted if predicted else 0.0, correct / gold
+    return KindScore(kind, precision, recall, 2 * correct / (predicted + gold), gold)

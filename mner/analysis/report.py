@@ -1,24 +1,26 @@
-"""The numbers of a report: scores, comparisons, breakdowns and calibration of all that an experiment left."""
+"""The numbers of a report: scores, comparisons, breakdowns and calibration of the results of experiments."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
-from mner.analysis.breakdowns import GROUPS, TrainedMentions, by_image, by_length, by_mention, posts_of
+from mner.analysis.breakdowns import TrainedMentions, by_image, by_length, by_mention, posts_of
 from mner.analysis.calibration import calibrate
 from mner.analysis.counts import Counts, Score
 from mner.analysis.error_kinds import ErrorKinds, error_kinds
-from mner.analysis.published import published_groups, published_scores, published_snapchat
+from mner.analysis.published import PublishedScores
 from mner.analysis.results import Result
 from mner.analysis.significance import ROUNDS, Resampling, compare, f1_interval, holm
+from mner.analysis.spread import Spread
 from mner.analysis.systems import DataSet, Run, read_systems
 from mner.errors import DataError, ExperimentError
 from mner.posts import Post
+from mner.subsets import fraction as fraction_of
 
 Row = dict[str, Any]
 Report = dict[str, list[Row]]
@@ -30,21 +32,23 @@ def make_report(
     baseline: str | None = None,
     rounds: int = ROUNDS,
     level: float = 0.95,
+    published: PublishedScores | None = None,
 ) -> Report:
     """Compute every table of a report.
 
     Args:
         results: What was trained and scored.
-        train: Training posts of a data set, by its name, for the entities seen in training; a data set without them has
-            no such table.
+        train: All training posts of a data set, by its name, for the entities seen in training: those of a run with a
+            fraction of the posts are chosen as its data module chose them. A data set without them has no such table.
         baseline: The model that the others are compared with; by default the first of the results.
         rounds: Rounds of randomisation and bootstrap.
-        level: Confidence of the intervals.
+        level: Confidence level of the intervals.
+        published: Published scores to print beside those of runs on all training posts.
 
     Returns:
         Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``,
         ``ablations``, ``types``, ``errors``, ``mentions``, ``lengths``, ``images``, ``calibration``, ``failed`` and
-        incomplete``.
+        ``incomplete``.
 
     Raises:
         ExperimentError: If nothing is finished, or there is no such baseline.
@@ -54,11 +58,13 @@ def make_report(
     """
     data_sets = read_systems(results)
     baseline = _baseline(baseline, results)
+    published = published or PublishedScores()
     trained = _trained(train or {}, data_sets)
     report: Report = {name: [] for name in ("scores", "comparisons", "ablations")}
     for data in data_sets:
         draws = Resampling(len(data.posts), rounds)
-        report["scores"] += [_scores(data, key, draws, level) for key in sorted(data.systems, key=_order(data))]
+        systems = sorted(data.systems, key=_order(data))
+        report["scores"] += [_scores(data, key, draws, level, published) for key in systems]
         report["comparisons"] += list(_comparisons(data, baseline, draws, level))
         report["ablations"] += list(_ablations(data, draws, level))
     for name in ("comparisons", "ablations"):
@@ -72,9 +78,9 @@ def make_report(
             _extend(report, "errors", place, [_errors(runs)])
             if data.name in trained:
                 groups = _groups(runs, partial(_mentions, trained[data.name]))
-                paper = published_groups(model, data.name) if data.main_fraction == 1 else {}
-                rows = [{**row, "published": paper.get(row["group"])} for row in groups]
-                _extend(report, "mentions", place, [row for row in rows if row["group"] in GROUPS])
+                score = published.find(model, data.name, runs[0].result.split) if data.main_fraction == 1 else None
+                known = score.groups if score else {}
+                _extend(report, "mentions", place, [{**row, "published": known.get(row["group"])} for row in groups])
             counts = posts_of(data.posts)
             lengths = _groups(runs, lambda run: by_length(run.predictions))
             _extend(report, "lengths", place, [{**row, "posts": counts[row["group"]]} for row in lengths])
@@ -91,25 +97,37 @@ def make_report(
     return report
 
 
-def _baseline(wanted: str | None, results: Sequence[Result]) -> str:
+def _baseline(given: str | None, results: Sequence[Result]) -> str:
     models = list(dict.fromkeys(result.model for result in results))
-    if wanted is not None and wanted not in models:
+    if given is not None and given not in models:
         raise ExperimentError(
-            f"no model is called {wanted!r}, so it cannot be the baseline; there are {', '.join(models)}"
+            f"no model is called {given!r}, so it cannot be the baseline; there are {', '.join(models)}"
         )
-    return models[0] if wanted is None else wanted
+    return models[0] if given is None else given
 
 
-def _trained(train: Mapping[str, Sequence[Post]], data_sets: Sequence[DataSet]) -> dict[str, TrainedMentions]:
+Trained = Callable[[float, int], TrainedMentions]
+
+
+def _trained(train: Mapping[str, Sequence[Post]], data_sets: Sequence[DataSet]) -> dict[str, Trained]:
+    """The mentions in the training posts of a run, by data set, from its fraction and seed."""
     names = [data.name for data in data_sets]
     strange = [name for name in train if name not in names]
     if strange:
         raise DataError(f"a training file is given for {strange[0]}, but the results are on {', '.join(names)}")
-    trained = {name: TrainedMentions(posts) for name, posts in train.items()}
     for data in data_sets:
-        if data.name in trained:
-            trained[data.name].check_types(data.posts)
-    return trained
+        if data.name in train:
+            TrainedMentions(train[data.name]).check_types(data.posts)
+    return {name: _mentions_of(posts) for name, posts in train.items()}
+
+
+def _mentions_of(posts: Sequence[Post]) -> Trained:
+    @cache
+    def trained(fraction: float, seed: int) -> TrainedMentions:
+        return TrainedMentions(fraction_of(posts, fraction, seed))
+
+    # Without a fraction every seed has the same posts.
+    return lambda fraction, seed: trained(fraction, seed if fraction < 1 else 0)
 
 
 def _order(data: DataSet) -> Callable[[tuple[str, float]], tuple[float, int]]:
@@ -117,12 +135,13 @@ def _order(data: DataSet) -> Callable[[tuple[str, float]], tuple[float, int]]:
     return lambda key: (-key[1], models.index(key[0]))
 
 
-def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: float) -> Row:
+def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: float, published: PublishedScores) -> Row:
     model, fraction = key
     runs = data.systems[key]
     results = [run.result for run in runs]
     interval = f1_interval([run.counts for run in runs], draws, level)
     split = results[0].split
+    known = published.find(model, data.name, split) if fraction == 1 else None
     strict = [result.metrics["f1_strict"] for result in results if "f1_strict" in result.metrics]
     posts = [result.train_posts for result in results if result.train_posts]
     return {
@@ -137,8 +156,7 @@ def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: flo
         "recall": _mean([run.counts.score().recall for run in runs]),
         "f1": {**asdict(interval), "deviation": interval.deviation if len(runs) > 1 else None},
         "f1_strict": _mean(strict) if len(strict) == len(runs) else None,
-        "published": published_scores(model, data.name) if fraction == 1 else None,
-        "published_snapchat": published_snapchat(model, data.name, split or "") if fraction == 1 else None,
+        "published": known and {name: getattr(known, name) for name in ("split", "precision", "recall", "f1")},
         "main": fraction == data.main_fraction,
     }
 
@@ -148,7 +166,7 @@ def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) 
         others = data.systems.get((baseline, fraction))
         if model == baseline or others is None:
             continue
-        found = compare([run.counts for run in runs], [run.counts for run in others], draws, level)
+        comparison = compare([run.counts for run in runs], [run.counts for run in others], draws, level)
         seeds = [len(runs), len(others)]
         yield {
             "data": data.name,
@@ -157,7 +175,7 @@ def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) 
             "fraction": fraction,
             "seeds": seeds,
             "main": fraction == data.main_fraction,
-            **_row(found),
+            **_row(comparison),
         }
 
 
@@ -165,14 +183,14 @@ def _ablations(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
     for model, runs in data.main().items():
         for ablation in dict.fromkeys(ablation for run in runs for ablation in run.ablations):
             pairs = [(run.counts, run.ablations[ablation]) for run in runs if ablation in run.ablations]
-            real, controlled = ([pair[side] for pair in pairs] for side in (0, 1))
+            real, ablated = ([pair[side] for pair in pairs] for side in (0, 1))
             place = {"data": data.name, "model": model, "fraction": data.main_fraction, "ablation": ablation}
-            scores = {"real": _mean(_f1(real)), "controlled": _mean(_f1(controlled))}
+            scores = {"real": _mean(_f1(real)), "ablated": _mean(_f1(ablated))}
             yield {
                 **place,
                 "seeds": len(pairs),
                 **scores,
-                **_row(compare(real, controlled, draws, level, same_trainings=True)),
+                **_row(compare(real, ablated, draws, level, same_trainings=True)),
             }
 
 
@@ -208,8 +226,8 @@ def _groups(runs: Sequence[Run], scores: Callable[[Run], Mapping[str, Score]]) -
     return [{"group": name, **_summary([each[name] for each in by_seed])} for name in by_seed[0]]
 
 
-def _mentions(trained: TrainedMentions, run: Run) -> dict[str, Score]:
-    return by_mention(run.predictions, trained)
+def _mentions(trained: Trained, run: Run) -> dict[str, Score]:
+    return by_mention(run.predictions, trained(run.result.fraction, run.result.seed))
 
 
 def _summary(scores: Sequence[Score]) -> Row:
@@ -217,12 +235,12 @@ def _summary(scores: Sequence[Score]) -> Row:
         "precision": _mean([score.precision for score in scores]),
         "recall": _mean([score.recall for score in scores]),
         "f1": _mean([score.f1 for score in scores]),
-        "support": max(score.support for score in scores),
+        "support": statistics.mean(score.support for score in scores),
     }
 
 
 def _calibration(runs: Sequence[Run]) -> list[Row]:
-    """Over the entities of all seeds; nothing where the model gives no confidences."""
+    """Calibration over the entities of all seeds; empty if the predictions have no confidences."""
     try:
         return [asdict(calibrate(prediction for run in runs for prediction in run.predictions))]
     except DataError:
@@ -230,7 +248,7 @@ def _calibration(runs: Sequence[Run]) -> list[Row]:
 
 
 def _incomplete(results: Sequence[Result]) -> Iterable[Row]:
-    """What is missing of the grid that the results span: every model on every data set with every size and seed."""
+    """Cells that are missing from the grid of the results: every model on every data set with every size and seed."""
     finished = {result.cell for result in results if result.status == "finished"}
     models = list(dict.fromkeys(result.model for result in results))
     data_sets = list(dict.fromkeys(result.data for result in results))
@@ -250,5 +268,5 @@ def _f1(counts: Sequence[Counts]) -> list[float]:
 
 
 def _mean(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and standard deviation over seeds, which one seed has not."""
-    return {"mean": statistics.mean(values), "deviation": statistics.stdev(values) if len(values) > 1 else None}
+    """Mean and standard deviation over seeds, as plain data."""
+    return Spread.of(values)._asdict()

@@ -1,15 +1,15 @@
-"""The results of experiments as a file: what was trained on what, how it scored, and where its predictions lie."""
+"""The results of experiments as a file: what was trained on what data, its scores, and its predictions files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from mner.errors import FormatError
+from mner.errors import DataError, FormatError
 from mner.files import atomic_write
+from mner.post_json import from_json, to_json
 
 RESULTS_FILE = "results.jsonl"
 Status = Literal["finished", "failed"]
@@ -23,7 +23,7 @@ class Result:
         model: Name of the model, for example ``1.0_bert_crf``.
         data: Name of the data set.
         seed: Of the training.
-        fraction: Share of the training posts that was used.
+        fraction: Fraction of the training posts that was used.
         status: ``finished``, or ``failed`` with an ``error``.
         split: The split that was scored, ``test`` or ``valid``.
         version: Which known version of the data set the scored file is, where it is known.
@@ -66,8 +66,14 @@ class Result:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any], folder: Path) -> Result:
-        """The result that :meth:`to_dict` described."""
+        """Build the result that :meth:`to_dict` described.
+
+        Raises:
+            DataError: If a value is of the wrong type or out of range.
+            TypeError: If a name is missing or unknown.
+        """
         values = dict(record)
+        _check(values)
         if values.get("predictions") is not None:
             values["predictions"] = folder / values["predictions"]
         values["ablations"] = {name: folder / path for name, path in values.get("ablations", {}).items()}
@@ -86,7 +92,7 @@ def write_results(results: Iterable[Result], path: str | Path) -> None:
     """
     folder = Path(path).parent
     with atomic_write(path, wait=True) as file:
-        file.writelines(json.dumps(result.to_dict(folder), ensure_ascii=False) + "\n" for result in results)
+        file.writelines(to_json(result.to_dict(folder)) + "\n" for result in results)
 
 
 def read_results(path: str | Path) -> list[Result]:
@@ -100,20 +106,42 @@ def read_results(path: str | Path) -> list[Result]:
         path = path / RESULTS_FILE
     if not path.is_file():
         raise FormatError(path, None, "no such file", "Write it with mner experiment")
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         results = [_line(path, number, line) for number, line in enumerate(file, start=1)]
     if not results:
         raise FormatError(path, None, "no results in the file", "Run mner experiment to its end")
     return results
 
 
-def _line(path: Path, number: int, line: str) -> Result:
+def _line(path: Path, number: int, line: bytes) -> Result:
     try:
-        return Result.from_dict(json.loads(line), path.parent)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Result.from_dict(from_json(line), path.parent)
+    except (DataError, KeyError, TypeError, ValueError) as error:
         raise FormatError(
-            path, number, f"not a result ({error!r})", "Write the file anew with mner experiment"
+            path, number, f"not a result: {error}", "Write the file again with mner experiment"
         ) from error
+
+
+def _check(record: Mapping[str, Any]) -> None:
+    expected: dict[str, tuple[str, Callable[[Any], bool]]] = {
+        "model": ("a name", lambda value: isinstance(value, str) and value != ""),
+        "data": ("a name", lambda value: isinstance(value, str) and value != ""),
+        "seed": ("a whole number", lambda value: type(value) is int),
+        "fraction": ("above 0 and up to 1", lambda value: type(value) in (int, float) and 0 < value <= 1),
+        "status": (f"one of {', '.join(get_args(Status))}", lambda value: value in get_args(Status)),
+        "train_posts": ("a whole number", lambda value: value is None or type(value) is int),
+        "metrics": ("an object whose F1 scores are numbers", _are_metrics),
+        "ablations": ("an object of files", lambda value: isinstance(value, Mapping)),
+    }
+    for name, (words, fits) in expected.items():
+        if name in record and not fits(record[name]):
+            raise DataError(f"expected {name} to be {words}, got {record[name]!r:.60}")
+
+
+def _are_metrics(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        type(score) in (int, float) for name, score in value.items() if name.startswith("f1")
+    )
 
 
 def _relative(path: Path, folder: Path) -> str:

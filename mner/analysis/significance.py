@@ -1,16 +1,18 @@
-r"""Is a difference in F1 more than chance? Paired tests over posts, with several seeds, and corrections for many.
+r"""Significance of differences in F1: paired tests over posts, with several seeds, corrected for many comparisons.
 
-Two sources of chance are told apart. **Posts**: another sample of posts would give other scores. **Seeds**: another
-training of the same method would give others too.
+Two sources of variance are separated. **Posts**: another sample of posts would give other scores. **Seeds**: another
+training of the same method would, too.
 
-* Approximate randomisation (Yeh 2000) asks whether *these trained models* differ on posts like these. If they do not,
-  the outputs of the two systems may be exchanged post by post; all seeds of a post are exchanged together, since they
-  were made for the same words.
+* Approximate randomisation (Yeh 2000) tests whether *these trained models* differ on posts like these. Under the null
+  hypothesis the outputs of the two systems can be exchanged post by post; all seeds of a post are exchanged together,
+  since they are predictions for the same words.
 * The bootstrap (Efron 1979) draws posts and, within each system, seeds, both with replacement: its interval covers both
-  sources. With K seeds it sees only :math:`(K-1)/K` of the variance between them, and nothing of it with one.
+  sources. With K seeds it sees only :math:`(K-1)/K` of the variance between them, and none of it with one.
 
-A difference is called significant where both agree: p after correction is below the level, and the interval leaves zero
-out.
+A difference is significant if both agree: the corrected p-value is below the level, and the interval excludes zero.
+
+``scipy.stats.permutation_test`` and ``bootstrap`` resample one axis of scalars. Here the statistic is a mean over seeds
+of a ratio of sums over posts, and all comparisons over the same posts share their draws, as matrix products.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mner.analysis.counts import Counts
+from mner.analysis.spread import Spread
 from mner.errors import ConfigurationError, DataError
 
 Floats = NDArray[np.float64]
@@ -31,11 +34,11 @@ _CHUNK = 1_000
 
 
 class Resampling:
-    """Random draws that all comparisons over the same posts share, so that they are paired and drawn once.
+    """Random draws shared by all comparisons over the same posts: paired, and drawn once.
 
     Args:
-        posts: How many posts there are, N.
-        rounds: How many draws, R.
+        posts: Number of posts, N.
+        rounds: Number of draws, R.
         seed: Of the draws.
 
     Raises:
@@ -57,17 +60,17 @@ class Resampling:
             self._exchanged[start : start + size] = bits.integers(256, size=(size, -(-posts // 8)), dtype=np.uint8)
 
     def resampled(self, values: Floats) -> Floats:
-        """Sums over posts drawn with replacement: values ``(N, C)`` to ``(R, C)``."""
+        """Sum over posts drawn with replacement: values ``(N, C)`` to ``(R, C)``."""
         return self._sums(values, lambda start, end: self._times[start:end])
 
     def exchanged(self, values: Floats) -> Floats:
-        """Sums over posts drawn by a coin each: values ``(N, C)`` to ``(R, C)``."""
+        """Sum over posts chosen by a fair coin each: values ``(N, C)`` to ``(R, C)``."""
         return self._sums(
             values, lambda start, end: np.unpackbits(self._exchanged[start:end], axis=1, count=self.posts)
         )
 
     def seeds(self, count: int, stream: int) -> NDArray[np.int64]:
-        """Seeds drawn with replacement, shape ``(R, count)``; another system takes another stream."""
+        """Draw seeds with replacement, shape ``(R, count)``; another system takes another stream."""
         return np.random.default_rng((self.seed, 2, stream)).integers(count, size=(self.rounds, count))
 
     def _sums(self, values: Floats, weights: Callable[[int, int], NDArray[np.uint8]]) -> Floats:
@@ -87,7 +90,7 @@ class Interval:
         deviation: Standard deviation over seeds; 0 for one seed.
         low: Lower end of the interval.
         high: Upper end.
-        seeds: How many seeds.
+        seeds: Number of seeds.
     """
 
     mean: float
@@ -99,10 +102,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How much higher the F1 of one system is than that of another.
+    """The difference in F1 of two systems.
 
     Args:
-        difference: Mean over seeds of the first less that of the second.
+        difference: Mean over seeds of the first minus that of the second.
         low: Lower end of its confidence interval over posts and seeds.
         high: Upper end.
         p_value: Two-sided, by approximate randomisation over posts.
@@ -114,23 +117,22 @@ class Comparison:
     p_value: float
 
     def significant(self, corrected: float, level: float = 0.05) -> bool:
-        """Whether the corrected p-value is below the level and the interval leaves zero out."""
+        """Whether the corrected p-value is below the level and the interval excludes zero."""
         return corrected < level and not self.low <= 0 <= self.high
 
 
 def f1_interval(system: Sequence[Counts], draws: Resampling, level: float = 0.95, stream: int = 0) -> Interval:
-    """F1 of a system with its percentile interval.
+    """Compute the F1 of a system with its percentile interval.
 
     Args:
         system: Counts of each seed, over the same N posts.
         draws: Draws over as many posts.
-        level: Confidence.
+        level: Confidence level.
         stream: Which draw of seeds.
     """
-    scores = np.array([counts.score().f1 for counts in system])
+    spread = Spread.of(counts.score().f1 for counts in system)
     low, high = _percentiles(_replicates(system, draws, stream), level)
-    deviation = float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
-    return Interval(float(scores.mean()), deviation, low, high, len(scores))
+    return Interval(spread.mean, spread.deviation or 0.0, low, high, len(system))
 
 
 def compare(
@@ -146,18 +148,18 @@ def compare(
         first: Counts of each seed of the first system.
         second: Counts of each seed of the second; there may be more or fewer.
         draws: Draws over as many posts.
-        level: Confidence of the interval.
-        same_trainings: The two are the same weights seed by seed, scored under two conditions, so that seeds are drawn
-            in pairs.
+        level: Confidence level of the interval.
+        same_trainings: Whether the two are the same weights, seed by seed, scored under two conditions, so that seeds
+            are drawn in pairs.
 
     Raises:
-        DataError: If the posts are not as many as the draws'; check them with
+        DataError: If the number of posts is not that of the draws; check the posts with
             :func:`mner.analysis.alignment.check_aligned`.
-        ConfigurationError: If a system has no seeds, or the same trainings are not as many on both sides.
+        ConfigurationError: If a system has no seeds, or the same trainings differ in number.
     """
     if not first or not second or (same_trainings and len(first) != len(second)):
         raise ConfigurationError(
-            f"expected at least one seed a system{', as many on both sides' * same_trainings}, "
+            f"expected at least one seed per system{', as many on both sides' * same_trainings}, "
             f"got {len(first)} and {len(second)}"
         )
     difference = _mean_f1(first) - _mean_f1(second)
@@ -168,36 +170,38 @@ def compare(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number so that any false alarm at all is as rare as the level (Holm 1979).
+    """Correct p-values to control the family-wise error rate (Holm 1979), by statsmodels.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])
         [0.03, 0.06, 0.06]
     """
-    values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    return _placed(np.minimum(stepped, 1.0), order)
+    return _corrected(p_values, "holm")
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values so that the share of false alarms among the alarms is the level (Benjamini, Hochberg 1995).
+    """Correct p-values to control the false discovery rate (Benjamini and Hochberg 1995), by statsmodels.
 
     Example:
         >>> benjamini_hochberg([0.01, 0.04, 0.03])
         [0.03, 0.04, 0.04]
     """
-    values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values, kind="stable")[::-1]
-    ranks = np.arange(len(values), 0, -1)
-    return _placed(np.minimum.accumulate(np.minimum(values[order] * len(values) / ranks, 1.0)), order)
+    return _corrected(p_values, "fdr_bh")
+
+
+def _corrected(p_values: Sequence[float], method: str) -> list[float]:
+    from statsmodels.stats.multitest import multipletests  # brings scipy, which takes a second
+
+    if not len(p_values):
+        return []
+    return [round(value, 12) for value in multipletests(p_values, method=method)[1].tolist()]
 
 
 def _exchanged_differences(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling) -> Floats:
-    """Differences after exchanging, post by post, the outputs of the two systems, shape ``(R,)``.
+    """Compute the differences after exchanging, post by post, the outputs of the two systems, shape ``(R,)``.
 
-    Where the systems have not as many seeds, both go round until they end together: every seed takes part as often as
-    the others of its system, so that no exchange gives the difference that was observed.
+    Where the systems differ in the number of seeds, both are repeated until they end together: every seed takes part as
+    often as the others of its system, so that no exchange gives the observed difference.
     """
     count = lcm(len(first), len(second))
     pairs = [(first[index % len(first)], second[index % len(second)]) for index in range(count)]
@@ -209,7 +213,7 @@ def _exchanged_differences(first: Sequence[Counts], second: Sequence[Counts], dr
 
 
 def _replicates(system: Sequence[Counts], draws: Resampling, stream: int) -> Floats:
-    """Mean F1 over seeds under each draw of posts and seeds, shape ``(R,)``."""
+    """Compute the mean F1 over seeds under each draw of posts and seeds, shape ``(R,)``."""
     values = np.concatenate([_of_posts(counts, draws) for counts in system], axis=1)  # one product for all seeds
     scores = _f1(draws.resampled(values).reshape(draws.rounds, len(system), 3))
     replicates: Floats = np.take_along_axis(scores, draws.seeds(len(system), stream), axis=1).mean(axis=1)
@@ -224,22 +228,16 @@ def _of_posts(counts: Counts, draws: Resampling) -> Floats:
 
 
 def _f1(sums: Floats) -> Floats:
-    """F1 of right, found and wanted in the last axis."""
-    matched, predicted, gold = np.moveaxis(sums, -1, 0)
-    scores: Floats = 2 * matched / np.maximum(predicted + gold, 1)
+    """Compute F1 from correct, predicted and gold entities in the last axis."""
+    correct, predicted, gold = np.moveaxis(sums, -1, 0)
+    scores: Floats = 2 * correct / np.maximum(predicted + gold, 1)
     return scores
 
 
 def _mean_f1(system: Sequence[Counts]) -> float:
-    return float(np.mean([counts.score().f1 for counts in system]))
+    return Spread.of(counts.score().f1 for counts in system).mean
 
 
 def _percentiles(values: Floats, level: float) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _placed(values: Floats, order: NDArray[np.int64]) -> list[float]:
-    result = np.empty_like(values)
-    result[order] = values
-    return [round(value, 12) for value in result.tolist()]

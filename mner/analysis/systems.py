@@ -1,4 +1,4 @@
-"""Results read together: a system is one model on one data set at one training size, with a run for each seed."""
+"""Systems: the results of one model on one data set at one training size, with a run per seed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Run:
 
     Args:
         result: What was trained and scored.
-        predictions: What it found.
-        counts: The same, counted.
+        predictions: Its predictions.
+        counts: Counts of these.
         ablations: Counts under each ablation, by its name.
     """
 
@@ -32,7 +32,7 @@ class Run:
 
 @dataclass
 class DataSet:
-    """All that was scored on one data set, on the same posts.
+    """The systems that were scored on one data set, on the same posts.
 
     Args:
         name: The data set.
@@ -49,27 +49,27 @@ class DataSet:
 
     @property
     def fractions(self) -> list[float]:
-        """The training sizes, from small to large."""
+        """The training fractions, from small to large."""
         return sorted({fraction for _, fraction in self.systems})
 
     @property
     def main_fraction(self) -> float:
-        """The training size that most models have, the largest of several."""
+        """The training fraction that most models have, the largest of several."""
         models = {fraction: sum(key[1] == fraction for key in self.systems) for fraction in self.fractions}
         return max(self.fractions, key=lambda fraction: (models[fraction], fraction))
 
     def main(self) -> dict[str, list[Run]]:
-        """The systems of that training size, by model."""
+        """The systems with the main fraction, by model."""
         return {model: runs for (model, fraction), runs in self.systems.items() if fraction == self.main_fraction}
 
     @property
     def posts(self) -> Sequence[Prediction]:
-        """The predictions of some run, for what depends on the posts alone."""
+        """The predictions of some run, for what depends on the posts only."""
         return next(iter(self.systems.values()))[0].predictions
 
 
 def read_systems(results: Iterable[Result]) -> list[DataSet]:
-    """Read the predictions of finished results and check that those of a data set are of the same posts.
+    """Read the predictions of finished results and check that those on a data set are of the same posts.
 
     Raises:
         ExperimentError: If no result is finished, or one is given twice.
@@ -84,7 +84,7 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
             continue
         name = f"{result.model} on {result.data} ({result.fraction:g} of training, seed {result.seed})"
         if result.cell in seen:
-            raise ExperimentError(f"{name} is given twice, which would pass for two seeds; give each result once")
+            raise ExperimentError(f"{name} is given twice and would count as two seeds; give each result once")
         seen.add(result.cell)
         reference = first.get(result.data)
 

@@ -1,31 +1,32 @@
-"""``mner report``: the tables and figures of the paper from saved predictions, with statistics."""
+"""``mner report``: tables and figures from saved predictions, with intervals and significance."""
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mner.analysis.figures import make_figures
-from mner.analysis.rendering import to_html, to_markdown
+from mner.analysis.published import PublishedScores, read_published
 from mner.analysis.report import make_report
-from mner.analysis.report_sections import sections, summary
 from mner.analysis.results import Result, read_results
 from mner.analysis.significance import ROUNDS
 from mner.data.readers import read_posts
 from mner.errors import ConfigurationError
+from mner.file_names import file_names
 from mner.files import atomic_write
+from mner.post_json import to_json
 from mner.posts import Post
+from mner.terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DATA = "data"
-"""The name of the data set of predictions that are given without an experiment."""
+"""Name of the data set for predictions that are given without an experiment."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="the training file, for seen and unseen entities; with several data sets DATA=FILE for each",
+        help="the training file, for seen and unseen entities; with several data sets DATA=FILE for each. The posts of "
+        "a run on a fraction of it are chosen by that run's fraction and seed",
     )
     options.add_argument("--output", required=True, type=Path, help="folder for the report")
     options.add_argument(
@@ -55,7 +57,12 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--title", default="Report", help="heading of the report (default: %(default)s)")
     options.add_argument(
-        "--rounds", type=int, default=ROUNDS, help="of randomisation and bootstrap (default: %(default)s)"
+        "--rounds", type=int, default=ROUNDS, help="rounds of randomisation and bootstrap (default: %(default)s)"
+    )
+    options.add_argument(
+        "--published",
+        metavar="FILE",
+        help="a YAML file of published scores to print beside the measured ones, or chen2020 for those of the paper",
     )
     return options
 
@@ -63,22 +70,30 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str]) -> None:
     """Write the report and print its summary."""
     options = parser().parse_args(arguments[1:])
+    try:
+        from mner.analysis.rendering import to_html, to_markdown
+        from mner.analysis.report_sections import sections, summary
+    except ImportError as error:
+        raise ConfigurationError(f'a report needs {error.name}: pip install "mner[report]"') from error
     results = [result for given in options.results for result in _results(given)]
-    report = make_report(results, _train(options.train, results), options.baseline, options.rounds)
+    published = PublishedScores() if options.published is None else read_published(options.published)
+    train = _train(options.train, results)
+    report = make_report(results, train, options.baseline, options.rounds, published=published)
     figures = make_figures(report)
-    drawings = {name: _save(figure, options.output, name) for name, figure in figures.items()}
+    stems = dict(zip(figures, file_names(figures), strict=True))
+    drawings = {name: _save(figure, options.output, stems[name]) for name, figure in figures.items()}
     sentences, parts = summary(report), sections(report, figures)
-    files = {name: f"{name}.png" for name in figures}
+    files = {name: f"{stem}.png" for name, stem in stems.items()}
     texts = {
-        "report.json": json.dumps(report, indent=2, ensure_ascii=False) + "\n",
+        "report.json": to_json(report, indent=2) + "\n",
         "report.md": to_markdown(options.title, sentences, parts, files),
         "report.html": to_html(options.title, sentences, parts, drawings.__getitem__),
     }
     for name, text in texts.items():
         with atomic_write(options.output / name) as file:
             file.write(text)
-    print("\n".join(sentences))
-    print(f"report: {options.output / 'report.html'}")
+    print("\n".join(map(printable, sentences)))
+    print(printable(f"report: {options.output / 'report.html'}"))
 
 
 def _results(given: str) -> list[Result]:
@@ -86,7 +101,7 @@ def _results(given: str) -> list[Result]:
     if separator and not Path(given).exists():
         return [Result(name, DATA, predictions=Path(path))]
     if given.endswith(".jsonl") and Path(given).name.startswith("predictions"):
-        raise ConfigurationError(f"{given} holds predictions; say of which model: NAME={given}")
+        raise ConfigurationError(f"{given} contains predictions; name their model: NAME={given}")
     return read_results(given)
 
 
@@ -98,7 +113,7 @@ def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Po
         if not separator or Path(each).exists():
             if len(names) > 1:
                 raise ConfigurationError(
-                    f"there are the data sets {', '.join(names)}: say which one {each} is of, DATA={each}"
+                    f"the results are on {', '.join(names)}: name the data set that {each} belongs to, DATA={each}"
                 )
             name, path = names[0], each
         train[name] = read_posts(path)
@@ -106,7 +121,7 @@ def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Po
 
 
 def _save(figure: Figure, folder: Path, name: str) -> str:
-    """Save a figure as PNG and SVG; the SVG for the HTML, its names its own among those of other figures."""
+    """Save a figure as PNG and SVG; return the SVG for the HTML, with ids that no other figure has."""
     with atomic_write(folder / f"{name}.png", "wb") as image:
         figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
     drawn = io.StringIO()
@@ -118,7 +133,6 @@ def _save(figure: Figure, folder: Path, name: str) -> str:
     with atomic_write(folder / f"{name}.svg") as file:
         file.write(text)
     inside = text[text.index("<svg") :]
-    prefix = re.sub(r"\W", "_", name)
-    inside = re.sub(r'\bid="', f'id="{prefix}_', inside)
-    inside = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}_", inside)
+    inside = re.sub(r'\bid="', f'id="{name}_', inside)
+    inside = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}_", inside)
     return re.sub(r"<metadata>.*?</metadata>", "", inside, flags=re.DOTALL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -68,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     tagged = 0
     with _output(options.output) as output:
         for prediction in tqdm(tagger.stream(posts, batch_size, window), unit=" posts", disable=None):
-            output.write(json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n")
+            output.write(prediction.to_json() + "\n")
             tagged += 1
             if window == 1:
                 output.flush()

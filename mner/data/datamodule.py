@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
@@ -19,6 +18,7 @@ from mner.data.loader import PostLoader, post_loader
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
 from mner.posts import Post
+from mner.subsets import fraction
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
@@ -221,17 +221,6 @@ def check_post(post: Post, labels: Sequence[str]) -> None:
         check_tags(post.tags or (), labels)
     except LabelError as error:
         raise LabelError(f"post {post.id!r}: {error}") from error
-
-
-def fraction(posts: Sequence[Post], share: float, seed: int) -> list[Post]:
-    """A share of the posts, in their order; for one seed, smaller shares lie within larger ones.
-
-    At least one post is kept.
-    """
-    if share == 1:
-        return list(posts)
-    order = np.random.default_rng(seed).permutation(len(posts))
-    return [posts[index] for index in sorted(order[: max(1, round(share * len(posts)))])]
 
 
 def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_warn
 
@@ -15,6 +13,7 @@ from mner.data.conll import CONTEXT_KIND, CONTEXT_MARK, CONTEXT_TAG, IMAGE_HEADE
 from mner.data.readers import iter_posts
 from mner.errors import DataError, FormatError
 from mner.files import atomic_write
+from mner.post_json import post_to_dict, to_json
 from mner.posts import Post
 from mner.unicode import repair_surrogates
 
@@ -22,7 +21,7 @@ _NAMES = tuple(field.name for field in fields(Post))
 
 
 def write_json_lines(posts: Iterable[Post], path: str | Path, *, images: str | Path | None = None) -> None:
-    """Write posts as JSON lines, the paper's layout with whatever else a post knows.
+    """Write posts as JSON lines, with everything that a post contains.
 
     Lone surrogates, which UTF-8 cannot encode, are repaired and reported.
 
@@ -58,24 +57,12 @@ def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path |
 
 
 def _json_line(post: Post, images: Path | None) -> str:
-    record: dict[str, Any] = {"id": post.id}
-    if post.image is not None:
-        name = _relative(post.image, images)
-        # Without a suffix, image_id would be read as the id of a JPEG.
-        record["image_id" if post.image.suffix else "image"] = name
-    # A reader makes the words of raw text again, with their offsets and tags.
-    more = {
-        "tokens": None if post.is_raw else post.words,
-        "label": None if post.is_raw else post.tags,
-        "contexts": post.contexts or None,
-        "text": post.text,
-        "offsets": None if post.is_raw else post.offsets,
-        "entities" if post.is_raw else "character_spans": post.spans,
-        "metadata": post.metadata or None,
-    }
-    record |= {key: value for key, value in more.items() if value is not None}
+    record = post_to_dict(post, None if post.image is None else _relative(post.image, images))
+    if post.is_raw:  # a reader makes the words of raw text again, with their offsets and tags
+        record = {"entities" if name == "character_spans" else name: value for name, value in record.items()}
+        record = {name: value for name, value in record.items() if name not in ("words", "tags", "offsets")}
     try:
-        return json.dumps(record, ensure_ascii=False, default=dict) + "\n"
+        return to_json(record) + "\n"
     except (TypeError, ValueError) as error:
         raise DataError(f"the metadata of post {post.id!r} is not plain JSON: {error}; leave that out") from error
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 
+from mner.analysis.spread import Spread
 from mner.experiments.grid import Cell
 from mner.experiments.runner import Progress
 
@@ -45,10 +45,5 @@ def _table(data: str, kinds: Mapping[Cell, Mapping[str, Any]]) -> Table:
             [100 * scores[kind]["f1"] for cell, scores in kinds.items() if (cell.model, cell.fraction) == column]
             for column in columns
         )
-        table.add_row(kind, *(_summary(scores) for scores in cells))
+        table.add_row(kind, *(f"{Spread.of(scores):.2f}" for scores in cells))
     return table
-
-
-def _summary(scores: list[float]) -> str:
-    spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
-    return f"{statistics.mean(scores):.2f}{spread}"

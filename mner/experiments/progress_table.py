@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 
 from rich.table import Table
 
+from mner.analysis.spread import Spread
 from mner.experiments.grid import Cell
 from mner.experiments.runner import Progress, State
 
@@ -41,8 +41,7 @@ def _summary(cells: list[Cell], progress: Progress) -> str:
     scores = [100 * progress.results[cell].metrics["f1"] for cell in cells if progress.states[cell] == "finished"]
     running = sum(progress.states[cell] in ("running", "elsewhere") for cell in cells)
     failed = sum(progress.states[cell] == "failed" for cell in cells)
-    spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
-    score = f"{statistics.mean(scores):.2f}{spread} " if scores else ""
+    score = f"{Spread.of(scores):.2f} " if scores else ""
     marks = [f"{len(scores)}/{len(cells)}", f"{running} running" * bool(running), f"{failed} failed" * bool(failed)]
     return f"{score}({', '.join(mark for mark in marks if mark)})"
 

@@ -1,4 +1,4 @@
-"""What the words of a post look at in its picture, ready to be drawn or written."""
+"""The image regions that the words of a post attend to, ready to be drawn or written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from mner.analysis.attention_pictures import Look, draw_attention
+from mner.analysis.attention_figures import Look, draw_attention
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError
 from mner.fusion import Attention, FusionModule
@@ -21,33 +21,33 @@ from mner.vision.region_places import grid_shape, region_places
 
 ATTENDING = "VisualAttention, CoAttention, MultidimensionalAttention, UMT and TransformerAttention"
 DRAWN = 600
-"""Longer side of a drawn picture, in dots."""
+"""Longer side of a drawn image, in pixels."""
 
 
 @dataclass
 class PostAttention:
-    """What the words of one post look at.
+    """What the words of one post attend to.
 
     Args:
         post: The post.
-        entities: The entities found in it.
+        entities: The entities predicted in it.
         attention: Weights and gates, in a batch of one.
-        picture: The picture, shape ``(height, width, 3)``.
-        places: Box of each region in pixels, shape ``(R, 4)``, or ``None`` where nobody knows.
+        image: The image, shape ``(height, width, 3)``.
+        places: Box of each region in pixels, shape ``(R, 4)``, or ``None`` if they are not known.
         grid: Rows and columns of the regions, or ``None`` if they are boxes.
-        names: Name of each region, where a detector tells it.
+        names: Name of each region, if the detector has names.
     """
 
     post: Post
     entities: list[Entity]
     attention: Attention
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     places: NDArray[np.float64] | None
     grid: tuple[int, int] | None
     names: list[str] | None
 
     def looks(self, of: str) -> list[Look]:
-        """The looks of the words, or of the entities found."""
+        """The looks of the words, or of the predicted entities."""
         if of == "words":
             spans = [(word, index, index + 1) for index, word in enumerate(self.post.words)]
         else:
@@ -69,15 +69,15 @@ class PostAttention:
 
     def draw(self, of: str) -> Any:
         """The figure."""
-        small = Image.fromarray(self.picture)
-        small.thumbnail((DRAWN, DRAWN))  # a panel is some hundred dots wide, and there are as many as words
-        picture = np.asarray(small, dtype=np.float64) / 255
-        scale = np.tile(np.array(small.size) / self.picture.shape[1::-1], 2)
+        small = Image.fromarray(self.image)
+        small.thumbnail((DRAWN, DRAWN))  # a panel is a few hundred pixels wide, and there is one per word
+        image = np.asarray(small, dtype=np.float64) / 255
+        scale = np.tile(np.array(small.size) / self.image.shape[1::-1], 2)
         places = None if self.places is None else self.places * scale
-        return draw_attention(picture, self.looks(of), places, self.grid, self.names, self._title())
+        return draw_attention(image, self.looks(of), places, self.grid, self.names, self._title())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: everything that is drawn, and gates that are no single number a word."""
+        """Plain data: everything that is drawn, and gates with several numbers per word."""
         count = len(self.post.words)
         regions = self._regions()
         wide = {name: gate[0, :count].cpu().numpy() for name, gate in self.attention.gates.items()}
@@ -85,7 +85,7 @@ class PostAttention:
             "id": self.post.id,
             "words": list(self.post.words),
             "image": None if self.post.image is None else self.post.image.name,
-            "size": [self.picture.shape[1], self.picture.shape[0]],
+            "size": [self.image.shape[1], self.image.shape[0]],
             "entities": [
                 {"type": entity.type, "start": entity.start, "end": entity.end, "confidence": entity.confidence}
                 for entity in self.entities
@@ -106,7 +106,7 @@ class PostAttention:
         return None if regions is None else regions[0, : len(self.post.words)].double().cpu().numpy()
 
     def _gates(self) -> dict[str, NDArray[np.float64]]:
-        """One number a word: a gate a feature is averaged, and weights over words are no gate."""
+        """One number per word: gates per feature are averaged, and weights over words are left out."""
         gates = {}
         for name, gate in self.attention.gates.items():
             values = gate[0, : len(self.post.words)].double().cpu().numpy()
@@ -125,13 +125,13 @@ class PostAttention:
 
 
 def attend(model: FusionModule, post: Post) -> PostAttention:
-    """Run a model on one post whose picture can be used, and keep what its words look at.
+    """Run a model on one post whose image can be used, and return what its words attend to.
 
     Raises:
         ConfigurationError: If the model sees no images, the post has none, or the method neither attends nor has gates.
     """
     (prediction,) = Tagger(model).stream([post])
-    post = replace(prediction.post, tags=None)  # whose labels may be others than the model's
+    post = replace(prediction.post, tags=None)  # its labels may differ from the model's
     batch = model.collator([post]).to(model.device)
     encoder = model.image_encoder
     if encoder is None or model.images is None or post.image is None:
@@ -146,12 +146,12 @@ def attend(model: FusionModule, post: Post) -> PostAttention:
         raise ConfigurationError(
             f"{type(model).__name__} attends to no regions and has no gates; methods that attend are {ATTENDING}"
         )
-    picture = model.images.loader(post.image)
+    image = model.images.loader(post.image)
     kept = features.mask[0]
     places = grid = None
     try:
-        places = region_places(encoder, picture, features)
-        grid = None if features.boxes is not None else grid_shape(encoder, picture, len(places))
+        places = region_places(encoder, image, features)
+        grid = None if features.boxes is not None else grid_shape(encoder, image, len(places))
     except ConfigurationError as error:
         warnings.warn(f"post {post.id}: {error}", stacklevel=2)
     if places is not None and grid is None:  # padding of a detector's regions
@@ -159,7 +159,7 @@ def attend(model: FusionModule, post: Post) -> PostAttention:
         if attention.regions is not None:
             attention.regions = attention.regions[:, :, kept]
     names = _names_of(encoder, features)
-    return PostAttention(post, list(prediction.entities), attention, np.asarray(picture), places, grid, names)
+    return PostAttention(post, list(prediction.entities), attention, np.asarray(image), places, grid, names)
 
 
 def _names_of(encoder: Any, features: ImageFeatures) -> list[str] | None:
@@ -173,5 +173,5 @@ def _names_of(encoder: Any, features: ImageFeatures) -> list[str] | None:
 
 
 def _over_words(gate: Any, attention: Attention) -> bool:
-    """Whether a gate is a weight a pair of words rather than a value a feature."""
+    """Whether a gate has a weight per pair of words instead of a value per feature."""
     return gate.ndim == 2 and attention.word_mask is not None and gate.shape[1] == attention.word_mask.shape[1]

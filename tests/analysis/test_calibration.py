@@ -67,7 +67,7 @@ def test_confidences_that_keep_their_promise():
 @pytest.mark.parametrize("binning", ["width", "mass"])
 def test_all_as_certain(binning):
     result = calibrate(predictions((1.0, True), (1.0, False)), binning=binning)
-    assert (len(result.bins), result.expected_error) == (1, 0.5)
+    assert (len(result.bins), result.expected_error) == (1, pytest.approx(0.5))
 
 
 def test_what_cannot_be_calibrated_is_refused():

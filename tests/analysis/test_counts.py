@@ -49,7 +49,7 @@ def test_each_post_has_its_own_row():
     found = [("B-PER", "O"), ("B-PER", "B-LOC"), ("B-ORG", "O")]
     counts = count_entities(predictions_of(gold, found), types=("PER", "LOC", "ORG"))
     assert counts.of_posts().tolist() == [[1, 1, 1], [1, 2, 1], [0, 1, 0]]
-    assert counts.matched.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert counts.correct.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
     assert counts.predicted.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert counts.gold.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
 

@@ -11,7 +11,7 @@ from mner.predictions import Prediction
 @pytest.mark.parametrize(
     ("gold", "found", "expected"),
     [
-        ([("PER", 0, 2)], [("PER", 0, 2)], ErrorKinds(right=1)),
+        ([("PER", 0, 2)], [("PER", 0, 2)], ErrorKinds(correct=1)),
         ([("PER", 0, 2)], [("ORG", 0, 2)], ErrorKinds(wrong_type=1)),
         ([("PER", 0, 2)], [("PER", 1, 3)], ErrorKinds(wrong_boundary=1)),
         ([("PER", 0, 2)], [("ORG", 1, 3)], ErrorKinds(wrong_both=1)),
@@ -39,9 +39,9 @@ def test_each_entity_is_in_one_kind_and_no_pair_is_left():
         gold, found = random_spans(random), random_spans(random)
         kinds = pair_spans(gold, found)
         assert (kinds.gold, kinds.predicted) == (len(gold), len(found))
-        assert kinds.right == len({*gold} & {*found})
+        assert kinds.correct == len({*gold} & {*found})
         same_borders = {span[1:] for span in gold} & {span[1:] for span in found}
-        assert kinds.right + kinds.wrong_type == len(same_borders)
+        assert kinds.correct + kinds.wrong_type == len(same_borders)
         assert pair_spans(gold[::-1], found[::-1]).gold == len(gold)
         overlapping = [one for one in gold if any(one[1] < other[2] and other[1] < one[2] for other in found)]
         assert kinds.missed >= len(gold) - len(overlapping)
@@ -52,4 +52,4 @@ def test_each_entity_is_in_one_kind_and_no_pair_is_left():
 def test_posts_add_up():
     post = Post("1", ("a", "b"), ("B-PER", "O"))
     right, wrong = Prediction(post, (Entity("PER", 0, 1),)), Prediction(post, (Entity("PER", 1, 2),))
-    assert error_kinds([right, wrong, right]) == ErrorKinds(right=2, missed=1, spurious=1)
+    assert error_kinds([right, wrong, right]) == ErrorKinds(correct=2, missed=1, spurious=1)

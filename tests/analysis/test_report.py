@@ -7,13 +7,15 @@ import pytest
 from experiment_results import make_posts, write_experiment
 from seqeval.metrics import f1_score
 
-from mner.analysis.breakdowns import GROUPS
+from mner.analysis.breakdowns import GROUPS, TrainedMentions, by_mention
+from mner.analysis.published import read_published
 from mner.analysis.report import make_report
 from mner.analysis.report_sections import sections, summary
 from mner.errors import AlignmentError, DataError, ExperimentError, LabelError
 from mner.labels import tags_of
 from mner.posts import Post
 from mner.predictions import read_predictions, write_predictions
+from mner.subsets import fraction
 
 ROUNDS = 300
 
@@ -43,7 +45,20 @@ def test_scores_are_seqevals(results, posts):
         assert row["f1"]["mean"] == pytest.approx(sum(of_seeds) / 2)
         assert row["f1"]["low"] < row["f1"]["mean"] < row["f1"]["high"]
         assert (row["seeds"], row["split"], row["train_posts"]) == ([1, 2], "valid", 1000)
-    assert report["scores"][0]["published"] == {"precision": 83.62, "recall": 87.33, "f1": 85.44}
+    assert report["scores"][0]["published"] is None
+
+
+def test_published_scores_are_those_of_the_full_names(results):
+    report = make_report(
+        results, {"twitter2017": make_posts(40, seed=1)}, rounds=50, published=read_published("chen2020")
+    )
+    first, second = report["scores"]
+    assert first["published"] == {"split": "test", "precision": 83.62, "recall": 87.33, "f1": 85.44}
+    assert second["published"] is None  # 3.0_captions, which only begins like the paper's 3.0_bert_crf_captions
+    groups = {row["group"]: row["published"] for row in report["mentions"] if row["model"] == first["model"]}
+    assert groups == {"seen": 93.76, "unseen": 76.49, "multi-type": None, "single-type": None}
+    scores, *_ = sections(report, [])
+    assert scores.tables[0]["published"].tolist() == ["83.62 / 87.33 / 85.44 (test)", ""]
 
 
 def test_a_large_difference_is_significant_and_said(results):
@@ -82,10 +97,27 @@ def test_breakdowns_add_up(results, posts):
         assert tuple(support) == GROUPS
         assert support["seen"] + support["unseen"] == entities
         (errors,) = of["errors"]
-        assert errors["right"] + errors["wrong_type"] == entities
+        assert errors["correct"] + errors["wrong_type"] == entities
         (calibration,) = of["calibration"]
         assert sum(each["count"] for each in calibration["bins"]) == 2 * entities
-    assert report["mentions"][0]["published"] == 93.76
+
+
+def test_seen_entities_are_those_of_the_fraction_that_each_seed_was_trained_on(tmp_path, posts):
+    train = make_posts(30, seed=1)
+    results = write_experiment(tmp_path, {"a": 0.8}, posts, fractions=(0.1,), seeds=(1, 2, 3))
+    rows = make_report(results, {"twitter2017": train}, rounds=50)["mentions"]
+    expected = []
+    for result in results:
+        trained = TrainedMentions(fraction(train, 0.1, result.seed))
+        assert len(fraction(train, 0.1, result.seed)) == 3
+        expected.append(by_mention(read_predictions(result.predictions), trained))
+    for row in rows:
+        scores = [each[row["group"]] for each in expected]
+        assert row["f1"]["mean"] == pytest.approx(sum(score.f1 for score in scores) / 3)
+        assert row["support"] == pytest.approx(sum(score.support for score in scores) / 3)
+    assert len({each["seen"].support for each in expected}) > 1  # seeds saw different entities
+    whole = by_mention(read_predictions(results[0].predictions), TrainedMentions(train))
+    assert rows[0]["support"] < whole["seen"].support
 
 
 def test_training_sizes_and_what_is_missing(tmp_path, posts):
@@ -104,7 +136,7 @@ def test_training_sizes_and_what_is_missing(tmp_path, posts):
     assert [row["error"] for row in report["failed"]] == ["out of memory"]
     titles = [part.title for part in sections(report, ["learning_curve_twitter2017"])]
     assert "Training size" in titles
-    assert "Does the image matter?" not in titles
+    assert "Ablation of images and captions" not in titles
     assert "Seen and ambiguous entities" not in titles
     assert len(summary(report)) == 1  # of the largest training size alone
 
@@ -149,11 +181,7 @@ def test_the_tables_are_of_the_size_that_most_models_have(tmp_path, posts):
         [result for result in results if result.model == "1.0_a" or result.fraction < 1], rounds=ROUNDS
     )
     assert {(row["model"], row["fraction"]) for row in report["types"]} == {("1.0_a", 0.1), ("3.0_b", 0.1)}
-    assert [(row["fraction"], row["published"] is None) for row in report["scores"]] == [
-        (1, False),
-        (0.1, True),
-        (0.1, True),
-    ]
+    assert [row["fraction"] for row in report["scores"]] == [1, 0.1, 0.1]
     (sentence,) = summary(report)
     assert "on twitter2017 with 10% of the training posts" in sentence
     assert [(row["model"], row["fraction"], row["seeds"]) for row in report["incomplete"]] == [("3.0_b", 1, [1, 2])]
@@ -164,7 +192,9 @@ def test_the_baseline_is_the_first_model_whatever_became_of_it(tmp_path, posts):
     elsewhere = write_experiment(tmp_path / "more", {"b": 0.6}, posts, data="snapchat")
     report = make_report([*results, *elsewhere], rounds=ROUNDS)
     assert [(row["data"], row["baseline"]) for row in report["comparisons"]] == [("twitter2017", "a")]
-    (further,) = next(part for part in sections(report, []) if part.title == "Further data sets").tables
+    (table,) = next(part for part in sections(report, []) if part.title == "F1 by data set").tables
     f1 = next(row["f1"] for row in report["scores"] if row["data"] == "snapchat")
-    assert further.rows == [["snapchat", "b", f"{100 * f1['mean']:.2f} ± {100 * f1['deviation']:.2f}", "", ""]]
+    assert table.columns.tolist() == ["model", "twitter2017 valid", "snapchat valid"]
+    assert table["model"].tolist() == ["a", "b"]
+    assert table["snapchat valid"].tolist() == ["", f"{100 * f1['mean']:.2f} ± {100 * f1['deviation']:.2f}"]
     assert report["incomplete"] == [{"data": "snapchat", "model": "a", "fraction": 1.0, "seeds": [1, 2]}]

@@ -165,7 +165,7 @@ def test_other_numbers_of_posts_are_refused():
         compare([counts(FIRST[0])], [counts(SECOND[0])], Resampling(4, rounds=10))
     with pytest.raises(ConfigurationError, match="at least one post and one round"):
         Resampling(0)
-    with pytest.raises(ConfigurationError, match="at least one seed a system, got 0 and 1"):
+    with pytest.raises(ConfigurationError, match="at least one seed per system, got 0 and 1"):
         compare([], [counts(FIRST[0])], Resampling(5, rounds=10))
 
 

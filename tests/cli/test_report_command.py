@@ -71,7 +71,7 @@ def test_predictions_without_an_experiment(experiment_folder):
     ("words", "said"),
     [
         (["nowhere"], "no such file. Write it with mner experiment"),
-        (["grid/1.0/1.0/1/predictions.jsonl"], "say of which model: NAME=grid"),
+        (["grid/1.0/1.0/1/predictions.jsonl"], "name their model: NAME=grid"),
         (["a=empty.jsonl"], "no predictions in the file"),
         (["grid", "--train", "snap=train.jsonl"], "a training file is given for snap"),
         (["grid", "--baseline", "2.0"], "no model is called '2.0'"),

@@ -1,4 +1,4 @@
-"""Every method that attends says what it looks at; a large picture is drawn small, its regions where they were."""
+"""Every method that attends says what it looks at; a large image is drawn small, its regions where they were."""
 
 from pathlib import Path
 
@@ -26,14 +26,14 @@ PLACES = np.array([[x, y, x + 400, y + 400] for y in (0, 400) for x in (200, 600
 def record():
     post = Post(words=("New", "York", "sings"), id="1", image=Path("folder/one.jpg"))
     attention = Attention(WEIGHTS, {"visual": torch.tensor([[0.0, 0.5, 1.0]])}, torch.ones(1, 3, dtype=torch.bool))
-    picture = np.zeros((800, 1200, 3), dtype=np.uint8)
-    picture[400:, 200:600] = 255  # the third cell
-    return PostAttention(post, [Entity("LOC", 0, 2, "New York")], attention, picture, PLACES, (2, 2), None)
+    image = np.zeros((800, 1200, 3), dtype=np.uint8)
+    image[400:, 200:600] = 255  # the third cell
+    return PostAttention(post, [Entity("LOC", 0, 2, "New York")], attention, image, PLACES, (2, 2), None)
 
 
 def test_a_cell_covers_the_same_part_of_the_smaller_picture(record):
-    picture, heat = record.draw("words").axes[1].images
-    seen = np.asarray(picture.get_array())
+    image, heat = record.draw("words").axes[1].images
+    seen = np.asarray(image.get_array())
     assert seen.shape[:2] == (400, 600)
     left, right, bottom, top = heat.get_extent()
     assert (left, right, top, bottom) == (100, 500, 0, 400)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mner.analysis.attention_pictures import Look, draw_attention
+from mner.analysis.attention_figures import Look, draw_attention
 from mner.errors import ConfigurationError
 
 PICTURE = np.zeros((20, 30, 3))
@@ -20,12 +20,12 @@ def test_a_panel_a_look_with_its_gates_on_one_scale():
         Look("in", np.array([0.25, 0.25, 0.25, 0.25]), {"visual": 0.5}),
     ]
     figure = draw_attention(PICTURE, looks, CELLS, grid=(2, 2), title="Nike in Oslo")
-    assert titles(figure) == ["the picture", "Nike\nvisual 0.25", "in\nvisual 0.50"]
+    assert titles(figure) == ["image", "Nike\nvisual 0.25", "in\nvisual 0.50"]
     heat = [image for axis in figure.axes[1:3] for image in axis.images[1:]]
     assert [image.get_array().tolist() for image in heat] == [[[0.7, 0.1], [0.1, 0.1]], [[0.25, 0.25], [0.25, 0.25]]]
     assert {image.get_clim() for image in heat} == {(0, 0.7)}
     assert {tuple(image.get_extent()) for image in heat} == {(5, 25, 20, 0)}
-    assert "even: 0.250" in figure.axes[-1].get_ylabel()
+    assert "uniform: 0.250" in figure.axes[-1].get_ylabel()
 
 
 def test_boxes_are_as_strong_as_their_weights():

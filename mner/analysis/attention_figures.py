@@ -1,4 +1,4 @@
-"""Figures of what the words of a post look at in its picture (as Figure 1 of the paper)."""
+"""Figures of the image regions that the words of a post attend to (as Figure 1 of Chen et al. 2020)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mner.errors import ConfigurationError
+from mner.terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,18 +24,18 @@ TALLEST = 1.3 * PANEL
 BAR = 3.0  # inches
 HEAT = "plasma"
 NAMED = 3
-"""Boxes that are named in a panel, heaviest first."""
-LONGEST_LABEL = 26
-"""Letters; a link would run into its neighbours."""
+"""Number of boxes that are labelled in a panel, heaviest first."""
+MAX_LABEL = 26
+"""In characters; a link would overlap its neighbours."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one word, or the words of one entity, look at.
+    """What one word, or the words of one entity, attend to.
 
     Args:
         label: The word, or the entity with its type.
-        regions: Weight of each region, shape ``(R,)``, or ``None`` for a method that has none.
+        regions: Weight of each region, shape ``(R,)``, or ``None`` for a method without region weights.
         gates: Value of each gate, by name.
         start: Index of the first word.
         end: Index one past the last word.
@@ -48,25 +49,25 @@ class Look:
 
 
 def draw_attention(
-    picture: Array,
+    image: Array,
     looks: Sequence[Look],
     places: Array | None = None,
     grid: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw one panel a look over the picture; where nothing attends to regions, the gates as a table beside it.
+    """Draw one panel per look over the image; if nothing attends to regions, the gates as a table next to it.
 
-    What a grid's encoder cropped away is paled: the model never saw it. The panels share one scale, from no weight to
-    the heaviest of all, so that they compare.
+    What a grid's encoder cropped away is faded: the model never saw it. The panels share one scale, from zero to the
+    largest weight of all.
 
     Args:
-        picture: The picture, shape ``(height, width, 3)``, values from 0 to 1.
-        looks: What is drawn.
+        image: The image, shape ``(height, width, 3)``, values from 0 to 1.
+        looks: The looks to draw.
         places: Box of each region in pixels, shape ``(R, 4)``.
-        grid: Rows and columns, if the regions are a grid; they are then drawn as heat, else as boxes.
+        grid: Rows and columns, if the regions are a grid, which is drawn as a heat map; otherwise boxes are drawn.
         names: Name of each region, for boxes.
-        title: Above the figure.
+        title: Title of the figure.
 
     Returns:
         The figure; save it with ``savefig``.
@@ -79,12 +80,12 @@ def draw_attention(
     if not any(look.regions is not None or look.gates for look in looks):
         raise ConfigurationError("nothing to draw: expected attention to regions or gates, got neither")
     if not attended or places is None:
-        return _draw_gates(figure_class, picture, looks, title)
+        return _draw_gates(figure_class, image, looks, title)
     count = len(attended) + 1
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
-    height = min(PANEL * picture.shape[0] / picture.shape[1], TALLEST)
-    lines = textwrap.wrap(title, width=round(columns * PANEL * 11))
+    height = min(PANEL * image.shape[0] / image.shape[1], TALLEST)
+    lines = textwrap.wrap(printable(title), width=round(columns * PANEL * 11))
     top = 0.18 * len(lines) + 0.05
     below = 0.55 if any(look.gates for look in attended) else 0.35
     size = (columns * PANEL + 0.9, rows * (height + below) + top)
@@ -96,22 +97,22 @@ def draw_attention(
     )  # fmt: skip
     heaviest = max(float(look.regions.max()) for look in attended if look.regions is not None)
     axes = [figure.add_subplot(grids[index // columns, index % columns]) for index in range(count)]
-    _show(axes[0], picture, "the picture")
+    _show(axes[0], image, "image")
     for axis, look in zip(axes[1:], attended, strict=True):
-        _show(axis, picture, _heading(look))
+        _show(axis, image, *_heading(look))
         if look.regions is not None:
-            _look(axis, picture, look.regions, places, grid, names, heaviest)
+            _look(axis, image, look.regions, places, grid, names, heaviest)
     if grid:
         bar = figure.add_axes((1 - 0.72 / size[0], 0.08, 0.14 / size[0], min(0.6, BAR / size[1])))
         scale = _scale(heaviest)
-        figure.colorbar(scale, cax=bar, label=f"weight (even: {1 / (grid[0] * grid[1]):.3f})")
+        figure.colorbar(scale, cax=bar, label=f"weight (uniform: {1 / (grid[0] * grid[1]):.3f})")
         bar.tick_params(labelsize=7)
     return figure
 
 
 def _look(
     axis: Axes,
-    picture: Array,
+    image: Array,
     weights: Array,
     places: Array,
     grid: tuple[int, int] | None,
@@ -126,7 +127,7 @@ def _look(
             weights.reshape(grid), cmap=HEAT, vmin=0, vmax=heaviest, alpha=0.8 * shares**0.7,
             extent=(x1, x2, y2, y1), interpolation="nearest",
         )  # fmt: skip
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         for left, right, top, bottom in (
             (0, x1, 0, height),
             (x2, width, 0, height),
@@ -150,10 +151,10 @@ def _look(
         box = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour)
         line = 0.5 + 3 * share
         box.set(linewidth=line, alpha=0.3 + 0.7 * share)
-        box.set_path_effects([withStroke(linewidth=line + 1.2, foreground="black")])  # seen on light pictures, too
+        box.set_path_effects([withStroke(linewidth=line + 1.2, foreground="black")])  # visible on light images, too
         axis.add_patch(box)
         if rank < NAMED:
-            name = f"{names[region]} " if names else ""
+            name = f"{printable(names[region])} " if names else ""
             axis.annotate(
                 f"{name}{weights[region]:.2f}", (x1, y1), xytext=(2, -2), textcoords="offset points", va="top",
                 fontsize=6, color="black", bbox={"facecolor": colour, "alpha": 0.8, "pad": 0.8, "edgecolor": "none"},
@@ -161,21 +162,21 @@ def _look(
             )  # fmt: skip
 
 
-def _draw_gates(figure_class: Any, picture: Array, looks: Sequence[Look], title: str) -> Figure:
-    """The picture, and a table of gates by look."""
+def _draw_gates(figure_class: Any, image: Array, looks: Sequence[Look], title: str) -> Figure:
+    """Draw the image, and a table of gates by look."""
     names = list(dict.fromkeys(name for look in looks for name in look.gates))
     values = np.array([[look.gates.get(name, np.nan) for name in names] for look in looks])
     height = max(2.6, 0.24 * len(looks) + 0.9)
-    lines = textwrap.wrap(title, width=80)
+    lines = textwrap.wrap(printable(title), width=80)
     size = (4.2 + 0.9 * len(names) + 1.6, height + 0.22 * len(lines))
     figure: Figure = figure_class(figsize=size, dpi=110)
     figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
     top = 1 - (0.55 + 0.22 * len(lines)) / size[1]
-    _show(figure.add_axes((0.01, 0.03, 3.8 / size[0], top - 0.03)), picture, "the picture")
+    _show(figure.add_axes((0.01, 0.03, 3.8 / size[0], top - 0.03)), image, "image")
     table = figure.add_axes((5.4 / size[0], 0.03, 0.9 * len(names) / size[0], top - 0.03))
     table.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
     table.set_yticks(range(len(looks)), [_label(look) for look in looks], fontsize=8, parse_math=False)
-    table.set_xticks(range(len(names)), names, fontsize=8)
+    table.set_xticks(range(len(names)), list(map(printable, names)), fontsize=8, parse_math=False)
     table.xaxis.tick_top()
     table.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
@@ -185,19 +186,20 @@ def _draw_gates(figure_class: Any, picture: Array, looks: Sequence[Look], title:
     return figure
 
 
-def _show(axis: Axes, picture: Array, heading: str) -> None:
-    axis.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0))
-    axis.set_title(heading, fontsize=8, parse_math=False)
+def _show(axis: Axes, image: Array, *heading: str) -> None:
+    axis.imshow(image, extent=(0, image.shape[1], image.shape[0], 0))
+    axis.set_title("\n".join(map(printable, heading)), fontsize=8, parse_math=False)
     axis.set_axis_off()
 
 
-def _heading(look: Look) -> str:
+def _heading(look: Look) -> list[str]:
     gates = ", ".join(f"{name} {value:.2f}" for name, value in look.gates.items())
-    return f"{_label(look)}\n{gates}" if gates else _label(look)
+    return [_label(look), gates] if gates else [_label(look)]
 
 
 def _label(look: Look) -> str:
-    return look.label if len(look.label) <= LONGEST_LABEL else f"{look.label[: LONGEST_LABEL - 1]}…"
+    label = printable(look.label)
+    return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
 
 
 def _scale(heaviest: float) -> Any:

@@ -1,0 +1,50 @@
+"""File names made of ids and names from data: safe on every system, and no two of them the same."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+MAX_BYTES = 100
+"""Per name without its number and suffix; most file systems allow 255 in all."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def file_names(names: Iterable[str]) -> list[str]:
+    """Turn names into file names without a suffix.
+
+    What is no letter, digit, ``.``, ``_`` or ``-`` becomes ``_``. Names that would then be the same file, also where
+    the file system ignores case or the form of accented letters, are numbered.
+
+    Args:
+        names: Any strings.
+
+    Returns:
+        As many names, in their order.
+
+    Example:
+        >>> file_names(["a/b", "a b", "A_B", "a_b_2", "", ".."])
+        ['a_b', 'a_b_2', 'A_B_3', 'a_b_2_2', '_', '__2']
+    """
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        stem = candidate = _stem(name)
+        number = 1
+        while _folded(candidate) in taken:
+            number += 1
+            candidate = f"{stem}_{number}"
+        taken.add(_folded(candidate))
+        result.append(candidate)
+    return result
+
+
+def _stem(name: str) -> str:
+    stem = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name))
+    stem = stem.encode("utf-8", "replace")[:MAX_BYTES].decode("utf-8", "ignore").strip(". ") or "_"
+    return f"_{stem}" if _RESERVED.fullmatch(stem) or stem.startswith("-") else stem
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()

@@ -1,0 +1,210 @@
+"""Posts and entities as JSON: the one codec of predictions, data writers and tagged posts.
+
+The decoder is strict: it reads back what the encoder wrote and names what is malformed. Files of other origin, in their
+many layouts, are recognised by :mod:`mner.data.readers`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mner.errors import DataError
+from mner.posts import CharacterSpan, Entity, Post
+from mner.unicode import repair_surrogates
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Encode plain data as standard JSON, which has no NaN and no infinity: they become ``null``.
+
+    Lone surrogates, which UTF-8 cannot encode, are repaired (:mod:`mner.unicode`).
+
+    Args:
+        value: Strings, numbers, booleans, ``None``, mappings, lists and tuples of them.
+        indent: Spaces per level; by default everything is on one line.
+
+    Raises:
+        TypeError: If there is anything else in it.
+
+    Example:
+        >>> to_json({"score": float("nan"), "words": ("Zoë",)})
+        '{"score": null, "words": ["Zoë"]}'
+    """
+    return json.dumps(_finite(repair_surrogates(value)[0]), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def from_json(text: str | bytes) -> Any:
+    """Decode standard JSON.
+
+    Raises:
+        DataError: If it is malformed, or contains NaN or an infinity.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"invalid JSON ({error})") from error
+
+
+def post_to_dict(post: Post, image: str | None = None) -> dict[str, Any]:
+    """Describe a post as plain data; what it does not have is left out.
+
+    Args:
+        post: The post.
+        image: What to call its image; by default its file name.
+    """
+    record: dict[str, Any] = {"id": post.id, "words": list(post.words)}
+    if post.text is not None:
+        record["text"] = post.text
+    if post.offsets is not None:
+        record["offsets"] = [list(pair) for pair in post.offsets]
+    if post.image is not None:
+        record["image"] = post.image.name if image is None else image
+    if post.contexts:
+        record["contexts"] = dict(post.contexts)
+    if post.tags is not None:
+        record["tags"] = list(post.tags)
+    if post.spans is not None:
+        record["character_spans"] = [list(span) for span in post.spans]
+    if post.metadata:
+        record["metadata"] = dict(post.metadata)
+    return record
+
+
+def post_from_dict(record: Any) -> Post:
+    """Build the post that :func:`post_to_dict` described; other keys are ignored.
+
+    Raises:
+        DataError: If a value is missing or of the wrong type, or tags or offsets are not one per word.
+    """
+    record = _mapping(record, "a post")
+    tags, offsets, image, spans = (record.get(name) for name in ("tags", "offsets", "image", "character_spans"))
+    if image is not None and not (isinstance(image, str) and image):
+        raise _error("image", "a file name", image)
+    return Post(
+        id=_text(record.get("id"), "id"),
+        words=_texts(record.get("words"), "words"),
+        tags=None if tags is None else _texts(tags, "tags"),
+        image=None if image is None else Path(image),
+        contexts={kind: _text(text, f"contexts.{kind}") for kind, text in _optional(record, "contexts").items()},
+        text=None if record.get("text") is None else _text(record["text"], "text"),
+        offsets=None if offsets is None else tuple(_pair(pair, "offsets") for pair in _list(offsets, "offsets")),
+        metadata=_optional(record, "metadata"),
+        spans=None if spans is None else tuple(map(_character_span, _list(spans, "character_spans"))),
+    )
+
+
+def entity_to_dict(entity: Entity, post: Post) -> dict[str, Any]:
+    """Describe an entity of a post as plain data."""
+    record: dict[str, Any] = {
+        "type": entity.type,
+        "text": entity.text if entity.text is not None else post.surface(entity.start, entity.end),
+        "start": entity.start,
+        "end": entity.end,
+    }
+    if entity.characters is not None:
+        record["characters"] = list(entity.characters)
+    if entity.confidence is not None:
+        record["confidence"] = round(entity.confidence, 6)
+    return record
+
+
+def entity_from_dict(record: Any, words: int) -> Entity:
+    """Build the entity that :func:`entity_to_dict` described.
+
+    Args:
+        record: Plain data.
+        words: Number of words in the post.
+
+    Raises:
+        DataError: If a value is missing or of the wrong type, the span is empty, reversed or not within the post, or
+            the confidence is not between 0 and 1.
+    """
+    record = _mapping(record, "an entity")
+    type_, start, end = _text(record.get("type"), "type"), record.get("start"), record.get("end")
+    if not type_:
+        raise _error("type", "the name of an entity type", type_)
+    if not (_is_index(start) and _is_index(end) and start < end <= words):
+        raise DataError(
+            f"expected an entity within the {words} words of the post, 0 <= start < end <= {words}, "
+            f"got {type_} from {start!r} to {end!r}"
+        )
+    confidence = record.get("confidence")
+    if confidence is not None and not (_is_number(confidence) and 0 <= confidence <= 1):
+        raise _error("confidence", "a number from 0 to 1", confidence)
+    return Entity(
+        type=type_,
+        start=start,
+        end=end,
+        text=None if record.get("text") is None else _text(record["text"], "text"),
+        confidence=confidence,
+        characters=None if record.get("characters") is None else _pair(record["characters"], "characters"),
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _error(name: str, expected: str, value: Any) -> DataError:
+    return DataError(f"expected {name} to be {expected}, got {value!r:.60}")
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _error(name, "an object", value)
+    return value
+
+
+def _optional(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {} if record.get(name) is None else dict(_mapping(record[name], name))
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise _error(name, "a list", value)
+    return value
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise _error(name, "a string", value)
+    return value
+
+
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    return tuple(_text(item, f"every item of {name}") for item in _list(value, name))
+
+
+def _pair(value: Any, name: str) -> tuple[int, int]:
+    pair = _list(value, name)
+    if len(pair) != 2 or not all(map(_is_index, pair)) or pair[0] > pair[1]:
+        raise _error(name, "a start and an end that is not before it", value)
+    return pair[0], pair[1]
+
+
+def _character_span(value: Any) -> CharacterSpan:
+    span = _list(value, "every item of character_spans")
+    if len(span) != 3:
+        raise _error("every item of character_spans", "a start, an end and a type", value)
+    return *_pair(span[:2], "character_spans"), _text(span[2], "the type in character_spans")
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,81 @@
+"""What comes from data is text in every form of the report."""
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+
+from mner.analysis.rendering import escape_markdown, to_html, to_markdown
+from mner.analysis.report_sections import Section
+
+HOSTILE = '<script>alert(1)</script> *b* [x](javascript:a) | `c` $z$ \x1b[2J \u202e & "q"\n# h'
+SECTION = Section("Part " + HOSTILE, HOSTILE, [pd.DataFrame([{HOSTILE: HOSTILE, "n": "1"}])], ["lengths_a"])
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_html_shows_names_as_text():
+    page = to_html(HOSTILE, [HOSTILE], [SECTION], lambda name: f"<svg><title>{name}</title></svg>")
+    parsed = Tags()
+    parsed.feed(page)
+    assert "script" not in parsed.tags
+    assert parsed.tags.count("svg") == 1
+    assert sum("<script>alert(1)</script>" in text for text in parsed.text) >= 5
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+def test_markdown_shows_names_as_text():
+    text = to_markdown(HOSTILE, [HOSTILE, "second"], [SECTION], {"lengths_a": "lengths_a.png"})
+    assert "<script>" not in text
+    assert not re.search(r"(?<!\\)[*`|$]b?", re.sub(r"(?m)^\* |^\|.*$", "", text))
+    assert "\x1b" not in text
+    (row,) = [line for line in text.splitlines() if line.startswith("|") and line.endswith(" 1 |")]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3  # two cells
+    assert "](lengths_a.png)" in text
+
+
+def test_markdown_has_the_layout_of_its_template():
+    table = pd.DataFrame([{"a": "1", "b": "2"}, {"a": "3", "b": "4"}])
+    parts = [Section("Scores", "How to read it.", [table], ["x_y"]), Section("More", "", [], ["x_y"])]
+    expected = """# Report
+
+* One.
+* Two.
+
+## Scores
+
+How to read it.
+
+| a | b |
+|---|---|
+| 1 | 2 |
+| 3 | 4 |
+
+![x y](x_y.png)
+
+## More
+
+![x y](x_y.png)
+"""
+    assert to_markdown("Report", ["One.", "Two."], parts, {"x_y": "x_y.png"}) == expected
+
+
+def test_what_begins_like_a_list_or_heading_is_text():
+    assert [str(escape_markdown(text)) for text in ("# a", "- a", "1. a", "1.0_bert", "a - b")] == [
+        r"\# a",
+        r"\- a",
+        r"1\. a",
+        r"1.0\_bert",
+        "a - b",
+    ]
