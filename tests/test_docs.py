@@ -121,7 +121,7 @@ def test_python_runs(page, workspace, monkeypatch):
             exec(compile(source, str(block), "exec"), namespace)
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+@pytest.mark.parametrize("block", [block for block in blocks("yaml") if block.run], ids=str)
 def test_configs_parse(block, workspace, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(workspace / "examples" / "new_image_encoder")
     config = tmp_path / "block.yaml"
