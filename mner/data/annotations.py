@@ -14,7 +14,9 @@ TAG_KEYS = ("label", "labels", "tags", "ner_tags", "ner")
 ANNOTATION_KEYS = (*TAG_KEYS, "entities", "spans", "ents", "annotations")
 
 # Words of a key's name that promise entities, and those that say that it is about something else.
-_PROMISING = re.compile(r"ner|tags?|labels?|entit(y|ies)|ents?|annotations?|spans?|mentions?|bio|iob|bioes|gold")
+_PROMISING = re.compile(
+    r"ner|tags?|labels?|entit(y|ies)|ents?|annotations?|spans?|mentions?|bio|iob|bioes|gold|targets?"
+)
 _OTHER = re.compile(
     r"[ux]?pos|chunk|dep|morph|lemma|lang|language|hash|user|image|img|total|cancelled|other|predict(ed|ions?)|relations?|"
     r"sentiment"
@@ -42,7 +44,7 @@ def find_annotation(record: Mapping[str, Any], line: Line) -> tuple[str, list[An
             f"{key} is not a list: {value!r:.60}",
             f"Give one tag per word, or a list of spans; if {key} is no annotation of entities, move it into metadata",
         )
-    if any(type(item) is int for item in value):
+    if any(type(item) in (int, float) for item in value):
         raise line.error(
             f"{key} has the numbers of classes: {value!r:.60}",
             "Write the classes' names: with Hugging Face datasets, dataset.features[...].feature.int2str",

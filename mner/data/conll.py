@@ -64,6 +64,11 @@ def is_header(raw: bytes) -> bool:
     return raw.startswith((IMAGE_HEADER.encode(), WEIBO_HEADER.encode())) and b"\t" not in raw.strip()
 
 
+def is_comment(raw: bytes) -> bool:
+    """Whether a line before the words of a post is a comment; ``#`` with a tag is a word."""
+    return _COMMENT.match(raw) is not None
+
+
 def columns(line: Line) -> list[str]:
     """Split a line at tabs, or at spaces where it has no tab; at nothing else, for a no-break space is a word.
 
@@ -114,7 +119,7 @@ def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
             place, header, comments, rows = place + 1, None, [], []
         if is_header(line.raw):
             header = line
-        elif not rows and _COMMENT.match(line.raw):
+        elif not rows and is_comment(line.raw):
             comments.append(line)
         elif not line.blank and line.raw.split()[:1] != [DOCUMENT_START.encode()]:
             rows.append(line)
@@ -130,9 +135,10 @@ def _layout(blocks: list[_Block]) -> _Layout:
 
 
 def _is_numbered(rows: list[list[str]]) -> bool:
-    """Whether the first cells of a post's rows count its words, from 0 or from 1."""
-    firsts = [cells[0] for cells in rows]
-    return any(firsts == [str(number) for number in range(start, start + len(firsts))] for start in (0, 1))
+    """Whether most of the first cells of a post's rows count its words, from 0 or from 1; another one is an error."""
+    firsts = [cells[0].rstrip(".:)") for cells in rows]
+    counted = [sum(cell == str(number) for number, cell in enumerate(firsts, start)) for start in (0, 1)]
+    return 2 * max(counted) > len(firsts)
 
 
 def _post(block: _Block, layout: _Layout, images: Path | None) -> Post:
@@ -189,7 +195,7 @@ def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:
     if layout.width == 1:
         return cells[0], None
     word = cells[1 if layout.numbered else 0]
-    if layout.numbered and not cells[0].isdigit():
+    if layout.numbered and not cells[0].rstrip(".:)").isdigit():
         raise line.error(
             f"{cells[0]!r}, where the other lines have the number of the word", "Number every word or none"
         )

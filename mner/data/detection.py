@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from mner.data.conll import is_comment
 from mner.data.lines import Line
 from mner.labels import OUTSIDE
 from mner.word_tokenizers.characters import EMOJI, UNSPACED
@@ -15,7 +16,7 @@ Format = Literal["conll", "json", "text"]
 MAX_SAMPLE = 64
 """Lines to judge a format by, where no single one of them settles it."""
 
-_TAGGED = re.compile(r"\t[^ \t]*\t*$|[ ](O|X|[BIESLU][-_]\S+|\S+[-_][BIESLU])[\xa0 ]*$")
+_TAGGED = re.compile(r"\t[^ \t]*\t*$|[ ](O|X|[BIESLU][-_]\S+|\S+[-_][BIESLU])[\s\u200b-\u200f\u2060\ufeff]*$")
 _JSON = re.compile(r"\{\s*([\"'}]|$)|\[\s*([{\[\]\"]|$)")
 _HEADER = re.compile(r"(IMGID|WID):\S+\s*$")
 _COMMAS = re.compile(r"\S,\S")
@@ -28,6 +29,7 @@ _TABLE_NAMES = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[\"']?[^\W\d]\w*[\"']?")
+_OTHER_DELIMITER = re.compile(r"\S+?[,;|](\S*[,;|])?\"?(O|[BIES]-[^\s,;|\"]+)\"?$")
 _STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")
 
 
@@ -46,14 +48,16 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
     Raises:
         FormatError: If it is a format that mner knows and does not read, such as a table.
     """
-    texts = [line.raw.decode("utf-8", "replace").strip(" ") for line in sample if not line.blank]
+    texts = [
+        line.raw.decode("utf-8", "replace").strip(" ") for line in sample if not line.blank and not is_comment(line.raw)
+    ]
     if not texts:
         return None
     if _JSON.match(texts[0]):
         return "json"
     if any(map(_HEADER.match, texts)):
         return "conll"
-    _refuse_foreign(texts, next(line for line in sample if not line.blank))
+    _refuse_foreign(texts, next(line for line in sample if not line.blank and not is_comment(line.raw)))
     tagged = _share(_TAGGED, texts) >= 0.5
     return "conll" if (tagged or _is_word_per_line(texts)) and _share(_COMMAS, texts) < 0.5 else None
 
@@ -61,7 +65,11 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
 def settles(line: Line) -> bool:
     """Whether a first line alone shows that its file is JSON or prose, so that a live stream need not wait for more."""
     text = line.raw.decode("utf-8", "replace").strip(" ")
-    prose = not _TAGGED.search(text) and (text.count(" ") > 1 or len(_UNSPACED_OR_EMOJI.findall(text)) > 7)
+    prose = (
+        not is_comment(line.raw)
+        and not _TAGGED.search(text)
+        and (text.count(" ") > 1 or len(_UNSPACED_OR_EMOJI.findall(text)) > 7)
+    )
     return prose or _JSON.match(text) is not None
 
 
@@ -89,6 +97,10 @@ def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
         raise line.error(
             "rows of a table that begin with a number, where posts were expected",
             "Write each row as a JSON object per line; if it is plain text, say so with format='text' (--format text)",
+        )
+    if sum(map(bool, map(_OTHER_DELIMITER.match, texts))) >= len(texts) / 2:
+        raise line.error(
+            "a word and its tag with another delimiter than a tab or spaces", "Separate the columns of CoNLL by tabs"
         )
     if _STANDOFF.match(texts[0]):
         raise line.error(

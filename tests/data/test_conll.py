@@ -80,6 +80,83 @@ def test_no_break_space_in_a_file_with_spaces(read):
     assert read("x O\n\xa0 O\n")[0].words == ("x", "\xa0")
 
 
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("gap", ["\t", " "])
+def test_a_column_of_word_numbers_is_no_word(read, start, gap):
+    rows = ["We PRP O", "love VBP O", "Lugo NNP B-LOC"]
+    numbered = "\n".join(f"{number} {row}" for number, row in enumerate(rows, start=start)).replace(" ", gap)
+    posts = read(f"{start} ok UH O\n\n".replace(" ", gap).rstrip(gap) + f"{numbered}\n\n{numbered}\n")
+    assert [post.words for post in posts] == [("ok",), ("We", "love", "Lugo"), ("We", "love", "Lugo")]
+    assert posts[1].tags == ("O", "O", "B-LOC")
+
+
+def test_words_may_be_numbers(read):
+    assert read("1\tO\n2\tO\n")[0].words == ("1", "2")
+    assert read("1 NN O\n3 NN O\n2 NN O\n")[0].words == ("1", "3", "2")
+    assert read("1 NN O\n2 NN O\nmany NN O\nmore NN O\n")[0].words == ("1", "2", "many", "more")
+
+
+def test_a_row_without_its_number(read):
+    with pytest.raises(FormatError, match="the number of the word") as caught:
+        read("1 a NN O\n2 b NN O\n2-3 c NN O\n")
+    assert caught.value.line == 3
+
+
+@pytest.mark.parametrize(
+    ("comment", "post_id"),
+    [
+        ("# id 5-f\tdomain=en", "5-f"),
+        ("# sent_id = 7", "7"),
+        ("# newdoc\n# sent_id = 7\n# text = a b O", "7"),
+        ("#\thttps://example.org [2009]", "1"),
+    ],
+)
+def test_comments_before_a_post(read, comment, post_id):
+    posts = read(f"{comment}\n# _ _ O\nana _ _ B-PER\n\n{comment}\nok _ _ O\n")
+    assert [post.words for post in posts] == [("#", "ana"), ("ok",)]
+    assert posts[0].id == post_id
+
+
+@pytest.mark.parametrize("row", ["#\tO", "# O", "#\tB-PER"])
+def test_a_mark_with_a_tag_is_a_word(read, row):
+    assert read(f"IMGID:1\n{row}\nx{row[1]}O\n")[0].words == ("#", "x")
+
+
+@pytest.mark.parametrize("row", ["#\t0", "# a remark", "#\tPER"])
+def test_a_mark_with_what_is_no_tag_is_refused(read, row):
+    with pytest.raises(FormatError) as caught:
+        read(f"IMGID:1\nx\tO\n\nIMGID:2\n{row}\nx\tO\n")
+    assert caught.value.line == 5
+
+
+@pytest.mark.parametrize("end", ["\t", " ", "\t\t", " \t "])
+def test_delimiters_behind_the_tag(read, end):
+    post = read(f"Ana\tB-PER{end}\nin\tO{end}\n\xa0\tO\n")[0]
+    assert (post.words, post.tags) == (("Ana", "in", "\xa0"), ("B-PER", "O", "O"))
+
+
+@pytest.mark.parametrize("mark", ["\xa0", "\u200b", "\ufeff", "\u3000"])
+@pytest.mark.parametrize("gap", ["\t", " "])
+def test_invisible_characters_make_no_type(read, mark, gap):
+    with pytest.warns(UserWarning, match=r"invisible characters.*2 lines, the first is 1"):
+        post = read(f"Ana{gap}B-PER{mark}\nRuiz{gap}I-{mark}PER\nok{gap}O\n")[0]
+    assert post.tags == ("B-PER", "I-PER", "O")
+
+
+def test_posts_of_cmner(read, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("7_2.jpg", "7_1.jpg", "71_1.jpg"):
+        (images / name).touch()
+    content = "WID:7\n他\tO\n京\tB-LOC\n\nWID:8\n我\tO\n"
+    with pytest.warns(UserWarning, match="only the first is used"):
+        posts = read(content, images=images)
+    assert [(post.id, post.words, post.image) for post in posts] == [
+        ("7", ("他", "京"), images / "7_1.jpg"),
+        ("8", ("我",), None),
+    ]
+
+
 def test_untagged(read):
     posts = read("IMGID:1\nHello\nParis\n\nIMGID:2\nhi\n")
     assert [(post.words, post.tags) for post in posts] == [(("Hello", "Paris"), None), (("hi",), None)]

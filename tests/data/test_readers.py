@@ -71,6 +71,8 @@ def test_plain_text_must_be_asked_for(tmp_path):
         ('1,"so, really"\n2,hi there\n', "rows of a table"),
         ("T1\tPER 0 8\tAna Ruiz\n", "brat"),
         ('<?xml version="1.0"?>\n<x/>\n', "XML"),
+        ("Ana,B-PER\nin,O\n,,O\n\nok,O\n", "another delimiter"),
+        ("Ana;NNP;B-PER\nin;IN;O\n", "another delimiter"),
         ("<!DOCTYPE html>\n", "HTML"),
     ],
 )
