@@ -71,6 +71,7 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     Where ``transformers`` has no fast class for a model whose folder contains a ``tokenizer.json`` (BERTweet), that
     file is read.
     """
+    from tokenizers import Tokenizer
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
     from transformers.utils.hub import cached_file
 
@@ -83,7 +84,14 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
             file = cached_file(source, "tokenizer.json", revision=revision)
         except OSError:
             return tokenizer
-        return PreTrainedTokenizerFast(tokenizer_file=str(file), **_tokenizer_options(tokenizer))
+        backend = Tokenizer.from_file(str(file))
+        # Special tokens that only the slow class has would become new subwords without vectors.
+        options = {
+            name: value
+            for name, value in _tokenizer_options(tokenizer).items()
+            if name not in SPECIAL_TOKENS or backend.token_to_id(value) is not None
+        }
+        return PreTrainedTokenizerFast(tokenizer_object=backend, **options)
 
 
 def build_untrained(architecture: dict[str, Any], attn_implementation: str | None = None) -> tuple[Any, Any]:

@@ -84,7 +84,7 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
     scale = alone.abs().max()
     if not bool(scale.isfinite()):
         raise ConfigurationError(f"{name!r} turns plain text into numbers that are not finite; check its weights")
-    if _largest(together[1, 0] - together[0, 0]) <= 1e-5 * scale:
+    if _largest(together[1, 0] - together[0, 0]) <= 1e-6 * scale:
         raise ConfigurationError(
             f"{name!r} is a {found}, which is causal: a word does not see what follows it, so no entity could be told "
             f"by the words after it, and contexts, which follow the post, would have no effect; {SUITABLE}"
@@ -110,7 +110,7 @@ def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
     row = {name: getattr(batch, name)[:1, :length] for name in ("input_ids", "attention_mask", "token_type_ids")}
     ids = row["input_ids"]
     changed = ids.clone()
-    changed[:, 1:] = ids[:, 1:].flip(1)
+    changed[:, 1:] = ids[:, 1:2]  # not the same subwords in another order, which untrained attention cannot tell apart
     if torch.equal(changed, ids):  # of a tokenizer to which all words are unknown
         changed[:, 1:] = (ids[:, 1:] - 1).abs()
     # Of three rows that are twice as long, two are padded.
