@@ -96,10 +96,7 @@ def stepper(name: str, arguments: argparse.Namespace) -> Callable[[], None]:
 
     def step() -> None:
         with torch.autocast(arguments.device, torch.bfloat16) if arguments.precision == "bf16" else nullcontext():
-            text, image = model.encode(batch)
-            loss = model.decoder.loss(model.emissions(text, image), batch.tags, batch.word_mask)
-            auxiliary = model.auxiliary_loss(batch, text, image)
-            loss = loss if auxiliary is None else loss + auxiliary
+            _, loss, _ = model.losses(batch)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -170,8 +170,20 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         scores: Tensor = self.emission_layer(self.dropout(fused))
         return scores
 
-    def auxiliary_loss(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Tensor | None:
-        """A further loss of a method, added to the decoder's; none here."""
+    def auxiliary_loss(
+        self, batch: Batch, text: TextFeatures, image: ImageFeatures, emissions: Tensor
+    ) -> Tensor | None:
+        """A further loss of a method, added to the decoder's in training and validation; none here.
+
+        Args:
+            batch: B posts with tags.
+            text: Text features, as :meth:`encode` returned them.
+            image: Image features.
+            emissions: Scores of the labels, shape ``(B, W, L)``.
+
+        Returns:
+            A scalar, or ``None``.
+        """
         return None
 
     @property
@@ -194,23 +206,37 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """Forget which posts of an earlier test were annotated."""
         self._test_posts = None, None
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step: the decoder's loss and the method's own."""
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Compute the loss of a batch.
+
+        Returns:
+            Emissions ``(B, W, L)``, the whole loss, and the part of it that is the method's own, if it has one.
+
+        Raises:
+            DataError: If a post has no tags.
+        """
         text, image = self.encode(batch)
-        loss = self.decoder.loss(self.emissions(text, image), _annotated(batch), batch.word_mask)
-        auxiliary = self.auxiliary_loss(batch, text, image)
+        emissions = self.emissions(text, image)
+        loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
+        auxiliary = self.auxiliary_loss(batch, text, image, emissions)
+        return emissions, loss if auxiliary is None else loss + auxiliary, auxiliary
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the decoder's loss plus the method's own."""
+        _, loss, auxiliary = self.losses(batch)
         if auxiliary is not None:
             self.log("train/auxiliary_loss", auxiliary, batch_size=len(batch))
-            loss = loss + auxiliary
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
-        """Count the entities found and log the loss; return them, for a writer, if this is no part of a training."""
-        emissions = self(batch)
-        loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
+        """Count the entities found and log the loss; return them, for a writer, unless a training validates."""
+        emissions, loss, auxiliary = self.losses(batch)
         # A float, for Lightning averages whole numbers over processes by cutting their fraction off.
-        self.log("val/loss", loss, batch_size=float(len(batch)), sync_dist=True)  # type: ignore[arg-type]
+        options: dict[str, Any] = {"batch_size": float(len(batch)), "sync_dist": True}
+        if auxiliary is not None:
+            self.log("val/auxiliary_loss", auxiliary, **options)
+        self.log("val/loss", loss, **options)
         predicted = self.decoder.decode(emissions, batch.word_mask)
         for metric in _values(self.validation_f1):
             metric.update(predicted, _annotated(batch), batch.word_mask)
@@ -293,6 +319,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         for convention, metric in zip(metrics, _values(metrics), strict=True):
             suffix = "" if convention == "conlleval" else f"_{convention}"
             scores = {f"{stage}/{name}{suffix}": value.float() for name, value in metric.compute().items()}
+            shown = self.monitor[0]
+            if shown in scores:
+                self.log(shown, scores.pop(shown), prog_bar=True, sync_dist=True)
             self.log_dict(scores, sync_dist=True)  # the metric is the same in every process, as Lightning cannot know
             metric.reset()
 

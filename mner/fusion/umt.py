@@ -129,7 +129,9 @@ class UMT(FusionModule):
         """
         return (super().emissions(text, image) + self._spans(text) @ self.conversion) / 2
 
-    def auxiliary_loss(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Tensor | None:
+    def auxiliary_loss(
+        self, batch: Batch, text: TextFeatures, image: ImageFeatures, emissions: Tensor
+    ) -> Tensor | None:
         """The weighted loss of finding the spans."""
         if batch.tags is None:
             return None

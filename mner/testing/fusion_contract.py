@@ -255,10 +255,8 @@ def _words(model: FusionModule, posts: Sequence[Post]) -> list[Tensor]:
 
 
 def _loss(model: FusionModule, batch: Batch) -> Tensor:
-    text, image = model.encode(batch)
-    loss = model.decoder.loss(model.emissions(text, image), batch.tags, batch.word_mask)  # type: ignore[arg-type]
-    auxiliary = model.auxiliary_loss(batch, text, image)
-    return loss if auxiliary is None else loss + auxiliary
+    _, loss, _ = model.losses(batch)
+    return loss
 
 
 def _same(first: Tensor, second: Tensor) -> bool:

@@ -32,7 +32,7 @@ class Halved(TextOnly):
     def fuse(self, text, image):
         return text.words[..., : text.words.shape[-1] // 2]
 
-    def auxiliary_loss(self, batch, text, image):
+    def auxiliary_loss(self, batch, text, image, emissions):
         return text.words.square().mean()
 
 
@@ -142,7 +142,18 @@ def test_logs_the_losses_and_the_scores(make_model, make_trainer, shared_twitter
         for kind in kinds
         for convention in ("", "_strict")
     }
-    assert scores | {"train/loss", "train/auxiliary_loss", "val/loss", "val/macro_f1"} <= logged
+    assert scores | {"train/loss", "train/auxiliary_loss", "val/auxiliary_loss", "val/loss", "val/macro_f1"} <= logged
+
+
+def test_the_validation_loss_contains_what_the_training_loss_does(make_model, make_trainer, sample_posts):
+    """Without dropout and on the same posts, both losses of one set of weights are equal."""
+    model = make_model(Halved, dropout=0.0, lr=0.0).eval()
+    batches = DataLoader(sample_posts, batch_size=5, collate_fn=model.collator)
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(model, batches, batches)
+    metrics = trainer.callback_metrics
+    assert metrics["val/loss"] == pytest.approx(metrics["train/loss"].item(), rel=1e-5)
+    assert metrics["val/auxiliary_loss"] == pytest.approx(metrics["train/auxiliary_loss"].item(), rel=1e-5)
 
 
 def test_a_model_is_validated_and_then_trained(make_model, make_trainer, shared_twitter_folder):

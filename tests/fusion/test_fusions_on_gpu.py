@@ -28,8 +28,9 @@ def test_a_step(fusion, tmp_path, trainable_fusion, no_waiting):
     with torch.autocast("cuda", torch.bfloat16):
         text, image = model.encode(batch)
         no_waiting()
-        loss = model.decoder.loss(model.emissions(text, image), batch.tags, batch.word_mask)
-        auxiliary = model.auxiliary_loss(batch, text, image)
+        emissions = model.emissions(text, image)
+        loss = model.decoder.loss(emissions, batch.tags, batch.word_mask)
+        auxiliary = model.auxiliary_loss(batch, text, image, emissions)
         loss = loss if auxiliary is None else loss + auxiliary
     loss.backward()
     torch.cuda.set_sync_debug_mode("default")

@@ -74,11 +74,12 @@ def test_the_auxiliary_loss_is_that_of_the_spans(make_fusion):
     model = make_fusion(UMT, auxiliary_weight=0.25).float()
     batch = model.collator([Post("1", ("kevin", "durant", "in", "oslo"), ("B-PER", "I-PER", "O", "B-LOC"))])
     text, image = model.encode(batch)
-    loss = model.auxiliary_loss(batch, text, image)
+    emissions = model.emissions(text, image)
+    loss = model.auxiliary_loss(batch, text, image, emissions)
     expected = model.span_decoder.loss(text.spans, torch.tensor([[1, 2, 0, 1]]), batch.word_mask)
     torch.testing.assert_close(loss, expected / 4)
     batch.tags = None
-    assert model.auxiliary_loss(batch, text, image) is None
+    assert model.auxiliary_loss(batch, text, image, emissions) is None
 
 
 def test_spans_of_any_scheme():
