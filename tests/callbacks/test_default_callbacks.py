@@ -1,0 +1,124 @@
+"""What a Python user gets by passing the callbacks: the files of ``mner fit``, written whole or not at all."""
+
+import os
+
+import pytest
+import torch
+from pytorch_lightning import Callback
+
+import mner
+from mner.callbacks import (
+    AtomicCheckpointIO,
+    BestCheckpoint,
+    DivergenceStop,
+    EpochSummary,
+    LastCheckpoint,
+    default_callbacks,
+)
+from mner.callbacks.best_checkpoint import mode_of
+from mner.data import Twitter2017
+from mner.errors import DivergenceError, OutputError
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def data(shared_twitter_folder):
+    return Twitter2017(shared_twitter_folder, batch_size=4)
+
+
+def test_a_trainer_in_python_leaves_what_the_command_leaves(make_model, make_trainer, data, tmp_path, capsys):
+    folder = tmp_path / "run"
+    trainer = make_trainer(max_epochs=2, callbacks=default_callbacks(folder), plugins=[AtomicCheckpointIO()])
+    model = make_model(lr=0.01, ema_decay=0.9)
+    trainer.fit(model, data)
+    trainer.test(model, data, verbose=False)
+    expected = {"best.ckpt", "last.ckpt", "metrics.json", "predictions.jsonl", "train.log"}
+    assert expected <= {path.name for path in folder.iterdir()}
+    assert mner.load(folder / "best.ckpt").predict("Kevin Durant enters") is not None
+    lines = (folder / "train.log").read_text().splitlines()
+    assert lines[0].startswith("TextOnly: ")
+    assert [line.split(":")[0] for line in lines[1:]] == ["epoch 1/2, step 5", "epoch 2/2, step 10"]
+    printed = capsys.readouterr().out
+    assert all(line in printed for line in lines)
+
+
+class Poisoned(Callback):
+    """Makes a weight or the loss NaN at one step."""
+
+    def __init__(self, step, weight):
+        self.step, self.weight = step, weight
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.step:
+            poisoned = next(pl_module.parameters()) if self.weight else outputs["loss"]
+            with torch.no_grad():
+                poisoned.fill_(torch.nan)
+
+
+@pytest.mark.parametrize(
+    ("step", "weight", "complaint"),
+    [
+        (7, False, r"the loss is NaN or infinite at step 7; the last good checkpoint is .*last.ckpt"),
+        (3, False, r"the loss is NaN or infinite at step 3; no checkpoint was saved before"),
+        (10, True, r"a weight is NaN or infinite at step 10; the last good checkpoint is .*last.ckpt"),
+    ],
+)
+def test_a_diverged_training_stops(make_model, make_trainer, data, tmp_path, step, weight, complaint):
+    last = LastCheckpoint(tmp_path)
+    trainer = make_trainer(max_epochs=3, callbacks=[Poisoned(step, weight), DivergenceStop(), last])
+    with pytest.raises(DivergenceError, match=complaint):
+        trainer.fit(make_model(), data)
+    if last.path.exists():
+        weights = torch.load(last.path, weights_only=True)["state_dict"]
+        assert all(each.isfinite().all() for each in weights.values())
+
+
+def test_the_mean_of_the_losses_is_printed(make_model, make_trainer, data, tmp_path):
+    losses = []
+
+    class Losses(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            losses.append(outputs["loss"].item() * 2)
+
+    summary = EpochSummary(tmp_path / "log.txt")
+    callbacks = [Losses(), summary]
+    make_trainer(max_epochs=1, callbacks=callbacks, accumulate_grad_batches=2, enable_checkpointing=False).fit(
+        make_model(), data
+    )
+    assert f"train/loss {sum(losses) / len(losses):.4f}, val/loss" in (tmp_path / "log.txt").read_text()
+
+
+def test_the_last_checkpoint_is_of_the_last_epoch(make_model, make_trainer, data, tmp_path):
+    """A learning rate of zero never gives a new best one."""
+    callbacks = [BestCheckpoint(tmp_path), LastCheckpoint(tmp_path)]
+    make_trainer(max_epochs=3, callbacks=callbacks).fit(make_model(lr=0.0), data)
+    steps = {name: torch.load(tmp_path / f"{name}.ckpt", weights_only=True)["global_step"] for name in ("best", "last")}
+    assert steps == {"best": 5, "last": 15}
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_former_one(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    writer = AtomicCheckpointIO()
+    writer.save_checkpoint({"weight": torch.ones(2)}, path)
+    former = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match=r"cannot write .*last.ckpt: No space left on device"):
+            writer.save_checkpoint({"weight": torch.zeros(2)}, path)
+    assert path.read_bytes() == former
+    assert [each.name for each in tmp_path.iterdir()] == ["last.ckpt"]
+    assert torch.equal(writer.load_checkpoint(path, weights_only=True)["weight"], torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode"),
+    [("val/loss", "min"), ("val/perplexity", "min"), ("val/f1", "max"), ("val/sentence_image_accuracy", "max")],
+)
+def test_the_mode_follows_the_metric(metric, mode):
+    assert mode_of(metric) == mode
+    assert BestCheckpoint(monitor=metric).mode == mode
