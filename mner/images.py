@@ -50,16 +50,7 @@ def locate_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Path:
         ImageError: If there is no such file, it is not a regular file, or it lies outside the folders: by name, by
             ``../``, or by a link.
     """
-    try:
-        found = Path(path).resolve()
-        if folders and not any(found.is_relative_to(Path(folder).resolve()) for folder in folders):
-            raise ImageError(f"{path}: lies outside the image folder {', '.join(map(str, folders))}")
-        _check_regular(path, found.stat())
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name, no permission
-        raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    return found
+    return Path(_locate(path, folders)[0])
 
 
 def open_image_file(path: str | Path, folders: Sequence[str | Path] = ()) -> BinaryIO:
@@ -72,9 +63,9 @@ def open_image_file(path: str | Path, folders: Sequence[str | Path] = ()) -> Bin
     Raises:
         ImageError: As :func:`locate_image`; also if the file is empty or larger than :data:`MAX_BYTES`.
     """
-    found = locate_image(path, folders)
+    found, located = _locate(path, folders)
     try:
-        # Without waiting for a writer, should a pipe have taken the file's place since it was looked at.
+        # Without waiting for a writer, should a pipe have taken the file's place since it was located.
         descriptor = os.open(found, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from error
@@ -82,7 +73,7 @@ def open_image_file(path: str | Path, folders: Sequence[str | Path] = ()) -> Bin
     try:
         status = os.fstat(descriptor)
         _check_regular(path, status)
-        if not os.path.samestat(status, locate_image(path, folders).stat()):
+        if not os.path.samestat(status, located):
             raise ImageError(f"{path}: another file took its place while it was opened")
         if not status.st_size:
             raise ImageError(f"{path}: the file is empty")
@@ -148,6 +139,24 @@ class ImageLoader:
     def open(self, path: Path) -> BinaryIO:
         """Open an image's file; see :func:`open_image_file`."""
         return open_image_file(path, self.folders)
+
+
+def _locate(path: str | Path, folders: Sequence[str | Path]) -> tuple[str, os.stat_result]:
+    """The real path of a regular file within the folders, and what identifies the file found there."""
+    try:
+        found = os.path.realpath(path)
+        inside = (found.startswith(os.path.realpath(folder).rstrip(os.sep) + os.sep) for folder in folders)
+        if folders and not any(inside):
+            raise ImageError(f"{path}: lies outside the image folder {', '.join(map(str, folders))}")
+        status = os.lstat(found)
+        if stat.S_ISLNK(status.st_mode):
+            raise ImageError(f"{path}: a loop of links")
+        _check_regular(path, status)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # a NUL in the name, no permission
+        raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    return found, status
 
 
 def _check_regular(path: str | Path, status: os.stat_result) -> None:

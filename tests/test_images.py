@@ -257,7 +257,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting(kind, tmp_path):
 
 def test_a_pipe_that_takes_the_files_place_does_not_hang(tmp_path, monkeypatch):
     picture().save(tmp_path / "1.png")
-    plain = images.locate_image
+    plain = images._locate
 
     def exchange(path, folders):
         found = plain(path, folders)
@@ -266,7 +266,7 @@ def test_a_pipe_that_takes_the_files_place_does_not_hang(tmp_path, monkeypatch):
         monkeypatch.undo()
         return found
 
-    monkeypatch.setattr(images, "locate_image", exchange)
+    monkeypatch.setattr(images, "_locate", exchange)
     with pytest.raises(ImageError, match="a named pipe, not a regular file"):
         load_image(tmp_path / "1.png")
 
@@ -276,7 +276,7 @@ def test_a_link_that_takes_the_files_place_does_not_lead_outside(tmp_path, monke
     path = tmp_path / "images" / "1.png"
     picture().save(path)
     picture().save(tmp_path / "secret.png")
-    plain = images.locate_image
+    plain = images._locate
 
     def exchange(path, folders):
         found = plain(path, folders)
@@ -285,8 +285,8 @@ def test_a_link_that_takes_the_files_place_does_not_lead_outside(tmp_path, monke
         monkeypatch.undo()
         return found
 
-    monkeypatch.setattr(images, "locate_image", exchange)
-    with pytest.raises(ImageError, match="outside the image folder"):
+    monkeypatch.setattr(images, "_locate", exchange)
+    with pytest.raises(ImageError, match="another file took its place"):
         load_image(path, [tmp_path / "images"])
 
 

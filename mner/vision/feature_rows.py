@@ -38,7 +38,7 @@ def encode_rows(features: ImageFeatures, half_precision: bool) -> list[bytes]:
             continue
         if part.is_floating_point():
             part = part.half() if half_precision and name != "boxes" else part.float()
-            if not part.isfinite().all():
+            if not all(extreme.isfinite() for extreme in part.aminmax()):
                 raise ConfigurationError(
                     f"the encoder's {name} are not finite"
                     + (", or exceed half precision; store them in single precision" if half_precision else "")
@@ -46,7 +46,7 @@ def encode_rows(features: ImageFeatures, half_precision: bool) -> list[bytes]:
         parts[name] = part.cpu().contiguous().numpy()
     layout = json.dumps([[name, array.dtype.str, array.shape[1:]] for name, array in parts.items()]).encode()
     start = _HEADER.pack(len(layout)) + layout
-    return [start + b"".join(array[row].tobytes() for array in parts.values()) for row in range(len(features.regions))]
+    return [b"".join((start, *(array[row] for array in parts.values()))) for row in range(len(features.regions))]
 
 
 def decode_rows(values: Sequence[memoryview | bytes | None]) -> ImageFeatures:

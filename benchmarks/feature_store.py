@@ -1,0 +1,127 @@
+"""Time the feature store: filling it, starting on a filled one, and an epoch's reads.
+
+An epoch reads the features of all images in shuffled batches. It is compared with the obvious alternatives: one file of
+``torch.save`` per image, and encoding the images again. Random weights serve, since they cost what trained ones do.
+Processor seconds on one thread, so that other work on the machine changes little; the best of several epochs. Run
+``python benchmarks/feature_store.py``, and with ``--images 100000 --side 8`` for many small images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mner.batch import ImageFeatures
+from mner.images import ImageLoader, load_image
+from mner.vision import ImageEncoder, ImageTransform, create_image_encoder
+from mner.vision.feature_store import FeatureStore
+
+
+class FirstPixel(ImageTransform):
+    def __call__(self, image: Image.Image) -> Tensor:
+        return torch.tensor(image.getpixel((0, 0))) / 255
+
+
+class Trivial(ImageEncoder):
+    """An encoder that costs nothing: what remains is the store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden_size, self.frozen, self.image_transform = 3, True, FirstPixel()
+
+    def encode(self, pixels: Tensor) -> ImageFeatures:
+        regions = pixels[:, None].expand(-1, 4, -1)
+        return ImageFeatures(regions, torch.ones(regions.shape[:2], dtype=torch.bool), pixels)
+
+
+def write_images(folder: Path, count: int, side: int) -> list[Path]:
+    """JPEG images of coloured noise."""
+    random = np.random.default_rng(0)
+    paths = [folder / f"{index}.jpg" for index in range(count)]
+    for path in paths:
+        coarse = Image.fromarray(random.integers(0, 255, (8, 8, 3), dtype=np.uint8))
+        coarse.resize((side, side), Image.Resampling.BICUBIC).save(path)
+    return paths
+
+
+def seconds(action: Callable[[], object]) -> float:
+    start = time.process_time()
+    action()
+    return time.process_time() - start
+
+
+def epoch(paths: Sequence[Path], batch_size: int, read: Callable[[Sequence[Path]], object]) -> float:
+    """Processor seconds of one pass over the images in random order."""
+    order = np.random.default_rng(1).permutation(len(paths))
+    batches = [[paths[index] for index in order[i : i + batch_size]] for i in range(0, len(order), batch_size)]
+    return seconds(lambda: [read(batch) for batch in batches])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--encoder", default="resnet50", help="a name of the registry, or trivial")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--side", type=int, default=400, help="pixels")
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--half_precision", action="store_true")
+    options = parser.parse_args()
+
+    torch.set_num_threads(1)
+    encoder = Trivial() if options.encoder == "trivial" else create_image_encoder(options.encoder, weights=None)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = write_images(folder, options.images, options.side)
+        loader = ImageLoader((folder,))
+
+        @torch.no_grad()
+        def encode(batch: Sequence[Path]) -> ImageFeatures:
+            pixels = encoder.image_transform.collate([encoder.image_transform(load_image(path)) for path in batch])
+            return encoder(pixels, torch.ones(len(batch), dtype=torch.bool))
+
+        def save(batch: Sequence[Path]) -> None:
+            features = encode(batch)
+            for row, path in enumerate(batch):
+                parts = {part: value[row].clone() for part, value in vars(features).items() if value is not None}
+                torch.save(parts, path.with_suffix(".pt"))
+
+        def load(batch: Sequence[Path]) -> dict[str, Tensor]:
+            rows = [torch.load(path.with_suffix(".pt"), weights_only=True) for path in batch]
+            return {part: torch.stack([row[part] for row in rows]) for part in rows[0]}
+
+        def fill() -> None:
+            store = FeatureStore.of(encoder, folder / "features.lmdb", options.half_precision)
+            store.fill(encoder, paths, loader, options.batch_size)
+
+        filling = {"store": seconds(fill), "files": epoch(paths, options.batch_size, save)}
+        starting = seconds(fill)
+        store = FeatureStore.of(encoder, folder / "features.lmdb", options.half_precision)
+        reads = {
+            "store": lambda batch: store.read([store.key_of(loader.locate(each)) for each in batch]),
+            "files": load,
+        }
+        epochs = {
+            kind: min(epoch(paths, options.batch_size, read) for _ in range(options.epochs))
+            for kind, read in {**reads, "encoding": encode}.items()
+        }
+        size = (folder / "features.lmdb").stat().st_size / len(paths) / 1024
+
+    print(f"{options.encoder}, {options.images} images of {options.side} pixels, {size:.0f} KiB per image in the store")
+    print(
+        f"filling the store      {filling['store']:9.3f} s   {filling['store'] / filling['files']:.2f} of one file per image"
+    )
+    print(f"start, all are stored  {starting:9.3f} s")
+    for kind, spent in epochs.items():
+        print(f"epoch from {kind:<11} {spent:9.3f} s   {spent / epochs['store']:.1f} times the store's")
+
+
+if __name__ == "__main__":
+    main()
