@@ -26,7 +26,10 @@ from mner.vision.feature_store import FeatureStore
 
 
 class FirstPixel(ImageTransform):
+    """The colour of the first pixel."""
+
     def __call__(self, image: Image.Image) -> Tensor:
+        """Shape ``(3,)``."""
         return torch.tensor(image.getpixel((0, 0))) / 255
 
 
@@ -38,6 +41,7 @@ class Trivial(ImageEncoder):
         self.hidden_size, self.frozen, self.image_transform = 3, True, FirstPixel()
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
+        """Repeat the colour as four regions."""
         regions = pixels[:, None].expand(-1, 4, -1)
         return ImageFeatures(regions, torch.ones(regions.shape[:2], dtype=torch.bool), pixels)
 
@@ -104,20 +108,19 @@ def main() -> None:
         filling = {"store": seconds(fill), "files": epoch(paths, options.batch_size, save)}
         starting = seconds(fill)
         store = FeatureStore.of(encoder, folder / "features.lmdb", options.half_precision)
-        reads = {
-            "store": lambda batch: store.read([store.key_of(loader.locate(each)) for each in batch]),
-            "files": load,
-        }
+
+        def read(batch: Sequence[Path]) -> ImageFeatures:
+            return store.read([store.key_of(loader.locate(path)) for path in batch])
+
         epochs = {
-            kind: min(epoch(paths, options.batch_size, read) for _ in range(options.epochs))
-            for kind, read in {**reads, "encoding": encode}.items()
+            kind: min(epoch(paths, options.batch_size, action) for _ in range(options.epochs))
+            for kind, action in (("store", read), ("files", load), ("encoding", encode))
         }
         size = (folder / "features.lmdb").stat().st_size / len(paths) / 1024
 
     print(f"{options.encoder}, {options.images} images of {options.side} pixels, {size:.0f} KiB per image in the store")
-    print(
-        f"filling the store      {filling['store']:9.3f} s   {filling['store'] / filling['files']:.2f} of one file per image"
-    )
+    ratio = filling["store"] / filling["files"]
+    print(f"filling the store      {filling['store']:9.3f} s   {ratio:.2f} of one file per image")
     print(f"start, all are stored  {starting:9.3f} s")
     for kind, spent in epochs.items():
         print(f"epoch from {kind:<11} {spent:9.3f} s   {spent / epochs['store']:.1f} times the store's")
