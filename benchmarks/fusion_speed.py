@@ -89,7 +89,7 @@ def stepper(name: str, arguments: argparse.Namespace) -> Callable[[], None]:
     # An encoder of regions as wide as the cached ones, which the model asks for its width alone.
     images = TinyGrid(width, frozen=True)
     model = cls(labels=LABELS, text_encoder=text(arguments.text_encoder), image_encoder=images).to(arguments.device)
-    batch = cached(model.collator(posts(arguments.batch_size, arguments.links)), regions, width)
+    batch = cached(model.preprocessor(posts(arguments.batch_size, arguments.links)), regions, width)
     batch = batch.to(arguments.device)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=1e-5, fused=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -24,11 +23,12 @@ from torch.nn import functional
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from mner.analysis.spread import Spread
-from mner.collate import Collator
+from mner.callbacks import StoredImageFeatures
 from mner.data.ablations import ablate
 from mner.data.datamodule import Split
 from mner.demo import DemoPosts
 from mner.posts import Post
+from mner.preprocessor import Preprocessor
 from mner.pretraining import VisualLanguageModel
 from mner.text import VisualBertText
 from mner.training import Optimization
@@ -64,20 +64,20 @@ def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLangua
         create_image_encoder("efficientnet_lite0", image_size=128),
         mask_rate=given.mask_rate,
         optimization=Optimization(lr=given.lr, warmup_ratio=0.05, ema_decay=0.99),
-        feature_cache=features,
+        contexts=["caption"],
     )
     best = pl.callbacks.ModelCheckpoint(folder, monitor="val/loss", save_weights_only=True)
     trainer = pl.Trainer(
         max_epochs=given.epochs,
         precision=given.precision,
-        callbacks=[best, Curve()],
+        callbacks=[best, Curve(), StoredImageFeatures(features)],
         logger=False,
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(model, datamodule=data)
-    return VisualLanguageModel.load_from_checkpoint(best.best_model_path, feature_cache=features).eval()
+    trainer.fit(model, datamodule=data.using(model.preprocessor))
+    return VisualLanguageModel.load_from_checkpoint(best.best_model_path).eval()
 
 
 class OtherPictures(DemoPosts):
@@ -102,7 +102,7 @@ def matching(model: VisualLanguageModel, posts: Sequence[Post]) -> float:
     """Share of the captions of which the model tells whether they are the image's own."""
     correct = count = 0.0
     for start in range(0, len(posts), 32):
-        batch = model.collator(posts[start : start + 32])
+        batch = model.preprocessor(posts[start : start + 32])
         found = model.objectives(batch, torch.ones(*batch.input_ids.shape, 3))["sentence_image"]
         correct, count = correct + float(found.correct), count + float(found.count)
     return correct / count
@@ -113,12 +113,12 @@ def hidden_words(model: VisualLanguageModel, posts: Sequence[Post], words: Seque
     """Hide these words wherever they stand in the captions: share predicted right, and mean log-probability."""
     tokenizer = model.text_encoder.subword_tokenizer.tokenizer
     ids = torch.tensor([tokenizer.token_to_id(word) for word in words if tokenizer.token_to_id(word) is not None])
-    collate = Collator(model.text_encoder.subword_tokenizer, images=model.images)
+    preprocessor = Preprocessor(**model.preprocessing())  # captions stay with their posts
     right, scores = [], []
     for start in range(0, len(posts), 32):
-        batch = collate(posts[start : start + 32])
+        batch = preprocessor(posts[start : start + 32])
         hidden = torch.isin(batch.input_ids, ids) & (batch.token_type_ids == 1)
-        masked = replace(batch, input_ids=batch.input_ids.masked_fill(hidden, model.masking.mask_id))
+        masked = batch.replace(input_ids=batch.input_ids.masked_fill(hidden, model.masking.mask_id))
         states = model.text_encoder.encode_subwords(masked, model.encode_image(batch))
         logits = model.head(states[hidden], model.text_encoder.model.get_input_embeddings().weight)
         target = batch.input_ids[hidden]

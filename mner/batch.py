@@ -7,13 +7,15 @@ C characters, R regions, D text width, V image width.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from mner.posts import Post
+
+BatchType = TypeVar("BatchType", bound="Batch")
 
 
 @dataclass
@@ -41,6 +43,10 @@ class ImageFeatures:
         """True for each post that has an image, shape ``(B,)``."""
         return self.mask.any(dim=1)
 
+    def to_dtype(self, dtype: torch.dtype) -> ImageFeatures:
+        """The same features, regions and pooled vectors in another floating-point type."""
+        return replace(self, regions=self.regions.to(dtype), pooled=self.pooled.to(dtype))
+
 
 @dataclass
 class TextFeatures:
@@ -59,59 +65,85 @@ class TextFeatures:
     characters: Tensor | None = None
 
 
-@dataclass(eq=False, repr=False)
 class Batch:
-    """A batch of posts as tensors; made by :class:`mner.collate.Collator` alone.
+    """A batch of posts as tensors; made by :class:`mner.preprocessor.Preprocessor`.
 
-    A word vector is the mean of the piece vectors whose ``word_slots`` entry names the word's slot
-    ``post * W + word``; every other piece (specials, contexts, padding, the overlap of windows) has the slot
-    ``B * W``, which is thrown away.
+    A word vector is the mean of the subword vectors whose ``word_slots`` entry names the word's slot
+    ``post * W + word``; every other subword (specials, contexts, padding, the overlap of windows) has the slot
+    ``B * W``, which is discarded.
+
+    It is no dataclass on purpose: Lightning's precision plugins rebuild a dataclass field by field, posts included.
 
     Args:
         posts: The posts themselves, for predictions.
         input_ids: Subwords, shape ``(N, P)``.
-        attention_mask: One where a piece is real, shape ``(N, P)``.
+        attention_mask: One where a subword is real, shape ``(N, P)``.
         token_type_ids: Zero in the post, one in its contexts, shape ``(N, P)``.
-        word_slots: Slot of each piece, shape ``(N, P)``.
-        word_starts: True where a piece begins a word, of the post or its contexts, shape ``(N, P)``.
+        word_slots: Slot of each subword, shape ``(N, P)``.
+        word_starts: True where a subword begins a word, of the post or its contexts, shape ``(N, P)``.
         post_of_row: Which post an encoder row belongs to, shape ``(N,)``.
         first_row: The first encoder row of each post, shape ``(B,)``.
         word_mask: True where a word is real, shape ``(B, W)``.
         tags: Label index of each word, shape ``(B, W)``, zero where padded; ``None`` without annotation.
         characters: Character ids of each word, shape ``(B, W, C)``, zero where padded, or ``None``.
-        pixels: What ``ImageEncoder.collate`` made of the images, or ``None``.
-        image: Image features computed before (a feature cache), or ``None``.
+        pixels: What ``ImageTransform.collate`` made of the images, or ``None``.
+        image: Image features computed before (a feature store), or ``None``.
         image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``.
+        image_errors: Why the image of a post could not be used, ``None`` per post without such an error.
     """
 
-    posts: Sequence[Post]
-    input_ids: Tensor
-    attention_mask: Tensor
-    token_type_ids: Tensor
-    word_slots: Tensor
-    word_starts: Tensor
-    post_of_row: Tensor
-    first_row: Tensor
-    word_mask: Tensor
-    tags: Tensor | None = None
-    characters: Tensor | None = None
-    pixels: Any = None
-    image: ImageFeatures | None = None
-    image_mask: Tensor | None = None
+    def __init__(
+        self,
+        *,
+        posts: Sequence[Post],
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor,
+        word_slots: Tensor,
+        word_starts: Tensor,
+        post_of_row: Tensor,
+        first_row: Tensor,
+        word_mask: Tensor,
+        tags: Tensor | None = None,
+        characters: Tensor | None = None,
+        pixels: Any = None,
+        image: ImageFeatures | None = None,
+        image_mask: Tensor | None = None,
+        image_errors: Sequence[str | None] = (),
+    ) -> None:
+        self.posts = posts
+        self.input_ids = input_ids
+        self.attention_mask = attention_mask
+        self.token_type_ids = token_type_ids
+        self.word_slots = word_slots
+        self.word_starts = word_starts
+        self.post_of_row = post_of_row
+        self.first_row = first_row
+        self.word_mask = word_mask
+        self.tags = tags
+        self.characters = characters
+        self.pixels = pixels
+        self.image = image
+        self.image_mask = image_mask
+        self.image_errors = image_errors
 
     def __len__(self) -> int:
         """The number of posts, B."""
         return len(self.posts)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+    def replace(self: BatchType, **parts: Any) -> BatchType:
+        """A copy with other parts."""
+        return type(self)(**{**vars(self), **parts})
+
+    def to(self: BatchType, device: torch.device | str, non_blocking: bool = False) -> BatchType:
         """A copy of the batch on another device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self: BatchType) -> BatchType:
         """A copy of the batch in pinned memory, as a ``DataLoader`` asks for."""
         return self._map(lambda tensor: tensor.pin_memory())
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+    def _map(self: BatchType, function: Callable[[Tensor], Tensor]) -> BatchType:
         return type(self)(**{name: _map(value, function) for name, value in vars(self).items()})
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from tiny_images import pictures, tiny_encoder  # noqa: F401  (fixtures)
 
 from mner.labels import labels_for
 from mner.posts import Post
@@ -158,7 +159,12 @@ def make_trainer(tmp_path):
         quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
         if "callbacks" in arguments:
             quiet.pop("enable_checkpointing")
-        settings = {"accelerator": "cpu", "num_sanity_val_steps": 0, "default_root_dir": tmp_path}
+        settings = {
+            "accelerator": "cpu",
+            "num_sanity_val_steps": 0,
+            "default_root_dir": tmp_path,
+            "use_distributed_sampler": False,
+        }
         return Trainer(**{**quiet, **settings, **arguments})
 
     return make

@@ -1,7 +1,5 @@
 """A batch moves whole: every tensor in it, however nested, and nothing else."""
 
-from dataclasses import fields
-
 import pytest
 import torch
 
@@ -16,23 +14,22 @@ def batch():
     image = ImageFeatures(torch.ones(2, 3, 4), torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 4))
     pixels = {"canvas": torch.zeros(2, 3, 8, 8), "sizes": numbers}
     return Batch(
-        posts,
-        numbers,
-        numbers,
-        numbers,
-        numbers,
-        numbers > 0,
-        numbers[0],
-        numbers[0],
-        numbers > 0,
+        posts=posts,
+        input_ids=numbers,
+        attention_mask=numbers,
+        token_type_ids=numbers,
+        word_slots=numbers,
+        word_starts=numbers > 0,
+        post_of_row=numbers[0],
+        first_row=numbers[0],
+        word_mask=numbers > 0,
         pixels=pixels,
         image=image,
     )
 
 
 def tensors(batch):
-    found = [getattr(batch, field.name) for field in fields(batch)]
-    found += [*batch.pixels.values(), *(getattr(batch.image, field.name) for field in fields(batch.image))]
+    found = [*vars(batch).values(), *batch.pixels.values(), *vars(batch.image).values()]
     return [tensor for tensor in found if isinstance(tensor, torch.Tensor)]
 
 
@@ -62,3 +59,16 @@ def test_length_and_presence(batch):
     assert len(batch) == 2
     batch.image.mask[0] = False
     assert batch.image.present.tolist() == [False, True]
+
+
+def test_precision_plugins_leave_the_posts_alone(batch):
+    from pytorch_lightning.plugins.precision import HalfPrecision
+
+    assert HalfPrecision("bf16-true").convert_input(batch) is batch
+    assert batch.image.to_dtype(torch.bfloat16).regions.dtype == torch.bfloat16
+
+
+def test_a_copy_with_other_parts(batch):
+    other = batch.replace(input_ids=batch.input_ids + 1)
+    assert torch.equal(other.input_ids, batch.input_ids + 1)
+    assert other.posts is batch.posts

@@ -93,7 +93,7 @@ def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
     trainer = Trainer(
         max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
     )
-    trainer.fit(model, datamodule=data)
+    trainer.fit(model, datamodule=data.using(model.preprocessor))
     trainer.save_checkpoint(folder / "runs" / "0" / "best.ckpt")
     return folder
 

@@ -77,7 +77,7 @@ def test_one_verdict_everywhere(folder, make_model, tmp_path):
 
     model = make_model(Concatenation, image_encoder=Grid("test_resnet", None, image_size=32))
     model.images.stay_inside([folder])
-    mask = model.collator(posts).image_mask
+    mask = model.preprocessor(posts).image_mask
     assert dict(zip(expected, mask.tolist(), strict=True)) == expected
 
     captions = describe_folder(Sized(), folder, tmp_path / "captions.jsonl", "sized")

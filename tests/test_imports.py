@@ -35,8 +35,10 @@ GROUND = [
 FLOORS = [
     GROUND,
     ["word_tokenizers"],
-    ["text", "vision", "decoders", "metrics", "data", "analysis"],
-    ["collate", "contexts", "demo", "callbacks"],
+    ["text", "vision", "decoders", "metrics", "analysis"],
+    ["preprocessor"],
+    ["data"],
+    ["contexts", "demo", "callbacks"],
     ["training"],
     ["fusion", "pretraining"],
     ["inference", "experiments"],

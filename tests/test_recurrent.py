@@ -131,7 +131,9 @@ def test_visual_attention_runs_without_the_kernel(labels, dtype, autocast):
 def test_visual_attention_trains_without_the_kernel(labels, make_trainer, shared_twitter_folder, precision):
     model = VisualAttention(labels=labels, text_encoder=tiny_text_encoder(8), image_encoder=TinyGrid(6))
     before = model.query.weight_hh_l0.detach().clone()
-    make_trainer(max_epochs=1, precision=precision).fit(model, Twitter2017(shared_twitter_folder, batch_size=4))
+    make_trainer(max_epochs=1, precision=precision).fit(
+        model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor)
+    )
     assert not torch.equal(model.query.weight_hh_l0, before)
 
 

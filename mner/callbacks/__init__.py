@@ -12,10 +12,12 @@ from mner.callbacks.divergence_stop import DivergenceStop
 from mner.callbacks.ema import EMA
 from mner.callbacks.epoch_summary import EpochSummary
 from mner.callbacks.exact_resumption import ExactResumption
+from mner.callbacks.image_summary import ImageSummary
 from mner.callbacks.interruption_checkpoint import InterruptionCheckpoint
 from mner.callbacks.last_checkpoint import LastCheckpoint
 from mner.callbacks.predictions_writer import PredictionsWriter
 from mner.callbacks.printed_metrics import PrintedMetrics
+from mner.callbacks.stored_features import StoredImageFeatures
 
 __all__ = [
     "EMA",
@@ -24,10 +26,12 @@ __all__ = [
     "DivergenceStop",
     "EpochSummary",
     "ExactResumption",
+    "ImageSummary",
     "InterruptionCheckpoint",
     "LastCheckpoint",
     "PredictionsWriter",
     "PrintedMetrics",
+    "StoredImageFeatures",
     "default_callbacks",
 ]
 
@@ -35,7 +39,7 @@ __all__ = [
 def default_callbacks(folder: str | Path, monitor: str = "val/f1") -> list[Callback]:
     """The callbacks of ``mner fit``, whose files are in one run folder.
 
-    A model adds :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by itself.
+    A model adds :class:`ImageSummary`, :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by itself.
 
     Args:
         folder: The run folder.

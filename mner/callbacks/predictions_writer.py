@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -17,7 +17,6 @@ from rich.table import Table
 from mner.analysis.mention_kinds import KindScore, score_kinds
 from mner.batch import Batch
 from mner.data.datamodule import PostDataModule
-from mner.errors import DataError
 from mner.files import atomic_write
 from mner.labels import types_of
 from mner.metrics import seqeval_report
@@ -25,6 +24,7 @@ from mner.posts import Entity, Post
 from mner.predictions import Prediction, write_predictions
 
 Outputs = list[list[Entity]]
+Item = TypeVar("Item")
 
 
 class PredictionsWriter(Callback):
@@ -40,25 +40,12 @@ class PredictionsWriter(Callback):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._predictions: list[Prediction] = []
+        self._images: dict[Path | None, bool] = {}
         self._train_posts: int | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note how many posts the model is trained on."""
         self._train_posts = len(_posts(trainer, "train")) or None
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse posts of which some have tags and others none.
-
-        Raises:
-            DataError: If a score over some of them would pass for one over all.
-        """
-        posts = _posts(trainer, "test")
-        missing = [post.id for post in posts if post.tags is None]
-        if 0 < len(missing) < len(posts):
-            raise DataError(
-                f"{len(missing)} of {len(posts)} test posts have no tags (first: {missing[0]}), so there is no score "
-                "over all of them; annotate them or take them out, or use mner predict"
-            )
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
@@ -96,10 +83,14 @@ class PredictionsWriter(Callback):
         self._predictions += [
             Prediction(post, tuple(entities)) for post, entities in zip(batch.posts, outputs, strict=True)
         ]
+        if batch.image_mask is not None:
+            self._images |= {post.image: not error for post, error in zip(batch.posts, batch.image_errors, strict=True)}
 
     def _write(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
         split: Literal["valid", "test"] = "valid" if stage == "val" else "test"
         predictions, self._predictions = _gathered(self._predictions), []
+        images, self._images = dict(_gathered([*self._images.items()])), {}
+        images.pop(None, None)
         if not trainer.is_global_zero:
             return
         place = {post.id: index for index, post in enumerate(_posts(trainer, split))}
@@ -122,6 +113,7 @@ class PredictionsWriter(Callback):
             record: dict[str, Any] = {"split": split, "posts": len(predictions)}
             record["version"] = datamodule.version(split) if isinstance(datamodule, PostDataModule) else None
             record |= {"train_posts": self._train_posts} if self._train_posts else {}
+            record |= {"images": {"named": len(images), "used": sum(images.values())}} if images else {}
             record |= metrics
             if kinds:
                 record["kinds"] = {score.kind: asdict(score) for score in kinds}
@@ -177,9 +169,9 @@ def _posts(trainer: Trainer, split: Literal["train", "valid", "test"]) -> Sequen
     return datamodule.posts(split) if isinstance(datamodule, PostDataModule) else ()
 
 
-def _gathered(predictions: list[Prediction]) -> list[Prediction]:
+def _gathered(items: list[Item]) -> list[Item]:
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return predictions
-    parts: list[list[Prediction]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(parts, predictions)
-    return [prediction for part in parts for prediction in part]
+        return items
+    parts: list[list[Item]] = [[] for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(parts, items)
+    return [item for part in parts for item in part]

@@ -53,12 +53,12 @@ def run(arguments: Sequence[str]) -> None:
     from mner.inference.post_attention import ATTENDING, attend
 
     model = load_model(options.checkpoint).to(options.device)
-    if model.images is None:
+    if model.image_encoder is None:
         raise ConfigurationError(
             f"{type(model).__name__} sees no images, so its words attend to none; methods that attend are {ATTENDING}"
         )
     folder = None if options.images is None else options.images.absolute()
-    model.images.stay_inside([folder])
+    model.preprocessor = model.preprocessor.using(image_folders=[folder])
     posts = read_posts(options.post, images=folder)
     drawn = 0
     for name, post in zip(file_names(post.id for post in posts), posts, strict=True):
@@ -81,12 +81,13 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _usable(model: FusionModule, post: Post) -> bool:
-    if post.image is None or model.images is None or model.image_encoder is None:
+    if post.image is None or model.image_encoder is None:
         _note(post, "the post names no image")
         return False
     try:
-        model.images.loader(post.image)
-        model.image_encoder.image_transform.load(post, model.images.loader)
+        loader = model.preprocessor.image_loader
+        loader(post.image)
+        model.image_encoder.image_transform.load(post, loader)
     except ImageError as error:
         _note(post, error)
         return False

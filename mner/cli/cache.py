@@ -12,6 +12,7 @@ from mner.cli.messages import say
 from mner.cli.training import TrainingCommandLine
 from mner.data.datamodule import SPLITS
 from mner.errors import ConfigurationError, DatasetNotFoundError
+from mner.vision.cache import FeatureCache
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -37,12 +38,12 @@ class CachingCommandLine(TrainingCommandLine):
         Raises:
             ConfigurationError: If the config names no cache.
         """
-        images = self.model.images
-        if images is None or images.cache is None:
+        config = self.config[self.command]
+        if self.model.image_encoder is None or not config.feature_store:
             raise ConfigurationError(
-                "the config names no cache to fill; give the model an image_encoder and a feature_cache: "
-                "--model.init_args.feature_cache FOLDER"
+                "there is no store to fill; give the model an image_encoder, and --feature_store FOLDER"
             )
+        store = FeatureCache(config.feature_store, self.model.image_encoder, config.half_precision_features)
         self.datamodule.prepare_data()
         for split in SPLITS:
             try:
@@ -50,10 +51,10 @@ class CachingCommandLine(TrainingCommandLine):
             except DatasetNotFoundError:
                 say(f"{split}: no such split")
                 continue
-            images.stay_inside([self.datamodule.split_images(split)])
+            loader = self.model.preprocessor.using(image_folders=[self.datamodule.split_images(split)]).image_loader
             paths = [post.image for post in posts if post.image is not None]
             device = self.trainer.strategy.root_device
-            report = images.cache.fill(paths, images.loader, device=device, progress=True)
+            report = store.fill(paths, loader, device=device, progress=True)
             say(f"{split}: {report.computed} images computed, {report.reused} were there, {len(report.bad)} unusable")
             for reason in report.bad.values():
                 say(f"  {reason}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,41 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 
 from mner.cli.messages import is_first_process, say
+from mner.data.datamodule import PostDataModule
+from mner.data.unlabelled import read_unlabelled
 from mner.errors import ConfigurationError
 from mner.files import atomic_write
+from mner.pretraining.base import PretrainingModule
+from mner.training.module import TrainingModule
 
 ENCODER_FOLDER = "encoder"
 """Where a pre-training leaves its encoder, inside its run folder."""
 MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "enable_progress_bar", "enable_model_summary")
 """Options of the trainer that a pre-training shares with the fine-tuning after it, unless its config has them."""
+
+
+def add_extra_posts(model: TrainingModule, data: PostDataModule, files: Sequence[str], images: str | None) -> None:
+    """Add unlabelled posts to the training posts of a pre-training.
+
+    Args:
+        model: What is trained.
+        data: Its data module.
+        files: Files of posts, in any format.
+        images: Folder of their images, or ``None``.
+
+    Raises:
+        ConfigurationError: If the model is not a pre-training, or there are images but no posts.
+    """
+    if not files and not images:
+        return
+    if not files or not isinstance(model, PretrainingModule):
+        raise ConfigurationError(
+            "extra_posts are unlabelled posts to pre-train on, and extra_images the folder of their images; "
+            "give both to a pre-training"
+        )
+    data.extra_posts = read_unlabelled(files, images)
+    data.extra_images = None if images is None else Path(images)
+    say(f"{len(data.extra_posts)} more train posts from {', '.join(files)}")
 
 
 def pretrained_encoder(
@@ -68,13 +96,13 @@ def _shared(config: str, fine_tuning: Namespace) -> dict[str, Any]:
     model = given["model"]["init_args"]
     parts = {"text_encoder": model["text_encoder"]}
     if "image_encoder" in own.get("model", {}).get("init_args", {}):
-        names = ("image_encoder", "feature_cache")
-        parts |= {name: model[name] for name in names if model.get(name) is not None}
+        parts |= {"image_encoder": model["image_encoder"]} if model.get("image_encoder") is not None else {}
     shared: dict[str, Any] = {"model": {"init_args": parts}}
     if "data" not in own:
         shared["data"] = given["data"]
-    if "seed_everything" not in own:
-        shared["seed_everything"] = given["seed_everything"]
+    for name in ("seed_everything", "feature_store", "half_precision_features"):
+        if name not in own and given.get(name) is not None:
+            shared[name] = given[name]
     trainer = own.get("trainer") or {}
     defaults = inspect.signature(Trainer.__init__).parameters
     options = {name: given["trainer"][name] for name in MACHINE_OPTIONS if name not in trainer}

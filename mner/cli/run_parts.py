@@ -20,6 +20,7 @@ from mner.callbacks import (
     LastCheckpoint,
     PredictionsWriter,
     PrintedMetrics,
+    StoredImageFeatures,
 )
 from mner.fusion.base import FusionModule
 from mner.training.module import TrainingModule
@@ -65,6 +66,8 @@ def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last:
         if built.trainer.enable_checkpointing is not False:
             best = built.checkpoint
             callbacks += [best, *([LastCheckpoint(folder)] if keeps_last else []), interruption]
+    if built.feature_store:
+        callbacks.append(StoredImageFeatures(built.feature_store, built.half_precision_features))
     callbacks.append(PredictionsWriter(folder) if isinstance(model, FusionModule) else PrintedMetrics())
     return RunParts(callbacks, plugins, best, interruption)
 

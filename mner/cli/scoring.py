@@ -101,6 +101,8 @@ def score(
     ablations: Sequence[Ablation],
 ) -> None:
     """Score a model, and again under each ablation."""
+    if datamodule.preprocessor is not model.preprocessor:
+        datamodule.preprocessor = model.preprocessor
     for ablation in (None, *ablations):
         datamodule.ablation = ablation
         getattr(trainer, command)(model, datamodule=datamodule, verbose=False)

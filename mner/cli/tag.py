@@ -50,9 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     from mner.inference.load import load
 
     tagger = load(options.checkpoint, options.device or _best_device())
-    images = tagger.model.images
-    if images is not None:
-        images.stay_inside([options.images])
+    tagger.preprocessor = tagger.preprocessor.using(image_folders=[options.images])
     bad_lines: list[FormatError] = []
 
     def report(error: FormatError) -> None:
@@ -73,8 +71,6 @@ def run(arguments: Sequence[str]) -> int:
                 output.flush()
         if not tagged and not bad_lines:
             raise FormatError(options.file, None, "there are no posts in it", "Give a file with posts")
-    if images is not None and (summary := images.summary()).bad:
-        print(f"mner tag: {summary}", file=sys.stderr)
     if bad_lines:
         print(f"mner tag: {len(bad_lines)} lines could not be read and are not in the output", file=sys.stderr)
     return 1 if bad_lines else 0

@@ -14,7 +14,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from mner.cli.messages import keep_traceback, say, useful_messages
 from mner.cli.parsing import OptionParser
-from mner.cli.pretraining import pretrained_encoder
+from mner.cli.pretraining import add_extra_posts, pretrained_encoder
 from mner.cli.run_folder import WORDS, RunFolder, find_checkpoint
 from mner.cli.run_parts import run_parts
 from mner.cli.run_record import RunRecord
@@ -115,6 +115,9 @@ class TrainingCommandLine(LightningCLI):
         self.datamodule: PostDataModule = built.data
         is_fit = self.command == "fit"
         self.model = built.model if is_fit else load_scored(self.checkpoint, self.command, self.options)
+        if is_fit:
+            add_extra_posts(self.model, self.datamodule, built.extra_posts, built.extra_images)
+        self.datamodule.preprocessor = self.model.preprocessor
         self.parts = run_parts(built, self.folder, self.model, keeps_last)
         if is_fit and not built.trainer.fast_dev_run:
             config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.command]

@@ -29,6 +29,7 @@ TRAINER_DEFAULTS = {
     "max_epochs": 20,
     "log_every_n_steps": 10,
     "num_sanity_val_steps": 0,
+    "use_distributed_sampler": False,  # length-grouped batches are shared among processes by their own sampler
     "enable_model_summary": False,  # a line of mner.callbacks.EpochSummary says it
 }
 AUTO = "auto"
@@ -79,6 +80,15 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
             help="Also score the model with ablated images or captions, for example [shuffled_images]; each ablation "
             "leaves predictions and metrics of its own.",
         )
+    parser.add_argument(
+        "--feature_store",
+        type=str | None,
+        default=None,
+        help="Where the features of a frozen image encoder are stored: computed once per image, then read.",
+    )
+    parser.add_argument(
+        "--half_precision_features", type=bool, default=False, help="Store the image features in half precision."
+    )
     parser.add_lightning_class_args(Trainer, "trainer")
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
     parser.add_lightning_class_args(PostDataModule, "data", subclass_mode=True)
@@ -86,6 +96,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         _add_training_options(parser)
     else:
         accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining", "resume")
+        accept_unused(parser, "extra_posts", "extra_images")
     if command == "predict":
         accept_unused(parser, "ablations")
 
@@ -106,7 +117,17 @@ def _add_training_options(parser: LightningArgumentParser) -> None:
         "the model's text encoder then starts from the pre-trained one.",
     )
     parser.add_lightning_class_args(TrainingModule, "model", subclass_mode=True)
-    parser.link_arguments("data.labels", "model.init_args.labels", apply_on="instantiate")
+    for name in ("labels", "contexts", "word_tokenizer"):
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+    parser.add_argument(
+        "--extra_posts",
+        type=list[str],
+        default=[],
+        help="Files of further, unlabelled posts to pre-train on, in any format, or one raw text per line.",
+    )
+    parser.add_argument(
+        "--extra_images", type=str | None, default=None, help="Folder of the images of the extra posts."
+    )
     parser.add_class_arguments(BestCheckpoint, "checkpoint", fail_untyped=False)
     parser.set_defaults({"checkpoint.monitor": AUTO, "checkpoint.save_last": True})
     parser.add_argument(

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
+from torch.utils.data import DataLoader
 
 from mner.data.ablations import Ablation, ablate
 from mner.data.contexts import attach_contexts, read_contexts
-from mner.data.length_grouped_batches import FixedOrderBatchSampler, LengthGroupedBatchSampler
-from mner.data.loader import PostLoader, post_loader
+from mner.data.length_grouped_batches import LengthGroupedBatchSampler
+from mner.data.loader import post_loader
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
 from mner.posts import Post
 from mner.subsets import fraction
+from mner.preprocessor import Preprocessor
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
 Split = Literal["train", "valid", "test"]
+Data = TypeVar("Data", bound="PostDataModule")
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 _NAMED = 10  # posts named in a message
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}
@@ -31,14 +35,16 @@ SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "valid": ("val
 class PostDataModule(LightningDataModule, ABC):
     """Posts in three splits. A subclass sets ``labels`` and says how a split is read.
 
-    A data module yields posts and takes the collator from its trainer's model, so that a tokenizer never mismatches.
+    A data module yields posts. Its batches are made by the preprocessor of the model that is trained or scored, which
+    it is given: ``data.preprocessor = model.preprocessor``, or ``trainer.fit(model, data.using(model.preprocessor))``.
 
     Args:
         batch_size: Posts a batch, at most.
         max_tokens: Most subwords a batch with its padding; ``None`` for no bound.
         contexts: Kinds of context that the model reads behind the post, for example ``["caption"]``.
         train_fraction: Share of the training posts that is used; smaller shares of a seed lie within larger ones.
-        seed: Of the order of the batches and of the choice by ``train_fraction``.
+        seed: Of the order of the batches and of the choice by ``train_fraction``; by default that of
+            ``seed_everything``.
         num_workers: Processes that make batches; 0 makes them in the training process.
 
     Raises:
@@ -55,7 +61,7 @@ class PostDataModule(LightningDataModule, ABC):
         max_tokens: int | None = None,
         contexts: Sequence[str] = (),
         train_fraction: float = 1.0,
-        seed: int = 0,
+        seed: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__()
@@ -77,7 +83,36 @@ class PostDataModule(LightningDataModule, ABC):
         self.num_workers = num_workers
         self.ablation: Ablation | None = None
         self.extra_posts: Sequence[Post] = ()
+        self.extra_images: Path | None = None
+        self._preprocessor: Preprocessor | None = None
         self._posts: dict[Split, list[Post]] = {}
+
+    @property
+    def preprocessor(self) -> Preprocessor | None:
+        """The model's preprocessor, which makes the batches; posts are read with the contexts that it reads."""
+        return self._preprocessor
+
+    @preprocessor.setter
+    def preprocessor(self, preprocessor: Preprocessor) -> None:
+        before = self.context_kinds
+        self._preprocessor = preprocessor
+        if self.context_kinds != before:
+            self._posts = {}
+
+    def using(self: Data, preprocessor: Preprocessor) -> Data:
+        """Give the data module its model's preprocessor, in an expression: ``fit(model, data.using(...))``."""
+        self.preprocessor = preprocessor
+        return self
+
+    @property
+    def effective_seed(self) -> int:
+        """``seed``, or without one that of ``seed_everything``, or 0."""
+        return int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
+
+    @property
+    def context_kinds(self) -> list[str]:
+        """The kinds of context that are read: those of the model, once it is known, else ``contexts``."""
+        return self.contexts if self._preprocessor is None else list(self._preprocessor.contexts)
 
     @abstractmethod
     def read(self, split: Split) -> list[Post]:
@@ -102,8 +137,9 @@ class PostDataModule(LightningDataModule, ABC):
     def posts(self, split: Split) -> list[Post]:
         """The posts of a split, read once, their tags checked; ``train`` cut to ``train_fraction``.
 
-        Behind the training posts come ``self.extra_posts``, which a pre-training sets; the other splits are under
-        ``self.ablation``, if one is set (see :func:`mner.data.ablations.ablate`).
+        After the training posts come ``self.extra_posts``, unlabelled ones for a pre-training (see
+        :func:`mner.data.unlabelled.read_unlabelled`); the other splits are under ``self.ablation``, if one is set
+        (see :func:`mner.data.ablations.ablate`).
 
         Raises:
             DatasetNotFoundError: If the split is not there.
@@ -113,7 +149,9 @@ class PostDataModule(LightningDataModule, ABC):
             posts = [self._tokenized(post) for post in self.read(split)]
             for post in posts:
                 check_post(post, self.labels)
-            self._posts[split] = fraction(posts, self.train_fraction, self.seed) if split == "train" else posts
+            self._posts[split] = (
+                fraction(posts, self.train_fraction, self.effective_seed) if split == "train" else posts
+            )
         posts = self._posts[split]
         if split == "train":
             return [*posts, *self.extra_posts] if self.extra_posts else posts
@@ -131,6 +169,10 @@ class PostDataModule(LightningDataModule, ABC):
         for split in self.stage_splits(stage):
             posts = self.posts(split)
             rank_zero_info(f"{type(self).__name__}: {len(posts)} {split} posts")
+            if self.preprocessor is not None and self.ablation is None:
+                self.preprocessor.check(posts, split)
+        if self.preprocessor is not None and self.preprocessor.labels:
+            self.check_annotation(stage)
 
     def check_annotation(self, stage: str) -> None:
         """Refuse posts without annotation before a stage that needs them annotated; for a model that predicts tags.
@@ -157,58 +199,61 @@ class PostDataModule(LightningDataModule, ABC):
         needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "valid"), "validate": ("valid",)}
         return needed.get(stage, ("test",))
 
-    def train_dataloader(self) -> PostLoader:
-        """Shuffled length buckets of the training posts."""
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffled batches of training posts of similar length."""
         return self.loader("train", shuffle=True)
 
-    def val_dataloader(self) -> PostLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """The validation posts, longest first."""
         return self.loader("valid")
 
-    def test_dataloader(self) -> PostLoader:
+    def test_dataloader(self) -> DataLoader[Any]:
         """The test posts, longest first."""
         return self.loader("test")
 
-    def predict_dataloader(self) -> PostLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """The test posts, longest first."""
         return self.loader("test")
 
-    def loader(self, split: Split, shuffle: bool = False, collate: Callable[..., Any] | None = None) -> PostLoader:
-        """A loader over a split.
+    def loader(self, split: Split, shuffle: bool = False) -> DataLoader[Any]:
+        """A loader over a split, whose batches the preprocessor makes.
 
         Args:
             split: Which posts.
             shuffle: Training order.
-            collate: A collator; by default that of the trainer's model.
 
         Raises:
-            ConfigurationError: If there is neither a collator nor a trainer whose model has one.
+            ConfigurationError: If the data module was not given a preprocessor.
         """
-        if collate is None:
-            collate = getattr(None if self.trainer is None else self.trainer.lightning_module, "collator", None)
-        if collate is None:
-            raise ConfigurationError(
-                f"{type(self).__name__} takes the collator from its trainer's model and has no trainer; "
-                "fit through a Trainer, or write DataLoader(data.posts('train'), collate_fn=model.collator)"
-            )
-        posts = self.posts(split)
-        lengths = collate.lengths(posts) if hasattr(collate, "lengths") else [len(post.words) for post in posts]
+        preprocessor = self._given_preprocessor().using(quiet=True)
+        folder = self.split_images(split)
+        if folder is not None:
+            preprocessor = preprocessor.using(image_folders=[folder, self.extra_images if split == "train" else None])
+        posts = [preprocessor.prepare(post) for post in self.posts(split)]
         trainer = self.trainer
-        overfits = getattr(trainer, "overfit_batches", 0) > 0  # which Lightning sets out of the type checker's sight
-        buckets = (FixedOrderBatchSampler if overfits else LengthGroupedBatchSampler)(
-            lengths,
+        if trainer is not None and getattr(trainer, "overfit_batches", 0) > 0:  # an attribute that Lightning sets late
+            return DataLoader(posts, self.batch_size, collate_fn=preprocessor)  # type: ignore[arg-type]
+        sampler = LengthGroupedBatchSampler(
+            preprocessor.lengths(posts),
             self.batch_size,
             self.max_tokens,
-            shuffle=shuffle and not overfits,
-            seed=self.seed,
-            replicas=1 if trainer is None else trainer.world_size,
+            shuffle=shuffle,
+            seed=self.effective_seed,
+            num_replicas=1 if trainer is None else trainer.world_size,
             rank=0 if trainer is None else trainer.global_rank,
         )
         pin = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        loader = post_loader(posts, buckets, collate, self.num_workers, pin)
-        if trainer is not None:
-            loader.trainer = trainer
+        loader = post_loader(posts, sampler, preprocessor, self.num_workers, pin)
+        loader.trainer = trainer
         return loader
+
+    def _given_preprocessor(self) -> Preprocessor:
+        if self.preprocessor is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} makes batches with its model's preprocessor and was given none; write "
+                "data.preprocessor = model.preprocessor before trainer.fit(model, data)"
+            )
+        return self.preprocessor
 
 
 def check_post(post: Post, labels: Sequence[str]) -> None:
@@ -282,9 +327,4 @@ def with_contexts(posts: list[Post], kinds: Sequence[str], files: Mapping[str, P
             )
         if missing:
             rank_zero_warn(f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads their words alone")
-    return [
-        post
-        if list(post.contexts) == list(kinds)
-        else replace(post, contexts={k: post.contexts[k] for k in kinds if k in post.contexts})
-        for post in posts
-    ]
+    return posts

@@ -60,7 +60,7 @@ class FolderDataModule(PostDataModule, ABC):
         batch_size: int = 32,
         max_tokens: int | None = None,
         train_fraction: float = 1.0,
-        seed: int = 0,
+        seed: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
@@ -75,7 +75,7 @@ class FolderDataModule(PostDataModule, ABC):
         known = self.version(split) or "a version that is not known here; do not compare its numbers"
         rank_zero_info(f"{path}: {known}")
         posts = read_posts(path, images=self.split_images(split))
-        return with_contexts(posts, self.contexts, self._context_paths(split), split)
+        return with_contexts(posts, self.context_kinds, self._context_paths(split), split)
 
     def split_file(self, split: Split) -> Path:
         """The file of a split, under any of the names in use.
@@ -107,7 +107,7 @@ class FolderDataModule(PostDataModule, ABC):
 
     def _context_paths(self, split: Split) -> dict[str, Path]:
         paths = {}
-        for kind in self.contexts:
+        for kind in self.context_kinds:
             if kind in self.context_files:
                 given = [self.root / self.context_files[kind].replace("{split}", name) for name in SPLIT_NAMES[split]]
                 paths[kind] = next((path for path in given if path.is_file()), given[0])

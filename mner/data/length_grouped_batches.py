@@ -1,36 +1,36 @@
-"""Batches of posts of like length, the same in every process and after every interruption."""
+"""Batches of posts of similar length, the same in every process and after every interruption."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from torch.utils.data import DistributedSampler, SequentialSampler
+from torch.utils.data import Sampler
 
 POOL = 50  # batches that are sorted together: enough to pad little, few enough to mix the posts anew each epoch
 
 
-class LengthGroupedBatchSampler(DistributedSampler[list[int]]):
+class LengthGroupedBatchSampler(Sampler[list[int]]):
     """Yields lists of post indices; each list is one batch.
 
     In training the posts are shuffled, sorted by length within pools of 50 batches, cut into batches, and the batches
     shuffled: a pure function of seed and epoch. With a token budget all posts are sorted (ties at random) and cut so
-    that no batch pads to more pieces than the budget. In evaluation all posts are sorted, longest first, so that
+    that no batch pads to more subwords than the budget. In evaluation all posts are sorted, longest first, so that
     memory runs out at once or not at all.
 
     Several processes take turns. In training the batches are filled up so that each process has as many; in
-    evaluation no post is seen twice, and batches are made small enough for each process to have one.
+    evaluation no post is seen twice, and batches are made small enough for each process to have one. The trainer must
+    not put a sampler of its own in its place: ``Trainer(use_distributed_sampler=False)``.
 
-    It is a ``DistributedSampler`` so that Lightning leaves it in place; pass it as ``sampler`` to a ``DataLoader``
-    with ``batch_size=None`` over a data set that takes lists.
+    Pass it as ``sampler`` to a ``DataLoader`` with ``batch_size=None`` over a data set that takes lists.
 
     Args:
-        lengths: Length of each post, in any unit.
-        batch_size: Posts a batch, at most.
-        max_tokens: Most pieces a batch with its padding, or ``None``; a longer post stands alone.
+        lengths: Length per post, in any unit.
+        batch_size: Maximum number of posts per batch.
+        max_tokens: Maximum number of subwords per batch with its padding, or ``None``; a longer post is a batch.
         shuffle: Training order, else evaluation order.
         seed: Of the order.
-        replicas: Number of processes.
+        num_replicas: Number of processes.
         rank: This process.
     """
 
@@ -41,15 +41,23 @@ class LengthGroupedBatchSampler(DistributedSampler[list[int]]):
         max_tokens: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
-        replicas: int = 1,
+        num_replicas: int = 1,
         rank: int = 0,
     ) -> None:
-        super().__init__([[]] * len(lengths), replicas, rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
         self.lengths = np.asarray(lengths)
         # In evaluation each process needs a batch: one without would not take part in what they reduce together.
-        self.batch_size = batch_size if shuffle else min(batch_size, max(len(lengths) // replicas, 1))
+        self.batch_size = batch_size if shuffle else min(batch_size, max(len(lengths) // num_replicas, 1))
         self.max_tokens = max_tokens
+        self.shuffle = shuffle
+        self.seed = seed
+        self.num_replicas = num_replicas
+        self.rank = rank
+        self.epoch = 0
         self._skipped = (0, 0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, which the training order depends on."""
+        self.epoch = epoch
 
     def skip(self, epoch: int, batches: int) -> None:
         """Leave out the first batches of one epoch: they were seen before an interruption."""
@@ -61,7 +69,7 @@ class LengthGroupedBatchSampler(DistributedSampler[list[int]]):
         return -(-total // self.num_replicas) if self.shuffle else len(range(self.rank, total, self.num_replicas))
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The batches of this process in the present epoch."""
+        """The batches of this process in the current epoch."""
         batches = self._batches()
         if self.shuffle and batches:
             short = -len(batches) % self.num_replicas
@@ -99,11 +107,3 @@ class LengthGroupedBatchSampler(DistributedSampler[list[int]]):
                 cuts.append(index)
                 start, longest = index, length
         return cuts
-
-
-class FixedOrderBatchSampler(LengthGroupedBatchSampler, SequentialSampler):  # type: ignore[misc]
-    """Evaluation order in training too, for ``Trainer(overfit_batches=...)``.
-
-    The trainer repeats the first batches then, and puts single posts in the place of any sampler that is not a
-    ``SequentialSampler``.
-    """

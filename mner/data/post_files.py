@@ -34,7 +34,7 @@ class PostFiles(PostDataModule):
         word_tokenizer: Splits the text of raw posts into words. By default a
             :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word behind them only
             if the training file comes as words of which most do.
-        seed: Of the order of the batches and of the fraction.
+        seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
         num_workers: Processes that make batches.
 
     Raises:
@@ -56,7 +56,7 @@ class PostFiles(PostDataModule):
         max_tokens: int | None = None,
         word_tokenizer: WordTokenizer | None = None,
         train_fraction: float = 1.0,
-        seed: int = 0,
+        seed: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
@@ -82,7 +82,7 @@ class PostFiles(PostDataModule):
         """
         self.split_file(split)
         paths = {kind: Path(path.replace("{split}", split)) for kind, path in self.context_files.items()}
-        return with_contexts(self._read[split], self.contexts, paths, split)
+        return with_contexts(self._read[split], self.context_kinds, paths, split)
 
     def split_images(self, split: Split) -> Path | None:
         """The image folder, the same for every split."""

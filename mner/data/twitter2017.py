@@ -19,7 +19,7 @@ class Twitter2017(FolderDataModule):
         batch_size: Posts a batch, at most.
         max_tokens: Most subwords a batch with its padding.
         train_fraction: Share of the training posts; smaller shares lie within larger ones.
-        seed: Of the order of the batches and of the fraction.
+        seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
         num_workers: Processes that make batches.
     """
 
@@ -35,7 +35,7 @@ class Twitter2017(FolderDataModule):
         batch_size: int = 32,
         max_tokens: int | None = None,
         train_fraction: float = 1.0,
-        seed: int = 0,
+        seed: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__(

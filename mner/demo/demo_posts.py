@@ -22,7 +22,7 @@ class DemoPosts(PostDataModule):
         batch_size: Posts a batch, at most.
         max_tokens: Most subwords a batch with its padding.
         train_fraction: Share of the training posts; smaller shares lie within larger ones.
-        seed: Of the order of the batches and of the fraction.
+        seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
         num_workers: Processes that make batches.
     """
 
@@ -35,7 +35,7 @@ class DemoPosts(PostDataModule):
         batch_size: int = 32,
         max_tokens: int | None = None,
         train_fraction: float = 1.0,
-        seed: int = 0,
+        seed: int | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
@@ -51,7 +51,7 @@ class DemoPosts(PostDataModule):
 
     def read(self, split: Split) -> list[Post]:
         """The generated posts of a split."""
-        return with_contexts(self._generate()[split], self.contexts, {}, split)
+        return with_contexts(self._generate()[split], self.context_kinds, {}, split)
 
     def split_images(self, split: Split) -> Path | None:
         """The folder of the pictures, the same for every split."""

@@ -11,19 +11,19 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
-from mner.collate import Collator
 from mner.components import check_arguments, takes_any_keyword
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
 from mner.fusion.attention import AttentionRecorder
 from mner.metrics import EntityF1
+from mner.preprocessor import Preprocessor
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.training import Optimization, TrainingModule
 from mner.training.parameter_groups import Rates
 from mner.vision.encoder import ImageEncoder
-from mner.word_tokenizers import TweetTokenizer, WordTokenizer
+from mner.word_tokenizers import WordTokenizer
 
 OPTIMIZATION = Optimization()
 
@@ -44,11 +44,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
         dropout: On the vectors that enter the emission layer.
         optimization: Learning rates, optimizer, schedule, clipping, EMA.
+        contexts: Kinds of context that the model reads behind the post, in order. The command line takes them from the
+            data.
         word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default. The
             command line takes it from the data.
-        feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
-            runs that name it; not part of a checkpoint.
-        half_precision_cache: Keep them in half precision.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
 
     Raises:
@@ -70,17 +69,16 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         decoder: Decoder | None = None,
         dropout: float = 0.1,
         optimization: Optimization = OPTIMIZATION,
+        contexts: Sequence[str] = (),
         word_tokenizer: WordTokenizer | None = None,
-        feature_cache: str | None = None,
-        half_precision_cache: bool = False,
         on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
         super().__init__(
             text_encoder,
             image_encoder,
             optimization,
-            feature_cache,
-            half_precision_cache,
+            contexts,
+            word_tokenizer,
             on_bad_image,
         )
         if set(labels) == {"O"}:
@@ -100,11 +98,12 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
         self.dropout = nn.Dropout(dropout)
-        self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
         self._test_posts: tuple[str | None, str | None] = None, None  # ids of one with and one without tags
+        longest = None if self.characters is None else self.characters.max_characters
+        self.preprocessor = Preprocessor(**self.preprocessing(), labels=self.labels, max_characters=longest)
         check_arguments(self)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
@@ -185,22 +184,6 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             A scalar, or ``None``.
         """
         return None
-
-    @property
-    def collator(self) -> Collator:
-        """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
-        return Collator(self.text_encoder.subword_tokenizer, self.labels, self.characters, self.images)
-
-    def setup(self, stage: str) -> None:
-        """Refuse posts without annotation before the first step.
-
-        Raises:
-            DataError: Names the posts.
-        """
-        super().setup(stage)
-        datamodule: Any = getattr(self.trainer, "datamodule", None)
-        if hasattr(datamodule, "check_annotation"):
-            datamodule.check_annotation(stage)
 
     def on_test_epoch_start(self) -> None:
         """Forget which posts of an earlier test were annotated."""

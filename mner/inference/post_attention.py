@@ -132,9 +132,9 @@ def attend(model: FusionModule, post: Post) -> PostAttention:
     """
     (prediction,) = Tagger(model).stream([post])
     post = replace(prediction.post, tags=None)  # its labels may differ from the model's
-    batch = model.collator([post]).to(model.device)
+    batch = model.preprocessor([post]).to(model.device)
     encoder = model.image_encoder
-    if encoder is None or model.images is None or post.image is None:
+    if encoder is None or post.image is None:
         raise ConfigurationError(
             "expected a model that sees images and a post that has one, "
             f"got {type(model).__name__} and post {post.id!r}; methods that attend are {ATTENDING}"
@@ -146,7 +146,7 @@ def attend(model: FusionModule, post: Post) -> PostAttention:
         raise ConfigurationError(
             f"{type(model).__name__} attends to no regions and has no gates; methods that attend are {ATTENDING}"
         )
-    image = model.images.loader(post.image)
+    image = model.preprocessor.image_loader(post.image)
     kept = features.mask[0]
     places = grid = None
     try:

@@ -15,7 +15,7 @@ from mner.fusion.base import FusionModule
 from mner.posts import Entity, Post
 from mner.predictions import Prediction
 from mner.word_tokenizers import TweetTokenizer
-from mner.word_tokenizers.raw_posts import raw_post, tokenize_post
+from mner.word_tokenizers.raw_posts import raw_post
 
 
 class Tagger:
@@ -27,7 +27,7 @@ class Tagger:
 
     def __init__(self, model: FusionModule) -> None:
         self.model = model.eval()
-        self._collator = model.collator
+        self.preprocessor = model.preprocessor
 
     def predict(
         self,
@@ -44,7 +44,16 @@ class Tagger:
 
         Returns:
             Entities in order, with type, text, word offsets, confidence and, for raw text, character offsets.
+
+        Raises:
+            DataError: If the model does not read one of the contexts.
         """
+        unknown = sorted(set(contexts or ()) - set(self.preprocessor.contexts))
+        if unknown:
+            raise DataError(
+                f"the model was not trained with the contexts {', '.join(unknown)}; it reads "
+                f"{', '.join(self.preprocessor.contexts) or 'none'}"
+            )
         return self.predict_batch([make_post(text, image, contexts)])[0]
 
     def predict_batch(self, posts: Iterable[Post | str | Sequence[str]], batch_size: int = 32) -> list[list[Entity]]:
@@ -76,9 +85,9 @@ class Tagger:
         Yields:
             Predictions in the order of the posts.
         """
-        source = (tokenize_post(post, self.model.word_tokenizer) for post in posts)
+        source = map(self.preprocessor.prepare, posts)
         while chunk := list(islice(source, batch_size * window)):
-            lengths = self._collator.lengths(chunk)
+            lengths = self.preprocessor.lengths(chunk)
             order = sorted(range(len(chunk)), key=lengths.__getitem__)
             entities: dict[int, list[Entity]] = {}
             for start in range(0, len(order), batch_size):
@@ -89,9 +98,7 @@ class Tagger:
 
     @torch.inference_mode()
     def _tag(self, posts: Sequence[Post]) -> list[list[Entity]]:
-        batch = self._collator([replace(post, tags=None) for post in posts])
-        if self.model.images is not None and batch.image_mask is not None:
-            self.model.images.record(batch.posts, batch.image_mask)
+        batch = self.preprocessor([replace(post, tags=None) for post in posts])
         return self.model.predict_step(batch.to(self.model.device), 0)
 
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import MeanMetric
 
 from mner.batch import Batch
-from mner.collate import Collator
 from mner.components import check_arguments
-from mner.data.datamodule import PostDataModule
-from mner.data.readers import iter_posts
-from mner.errors import ConfigurationError, DataError, DatasetNotFoundError
-from mner.posts import Post
+from mner.errors import DataError
+from mner.preprocessor import Preprocessor
 from mner.pretraining.export import export_encoder
 from mner.pretraining.language_head import LanguageModelHead
 from mner.pretraining.masking import IGNORE_INDEX, SubwordMasking
@@ -60,10 +56,8 @@ class PretrainingModule(TrainingModule, ABC):
         image_encoder: Images to regions, or ``None``.
         mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
-        extra_posts: Files of further posts to train on.
-        extra_images: The folder of their images, or ``None`` to leave these out.
         validation_seed: Of the validation's masks.
-        training: What every :class:`~mner.training.TrainingModule` takes beside.
+        training: The other arguments of :class:`~mner.training.TrainingModule`.
     """
 
     text_encoder: SubwordEncoder
@@ -75,24 +69,19 @@ class PretrainingModule(TrainingModule, ABC):
         image_encoder: ImageEncoder | str | None,
         mask_rate: float,
         whole_words: bool,
-        extra_posts: Sequence[str] | str,
-        extra_images: str | None,
         validation_seed: int,
         training: Mapping[str, Any],
     ) -> None:
         super().__init__(text_encoder, image_encoder, **training)
         self.masking = SubwordMasking(text_encoder, mask_rate, whole_words, validation_seed)
         self.names = list(names)
-        self.extra_posts = [extra_posts] if isinstance(extra_posts, str) else [str(path) for path in extra_posts]
-        if extra_images is not None and not self.extra_posts:
-            raise ConfigurationError("extra_images is the folder of the images of extra_posts, and none are given")
-        self.extra_images = None if extra_images is None else Path(extra_images)
         self.head = LanguageModelHead(text_encoder)
         source, revision = text_encoder.source, text_encoder.revision
         self.head_is_pretrained = source is not None and self.head.load(source, revision)
         self.validation_means = nn.ModuleDict(
             {f"{name}_{value}": MeanMetric() for name in names for value in ("loss", "accuracy")}
         )
+        self.preprocessor = Preprocessor(**self.preprocessing())  # without labels: tags are not read
         check_arguments(self)
 
     @abstractmethod
@@ -118,26 +107,6 @@ class PretrainingModule(TrainingModule, ABC):
         scores = self.head(states[hidden], self.text_encoder.model.get_input_embeddings().weight)
         loss = functional.cross_entropy(scores, targets[hidden], reduction="sum")
         return Objective(loss, (scores.argmax(dim=-1) == targets[hidden]).sum(), hidden.sum())
-
-    @property
-    def collator(self) -> Collator:
-        """Turns posts into this model's batches, without tags."""
-        return Collator(self.text_encoder.subword_tokenizer, images=self.images)
-
-    def setup(self, stage: str) -> None:
-        """Add the extra posts to those of the data module.
-
-        Raises:
-            ConfigurationError: If there are extra posts but no data module to add them to.
-            DatasetNotFoundError: If one of their files or the folder of their images is not there.
-        """
-        if stage == "fit" and self.extra_posts:
-            datamodule: Any = getattr(self.trainer, "datamodule", None)
-            if not isinstance(datamodule, PostDataModule):
-                raise ConfigurationError("extra_posts are added to a data module's: fit with one, not with loaders")
-            datamodule.extra_posts = read_extra_posts(self.extra_posts, datamodule.contexts, self.extra_images)
-            rank_zero_info(f"{len(datamodule.extra_posts)} more train posts from {', '.join(self.extra_posts)}")
-        super().setup(stage)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step, under masks of its own."""
@@ -192,29 +161,3 @@ class PretrainingModule(TrainingModule, ABC):
             DataError: If the folder exists.
         """
         return export_encoder(self.text_encoder, self.head, folder)
-
-
-def read_extra_posts(paths: Sequence[str], contexts: Sequence[str], images: Path | None = None) -> list[Post]:
-    """Read posts to pre-train on, without tags.
-
-    Args:
-        paths: Files in any format that mner reads, or of one raw text a line.
-        contexts: Kinds of context that are kept, where the posts have them.
-        images: The folder of their images; without it, the posts are read as posts without one.
-
-    Raises:
-        DatasetNotFoundError: If a file or the folder is not there.
-        FormatError: If a file is malformed.
-    """
-    if images is not None and not images.is_dir():
-        raise DatasetNotFoundError(f"{images}: no such folder; give that of the extra posts' images as extra_images")
-    return [
-        replace(
-            post,
-            tags=None,
-            image=post.image if images is not None else None,
-            contexts={kind: post.contexts[kind] for kind in contexts if kind in post.contexts},
-        )
-        for path in paths
-        for post in iter_posts(path, images=images)
-    ]

@@ -3,43 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mner.batch import Batch
-from mner.collate import Collator, Images
+from mner.errors import ConfigurationError
 from mner.posts import Post
-from mner.text.subwords import SubwordTokenizer
+from mner.preprocessor import Preprocessor
 
 UNKNOWN, ANOTHERS, OWN = -1, 0, 1
 """Whose caption a post has: it may have none."""
 
 
-@dataclass(eq=False, repr=False)
 class CaptionedBatch(Batch):
     """A batch in which some captions were exchanged.
 
     Args:
         caption_of: :data:`OWN`, :data:`ANOTHERS` or :data:`UNKNOWN`, shape ``(B,)``.
+        parts: What every batch takes.
     """
 
-    caption_of: Tensor | None = None
+    def __init__(self, *, caption_of: Tensor, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.caption_of = caption_of
 
 
-class CaptionCollator(Collator):
+class CaptionPreprocessor(Preprocessor):
     """Makes batches in which half of the captions are another image's.
 
     Args:
-        subword_tokenizer: The text encoder's tokenizer.
-        images: Loads or looks up the images of posts.
         kind: The kind of context that is the caption.
+        options: What every :class:`mner.preprocessor.Preprocessor` takes.
     """
 
-    def __init__(self, subword_tokenizer: SubwordTokenizer, images: Images | None, kind: str) -> None:
-        super().__init__(subword_tokenizer, images=images)
+    def __init__(self, kind: str, **options: Any) -> None:
+        super().__init__(**options)
         self.kind = kind
+
+    def check(self, posts: Sequence[Post], split: str) -> None:
+        """Refuse posts without captions or images: there is nothing to tell apart.
+
+        Raises:
+            ConfigurationError: Says how to provide them.
+        """
+        if self.kind not in self.contexts:
+            raise ConfigurationError(
+                f"sentence-image prediction needs a {self.kind} with each post, got the contexts "
+                f"{list(self.contexts)}; set --data.init_args.contexts [{self.kind}], or sentence_image: false"
+            )
+        if all(post.image is None for post in posts):
+            raise ConfigurationError(
+                f"sentence-image prediction needs images, and none of the {split} posts has one; give the data "
+                "set with its images (of DemoPosts by --data.init_args.root), or set sentence_image: false"
+            )
 
     def __call__(self, posts: Sequence[Post]) -> CaptionedBatch:
         """Make a batch.
@@ -47,7 +66,7 @@ class CaptionCollator(Collator):
         Args:
             posts: B posts.
         """
-        exchanged, caption_of = exchange_captions(posts, self.kind)
+        exchanged, caption_of = exchange_captions([self.prepare(post) for post in posts], self.kind)
         return CaptionedBatch(**vars(super().__call__(exchanged)), caption_of=torch.tensor(caption_of))
 
 

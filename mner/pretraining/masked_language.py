@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from mner.batch import Batch
 from mner.pretraining.base import OPTIMIZATION, Objective, PretrainingModule
 from mner.text.subword_encoder import SubwordEncoder
 from mner.training import Optimization
+from mner.word_tokenizers import WordTokenizer
 
 
 class MaskedLanguageModel(PretrainingModule):
@@ -28,10 +28,10 @@ class MaskedLanguageModel(PretrainingModule):
             new one; either is tied to the encoder's embeddings.
         mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
-        extra_posts: Files of further posts to train on, tagged or not: any format that mner reads, or one raw text a
-            line.
         validation_seed: Of the validation's masks.
         optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.
+        contexts: Kinds of context that the model reads behind the post; the command line takes them from the data.
+        word_tokenizer: Splits raw text into words; the command line takes it from the data.
 
     Raises:
         ConfigurationError: If the text encoder has no mask token, or a number is out of range.
@@ -44,21 +44,18 @@ class MaskedLanguageModel(PretrainingModule):
         text_encoder: SubwordEncoder,
         mask_rate: float = 0.15,
         whole_words: bool = False,
-        extra_posts: Sequence[str] | str = (),
         validation_seed: int = 0,
         optimization: Optimization = OPTIMIZATION,
+        contexts: Sequence[str] = (),
+        word_tokenizer: WordTokenizer | None = None,
     ) -> None:
-        training = {
-            "optimization": optimization,
-        }
+        training = {"optimization": optimization, "contexts": contexts, "word_tokenizer": word_tokenizer}
         super().__init__(
             ["masked_language"],
             text_encoder,
             None,
             mask_rate,
             whole_words,
-            extra_posts,
-            None,
             validation_seed,
             training,
         )
@@ -66,5 +63,5 @@ class MaskedLanguageModel(PretrainingModule):
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
         """The hidden subwords, under the name ``masked_language``."""
         ids, targets = self.masking(batch, noise)
-        states = self.text_encoder.encode_subwords(replace(batch, input_ids=ids))
+        states = self.text_encoder.encode_subwords(batch.replace(input_ids=ids))
         return {"masked_language": self.masked_language(states, targets)}

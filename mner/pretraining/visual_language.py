@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 from torch.nn import functional
 
 from mner.batch import Batch
-from mner.collate import Collator
-from mner.data.datamodule import PostDataModule
 from mner.errors import ConfigurationError
 from mner.pretraining.base import OPTIMIZATION, Objective, PretrainingModule
-from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionCollator, CaptionedBatch
+from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionedBatch, CaptionPreprocessor
 from mner.pretraining.export import export_encoder
 from mner.pretraining.masking import IGNORE_INDEX
 from mner.pretraining.sentence_image_head import SentenceImageHead
 from mner.text.visualbert import VisualBertText
 from mner.training import Optimization
 from mner.vision.encoder import ImageEncoder
+from mner.word_tokenizers import WordTokenizer
 
 
 class VisualLanguageModel(PretrainingModule):
@@ -46,12 +44,10 @@ class VisualLanguageModel(PretrainingModule):
         caption: The kind of context that is the caption.
         mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
         whole_words: Hide all pieces of a word or none.
-        extra_posts: Files of further posts to train on, tagged or not.
-        extra_images: The folder of their images; without it, they are read as posts without one.
         validation_seed: Of the validation's masks.
         optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.
-        feature_cache: Folder where the features of a frozen image encoder are kept.
-        half_precision_cache: Keep them in half precision.
+        contexts: Kinds of context that the model reads behind the post; the command line takes them from the data.
+        word_tokenizer: Splits raw text into words; the command line takes it from the data.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
 
     Raises:
@@ -70,12 +66,10 @@ class VisualLanguageModel(PretrainingModule):
         caption: str = "caption",
         mask_rate: float = 0.15,
         whole_words: bool = False,
-        extra_posts: Sequence[str] | str = (),
-        extra_images: str | None = None,
         validation_seed: int = 0,
         optimization: Optimization = OPTIMIZATION,
-        feature_cache: str | None = None,
-        half_precision_cache: bool = False,
+        contexts: Sequence[str] = (),
+        word_tokenizer: WordTokenizer | None = None,
         on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
         names = [
@@ -85,8 +79,8 @@ class VisualLanguageModel(PretrainingModule):
             raise ConfigurationError("expected masked_language or sentence_image or both, got neither; set one to true")
         training = {
             "optimization": optimization,
-            "feature_cache": feature_cache,
-            "half_precision_cache": half_precision_cache,
+            "contexts": contexts,
+            "word_tokenizer": word_tokenizer,
             "on_bad_image": on_bad_image,
         }
         super().__init__(
@@ -95,8 +89,6 @@ class VisualLanguageModel(PretrainingModule):
             image_encoder,
             mask_rate,
             whole_words,
-            extra_posts,
-            extra_images,
             validation_seed,
             training,
         )
@@ -105,34 +97,8 @@ class VisualLanguageModel(PretrainingModule):
         self.caption = caption
         self.match = SentenceImageHead(text_encoder.hidden_size) if sentence_image else None
         self.match_is_pretrained = self.match is not None and self.match.load(text_encoder)
-
-    @property
-    def collator(self) -> Collator:
-        """Turns posts into this model's batches; exchanges captions if they are to be told apart."""
-        if self.match is None:
-            return super().collator
-        return CaptionCollator(self.text_encoder.subword_tokenizer, self.images, self.caption)
-
-    def setup(self, stage: str) -> None:
-        """Refuse data without captions or images, if they are to be told apart.
-
-        Raises:
-            ConfigurationError: Says how to have them.
-        """
-        datamodule: Any = getattr(self.trainer, "datamodule", None)
-        if self.match is not None and isinstance(datamodule, PostDataModule):
-            if self.caption not in datamodule.contexts:
-                raise ConfigurationError(
-                    f"sentence-image prediction needs a {self.caption} with each post, got the contexts "
-                    f"{datamodule.contexts}; set --data.init_args.contexts [{self.caption}], or sentence_image: false"
-                )
-            for split in datamodule.stage_splits(stage):
-                if all(post.image is None for post in datamodule.posts(split)):
-                    raise ConfigurationError(
-                        f"sentence-image prediction needs images, and none of the {split} posts has one; give the data "
-                        "set with its images (of DemoPosts by --data.init_args.root), or set sentence_image: false"
-                    )
-        super().setup(stage)
+        if sentence_image:
+            self.preprocessor = CaptionPreprocessor(caption, **self.preprocessing())
 
     def export(self, folder: str | Path) -> Path:
         """Write the encoder and its trained heads, as a ``VisualBertForPreTraining``.
@@ -156,7 +122,7 @@ class VisualLanguageModel(PretrainingModule):
             if caption_of is not None:  # hidden all the same: else a mask in a caption would tell that it is the own
                 anothers = (caption_of == ANOTHERS)[batch.post_of_row, None] & (batch.token_type_ids == 1)
                 targets = targets.masked_fill(anothers, IGNORE_INDEX)
-            states = self.text_encoder.encode_subwords(replace(batch, input_ids=ids), image)
+            states = self.text_encoder.encode_subwords(batch.replace(input_ids=ids), image)
             found["masked_language"] = self.masked_language(states, targets)
         else:
             states = self.text_encoder.encode_subwords(batch, image)

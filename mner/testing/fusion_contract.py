@@ -81,7 +81,7 @@ class FusionContract:
         """A score for each label of each word, also for a post without words."""
         model = self._model(images)
         posts = [*_posts(present), Post("empty", ())]
-        for batch in (model.collator(posts), model.collator(posts[-1:])):
+        for batch in (model.preprocessor(posts), model.preprocessor(posts[-1:])):
             emissions = model(batch)
             expected = (*batch.word_mask.shape, len(LABELS))
             assert emissions.shape == expected, f"expected emissions {expected}, got {tuple(emissions.shape)}"
@@ -99,7 +99,7 @@ class FusionContract:
     def test_what_is_masked_changes_nothing(self, images: str, present: str) -> None:
         """Neither a missing image's pixels nor what stands in masked regions."""
         model = self._model(images)
-        batch = model.collator(_posts(present))
+        batch = model.preprocessor(_posts(present))
         emissions = model(batch)
         if isinstance(batch.pixels, Tensor) and batch.image_mask is not None:
             noisy = copy.copy(batch)
@@ -119,7 +119,7 @@ class FusionContract:
         if not self.fusion.needs_image:
             return
         model = self._model(images)
-        batch = model.collator(_posts("in some"))
+        batch = model.preprocessor(_posts("in some"))
         image, emissions = model.encode_image(batch), model(batch).detach()
         other = copy.copy(batch)
         other.image = replace(image, regions=image.regions.detach().clone(), pooled=image.pooled.detach().clone())
@@ -133,7 +133,7 @@ class FusionContract:
     def test_gradients_reach_every_parameter(self, images: str, present: str) -> None:
         """Also in a batch without images, where distributed training would miss a parameter that takes no part."""
         model = self._model(images).train()
-        batch = model.collator(_posts(present))
+        batch = model.preprocessor(_posts(present))
         _loss(model, batch).backward()
         encoder = {id(parameter) for parameter in model.image_encoder.parameters()} if model.image_encoder else set()
         largest = max(parameter.grad.abs().max() for parameter in model.parameters() if parameter.grad is not None)
@@ -152,7 +152,7 @@ class FusionContract:
         posts = _posts("in all")[:4]
         if self.fusion.needs_image:
             posts[3] = Post("3", posts[0].words, ("B-LOC", "O", "O"), image=Path("3.png"))
-        batch = model.collator(posts)
+        batch = model.preprocessor(posts)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
         for step in range(STEPS):
             optimizer.zero_grad()
@@ -178,11 +178,11 @@ class FusionContract:
             ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
         )
         trainer = Trainer(max_steps=1, accelerator="cpu", devices=1, default_root_dir=tmp_path, **quiet)
-        trainer.fit(model.train(), DataLoader(posts, batch_size=len(posts), collate_fn=model.collator))  # type: ignore[arg-type]
+        trainer.fit(model.train(), DataLoader(posts, batch_size=len(posts), collate_fn=model.preprocessor))  # type: ignore[arg-type]
         trainer.save_checkpoint(tmp_path / "model.ckpt")
         loaded = load_model(tmp_path / "model.ckpt")
         assert to_config(loaded) == to_config(model), "the loaded model has other arguments"
-        batch = model.collator(posts)
+        batch = model.preprocessor(posts)
         with torch.no_grad():
             assert loaded(batch).equal(model.eval()(batch)), "the loaded model gives other emissions"
 
@@ -201,7 +201,7 @@ class FusionContract:
         assert type(built) is type(model), f"a config of {type(model).__name__} builds a {type(built).__name__}"
         assert not different, f"the parser changes {', '.join(sorted(different))}"
         built.load_state_dict(model.state_dict())
-        batch = model.collator(_posts("in some"))
+        batch = model.preprocessor(_posts("in some"))
         with torch.no_grad():
             assert built.eval()(batch).equal(model(batch)), "the model of the config gives other emissions"
 
@@ -209,7 +209,7 @@ class FusionContract:
         """Under autocast to bfloat16 loss and gradients are finite."""
         model = self._model(images).train()
         with torch.autocast("cpu", torch.bfloat16):
-            loss = _loss(model, model.collator(_posts(present)))
+            loss = _loss(model, model.preprocessor(_posts(present)))
         loss.backward()
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         assert loss.isfinite(), "the loss is not finite"
@@ -218,7 +218,7 @@ class FusionContract:
     def test_attention_over_regions_is_a_distribution(self, images: str, present: str) -> None:
         """If the method records any, over the regions that are there, and none without an image; gates are finite."""
         model = self._model(images)
-        batch = model.collator(_posts(present))
+        batch = model.preprocessor(_posts(present))
         attention = model.attention(batch)
         for name, gate in attention.gates.items():
             assert gate.shape[:2] == batch.word_mask.shape, f"the gate {name} has the shape {tuple(gate.shape)}"
@@ -249,7 +249,7 @@ def _posts(present: str) -> list[Post]:
 
 def _words(model: FusionModule, posts: Sequence[Post]) -> list[Tensor]:
     """The emissions of the words of each post."""
-    batch = model.collator(posts)
+    batch = model.preprocessor(posts)
     with torch.no_grad():
         return [scores[mask] for scores, mask in zip(model(batch), batch.word_mask, strict=True)]
 

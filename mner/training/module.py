@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import ABC
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities import rank_zero_warn
 from torch import nn
 
 from mner.batch import Batch, ImageFeatures
-from mner.callbacks import EMA, ExactResumption
+from mner.callbacks import EMA, ExactResumption, ImageSummary
 from mner.checkpoints import SelfContained
-from mner.collate import Collator
 from mner.errors import CheckpointError, ConfigurationError
 from mner.images import ImageLoader
+from mner.preprocessor import Preprocessor
 from mner.text.encoder import TextEncoder
 from mner.training.optimization import Optimization
 from mner.training.parameter_groups import Rates, layerwise_rates, parameter_groups
 from mner.training.schedules import optimizer_and_scheduler
-from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
-from mner.vision.post_images import PostImages
+from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
 
 class TrainingModule(SelfContained, ABC):
-    """Encoders, and how they are trained; a subclass says for what: it has the steps and the collator.
+    """Encoders, and how they are trained; a subclass says for what: it has the steps, and sets ``preprocessor``.
 
     Args:
         text_encoder: Posts to word vectors.
         image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
         optimization: Learning rates, optimizer, schedule, clipping, EMA.
-        feature_cache: Folder where the features of a frozen image encoder are kept, computed once an image for all
-            runs that name it; not part of a checkpoint.
-        half_precision_cache: Keep them in half precision.
+        contexts: Kinds of context that the model reads behind the post, in order.
+        word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
 
     Raises:
@@ -45,33 +42,41 @@ class TrainingModule(SelfContained, ABC):
 
     monitor: ClassVar[tuple[str, Literal["min", "max"]]]
     """The logged value that tells the best checkpoint, and whether it is to be small or large."""
+    preprocessor: Preprocessor
+    """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.preprocessor)``."""
 
     def __init__(
         self,
         text_encoder: TextEncoder,
         image_encoder: ImageEncoder | str | None,
         optimization: Optimization,
-        feature_cache: str | None = None,
-        half_precision_cache: bool = False,
+        contexts: Sequence[str] = (),
+        word_tokenizer: WordTokenizer | None = None,
         on_bad_image: Literal["mask", "error"] = "mask",
     ) -> None:
         super().__init__()
         self.text_encoder = text_encoder
         self.image_encoder = _image_encoder(image_encoder)
-        self.images = _post_images(self.image_encoder, feature_cache, half_precision_cache, on_bad_image)
+        self.contexts = list(contexts)
+        self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
+        self.image_loader = ImageLoader(on_bad_image=on_bad_image)
         # A checkpoint holds it as a mapping.
         self.optimization = Optimization(**optimization) if isinstance(optimization, Mapping) else optimization
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The given arguments, with the image encoder as it was built, and without this machine's feature cache."""
+        """The given arguments, with the image encoder as it was built."""
         arguments = super().checkpoint_arguments()
-        kept = {"image_encoder": self.image_encoder, "feature_cache": None}
-        return {name: kept.get(name, value) for name, value in arguments.items()}
+        return {**arguments, **({"image_encoder": self.image_encoder} if "image_encoder" in arguments else {})}
 
-    @property
-    @abstractmethod
-    def collator(self) -> Collator:
-        """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.collator)``."""
+    def preprocessing(self) -> dict[str, Any]:
+        """The arguments of the model's preprocessor that follow from its encoders and options."""
+        return {
+            "subword_tokenizer": self.text_encoder.subword_tokenizer,
+            "contexts": self.contexts,
+            "word_tokenizer": self.word_tokenizer,
+            "image_transform": None if self.image_encoder is None else self.image_encoder.image_transform,
+            "image_loader": self.image_loader,
+        }
 
     @property
     def image_width(self) -> int:
@@ -79,49 +84,22 @@ class TrainingModule(SelfContained, ABC):
         return 1 if self.image_encoder is None else self.image_encoder.hidden_size
 
     def encode_image(self, batch: Batch) -> ImageFeatures:
-        """Region features of a batch: cached ones, or the image encoder's; all masked where there is no image."""
+        """Region features of a batch: stored ones, or the image encoder's; all masked where there is no image.
+
+        They are in the floating-point type of the model, so true half and double precision need no further care.
+        """
+        dtype = next(self.parameters()).dtype
         if batch.image is not None:
-            return batch.image
+            return batch.image.to_dtype(dtype)
         if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
-            regions = next(self.parameters()).new_zeros(len(batch), 1, self.image_width)
+            regions = torch.zeros(len(batch), 1, self.image_width, dtype=dtype, device=self.device)
             if self.image_encoder is not None:
                 # Zeros that depend on all its parameters: processes with images would wait for gradients of this one.
                 trained = (each for each in self.image_encoder.parameters() if each.requires_grad)
                 regions = regions + sum(each.flatten()[:0].sum() for each in trained)
             return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
         image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
-        return image
-
-    def setup(self, stage: str) -> None:
-        """Tell where the data module's images lie, and compute the features that the cache does not hold."""
-        datamodule: Any = getattr(self.trainer, "datamodule", None)
-        if self.images is None or not hasattr(datamodule, "stage_splits"):
-            return
-        splits = datamodule.stage_splits(stage)
-        if stage == "fit" and all(post.image is None for post in datamodule.posts("train")):
-            rank_zero_warn(
-                f"none of the {len(datamodule.posts('train'))} train posts has an image, so {type(self).__name__} "
-                "learns from their words alone; give the data set with its images (DemoPosts draws them into its root: "
-                "--data.init_args.root data/demo)"
-            )
-        self.images.stay_inside([datamodule.split_images(split) for split in splits])
-        if self.images.cache is not None:
-            paths = [post.image for split in splits for post in datamodule.posts(split) if post.image is not None]
-            device = self.trainer.strategy.root_device
-            self.images.cache.fill(paths, self.images.loader, device=device, progress=self.trainer.is_global_zero)
-
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Note which images of the batch could be used."""
-        if self.images is not None and batch.image_mask is not None:
-            self.images.record(batch.posts, batch.image_mask)
-        return batch
-
-    def teardown(self, stage: str) -> None:
-        """Name, once, the images that could not be used."""
-        if self.images is not None:
-            summary = self.images.summary()
-            if summary.bad:
-                rank_zero_warn(str(summary))
+        return image.to_dtype(dtype)
 
     def learning_rates(self) -> list[Rates]:
         """Parameters with their learning rate and weight decay, the most specific first; the last are the model's."""
@@ -194,11 +172,11 @@ class TrainingModule(SelfContained, ABC):
             )
 
     def configure_callbacks(self) -> list[Callback]:
-        """What a training needs: exact resumption, and the EMA of the weights if it is asked for."""
+        """A summary of the images; for a training also exact resumption, and the EMA of the weights if asked for."""
         if self.trainer.state.fn != TrainerFn.FITTING:
-            return []
+            return [ImageSummary()]
         decay = self.optimization.ema_decay
-        return [ExactResumption(), *([EMA(decay)] if decay else [])]
+        return [ImageSummary(), ExactResumption(), *([EMA(decay)] if decay else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again, and the average of the weights where it is the model."""
@@ -215,12 +193,3 @@ def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | N
     from mner.vision.registry import create_image_encoder
 
     return create_image_encoder(image_encoder)
-
-
-def _post_images(
-    encoder: ImageEncoder | None, folder: str | None, half: bool, on_bad_image: Literal["mask", "error"]
-) -> PostImages | None:
-    if encoder is None:
-        return None
-    cache = None if folder is None else FeatureCache(folder, encoder, half)
-    return PostImages(encoder.image_transform, ImageLoader(on_bad_image=on_bad_image), cache)

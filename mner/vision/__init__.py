@@ -5,7 +5,6 @@ from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
 from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.grid import Grid
-from mner.vision.post_images import PostImages
 from mner.vision.precomputed_regions import PrecomputedRegions
 from mner.vision.registry import create_image_encoder, list_image_encoders, register
 from mner.vision.transform import ImageTransform
@@ -17,7 +16,6 @@ __all__ = [
     "ImageEncoder",
     "ImageLoader",
     "ImageTransform",
-    "PostImages",
     "PrecomputedRegions",
     "create_image_encoder",
     "list_image_encoders",

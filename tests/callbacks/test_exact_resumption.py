@@ -79,7 +79,7 @@ def train(make_model, shared_twitter_folder):
         trainer = Trainer(default_root_dir=folder, callbacks=[*callbacks, scores, on_exception], **settings)
         data = Twitter2017(shared_twitter_folder, batch_size=batch_size, num_workers=num_workers)
         try:
-            trainer.fit(model, data, ckpt_path=ckpt_path)
+            trainer.fit(model, data.using(model.preprocessor), ckpt_path=ckpt_path)
         except (StepError, SystemExit):
             return None, scores.found
         finally:
@@ -203,7 +203,7 @@ def test_a_second_control_c_stops_at_once(make_model, make_trainer, shared_twitt
     model = make_model(Impatient)
     try:
         with pytest.raises(SystemExit):
-            make_trainer(max_epochs=1).fit(model, Twitter2017(shared_twitter_folder))
+            make_trainer(max_epochs=1).fit(model, Twitter2017(shared_twitter_folder).using(model.preprocessor))
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     assert model.waited

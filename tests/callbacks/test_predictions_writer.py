@@ -54,7 +54,9 @@ def assert_metrics_are_seqevals(folder):
 @pytest.mark.parametrize("batch_size", [1, 3, 32])
 def test_the_scores_are_seqevals_on_the_predictions(model, make_trainer, disputed_folder, tmp_path, capsys, batch_size):
     data = Twitter2017(disputed_folder, batch_size=batch_size)
-    make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(model, data, verbose=False)
+    make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(
+        model, data.using(model.preprocessor), verbose=False
+    )
     metrics = assert_metrics_are_seqevals(tmp_path / "results")
     assert 0 < metrics["f1_strict"] < metrics["f1"] < 1
     assert (metrics["split"], metrics["posts"]) == ("test", 5)
@@ -66,7 +68,7 @@ def test_the_scores_are_seqevals_on_the_predictions(model, make_trainer, dispute
 
 
 def test_validation_and_prediction_leave_results_too(model, make_trainer, shared_twitter_folder, tmp_path):
-    data = Twitter2017(shared_twitter_folder, batch_size=2)
+    data = Twitter2017(shared_twitter_folder, batch_size=2).using(model.preprocessor)
     for name, split in (("validate", "valid"), ("predict", "test")):
         trainer = make_trainer(callbacks=[PredictionsWriter(tmp_path / name)])
         returned = getattr(trainer, name)(model, datamodule=data)
@@ -82,15 +84,13 @@ def test_validation_and_prediction_leave_results_too(model, make_trainer, shared
 
 
 def test_a_training_leaves_no_results_of_its_validations(model, make_trainer, shared_twitter_folder, tmp_path):
-    trainer = make_trainer(
-        max_epochs=1, callbacks=[PredictionsWriter(tmp_path / "results")], enable_checkpointing=False
-    )
-    trainer.fit(model.train(), Twitter2017(shared_twitter_folder))
+    trainer = make_trainer(max_epochs=1, callbacks=[PredictionsWriter(tmp_path / "results")], enable_checkpointing=False)
+    trainer.fit(model.train(), Twitter2017(shared_twitter_folder).using(model.preprocessor))
     assert not (tmp_path / "results").exists()
 
 
 def test_loaders_without_a_data_module(model, make_trainer, sample_posts, tmp_path):
-    loader = DataLoader(sample_posts, batch_size=2, collate_fn=model.collator)
+    loader = DataLoader(sample_posts, batch_size=2, collate_fn=model.preprocessor)
     make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(model, loader, verbose=False)
     predictions = read_predictions(tmp_path / "results" / "predictions.jsonl")
     assert [prediction.post.id for prediction in predictions] == [post.id for post in sample_posts]
@@ -106,7 +106,9 @@ def post_lines(path, *, tagged, untagged=0):
 def test_posts_without_tags_are_predicted_but_not_scored(model, make_trainer, tmp_path):
     train = post_lines(tmp_path / "train.jsonl", tagged=2)
     data = PostFiles(train=train, valid=train, test=post_lines(tmp_path / "test.jsonl", tagged=0, untagged=3))
-    make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(model, data, verbose=False)
+    make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")]).test(
+        model, data.using(model.preprocessor), verbose=False
+    )
     assert len(read_predictions(tmp_path / "results" / "predictions.jsonl")) == 3
     assert not (tmp_path / "results" / "metrics.json").exists()
 
@@ -115,6 +117,7 @@ def test_posts_of_which_some_have_no_tags_are_not_scored(model, make_trainer, tm
     train = post_lines(tmp_path / "train.jsonl", tagged=2)
     data = PostFiles(train=train, valid=train, test=post_lines(tmp_path / "test.jsonl", tagged=2, untagged=1))
     trainer = make_trainer(callbacks=[PredictionsWriter(tmp_path / "results")])
+    data.preprocessor = model.preprocessor
     with pytest.raises(DataError, match=r"1 of 3 test posts have no annotation: untagged_0; .* mner tag"):
         trainer.test(model, data, verbose=False)
     trainer.predict(model, data)
@@ -134,7 +137,7 @@ def test_two_processes_leave_what_one_does(model, make_trainer, disputed_folder,
     for name, settings in (("one", {}), ("two", {"devices": 2, "strategy": "ddp_fork"})):
         data = Twitter2017(disputed_folder, batch_size=2)
         trainer = make_trainer(callbacks=[PredictionsWriter(tmp_path / name)], **settings)
-        trainer.test(model, data, verbose=False)
+        trainer.test(model, data.using(model.preprocessor), verbose=False)
     one, two = ((tmp_path / name) for name in ("one", "two"))
     assert (one / "predictions.jsonl").read_text() == (two / "predictions.jsonl").read_text()
     assert json.loads((one / "metrics.json").read_text()) == json.loads((two / "metrics.json").read_text())

@@ -20,17 +20,36 @@ class InMemory(PostDataModule):
         return [Post(f"{split}_{index}", ("a",) * size, ("O",) * size) for index, size in enumerate(sizes)]
 
 
+class Ids:
+    """A preprocessor whose batches are the ids of the posts."""
+
+    contexts = ()
+
+    def using(self, **options):
+        return self
+
+    def check(self, posts, split):
+        pass
+
+    def prepare(self, post):
+        return post
+
+    def lengths(self, posts):
+        return [len(post.words) for post in posts]
+
+    def __call__(self, posts):
+        return [post.id for post in posts]
+
+
 class Witness(LightningModule):
     """Keeps the ids of the posts of each batch."""
+
+    preprocessor = Ids()
 
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.seen = {"train": [], "valid": [], "test": [], "predict": []}
-
-    @staticmethod
-    def collator(posts):
-        return [post.id for post in posts]
 
     def training_step(self, batch, batch_idx):
         self.seen["train"].append(batch)
@@ -68,6 +87,7 @@ def trainer(tmp_path):
     def make(**arguments):
         quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
         defaults = {"accelerator": "cpu", "devices": 1, "max_epochs": 2, "num_sanity_val_steps": 0}
+        defaults["use_distributed_sampler"] = False
         return Trainer(default_root_dir=tmp_path, **{"enable_checkpointing": False, **quiet, **defaults, **arguments})
 
     return make

@@ -77,18 +77,26 @@ def test_setup_reads_what_a_stage_needs(in_memory):
         assert read == expected
 
 
-def test_a_loader_needs_a_collator(in_memory):
-    with pytest.raises(ConfigurationError, match=r"collate_fn=model\.collator"):
+def test_a_loader_needs_a_preprocessor(in_memory, witness):
+    with pytest.raises(ConfigurationError, match=r"data\.preprocessor = model\.preprocessor"):
         in_memory().train_dataloader()
-    assert [len(batch) for batch in in_memory(batch_size=4).loader("test", collate=list)] == [4, 2]
+    data = in_memory(batch_size=4).using(witness.preprocessor)
+    assert [len(batch) for batch in data.loader("test")] == [4, 2]
 
 
-def test_a_token_budget_is_in_word_pieces(in_memory, labels, tiny_text_encoder_folder):
-    from mner.collate import Collator
+def test_the_seed_is_that_of_seed_everything_unless_given(in_memory, monkeypatch):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "7")
+    assert (in_memory().effective_seed, in_memory(seed=3).effective_seed) == (7, 3)
+    monkeypatch.delenv("PL_GLOBAL_SEED")
+    assert in_memory().effective_seed == 0
+
+
+def test_a_token_budget_is_in_subwords(in_memory, labels, tiny_text_encoder_folder):
+    from mner.preprocessor import Preprocessor
     from mner.text import HuggingFaceText
 
-    collator = Collator(HuggingFaceText(str(tiny_text_encoder_folder)).subword_tokenizer, labels)
-    batches = list(in_memory(max_tokens=40).loader("train", shuffle=True, collate=collator))
+    preprocessor = Preprocessor(HuggingFaceText(str(tiny_text_encoder_folder)).subword_tokenizer, labels)
+    batches = list(in_memory(max_tokens=40).using(preprocessor).loader("train", shuffle=True))
     assert sum(len(batch) for batch in batches) == 50
     assert max(batch.input_ids.numel() for batch in batches) <= 40
 
@@ -135,11 +143,10 @@ def captions(tmp_path):
 def test_contexts_from_a_file_and_from_the_posts(captions):
     posts = [Post("1", ("a",), contexts={"ocr": "x", "junk": "y"}), Post("2", ("b",), contexts={"ocr": "z"})]
     found = with_contexts(posts, ["caption", "ocr"], {"caption": captions}, "train")
-    assert [list(post.contexts.items()) for post in found] == [
-        [("caption", "of 1"), ("ocr", "x")],
-        [("caption", "of 2"), ("ocr", "z")],
+    assert [dict(post.contexts) for post in found] == [
+        {"caption": "of 1", "ocr": "x", "junk": "y"},  # the model's preprocessor keeps what it reads
+        {"caption": "of 2", "ocr": "z"},
     ]
-    assert [dict(post.contexts) for post in with_contexts(posts, [], {}, "train")] == [{}, {}]
 
 
 def test_missing_contexts_are_counted(captions):

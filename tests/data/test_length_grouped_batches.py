@@ -45,7 +45,7 @@ def test_processes_share_a_training_evenly_and_an_evaluation_without_repetition(
     lengths, batch_size, max_tokens, shuffle, epoch
 ):
     ranks = [
-        LengthGroupedBatchSampler(lengths, batch_size, max_tokens, shuffle=shuffle, replicas=3, rank=rank)
+        LengthGroupedBatchSampler(lengths, batch_size, max_tokens, shuffle=shuffle, num_replicas=3, rank=rank)
         for rank in range(3)
     ]
     for buckets in ranks:
@@ -113,7 +113,7 @@ def test_skips_what_an_interrupted_epoch_has_seen():
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_no_posts(replicas, shuffle):
-    buckets = LengthGroupedBatchSampler([], 4, shuffle=shuffle, replicas=replicas)
+    buckets = LengthGroupedBatchSampler([], 4, shuffle=shuffle, num_replicas=replicas)
     assert (list(buckets), len(buckets)) == ([], 0)
 
 

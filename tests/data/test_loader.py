@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning warns of small da
 
 def test_fit_sees_the_batches_of_each_epoch(in_memory, witness, trainer):
     model, data = witness(), in_memory(batch_size=8)
-    trainer(max_epochs=2).fit(model, datamodule=data)
+    trainer(max_epochs=2).fit(model, datamodule=data.using(model.preprocessor))
     expected = []
     buckets = LengthGroupedBatchSampler([len(post.words) for post in data.posts("train")], 8)
     for epoch in range(2):
@@ -29,8 +29,8 @@ def test_fit_sees_the_batches_of_each_epoch(in_memory, witness, trainer):
 
 def test_test_and_predict_see_every_post_longest_first(in_memory, witness, trainer):
     model, data = witness(), in_memory(batch_size=4)
-    trainer().test(model, datamodule=data, verbose=False)
-    trainer().predict(model, datamodule=data)
+    trainer().test(model, datamodule=data.using(model.preprocessor), verbose=False)
+    trainer().predict(model, datamodule=data.using(model.preprocessor))
     assert model.seen["test"] == model.seen["predict"] == [[f"test_{i}" for i in (5, 4, 3, 2)], ["test_1", "test_0"]]
 
 
@@ -38,10 +38,12 @@ def test_test_and_predict_see_every_post_longest_first(in_memory, witness, train
 def test_a_training_goes_on_within_an_epoch(in_memory, witness, trainer, tmp_path, step):
     whole = witness()
     kept = ModelCheckpoint(tmp_path, every_n_train_steps=step, save_top_k=-1)
-    trainer(max_epochs=3, callbacks=[kept], enable_checkpointing=True).fit(whole, datamodule=in_memory(batch_size=8))
+    trainer(max_epochs=3, callbacks=[kept], enable_checkpointing=True).fit(
+        whole, datamodule=in_memory(batch_size=8).using(whole.preprocessor)
+    )
     (checkpoint,) = tmp_path.glob(f"*step={step}.ckpt")
     rest = witness()
-    trainer(max_epochs=3).fit(rest, datamodule=in_memory(batch_size=8), ckpt_path=checkpoint)
+    trainer(max_epochs=3).fit(rest, in_memory(batch_size=8).using(rest.preprocessor), ckpt_path=checkpoint)
     assert len(whole.seen["train"]) == 21
     assert rest.seen["train"] == whole.seen["train"][step:]
 
@@ -57,8 +59,8 @@ def test_leaves_the_random_state_alone(workers):
 
 def test_overfitting_a_few_batches(in_memory, witness, trainer):
     model, data = witness(), in_memory(batch_size=8)
-    trainer(overfit_batches=3).fit(model, datamodule=data)
-    first = [f"train_{index}" for index in sorted(range(50), key=lambda index: -len(data.posts("train")[index].words))]
+    trainer(overfit_batches=3).fit(model, datamodule=data.using(model.preprocessor))
+    first = [f"train_{index}" for index in range(24)]
     assert model.seen["train"] == 2 * [first[:8], first[8:16], first[16:24]]
 
 
@@ -68,10 +70,18 @@ def test_two_processes_share_the_posts(in_memory, witness, trainer, tmp_path):
         def on_fit_end(self):
             (tmp_path / f"{self.global_rank}.json").write_text(json.dumps(self.seen))
 
-    trainer(devices=2, strategy="ddp_fork", max_epochs=1).fit(Writer(), datamodule=in_memory(batch_size=8))
+    data = in_memory(batch_size=8).using(Writer.preprocessor)
+    trainer(devices=2, strategy="ddp_fork", max_epochs=1).fit(Writer(), datamodule=data)
     one, two = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     assert len(one["train"]) == len(two["train"]) == 4
     assert set(chain(*one["train"], *two["train"])) == {f"train_{index}" for index in range(50)}
     assert sorted(chain(*one["valid"], *two["valid"])) == sorted(f"valid_{index}" for index in range(10))
     assert one["valid"]
     assert two["valid"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the two processes are forked")
+def test_a_sampler_of_the_trainers_own_is_refused(in_memory, witness, trainer):
+    data = in_memory().using(witness.preprocessor)
+    with pytest.raises(Exception, match="use_distributed_sampler=False"):
+        trainer(devices=2, strategy="ddp_fork", use_distributed_sampler=True).fit(witness(), datamodule=data)

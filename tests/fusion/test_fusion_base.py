@@ -108,7 +108,7 @@ def test_what_a_subclass_chooses_is_chosen_again(make_model, sample_posts):
     again.load_state_dict(model.state_dict())
     assert type(again.decoder) is Softmax
     assert (again.dropout.p, again.optimization.lr) == (0.3, 1e-3)
-    batch = model.collator(sample_posts)
+    batch = model.preprocessor(sample_posts)
     assert torch.equal(again(batch), model(batch))
 
 
@@ -116,7 +116,7 @@ def test_what_a_subclass_chooses_is_chosen_again(make_model, sample_posts):
 def test_emissions_are_a_score_for_every_label_of_every_word(make_model, sample_posts, arguments):
     parts = {name: part if name == "cls" else part() for name, part in arguments.items()}
     model = make_model(**parts).eval()
-    emissions = model(model.collator(sample_posts))
+    emissions = model(model.preprocessor(sample_posts))
     assert emissions.shape == (5, 7, 9)
     assert emissions.isfinite().all()
 
@@ -124,7 +124,7 @@ def test_emissions_are_a_score_for_every_label_of_every_word(make_model, sample_
 @pytest.mark.parametrize("cls", [TextOnly, Halved])
 def test_memorises_four_posts(make_model, make_trainer, sample_posts, cls):
     model = make_model(cls, lr=1e-2, dropout=0.0, characters=CharacterCNN())
-    batches = DataLoader(sample_posts[:4], batch_size=4, collate_fn=model.collator)
+    batches = DataLoader(sample_posts[:4], batch_size=4, collate_fn=model.preprocessor)
     trainer = make_trainer(max_steps=40, max_epochs=-1)
     trainer.fit(model, train_dataloaders=batches)
     trainer.validate(model, batches, verbose=False)
@@ -133,7 +133,8 @@ def test_memorises_four_posts(make_model, make_trainer, sample_posts, cls):
 
 def test_logs_the_losses_and_the_scores(make_model, make_trainer, shared_twitter_folder):
     trainer = make_trainer(max_epochs=1)
-    trainer.fit(make_model(Halved), Twitter2017(shared_twitter_folder, batch_size=4))
+    model = make_model(Halved)
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     logged = set(trainer.callback_metrics)
     kinds = ("", *(f"_{kind}" for kind in ("PER", "LOC", "ORG", "MISC")))
     scores = {
@@ -158,16 +159,16 @@ def test_the_validation_loss_contains_what_the_training_loss_does(make_model, ma
 
 def test_a_model_is_validated_and_then_trained(make_model, make_trainer, shared_twitter_folder):
     model, data = make_model(), Twitter2017(shared_twitter_folder)
-    make_trainer().validate(model, data, verbose=False)
-    make_trainer(max_epochs=1).fit(model.train(), data)
-    make_trainer().test(model, data, verbose=False)
+    make_trainer().validate(model, data.using(model.preprocessor), verbose=False)
+    make_trainer(max_epochs=1).fit(model.train(), data.using(model.preprocessor))
+    make_trainer().test(model, data.using(model.preprocessor), verbose=False)
 
 
 def test_posts_without_tags_cannot_be_trained_on(make_model, make_trainer, sample_posts):
     model = make_model()
     untagged = [type(post)(post.id, post.words) for post in sample_posts]
     with pytest.raises(DataError, match=r"post 'post_0' has no tags, but training and validation need them"):
-        make_trainer(max_epochs=1).fit(model, DataLoader(untagged, collate_fn=model.collator))
+        make_trainer(max_epochs=1).fit(model, DataLoader(untagged, collate_fn=model.preprocessor))
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0]])
@@ -175,18 +176,18 @@ def test_a_test_set_is_annotated_whole_or_not_at_all(make_model, make_trainer, s
     model, trainer = make_model(), make_trainer()
     posts = [replace(sample_posts[index], tags=None) if index == 3 else sample_posts[index] for index in order]
     for batch_size in (1, 4):
-        loader = DataLoader(posts, batch_size=batch_size, collate_fn=model.collator)
+        loader = DataLoader(posts, batch_size=batch_size, collate_fn=model.preprocessor)
         with pytest.raises(DataError, match=f"post '{posts[order.index(3)].id}' has no tags and post .* has"):
             trainer.test(model, loader, verbose=False)
     untagged = [replace(post, tags=None) for post in posts]
-    trainer.test(model, DataLoader(untagged, collate_fn=model.collator), verbose=False)
-    whole = DataLoader(sample_posts, collate_fn=model.collator)
+    trainer.test(model, DataLoader(untagged, collate_fn=model.preprocessor), verbose=False)
+    whole = DataLoader(sample_posts, collate_fn=model.preprocessor)
     assert trainer.test(model, whole, verbose=False)[0]["test/support"] > 0
 
 
 @pytest.mark.parametrize("labels", [labels_for(("LOC", "PER", "ORG", "MISC")), labels_for(("PER", "LOC"))])
 def test_a_checkpoint_of_other_labels_is_not_resumed(make_model, make_trainer, shared_twitter_folder, tmp_path, labels):
-    data = Twitter2017(shared_twitter_folder)
+    data = Twitter2017(shared_twitter_folder).using(make_model().preprocessor)
     trainer = make_trainer(max_epochs=1)
     trainer.fit(make_model(), data)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
@@ -195,7 +196,7 @@ def test_a_checkpoint_of_other_labels_is_not_resumed(make_model, make_trainer, s
 
 
 def test_a_checkpoint_of_another_model_is_not_resumed(make_model, make_trainer, shared_twitter_folder, tmp_path):
-    data = Twitter2017(shared_twitter_folder)
+    data = Twitter2017(shared_twitter_folder).using(make_model().preprocessor)
     trainer = make_trainer(max_epochs=1)
     trainer.fit(make_model(), data)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
@@ -209,7 +210,9 @@ def test_every_post_counts_once_in_the_metric(make_model, make_trainer, shared_t
     found = []
     for batch_size in (1, 2, 5):
         trainer = make_trainer()
-        trainer.test(model, Twitter2017(shared_twitter_folder, batch_size=batch_size), verbose=False)
+        trainer.test(
+            model, Twitter2017(shared_twitter_folder, batch_size=batch_size).using(model.preprocessor), verbose=False
+        )
         found.append({name: value.item() for name, value in trainer.callback_metrics.items()})
     assert found[0] == found[1] == found[2]
     assert found[0]["test/support"] == 6
@@ -220,17 +223,17 @@ def test_two_processes_validate_what_they_trained(make_model, make_trainer, shar
     data = Twitter2017(shared_twitter_folder, batch_size=2)
     model = make_model(ema_decay=0.9, lr=1e-2)
     trainer = make_trainer(max_epochs=3, devices=2, strategy="ddp_fork")
-    trainer.fit(model, data)
+    trainer.fit(model, data.using(model.preprocessor))
     scores = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
     alone = make_trainer()
-    alone.validate(model, data, verbose=False)
+    alone.validate(model, data.using(model.preprocessor), verbose=False)
     assert scores["val/support"] == 6
     assert scores == {name: pytest.approx(alone.callback_metrics[name].item(), rel=1e-4) for name in scores}
 
 
 def test_the_emissions_do_not_depend_on_the_batch(make_model, sample_posts):
     model = make_model(characters=CharacterCNN()).eval()
-    together = model(model.collator(sample_posts))
+    together = model(model.preprocessor(sample_posts))
     for index, post in enumerate(sample_posts):
-        alone = model(model.collator([post]))[0]
+        alone = model(model.preprocessor([post]))[0]
         torch.testing.assert_close(together[index, : len(post.words)], alone, rtol=1e-4, atol=1e-5)

@@ -20,7 +20,7 @@ FUSIONS = [cls for cls in CLASSES if issubclass(cls, FusionModule) and cls is no
 
 def loss(model, data, make_trainer):
     """The model's loss on the validation split, in single precision."""
-    (scores,) = make_trainer().validate(model, data, verbose=False)
+    (scores,) = make_trainer().validate(model, data.using(model.preprocessor), verbose=False)
     return scores["val/loss"]
 
 
@@ -30,7 +30,7 @@ def test_mixed_precision_and_accumulated_batches(fusion, trainable_fusion, make_
     model = trainable_fusion(fusion, optimization=Optimization(lr=1e-2))
     before = loss(model, data, make_trainer)
     trainer = make_trainer(max_epochs=3, precision="bf16-mixed", accumulate_grad_batches=2)
-    trainer.fit(model, data)
+    trainer.fit(model, data.using(model.preprocessor))
     assert trainer.global_step == 9  # 20 posts are 5 batches: 3 steps an epoch, the last of one batch
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     assert loss(model, data, make_trainer) < 0.9 * before
@@ -42,9 +42,9 @@ def test_two_processes_score_what_one_does(fusion, trainable_fusion, make_traine
     data = Twitter2017(shared_twitter_folder, batch_size=2)
     model = trainable_fusion(fusion, optimization=Optimization(lr=1e-2))
     trainer = make_trainer(max_epochs=3, devices=2, strategy="ddp_fork")
-    trainer.fit(model, data)
+    trainer.fit(model, data.using(model.preprocessor))
     together = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-    (alone,) = make_trainer().validate(model, data, verbose=False)
+    (alone,) = make_trainer().validate(model, data.using(model.preprocessor), verbose=False)
     assert together["val/support"] == 6
     assert together == {name: pytest.approx(alone[name], rel=1e-4) for name in together}
 
@@ -60,7 +60,7 @@ def test_two_processes_learn_what_one_does(fusion, trainable_fusion, make_traine
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0
         trainer = make_trainer(max_epochs=2, **settings)
-        trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=2))
+        trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=2).using(model.preprocessor))
         found.append({**trainer.callback_metrics, **model.state_dict()})
     alone, together = ({name: value for name, value in each.items() if "train/" not in name} for each in found)
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-5)
@@ -76,7 +76,7 @@ def test_two_processes_of_which_one_sees_no_image(trainable_fusion, make_trainer
     data = PostFiles(**files, images=tmp_path, batch_size=1)
     model = trainable_fusion(CoAttention)
     before = model.image_encoder.projection.weight.detach().clone()
-    make_trainer(max_epochs=1, devices=2, strategy="ddp_fork").fit(model, data)
+    make_trainer(max_epochs=1, devices=2, strategy="ddp_fork").fit(model, data.using(model.preprocessor))
     assert not torch.equal(model.image_encoder.projection.weight, before)
 
 

@@ -24,7 +24,7 @@ def test_a_step(fusion, tmp_path, trainable_fusion, no_waiting):
     model = trainable_fusion(fusion).cuda()
     tags = (("B-PER", "I-PER", "O"), ("O",))
     posts = [Post("1", ("kevin", "durant", "enters"), tags[0], image=tmp_path / "1.png"), Post("2", ("hi",), tags[1])]
-    batch = model.collator(posts).to("cuda")
+    batch = model.preprocessor(posts).to("cuda")
     with torch.autocast("cuda", torch.bfloat16):
         text, image = model.encode(batch)
         no_waiting()

@@ -58,7 +58,7 @@ def test_it_trains_by_its_path_is_saved_loaded_and_tags(example, fit):
     model = mner.load_model("run/best.ckpt")
     assert type(model).__module__ == "gated_sum"
     posts = DemoPosts(size=16, root="data/demo").posts("test")[:3]
-    gates = model.attention(model.collator(posts)).gates["visual"]
+    gates = model.attention(model.preprocessor(posts)).gates["visual"]
     assert gates.shape == (3, max(len(post.words) for post in posts))
     assert torch.all((gates > 0) & (gates < 1))
     write_json_lines(posts, "posts.jsonl", images=posts[0].image.parent)

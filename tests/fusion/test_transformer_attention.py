@@ -44,7 +44,7 @@ class TestContract(FusionContract):
 
 def test_it_is_the_encoder_with_the_regions_in_view(posts):
     model = make()
-    batch = model.collator(posts)
+    batch = model.preprocessor(posts)
     image = model.encode_image(batch)
     words = model.text_encoder(batch, image).words
     torch.testing.assert_close(model(batch), model.emission_layer(words))
@@ -62,14 +62,14 @@ def test_the_new_projection_is_trained_at_the_rate_of_new_layers():
 
 def test_characters_stand_beside(posts):
     model = make(characters=CharacterCNN())
-    text, _ = model.encode(model.collator(posts))
+    text, _ = model.encode(model.preprocessor(posts))
     assert text.characters.shape[:2] == text.words.shape[:2]
     assert model.emission_layer.in_features == 16 + model.characters.hidden_size
 
 
 def test_recorded_attention(posts):
     model = make()
-    batch = model.collator(posts)
+    batch = model.preprocessor(posts)
     record = model.attention(batch)
     raw = model.text_encoder.attention(batch, model.encode_image(batch))
     torch.testing.assert_close(record.regions * record.gates["visual"][..., None], raw)

@@ -72,7 +72,7 @@ def test_emissions_are_half_of_the_words_and_half_of_the_spans(make_fusion, feat
 
 def test_the_auxiliary_loss_is_that_of_the_spans(make_fusion):
     model = make_fusion(UMT, auxiliary_weight=0.25).float()
-    batch = model.collator([Post("1", ("kevin", "durant", "in", "oslo"), ("B-PER", "I-PER", "O", "B-LOC"))])
+    batch = model.preprocessor([Post("1", ("kevin", "durant", "in", "oslo"), ("B-PER", "I-PER", "O", "B-LOC"))])
     text, image = model.encode(batch)
     emissions = model.emissions(text, image)
     loss = model.auxiliary_loss(batch, text, image, emissions)

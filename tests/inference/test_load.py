@@ -23,7 +23,7 @@ from mner.training import Optimization
 
 def emissions(model, posts):
     with torch.no_grad():
-        return model.eval()(model.collator(posts))
+        return model.eval()(model.preprocessor(posts))
 
 
 def plain(value):
@@ -66,7 +66,7 @@ def test_python_saves_what_the_command_line_saves(
         optimization=Optimization(**arguments["optimization"]),
     )
     best = ModelCheckpoint(tmp_path, "best", monitor="val/f1", mode="max")
-    make_trainer(max_epochs=6, callbacks=[best]).fit(model, data)
+    make_trainer(max_epochs=6, callbacks=[best]).fit(model, data.using(model.preprocessor))
     ours, theirs = (load_checkpoint(path) for path in (tmp_path / "best.ckpt", trained_run / "best.ckpt"))
     # The command line writes down every default, Python what was given; built, they are the same.
     assert ours["hyper_parameters"].items() <= theirs["hyper_parameters"].items()
@@ -88,7 +88,7 @@ def test_what_is_loaded_trains_on_and_is_saved_again(
     model = mner.load_model(path)
     before = emissions(model, sample_posts)
     trainer = make_trainer(max_epochs=1)
-    trainer.fit(model.train(), Twitter2017(shared_twitter_folder, batch_size=4))
+    trainer.fit(model.train(), Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     trainer.save_checkpoint(tmp_path / "again.ckpt")
     again = mner.load_model(tmp_path / "again.ckpt")
     assert not torch.equal(emissions(model, sample_posts), before)
@@ -199,7 +199,7 @@ def test_a_users_own_class(make_model, make_trainer, shared_twitter_folder, samp
 
     model = make_model(users_fusion.Shrunk, size=6)
     trainer = make_trainer(max_epochs=1)
-    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4))
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     trainer.save_checkpoint(tmp_path / "own.ckpt")
     for loaded in (
         mner.load_model(tmp_path / "own.ckpt"),

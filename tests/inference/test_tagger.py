@@ -88,9 +88,19 @@ def test_a_batch_takes_texts_words_and_posts(tagger):
 def test_contexts_and_images_of_a_model_that_reads_text(tagger, tmp_path):
     plain = tagger.predict("in Oslo")
     assert tagger.predict("in Oslo", image=tmp_path / "missing.jpg") == plain
-    (entity,) = tagger.predict("in Oslo", contexts={"caption": "a town"})
-    assert entity.span == plain[0].span
-    assert entity.confidence != plain[0].confidence
+    with pytest.raises(DataError, match="not trained with the contexts caption; it reads none"):
+        tagger.predict("in Oslo", contexts={"caption": "a town"})
+    (entities,) = tagger.predict_batch([replace(make_post("in Oslo"), contexts={"caption": "a town"})])
+    assert entities == plain
+
+
+def test_contexts_of_a_model_that_reads_captions(make_model):
+    model = make_model(contexts=["caption"]).eval()
+    given = ({}, {"caption": "a town"}, {"ocr": "open", "caption": "a town"})
+    preprocessor = model.preprocessor.using(quiet=True)
+    none, caption, both = (model(preprocessor([make_post("in Oslo", contexts=contexts)])) for contexts in given)
+    assert not torch.equal(none, caption)
+    assert torch.equal(caption, both)
 
 
 def test_a_stream_keeps_its_order_and_reads_no_further_than_its_window(tagger):
@@ -114,7 +124,7 @@ def test_raw_text_is_split_by_the_models_word_tokenizer(trained_run):
     (prediction,) = tagger.stream([post])
     assert prediction.post.words == ("#", "Oslo", "@", "dana")
     assert prediction.post.offsets == ((0, 1), (1, 5), (6, 7), (7, 11))
-    tagger.model.word_tokenizer = WhitespaceTokenizer()
+    tagger.preprocessor.word_tokenizer = WhitespaceTokenizer()
     assert [each.post.words for each in tagger.stream([post])] == [("#Oslo", "@dana")]
     own = Post("1", ("#Oslo", "@dana"))
     assert [each.post for each in tagger.stream([own])] == [own]

@@ -14,6 +14,7 @@ def make_masked(tiny_text_encoder_folder):
 
     def make(name=tiny_text_encoder_folder, **arguments):
         torch.manual_seed(0)
+        arguments.setdefault("contexts", ["caption"])
         return MaskedLanguageModel(HuggingFaceText(str(name)), **arguments)
 
     return make
@@ -26,6 +27,7 @@ def make_visual(tiny_text_encoder_folder):
     def make(**arguments):
         torch.manual_seed(0)
         arguments.setdefault("image_encoder", TinyGrid())
+        arguments.setdefault("contexts", ["caption"])
         return VisualLanguageModel(VisualBertText(str(tiny_text_encoder_folder)), **arguments)
 
     return make

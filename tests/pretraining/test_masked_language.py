@@ -9,9 +9,9 @@ from torch.nn.functional import log_softmax
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
 from mner.data import PostFiles, Twitter2017
-from mner.errors import ConfigurationError, DataError
+from mner.data.unlabelled import read_unlabelled
+from mner.errors import DataError
 from mner.pretraining import MaskedLanguageModel
-from mner.pretraining.base import read_extra_posts
 from mner.text import HuggingFaceText
 from mner.training import Optimization
 
@@ -36,7 +36,7 @@ def inputs(batch):
 
 def test_the_loss_equals_a_loop(make_masked, sample_posts):
     model = make_masked(mask_rate=0.4).eval()
-    batch = model.collator(sample_posts)
+    batch = model.preprocessor(sample_posts)
     noise = model.masking.training_noise(batch)
     found = model.objectives(batch, noise)["masked_language"]
     ids, targets = model.masking(batch, noise)
@@ -62,7 +62,7 @@ def test_the_loss_equals_a_loop(make_masked, sample_posts):
 
 def test_a_batch_in_which_nothing_is_hidden_teaches_nothing(make_masked, sample_posts):
     model = make_masked()
-    batch = model.collator(sample_posts)
+    batch = model.preprocessor(sample_posts)
     model.log = lambda *_, **__: None
     model.masking.training_noise = lambda batch: torch.ones(*batch.input_ids.shape, 3)
     loss = model.training_step(batch, 0)
@@ -87,7 +87,7 @@ def test_a_pretrained_head_is_used(make_masked, language_model_folder, sample_po
     model = make_masked(language_model_folder).eval()
     assert model.head_is_pretrained
     peer = AutoModelForMaskedLM.from_pretrained(language_model_folder).eval()
-    batch = model.collator(sample_posts)
+    batch = model.preprocessor(sample_posts)
     states = model.text_encoder.encode_subwords(batch).flatten(0, 1)
     scores = model.head(states, model.text_encoder.model.get_input_embeddings().weight)
     real = batch.attention_mask.bool()
@@ -116,7 +116,7 @@ def test_heads_of_berts_kin(kind, sizes, make_masked, tiny_text_encoder_folder, 
     model = make_masked(folder).eval()
     tied = sizes.get("tie_word_embeddings", True)
     assert model.head_is_pretrained is tied  # what is tied to the embeddings cannot take over what is not
-    batch = model.collator(sample_posts)
+    batch = model.preprocessor(sample_posts)
     read = {name: value for name, value in inputs(batch).items() if kind != "distilbert" or name != "token_type_ids"}
     scores = model.head(
         model.text_encoder.encode_subwords(batch), model.text_encoder.model.get_input_embeddings().weight
@@ -133,7 +133,7 @@ def test_the_folder_it_leaves_is_hugging_faces(make_masked, sample_posts, tmp_pa
     torch.nn.init.normal_(model.head.bias)
     folder = model.export(tmp_path / "encoder")
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
-    batch = model.collator(sample_posts)
+    batch = model.preprocessor(sample_posts)
     states = model.text_encoder.encode_subwords(batch)
     torch.testing.assert_close(
         AutoModel.from_pretrained(folder).eval()(**inputs(batch)).last_hidden_state, states, rtol=0, atol=0
@@ -151,12 +151,12 @@ def test_the_folder_it_leaves_is_hugging_faces(make_masked, sample_posts, tmp_pa
 
 
 def test_a_checkpoint_builds_the_model_again(make_masked, language_model_folder, make_trainer, sample_posts, tmp_path):
-    model = make_masked(language_model_folder, whole_words=True, extra_posts=["more.txt"])
+    model = make_masked(language_model_folder, whole_words=True, contexts=["caption"])
     trainer = make_trainer()
     trainer.strategy.connect(model)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     again = MaskedLanguageModel.load_from_checkpoint(tmp_path / "model.ckpt")
-    assert (again.masking.whole_words, again.extra_posts) == (True, ["more.txt"])
+    assert (again.masking.whole_words, again.preprocessor.contexts) == (True, ("caption",))
     assert not again.head_is_pretrained  # the weights' folder is not asked again
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name]), name
@@ -167,11 +167,11 @@ def test_perplexity_falls_on_memorised_posts(make_masked, make_trainer, twitter_
     model = make_masked(optimization=Optimization(lr=1e-2, warmup_ratio=0.1), mask_rate=0.3)
     trainer = make_trainer(max_epochs=40)
     data = Twitter2017(twitter_folder, batch_size=10)
-    (before,) = trainer.validate(model, data, verbose=False)
-    (again,) = trainer.validate(model, data, verbose=False)
+    (before,) = trainer.validate(model, data.using(model.preprocessor), verbose=False)
+    (again,) = trainer.validate(model, data.using(model.preprocessor), verbose=False)
     assert before == again  # the masks are the same
-    trainer.fit(model, data)
-    (after,) = trainer.validate(model, data, verbose=False)
+    trainer.fit(model, data.using(model.preprocessor))
+    (after,) = trainer.validate(model, data.using(model.preprocessor), verbose=False)
     assert before["val/perplexity"] > 30
     assert after["val/perplexity"] < 0.3 * before["val/perplexity"]
     assert after["val/perplexity"] == pytest.approx(torch.tensor(after["val/loss"]).exp().item(), rel=1e-4)
@@ -180,7 +180,9 @@ def test_perplexity_falls_on_memorised_posts(make_masked, make_trainer, twitter_
 def test_perplexity_does_not_depend_on_the_batches(make_masked, make_trainer, shared_twitter_folder):
     model = make_masked()
     found = [
-        make_trainer().validate(model, Twitter2017(shared_twitter_folder, batch_size=size), verbose=False)[0]
+        make_trainer().validate(
+            model, Twitter2017(shared_twitter_folder, batch_size=size).using(model.preprocessor), verbose=False
+        )[0]
         for size in (1, 2, 5)
     ]
     for each in found[1:]:
@@ -193,28 +195,16 @@ def test_extra_posts_are_trained_on(make_masked, make_trainer, shared_twitter_fo
     tagged.write_text(
         '{"tokens": ["nike"], "label": ["B-brand"], "image_id": "1.jpg", "contexts": {"caption": "a shoe"}}\n'
     )
-    assert make_masked(extra_posts=str(tagged)).extra_posts == [str(tagged)]
-    model = make_masked(extra_posts=[str(tmp_path / "raw.txt"), str(tagged)])
-    data = Twitter2017(shared_twitter_folder, batch_size=8)
+    model, data = make_masked(), Twitter2017(shared_twitter_folder, batch_size=8)
+    data.extra_posts = read_unlabelled([tmp_path / "raw.txt", tagged])
     seen = []
     step = model.training_step
     model.training_step = lambda batch, batch_idx: [seen.extend(batch.posts), step(batch, batch_idx)][1]
-    for _ in range(2):  # a second training adds them no second time
-        seen.clear()
-        make_trainer(max_epochs=1).fit(model, data)
-        assert len(seen) == 23
-        assert {post.words for post in seen} >= {("good", "morning", "oslo"), ("so", "loud", "😀", "here"), ("nike",)}
-    assert [post.tags for post in seen if post.words == ("nike",)] == [None]
+    make_trainer(max_epochs=1).fit(model, data.using(model.preprocessor))
+    assert len(seen) == 23
+    assert {post.words for post in seen} >= {("good", "morning", "oslo"), ("so", "loud", "😀", "here"), ("nike",)}
+    assert [(post.tags, post.image, post.contexts) for post in seen if post.words == ("nike",)] == [(None, None, {})]
     assert len(data.posts("valid")) == 5
-    with pytest.raises(ConfigurationError, match="fit with one, not with loaders"):
-        make_trainer(max_epochs=1).fit(model, data.loader("train", collate=model.collator))
-
-
-def test_extra_posts_keep_the_contexts_that_are_read(tmp_path):
-    path = tmp_path / "posts.jsonl"
-    path.write_text('{"tokens": ["a"], "contexts": {"caption": "x", "ocr": "y"}}\n{"tokens": ["b"]}\n')
-    found = read_extra_posts([str(path)], ["caption"])
-    assert [post.contexts for post in found] == [{"caption": "x"}, {}]
 
 
 def test_the_test_split_is_never_opened(make_masked, make_trainer, twitter_folder):
@@ -223,7 +213,8 @@ def test_the_test_split_is_never_opened(make_masked, make_trainer, twitter_folde
     (twitter_folder / "test.txt").write_bytes(b"\xff\xfe no post \x00")
     data = Twitter2017(twitter_folder, contexts=["caption"], batch_size=8)
     opened.clear()
-    make_trainer(max_epochs=1).fit(make_masked(), data)
+    model = make_masked()
+    make_trainer(max_epochs=1).fit(model, data.using(model.preprocessor))
     inside = {path.rpartition("/")[2] for path in opened if str(twitter_folder) in path}
     assert inside == {"train.txt", "captions.train.jsonl", "valid.txt", "captions.valid.jsonl"}
 
@@ -233,13 +224,14 @@ def test_posts_without_tags(make_masked, make_trainer, tmp_path):
         (tmp_path / f"{split}.jsonl").write_text('{"text": "good morning Oslo"}\n{"tokens": ["so", "loud"]}\n')
     data = PostFiles(train=tmp_path / "train.jsonl", valid=tmp_path / "valid.jsonl")
     trainer = make_trainer(max_epochs=1)
-    trainer.fit(make_masked(mask_rate=0.5), data)
+    model = make_masked(mask_rate=0.5, contexts=[])
+    trainer.fit(model, data.using(model.preprocessor))
     assert trainer.callback_metrics["val/perplexity"] > 1
 
 
 def test_contexts_are_read_and_hidden(make_masked, sample_posts):
     model = make_masked(mask_rate=0.9)
-    batch = model.collator(sample_posts)
+    batch = model.preprocessor(sample_posts)
     _, targets = model.masking(batch, model.masking.training_noise(batch))
     assert (targets[batch.token_type_ids == 1] >= 0).any()
 
@@ -247,7 +239,7 @@ def test_contexts_are_read_and_hidden(make_masked, sample_posts):
 def test_bf16_mixed(make_masked, make_trainer, shared_twitter_folder):
     trainer = make_trainer(max_epochs=1, precision="bf16-mixed")
     model = make_masked()
-    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=8))
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=8).using(model.preprocessor))
     assert trainer.callback_metrics["val/perplexity"].isfinite()
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
@@ -256,7 +248,7 @@ def test_a_resumed_training_ends_with_the_same_weights(make_masked, make_trainer
     def fit(model, path=None, **arguments):
         seed_everything(3, verbose=False)
         trainer = make_trainer(**arguments)
-        trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4), ckpt_path=path)
+        trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor), ckpt_path=path)
         trainer.save_checkpoint(tmp_path / "last.ckpt")
         return model.state_dict()
 
@@ -275,7 +267,7 @@ def test_a_resumed_training_ends_with_the_same_weights(make_masked, make_trainer
     seed_everything(3, verbose=False)
     trainer = make_trainer(max_epochs=2)
     with pytest.raises(SystemExit):
-        trainer.fit(cut, Twitter2017(shared_twitter_folder, batch_size=4))
+        trainer.fit(cut, Twitter2017(shared_twitter_folder, batch_size=4).using(cut.preprocessor))
     trainer.save_checkpoint(tmp_path / "cut.ckpt")
     resumed = fit(make_masked(**settings), tmp_path / "cut.ckpt", max_epochs=2)
     for name, weight in whole.items():
@@ -287,9 +279,9 @@ def test_two_processes_find_the_perplexity_of_one(make_masked, make_trainer, sha
     data = Twitter2017(shared_twitter_folder, batch_size=4)
     model = make_masked(optimization=Optimization(lr=1e-3, warmup_ratio=0.1), mask_rate=0.5)
     trainer = make_trainer(max_epochs=2, devices=2, strategy="ddp_fork")
-    trainer.fit(model, data)
-    (two,) = make_trainer(devices=2, strategy="ddp_fork").validate(model, data, verbose=False)
-    (one,) = make_trainer().validate(model, data, verbose=False)
+    trainer.fit(model, data.using(model.preprocessor))
+    (two,) = make_trainer(devices=2, strategy="ddp_fork").validate(model, data.using(model.preprocessor), verbose=False)
+    (one,) = make_trainer().validate(model, data.using(model.preprocessor), verbose=False)
     assert two == pytest.approx(one, rel=1e-4)
     assert trainer.callback_metrics["val/perplexity"].item() == pytest.approx(one["val/perplexity"], rel=1e-4)
     (before,) = make_trainer().validate(make_masked(mask_rate=0.5), data, verbose=False)

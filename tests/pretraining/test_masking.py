@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mner.collate import Collator
 from mner.errors import ConfigurationError
 from mner.posts import Post
+from mner.preprocessor import Preprocessor
 from mner.pretraining.masking import IGNORE_INDEX, SubwordMasking
 from mner.testing import tiny_text_encoder
 from mner.text import HuggingFaceText
@@ -22,7 +22,7 @@ def encoder(tiny_text_encoder_folder):
 
 @pytest.fixture
 def batch(encoder, sample_posts):
-    return Collator(encoder.subword_tokenizer)(sample_posts)
+    return Preprocessor(encoder.subword_tokenizer, contexts=["caption"])(sample_posts)
 
 
 def words_of(post):
@@ -111,7 +111,7 @@ def test_whole_words_are_hidden_as_a_whole_in_posts_and_contexts(encoder, sample
 
 
 def test_validation_masks_are_a_posts_own(encoder, sample_posts):
-    masking, collate = SubwordMasking(encoder), Collator(encoder.subword_tokenizer)
+    masking, collate = SubwordMasking(encoder), Preprocessor(encoder.subword_tokenizer, contexts=["caption"])
     together = masking.validation_noise(collate(sample_posts))
     for row, post in enumerate(sample_posts):
         alone = masking.validation_noise(collate([post]))
@@ -123,7 +123,7 @@ def test_validation_masks_are_a_posts_own(encoder, sample_posts):
 
 def test_the_windows_of_a_long_post_have_masks_of_their_own(encoder):
     post = Post("long", ("abcdefgh",) * 30)
-    batch = Collator(encoder.subword_tokenizer)([post, replace(post, id="other")])
+    batch = Preprocessor(encoder.subword_tokenizer, contexts=["caption"])([post, replace(post, id="other")])
     assert len(batch.input_ids) > 3
     noise = SubwordMasking(encoder).validation_noise(batch)
     assert noise[:, 0].unique(dim=0).shape[0] == len(noise)

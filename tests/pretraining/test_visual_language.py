@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import VisualBertConfig, VisualBertForPreTraining
 
 from mner.data import Twitter2017
+from mner.data.unlabelled import read_unlabelled
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError
 from mner.posts import Post
 from mner.pretraining import VisualLanguageModel
@@ -26,7 +27,7 @@ POSTS = [
 
 
 def numbers(model, posts):
-    batch = model.collator(posts)
+    batch = model.preprocessor(posts)
     return batch, model.objectives(batch, torch.ones(*batch.input_ids.shape, 3))
 
 
@@ -64,7 +65,7 @@ def test_distinct_captions_are_exchanged_for_exactly_one_half():
 
 def test_the_batch_holds_what_the_labels_say(make_visual):
     model = make_visual()
-    batch = model.collator(POSTS)
+    batch = model.preprocessor(POSTS)
     decode = model.text_encoder.subword_tokenizer.tokenizer.decode
     for row, (post, label) in enumerate(zip(POSTS, batch.caption_of.tolist(), strict=True)):
         text = decode(batch.input_ids[row][batch.token_type_ids[row] == 1].tolist()).replace(" ##", "")
@@ -98,7 +99,7 @@ def test_matching_equals_a_loop(make_visual):
 
 def test_an_exchanged_caption_is_hidden_like_an_own_one_but_not_predicted(make_visual):
     model = make_visual(mask_rate=0.99)
-    batch = model.collator(POSTS)
+    batch = model.preprocessor(POSTS)
     read, asked = [], []
     encode = model.text_encoder.encode_subwords
     model.text_encoder.encode_subwords = lambda batch, image: [read.append(batch.input_ids), encode(batch, image)][1]
@@ -115,7 +116,7 @@ def test_hidden_words_are_predicted_with_the_image_in_view(make_visual):
     noise = None
     losses = []
     for image in ("1.png", "1.png", "2.png", None):
-        batch = model.collator([Post("1", ("good", "morning"), image=image and Path(image))])
+        batch = model.preprocessor([Post("1", ("good", "morning"), image=image and Path(image))])
         noise = model.masking.validation_noise(batch)
         losses.append(model.objectives(batch, noise)["masked_language"].loss.item())
     assert losses[0] == losses[1]
@@ -127,7 +128,7 @@ def test_together_and_alone(make_visual):
         used = {name: name in names for name in ("masked_language", "sentence_image")}
         model = make_visual(mask_rate=0.5, **used)
         model.log = model.log_dict = lambda *_, **__: None
-        loss = model.training_step(model.collator(POSTS), 0)
+        loss = model.training_step(model.preprocessor(POSTS), 0)
         loss.backward()
         unused = [name for name, each in model.named_parameters() if each.requires_grad and each.grad is None]
         assert not unused
@@ -136,9 +137,10 @@ def test_together_and_alone(make_visual):
 
 
 def test_data_without_captions_are_refused(make_visual, make_trainer, shared_twitter_folder):
-    data = Twitter2017(shared_twitter_folder)
+    data = Twitter2017(shared_twitter_folder).using(make_visual(contexts=[]).preprocessor)
     with pytest.raises(ConfigurationError, match=r"needs a caption with each post.*contexts \[caption\]"):
-        make_trainer(max_epochs=1).fit(make_visual(), data)
+        make_trainer(max_epochs=1).fit(make_visual(contexts=[]), data)
+    data.preprocessor = make_visual(sentence_image=False).preprocessor
     make_trainer(max_epochs=1, limit_val_batches=0).fit(make_visual(sentence_image=False), data)
 
 
@@ -168,7 +170,7 @@ def test_it_learns_to_tell_captions_by_the_image(make_visual):
 def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_folder, tmp_path, sample_posts):
     model = make_visual()
     trainer = make_trainer(max_epochs=1)
-    trainer.fit(model, Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8))
+    trainer.fit(model, Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8).using(model.preprocessor))
     assert {"val/loss", "val/perplexity", "val/masked_language_accuracy"} <= trainer.callback_metrics.keys()
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     again = VisualLanguageModel.load_from_checkpoint(tmp_path / "model.ckpt").eval()
@@ -193,13 +195,14 @@ def test_extra_posts_bring_images_and_captions(make_visual, make_trainer, shared
         '{"tokens": ["nike"], "image_id": "more.png", "contexts": {"caption": "a shoe"}}\n{"tokens": ["b"]}\n'
     )
     data = Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8)
-    arguments = {"sentence_image": False, "extra_posts": [str(more)]}
-    for images, expected in (({}, None), ({"extra_images": str(tmp_path)}, tmp_path / "more.png")):
-        make_trainer(max_epochs=1, limit_val_batches=0).fit(make_visual(**arguments, **images), data)
+    for images, expected in ((None, None), (tmp_path, tmp_path / "more.png")):
+        data.extra_posts = read_unlabelled([more], images)
+        model = make_visual(sentence_image=False)
+        make_trainer(max_epochs=1, limit_val_batches=0).fit(model, data.using(model.preprocessor))
         found = {post.words: (post.image, post.contexts) for post in data.posts("train")[-2:]}
         assert found == {("nike",): (expected, {"caption": "a shoe"}), ("b",): (None, {})}
-    with pytest.raises(DatasetNotFoundError, match=r"no such folder; .* as extra_images"):
-        make_trainer(max_epochs=1).fit(make_visual(**arguments, extra_images=str(tmp_path / "none")), data)
+    with pytest.raises(DatasetNotFoundError, match=r"no such folder; .*extra posts"):
+        read_unlabelled([more], tmp_path / "none")
 
 
 def test_heads_of_a_published_visualbert(tiny_text_encoder_folder, tmp_path):
@@ -215,7 +218,7 @@ def test_heads_of_a_published_visualbert(tiny_text_encoder_folder, tmp_path):
     assert model.head_is_pretrained
     assert model.match_is_pretrained
     model.export(tmp_path / "left")
-    batch = model.collator(POSTS)
+    batch = model.preprocessor(POSTS)
     image = model.encode_image(batch)
     scores = model.match(model.text_encoder.encode_subwords(batch, image)[:, 0])
     for peer in (published, VisualBertForPreTraining.from_pretrained(tmp_path / "left").eval()):
@@ -238,14 +241,15 @@ def test_heads_of_a_published_visualbert(tiny_text_encoder_folder, tmp_path):
 def test_posts_that_take_no_part_are_an_error(make_visual, make_trainer, shared_twitter_folder, twitter_folder):
     data = Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8)
     data._posts = {split: [replace(post, image=None) for post in data.posts(split)] for split in ("train", "valid")}
+    data.preprocessor = make_visual().preprocessor
     with pytest.raises(ConfigurationError, match=r"none of the train posts has one; .*sentence_image: false"):
         make_trainer(max_epochs=1).fit(make_visual(), data)
     shutil.rmtree(twitter_folder / "images")
     data = Twitter2017(twitter_folder, contexts=["caption"], batch_size=8)
+    model = make_visual(image_encoder=Grid("resnet10t", weights=None, image_size=32))
+    data.preprocessor = model.preprocessor
     with pytest.raises(DataError, match="none of the validation posts takes part in sentence_image"):
-        make_trainer(max_epochs=1).fit(make_visual(image_encoder=Grid("resnet10t", weights=None, image_size=32)), data)
-    with pytest.raises(ConfigurationError, match="extra_images is the folder of the images of extra_posts"):
-        make_visual(extra_images="images")
+        make_trainer(max_epochs=1).fit(model, data)
 
 
 @pytest.mark.slow
@@ -253,5 +257,5 @@ def test_two_processes_in_bf16(make_visual, make_trainer, shared_twitter_folder)
     data = Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=4)
     model = make_visual()
     trainer = make_trainer(max_epochs=1, devices=2, strategy="ddp_fork", precision="bf16-mixed")
-    trainer.fit(model, data)
+    trainer.fit(model, data.using(model.preprocessor))
     assert trainer.callback_metrics["val/loss"].isfinite()

@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mner.collate import Collator
 from mner.data import read_posts
 from mner.errors import DataError
 from mner.posts import Post
+from mner.preprocessor import Preprocessor
 from mner.text import HuggingFaceText
 from mner.text.subwords import _window_bounds
 from mner.weights import resolve_weights
@@ -35,7 +35,7 @@ def subword_tokenizer(encoder):
 
 def vectors(encoder, *posts):
     with torch.no_grad():
-        return encoder(Collator(encoder.subword_tokenizer, ["O"])(posts)).words
+        return encoder(Preprocessor(encoder.subword_tokenizer, ["O"])(posts)).words
 
 
 def words_of_rows(tensors):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from mner.batch import ImageFeatures
-from mner.collate import Collator
 from mner.components import from_config, to_config
 from mner.errors import ConfigurationError, WeightsNotFoundError
 from mner.posts import Post
+from mner.preprocessor import Preprocessor
 from mner.text import HuggingFaceText, VisualBertText
 
 POSTS = [
@@ -54,7 +54,7 @@ def visualbert(public_visualbert, tiny_text_encoder_folder):
 
 
 def collate(encoder, posts=POSTS):
-    return Collator(encoder.subword_tokenizer, ["O"])(posts)
+    return Preprocessor(encoder.subword_tokenizer, ["O"])(posts)
 
 
 def encode(encoder, posts=POSTS, image=None):

@@ -92,7 +92,7 @@ def test_a_model_trains_with_the_rates_it_was_given(make_model, make_trainer, sh
     )
     rates = Rates()
     data = Twitter2017(shared_twitter_folder, batch_size=4)
-    make_trainer(max_epochs=2, callbacks=[rates], enable_checkpointing=False).fit(model, data)
+    make_trainer(max_epochs=2, callbacks=[rates], enable_checkpointing=False).fit(model, data.using(model.preprocessor))
     schedule = get_linear_schedule_with_warmup(torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0), 2, 10)
     factors = [schedule.lr_lambdas[0](step) for step in range(10)]
     assert factors[:3] == [0, 0.5, 1]
@@ -162,7 +162,7 @@ def test_optimizer_and_schedule_of_ones_own(
 ):
     model = make_model(**options)
     trainer = make_trainer(max_epochs=2)
-    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=8))
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=8).using(model.preprocessor))
     assert type(trainer.optimizers[0]).__name__ == optimizer
     assert type(trainer.lr_scheduler_configs[0].scheduler).__name__ == scheduler
     trainer.save_checkpoint(tmp_path / "model.ckpt")

@@ -1,0 +1,93 @@
+"""Which images could be used while a model was trained or scored: counted over all processes, reported once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.utilities import rank_zero_warn
+
+from mner.batch import Batch
+
+MAX_NAMED = 10
+"""Bad images that a summary names, each with its reason."""
+
+
+class ImageSummary(Callback):
+    """Counts the images that posts name and those that could be used, and warns of the others once per run.
+
+    Attributes:
+        named: Images that the posts of the last run named, each counted once.
+        used: How many of them could be used.
+    """
+
+    def __init__(self) -> None:
+        self.named = self.used = 0
+        self._named: set[Path] = set()
+        self._bad: dict[Path, str] = {}
+
+    def _count(self, batch: Any) -> None:
+        if not isinstance(batch, Batch) or batch.image_mask is None:
+            return
+        for post, error in zip(batch.posts, batch.image_errors, strict=True):
+            if post.image is not None:
+                self._named.add(post.image)
+                if error is not None:
+                    self._bad[post.image] = error
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Count the images of a batch."""
+        self._count(batch)
+
+    def on_validation_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any) -> None:
+        """Count the images of a batch."""
+        self._count(batch)
+
+    def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any) -> None:
+        """Count the images of a batch."""
+        self._count(batch)
+
+    def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any) -> None:
+        """Count the images of a batch."""
+        self._count(batch)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report."""
+        self.summarize()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report, unless the validation is part of a training."""
+        if trainer.state.fn != "fit":
+            self.summarize()
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report."""
+        self.summarize()
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report."""
+        self.summarize()
+
+    def summarize(self) -> None:
+        """Add up the counts of all processes, warn of bad images in the first one, and start again."""
+        named, bad = _gathered(self._named, self._bad)
+        self.named, self.used = len(named), len(named) - len(bad)
+        self._named, self._bad = set(), {}
+        if bad:
+            shown = [bad[path] for path in sorted(bad)[:MAX_NAMED]]
+            more = [f"and {len(bad) - MAX_NAMED:,} more"] if len(bad) > MAX_NAMED else []
+            head = f"{len(bad):,} of {len(named):,} images could not be used; their posts count as without image"
+            rank_zero_warn("\n  ".join([head, *shown, *more]))
+
+
+def _gathered(named: set[Path], bad: dict[Path, str]) -> tuple[set[Path], dict[Path, str]]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return named, bad
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, (named, bad))
+    all_bad: dict[Path, str] = {}
+    for _, part in parts:
+        all_bad |= part
+    return set().union(*(part for part, _ in parts)), all_bad

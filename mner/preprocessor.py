@@ -1,0 +1,224 @@
+"""Posts to a batch: everything between a post and tensors, in one object that a model owns and saves."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import get_worker_info
+
+from mner.batch import Batch, ImageFeatures
+from mner.errors import ImageError, LabelError
+from mner.images import ImageLoader
+from mner.labels import check_tags
+from mner.posts import Post
+from mner.text.characters import character_ids
+from mner.text.subwords import SubwordTokenizer
+from mner.vision.transform import ImageTransform
+from mner.word_tokenizers import TweetTokenizer, WordTokenizer
+from mner.word_tokenizers.raw_posts import tokenize_post
+
+
+class StoredFeatures(Protocol):
+    """Image features computed before, by image content."""
+
+    def key_of(self, path: Path) -> Any | None:
+        """The key of an image file whose features are stored, else ``None``."""
+
+    def read(self, keys: Sequence[Any | None]) -> ImageFeatures:
+        """The features of B images, masked out where a key is ``None``."""
+
+
+class Preprocessor:
+    """Turns posts into a :class:`mner.batch.Batch`; the same object in training, scoring, tagging and serving.
+
+    It holds no ``nn.Module`` and pickles, so it travels to loader workers: ``DataLoader(posts,
+    collate_fn=model.preprocessor)``. A checkpoint keeps what builds it again. What it cannot use is reported in one
+    warning per kind: a context that is missing or that the model was not trained with, an image that cannot be read.
+
+    Args:
+        subword_tokenizer: The text encoder's tokenizer.
+        labels: Labels in the order of the model's emissions; without any, tags are left out of the batch.
+        contexts: The kinds of context that the model reads, in order; all others are left out.
+        word_tokenizer: Splits the text of raw posts.
+        max_characters: Characters per word that the character encoder reads; ``None`` without one.
+        image_transform: The image encoder's transform; ``None`` for a model that sees no images.
+        image_loader: How image files are opened, and what a bad one means.
+        features: Stored features of a frozen image encoder, used for every image that they hold.
+    """
+
+    def __init__(
+        self,
+        subword_tokenizer: SubwordTokenizer,
+        labels: Sequence[str] = (),
+        contexts: Sequence[str] = (),
+        word_tokenizer: WordTokenizer | None = None,
+        max_characters: int | None = None,
+        image_transform: ImageTransform | None = None,
+        image_loader: ImageLoader | None = None,
+        features: StoredFeatures | None = None,
+    ) -> None:
+        self.subword_tokenizer = subword_tokenizer
+        self.labels = list(labels)
+        self.contexts = tuple(contexts)
+        self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
+        self.max_characters = max_characters
+        self.image_transform = image_transform
+        self.image_loader = image_loader or ImageLoader()
+        self.features = features
+        self._index = {label: index for index, label in enumerate(self.labels)}
+        self._reported: set[str] = set()
+        self._quiet = False
+
+    def using(
+        self,
+        image_folders: Sequence[Path | None] | None = None,
+        on_bad_image: Literal["mask", "error"] | None = None,
+        features: StoredFeatures | None = None,
+        quiet: bool | None = None,
+    ) -> Preprocessor:
+        """A copy with other options of data loading; what is not given stays.
+
+        Args:
+            image_folders: Read no image outside these folders.
+            on_bad_image: ``mask`` or ``error``, see :class:`mner.images.ImageLoader`.
+            features: Stored image features.
+            quiet: Leave the reports to others: a data module counts contexts, and
+                :class:`mner.callbacks.ImageSummary` images.
+        """
+        other = copy.copy(self)
+        known = tuple(folder for folder in image_folders or () if folder is not None)
+        if known:
+            other.image_loader = replace(other.image_loader, folders=known)
+        if on_bad_image is not None:
+            other.image_loader = replace(other.image_loader, on_bad_image=on_bad_image)
+        if features is not None:
+            other.features = features
+        if quiet is not None:
+            other._quiet = quiet
+        other._reported = set(self._reported)
+        return other
+
+    def check(self, posts: Sequence[Post], split: str) -> None:
+        """Look at a split before training or scoring: warn if a model with an image encoder would see no image.
+
+        Args:
+            posts: The posts of the split.
+            split: Its name.
+        """
+        if self.image_transform is not None and posts and all(post.image is None for post in posts):
+            warnings.warn(
+                f"none of the {len(posts)} {split} posts has an image, so a model that looks at them reads only their "
+                "words; give the data set with its images (DemoPosts draws them into its root: "
+                "--data.init_args.root data/demo)",
+                stacklevel=2,
+            )
+
+    def prepare(self, post: Post) -> Post:
+        """Split a raw post into words, and keep the contexts that the model reads, in its order."""
+        post = tokenize_post(post, self.word_tokenizer)
+        kept = {kind: post.contexts[kind] for kind in self.contexts if (post.contexts.get(kind) or "").strip()}
+        for kind in self.contexts:
+            if kind not in kept:
+                self._report(f"no {kind}", f"post {post.id!r} has no {kind}, which the model was trained to read")
+        for kind in post.contexts.keys() - self.contexts:
+            reads = ", ".join(self.contexts) or "none"
+            self._report(kind, f"post {post.id!r} has the context {kind!r}, which the model does not read ({reads})")
+        return post if [*kept.items()] == [*post.contexts.items()] else replace(post, contexts=kept)
+
+    def lengths(self, posts: Sequence[Post]) -> list[int]:
+        """The number of subwords of each post, specials and contexts included."""
+        return self.subword_tokenizer.lengths([self.prepare(post) for post in posts])
+
+    def __call__(self, posts: Sequence[Post]) -> Batch:
+        """Make a batch.
+
+        Args:
+            posts: B posts.
+
+        Returns:
+            The batch; it has tags if every post has.
+
+        Raises:
+            LabelError: If a tag is not among the labels; names the post and the tag.
+            ImageError: If an image cannot be used, and the image loader's policy is ``error``.
+        """
+        posts = [self.prepare(post) for post in posts]
+        texts: dict[str, Any] = {**self.subword_tokenizer(posts)}
+        return Batch(
+            posts=posts,
+            **texts,
+            tags=self._tags(posts, texts["word_mask"]),
+            characters=None if self.max_characters is None else character_ids(posts, self.max_characters),
+            **self._images(posts),
+        )
+
+    def _tags(self, posts: Sequence[Post], word_mask: Tensor) -> Tensor | None:
+        annotated = [post.tags for post in posts if post.tags is not None]
+        if not self.labels or len(annotated) < len(posts):
+            return None
+        try:
+            flat = np.fromiter(map(self._index.__getitem__, chain.from_iterable(annotated)), dtype=np.int64)
+        except KeyError:
+            post = next(post for post in posts if not self._index.keys() >= set(post.tags or ()))
+            raise LabelError(f"post {post.id!r}: {_complaint(post, self.labels)}") from None
+        tags = torch.zeros(word_mask.shape, dtype=torch.long)
+        tags[word_mask] = torch.from_numpy(flat)
+        return tags
+
+    def _images(self, posts: Sequence[Post]) -> dict[str, Any]:
+        """Stored features, if they cover every usable image of the batch, else pixels: the encoder's output agrees."""
+        if self.image_transform is None:
+            return {}
+        keys = [self._key(post) for post in posts]
+        errors: list[str | None] = [None] * len(posts)
+        images = [None if key else self._load(index, posts, errors) for index, key in enumerate(keys)]
+        if any(keys) and self.features is not None:
+            if all(image is None for image in images):
+                mask = torch.tensor([key is not None for key in keys])
+                return {"image": self.features.read(keys), "image_mask": mask, "image_errors": errors}
+            images = [self._load(index, posts, errors) if keys[index] else each for index, each in enumerate(images)]
+        mask = torch.tensor([image is not None for image in images])
+        return {"pixels": self.image_transform.collate(images), "image_mask": mask, "image_errors": errors}
+
+    def _key(self, post: Post) -> Any | None:
+        if self.features is None or post.image is None:
+            return None
+        try:
+            return self.features.key_of(self.image_loader.locate(post.image))
+        except ImageError:  # loading the image meets it again, and handles it
+            return None
+
+    def _load(self, index: int, posts: Sequence[Post], errors: list[str | None]) -> Tensor | None:
+        assert self.image_transform is not None
+        try:
+            return self.image_transform.load(posts[index], self.image_loader)
+        except ImageError as error:
+            if self.image_loader.on_bad_image == "error":
+                raise
+            errors[index] = str(error)
+            self._report("image", f"post {posts[index].id!r} counts as without image: {error}")
+            return None
+
+    def _report(self, kind: str, message: str) -> None:
+        if not self._quiet and kind not in self._reported:
+            self._reported.add(kind)
+            worker = get_worker_info()
+            if worker is None or worker.id == 0:  # each worker has a copy of its own
+                warnings.warn(f"{message}; further ones are not reported one by one", stacklevel=2)
+
+
+def _complaint(post: Post, labels: Sequence[str]) -> str:
+    try:
+        check_tags(post.tags or (), labels)
+    except LabelError as error:
+        return str(error)
+    return ""

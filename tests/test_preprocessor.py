@@ -1,0 +1,209 @@
+"""Posts to a batch: tags, characters, contexts, words and images, the same everywhere, and reports of what is amiss."""
+
+import pickle
+import warnings
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from mner.errors import ImageError, LabelError
+from mner.images import ImageLoader
+from mner.posts import Post
+from mner.preprocessor import Preprocessor
+from mner.text import HuggingFaceText
+from mner.vision.cache import FeatureCache
+from mner.word_tokenizers import WhitespaceTokenizer
+from mner.word_tokenizers.raw_posts import raw_post
+
+
+@pytest.fixture
+def subword_tokenizer(tiny_text_encoder_folder):
+    return HuggingFaceText(str(tiny_text_encoder_folder)).subword_tokenizer
+
+
+def test_tags_are_places_in_the_label_list(subword_tokenizer, sample_posts, labels):
+    shuffled = labels[::-1]
+    batch = Preprocessor(subword_tokenizer, shuffled, ["caption"]).using(quiet=True)(sample_posts)
+    assert batch.tags.shape == batch.word_mask.shape == (5, 7)
+    for post, row, mask in zip(sample_posts, batch.tags.tolist(), batch.word_mask.tolist(), strict=True):
+        assert [shuffled[index] for index, real in zip(row, mask, strict=True) if real] == list(post.tags)
+        assert not any(index for index, real in zip(row, mask, strict=True) if not real)
+    assert list(batch.posts) == sample_posts
+
+
+def test_no_tags_unless_every_post_has_them(subword_tokenizer, sample_posts, labels):
+    assert Preprocessor(subword_tokenizer, labels)([*sample_posts, Post("new", ("a",))]).tags is None
+
+
+def test_a_tag_outside_the_labels_names_the_post(subword_tokenizer, sample_posts, labels):
+    odd = Post("odd_one", ("a", "b"), ("O", "B-ORGANISATION"))
+    with pytest.raises(LabelError, match=r"'odd_one'.*'B-ORGANISATION' \(close: .*B-ORG"):
+        Preprocessor(subword_tokenizer, labels)([*sample_posts, odd])
+
+
+def test_posts_without_words_among_others_and_alone(subword_tokenizer, sample_posts, labels):
+    empty = Post("empty", (), ())
+    batch = Preprocessor(subword_tokenizer, labels, max_characters=20)([empty, *sample_posts])
+    assert not batch.word_mask[0].any()
+    assert torch.equal(batch.tags[1:], Preprocessor(subword_tokenizer, labels)(sample_posts).tags)
+    alone = Preprocessor(subword_tokenizer, labels, max_characters=20)([empty])
+    assert alone.tags.shape == alone.word_mask.shape == alone.characters.shape[:2] == (1, 1)
+    assert not alone.word_mask.any()
+
+
+def test_lengths_are_those_of_the_subwords(subword_tokenizer, sample_posts, labels):
+    batch = Preprocessor(subword_tokenizer, labels)(sample_posts)
+    assert Preprocessor(subword_tokenizer, labels).lengths(sample_posts) == batch.attention_mask.sum(dim=1).tolist()
+
+
+def test_it_pickles_without_weights(make_model, sample_posts):
+    model = make_model()
+    copy, batch = pickle.loads(pickle.dumps(model.preprocessor))(sample_posts), model.preprocessor(sample_posts)
+    assert len(pickle.dumps(model.preprocessor)) < sum(weight.numel() for weight in model.parameters())
+    for name, value in vars(batch).items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, getattr(copy, name)), name
+
+
+RECORD = Post("1", ("so", "loud"), ("O", "O"), contexts={"ocr": "open", "caption": "a dog", "objects": "dog"})
+
+
+@pytest.mark.parametrize("contexts", [[], ["caption"], ["caption", "ocr"], ["ocr", "caption"]])
+def test_a_model_reads_its_contexts_in_its_order(subword_tokenizer, contexts):
+    (post,) = Preprocessor(subword_tokenizer, contexts=contexts)([RECORD]).posts
+    assert [*post.contexts.items()] == [(kind, RECORD.contexts[kind]) for kind in contexts]
+    expected = subword_tokenizer([Post("1", RECORD.words, contexts={kind: RECORD.contexts[kind] for kind in contexts})])
+    reordered = Post("1", RECORD.words, contexts=dict(reversed(RECORD.contexts.items())))
+    for given in (RECORD, reordered):
+        found = Preprocessor(subword_tokenizer, contexts=contexts)([given])
+        assert torch.equal(found.input_ids, expected["input_ids"])
+
+
+def test_a_missing_and_a_surplus_context_are_reported_once_per_kind(subword_tokenizer):
+    preprocessor = Preprocessor(subword_tokenizer, contexts=["caption"])
+    posts = [Post("1", ("a",), contexts={"ocr": "x"}), Post("2", ("b",), contexts={"ocr": "y", "caption": " "})]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        preprocessor(posts)
+        preprocessor(posts[::-1])
+        preprocessor.using(quiet=True)([Post("3", ("c",), contexts={"objects": "z"})])
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == 2
+    assert "post '1' has no caption, which the model was trained to read" in messages[0]
+    assert "post '1' has the context 'ocr', which the model does not read (caption)" in messages[1]
+
+
+def test_raw_text_is_split_by_its_word_tokenizer(subword_tokenizer):
+    text = "#ParisAttacks"
+    given = raw_post(text, WhitespaceTokenizer(), [(1, 6, "LOC")], id="1")
+    labels = ["O", "B-LOC", "I-LOC"]
+    batch = Preprocessor(subword_tokenizer, labels)([given])
+    (post,) = batch.posts
+    assert (post.words, batch.tags.tolist()) == (("#", "ParisAttacks"), [[0, 1]])
+    assert Preprocessor(subword_tokenizer, labels).lengths([given]) == [int(batch.attention_mask.sum())]
+
+
+@pytest.fixture
+def image_posts(pictures, tmp_path):
+    """Posts with four images, one truncated, one missing, one outside the folder, and one post without."""
+    folder = tmp_path / "pictures"
+    paths = pictures(4)
+    (folder / "cut.png").write_bytes(paths[0].read_bytes()[:200])
+    (tmp_path / "outside.png").write_bytes(paths[0].read_bytes())
+    (folder / "link.png").symlink_to(tmp_path / "outside.png")
+    paths += [folder / "cut.png", folder / "absent.png", folder / "link.png", None]
+    return [Post(str(index), ("word",), image=path) for index, path in enumerate(paths)]
+
+
+@pytest.fixture
+def seeing(subword_tokenizer, tiny_encoder, image_posts):
+    """Builds a preprocessor of a model that sees images."""
+
+    def make(encoder=None, features=None, policy="mask"):
+        loader = ImageLoader((image_posts[0].image.parent,), policy)
+        transform = (encoder or tiny_encoder()).image_transform
+        return Preprocessor(subword_tokenizer, image_transform=transform, image_loader=loader, features=features)
+
+    return make
+
+
+USABLE = [True] * 4 + [False] * 4
+
+
+def test_pixels_without_stored_features(seeing, image_posts):
+    batch = seeing().using(quiet=True)(image_posts)
+    assert batch.image is None
+    assert batch.pixels.shape == (8, 3, 8, 8)
+    assert batch.image_mask.tolist() == USABLE
+    assert not batch.pixels[4:].any()
+    reasons = ("truncated", "no such file", "outside")
+    assert [reason in error for reason, error in zip(reasons, batch.image_errors[4:7], strict=True)] == [True] * 3
+    assert [*batch.image_errors[:4], batch.image_errors[7]] == [None] * 5
+    alone = seeing()(image_posts[7:])
+    assert (alone.pixels, alone.image, alone.image_mask.tolist()) == (None, None, [False])
+
+
+def test_stored_features_agree_without_the_encoder(seeing, tiny_encoder, image_posts, tmp_path, monkeypatch):
+    encoder = tiny_encoder()
+    batch = seeing(encoder).using(quiet=True)(image_posts)
+    expected = encoder(batch.pixels, batch.image_mask)
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    preprocessor = seeing(encoder, cache).using(quiet=True)
+    cache.fill([post.image for post in image_posts if post.image], preprocessor.image_loader)
+    monkeypatch.setattr(
+        type(encoder.image_transform), "__call__", lambda self, image: pytest.fail("an image was transformed")
+    )
+    encoder.encoded = 0
+    batch = preprocessor(image_posts)
+    assert batch.pixels is None
+    assert batch.image_mask.tolist() == USABLE
+    assert encoder.encoded == 0
+    assert torch.allclose(batch.image.regions, expected.regions)
+    assert torch.allclose(batch.image.pooled, expected.pooled)
+    assert torch.equal(batch.image.mask, expected.mask)
+    assert preprocessor(image_posts[4:]).image is None
+
+
+def test_a_batch_with_an_image_that_is_not_stored_comes_as_pixels(seeing, tiny_encoder, image_posts, tmp_path):
+    encoder = tiny_encoder()
+    cache = FeatureCache(tmp_path / "cache", encoder)
+    cache.fill([image_posts[0].image])
+    batch = seeing(encoder, cache).using(quiet=True)(image_posts)
+    assert batch.image is None
+    assert torch.equal(batch.pixels, seeing(encoder).using(quiet=True)(image_posts).pixels)
+    assert batch.image_mask.tolist() == USABLE
+
+
+def test_the_strict_policy_refuses_a_bad_image(seeing, image_posts):
+    strict = seeing(policy="error")
+    assert strict(image_posts[:4]).image_mask.all()
+    for post in image_posts[4:7]:
+        with pytest.raises(ImageError, match=post.image.name):
+            strict([post])
+    with pytest.raises(ImageError, match=r"cut\.png"):
+        seeing().using(on_bad_image="error")(image_posts)
+
+
+def test_a_strict_refusal_crosses_from_a_worker(seeing, image_posts):
+    with pytest.raises(ImageError, match=r"cut\.png"):
+        list(DataLoader(image_posts, batch_size=8, collate_fn=seeing(policy="error"), num_workers=1))
+
+
+def test_a_bad_image_is_reported_once_without_a_callback(seeing, image_posts):
+    preprocessor = seeing()
+    with pytest.warns(UserWarning, match=r"post '4' counts as without image: .*truncated") as caught:
+        preprocessor([*image_posts, *image_posts])
+    assert len(caught) == 1
+
+
+def test_no_image_outside_the_folders_is_read(subword_tokenizer, tiny_encoder, image_posts):
+    anywhere = Preprocessor(subword_tokenizer, image_transform=tiny_encoder().image_transform)
+    assert anywhere.using(image_folders=[None])([image_posts[6]]).image_mask.tolist() == [True]
+    inside = anywhere.using(image_folders=[None, image_posts[0].image.parent], quiet=True)
+    assert inside([image_posts[6], image_posts[0]]).image_mask.tolist() == [False, True]
+
+
+def test_a_split_without_any_image_is_reported_for_a_model_that_looks(seeing, sample_posts):
+    with pytest.warns(UserWarning, match="none of the 5 train posts has an image"):
+        seeing().check(sample_posts, "train")
