@@ -24,6 +24,7 @@ class Ids:
     """A preprocessor whose batches are the ids of the posts."""
 
     contexts = ()
+    labels = ()
 
     def using(self, **options):
         return self
