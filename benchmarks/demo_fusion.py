@@ -24,8 +24,8 @@ import torch
 import mner.fusion
 from mner.analysis.mention_kinds import score_kinds
 from mner.analysis.spread import Spread
-from mner.data.ablations import Ablation, ablate
 from mner.callbacks import StoredImageFeatures
+from mner.data.ablations import Ablation, ablate
 from mner.demo import DemoPosts, text_only_ceiling
 from mner.fusion import FusionModule
 from mner.inference.load import load_model

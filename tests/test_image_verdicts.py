@@ -76,8 +76,7 @@ def test_one_verdict_everywhere(folder, make_model, tmp_path):
     assert report.tiny == ["icon.png"]
 
     model = make_model(Concatenation, image_encoder=Grid("test_resnet", None, image_size=32))
-    model.images.stay_inside([folder])
-    mask = model.preprocessor(posts).image_mask
+    mask = model.preprocessor.using(image_folders=[folder], quiet=True)(posts).image_mask
     assert dict(zip(expected, mask.tolist(), strict=True)) == expected
 
     captions = describe_folder(Sized(), folder, tmp_path / "captions.jsonl", "sized")

@@ -20,8 +20,8 @@ from mner.data.loader import post_loader
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
 from mner.posts import Post
-from mner.subsets import fraction
 from mner.preprocessor import Preprocessor
+from mner.subsets import fraction
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -121,8 +120,8 @@ def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
     }
     for name, tensor in together.items():
         tensor[:2, length:] = encoder.subword_tokenizer.padding_id if name == "input_ids" else 0
-    alone = encoder.encode_subwords(replace(batch, **row))
-    return alone, encoder.encode_subwords(replace(batch, **together))[:2, :length]
+    alone = encoder.encode_subwords(batch.replace(**row))
+    return alone, encoder.encode_subwords(batch.replace(**together))[:2, :length]
 
 
 def _largest(difference: Tensor) -> float:

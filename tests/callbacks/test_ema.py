@@ -28,7 +28,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_left(make_model, ma
 
     model = make_model(ema_decay=0.6, lr=1e-2)
     trainer = make_trainer(max_epochs=1, callbacks=[weights, Validated()], enable_checkpointing=False)
-    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4))
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     average = weights.steps[0]
     for step, current in enumerate(weights.steps[1:], start=1):
         decay = min(0.6, (1 + step) / (10 + step))
@@ -49,7 +49,8 @@ def test_a_checkpoint_of_weights_alone_holds_the_average(make_model, make_traine
             trainer.save_checkpoint(tmp_path / "amid.ckpt", weights_only=True)
 
     trainer = make_trainer(max_epochs=1, callbacks=[Saving()], enable_checkpointing=False)
-    trainer.fit(make_model(ema_decay=0.6), Twitter2017(shared_twitter_folder, batch_size=4))
+    model = make_model(ema_decay=0.6)
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     for name in ("weights.ckpt", "amid.ckpt"):
         weights = torch.load(tmp_path / name, weights_only=True)["state_dict"]
         assert all(torch.equal(weight, saved[key]) for key, weight in weights.items())
@@ -71,7 +72,7 @@ def test_frozen_weights_are_saved_once(make_model, make_trainer, shared_twitter_
             trainer.save_checkpoint(tmp_path / "last.ckpt")
 
     trainer = make_trainer(max_epochs=1, callbacks=[Saving()], enable_checkpointing=False)
-    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4))
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
     trained = {name for name, each in model.named_parameters() if each.requires_grad}
     assert checkpoint[KEY].keys() == trained

@@ -84,7 +84,9 @@ def test_validation_and_prediction_leave_results_too(model, make_trainer, shared
 
 
 def test_a_training_leaves_no_results_of_its_validations(model, make_trainer, shared_twitter_folder, tmp_path):
-    trainer = make_trainer(max_epochs=1, callbacks=[PredictionsWriter(tmp_path / "results")], enable_checkpointing=False)
+    trainer = make_trainer(
+        max_epochs=1, callbacks=[PredictionsWriter(tmp_path / "results")], enable_checkpointing=False
+    )
     trainer.fit(model.train(), Twitter2017(shared_twitter_folder).using(model.preprocessor))
     assert not (tmp_path / "results").exists()
 

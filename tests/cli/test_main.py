@@ -129,7 +129,7 @@ def test_what_is_missing_is_named(complain):
         ("model", "no model is chosen: add "),
         ("data", "no data set is chosen: add "),
     ):
-        Path("late.yaml").write_text(f"{part}: {{init_args: {{lr: 1.0, batch_size: 4}}}}")
+        Path("late.yaml").write_text(f"{part}: {{init_args: {{batch_size: 4}}}}")
         status, words = complain("fit", "--config", "late.yaml", config=False)
         assert (status, words.count("Subclass")) == (2, 0)
         assert f'Parser key "{part}":\n    - {remedy}' in words

@@ -203,7 +203,9 @@ def test_extra_posts_are_trained_on(make_masked, make_trainer, shared_twitter_fo
     make_trainer(max_epochs=1).fit(model, data.using(model.preprocessor))
     assert len(seen) == 23
     assert {post.words for post in seen} >= {("good", "morning", "oslo"), ("so", "loud", "😀", "here"), ("nike",)}
-    assert [(post.tags, post.image, post.contexts) for post in seen if post.words == ("nike",)] == [(None, None, {"caption": "a shoe"})]
+    assert [(post.tags, post.image, post.contexts) for post in seen if post.words == ("nike",)] == [
+        (None, None, {"caption": "a shoe"})
+    ]
     assert len(data.posts("valid")) == 5
 
 
