@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import nn
+from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures
 from mner.callbacks import EMA, ExactResumption, ImageSummary
@@ -67,6 +67,10 @@ class TrainingModule(SelfContained, ABC):
         """The given arguments, with the image encoder as it was built."""
         arguments = super().checkpoint_arguments()
         return {**arguments, **({"image_encoder": self.image_encoder} if "image_encoder" in arguments else {})}
+
+    @abstractmethod
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one step."""
 
     def preprocessing(self) -> dict[str, Any]:
         """The arguments of the model's preprocessor that follow from its encoders and options."""
