@@ -172,6 +172,7 @@ def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles:
     upper.set_aspect("auto")
     lower.set_ylabel("entities")
     lower.set_yscale("log")
+    lower.set_ylim(bottom=0.8)  # so that a bin with one entity has a bar, and several powers of ten have ticks
     lower.yaxis.set_major_formatter("{x:,.0f}")  # the default needs the fonts of mathematics
     lower.yaxis.set_minor_formatter("")
     lower.set_xlabel("confidence, percent")

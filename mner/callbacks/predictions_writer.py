@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mner.analysis.mention_kinds import KindScore, score_kinds
@@ -20,8 +20,10 @@ from mner.data.datamodule import PostDataModule
 from mner.files import atomic_write
 from mner.labels import types_of
 from mner.metrics import seqeval_report
+from mner.post_json import to_json
 from mner.posts import Entity, Post
 from mner.predictions import Prediction, write_predictions
+from mner.terminal import printable, printable_lines
 
 Outputs = list[list[Entity]]
 Item = TypeVar("Item")
@@ -118,13 +120,14 @@ class PredictionsWriter(Callback):
             if kinds:
                 record["kinds"] = {score.kind: asdict(score) for score in kinds}
             with atomic_write(self.folder / f"metrics{suffix}.json") as file:
-                file.write(json.dumps(record, indent=2) + "\n")
+                file.write(to_json(record, indent=2) + "\n")
             title = f"{len(predictions)} {split} posts{', ' * bool(ablation)}{(ablation or '').replace('_', ' ')}"
             Console().print(score_table(metrics, types_of(model.labels), title, kinds))  # type: ignore[arg-type]
             if stage == "test":
                 report = seqeval_report(predictions)
-                (self.folder / f"classification_report{suffix}.txt").write_text(report, encoding="utf-8")
-                print(f"seqeval's classification_report:\n{report}")
+                with atomic_write(self.folder / f"classification_report{suffix}.txt") as file:
+                    file.write(report)
+                print(f"seqeval's classification_report:\n{printable_lines(report)}")
         print(f"predictions: {path}")
 
 
@@ -143,7 +146,7 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
     for name in ("precision", "recall", "F1", "F1 strict", "entities"):
         table.add_column(name, justify="right")
     for kind in types:
-        table.add_row(kind, *_cells(metrics, f"_{kind}"))
+        table.add_row(escape(printable(kind)), *_cells(metrics, f"_{kind}"))
     table.add_section()
     table.add_row("overall (micro)", *_cells(metrics, ""), style="bold")
     table.add_row("mean of types (macro)", *_cells(metrics, "", "macro_"))
@@ -151,7 +154,7 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
         table.add_section()
     for score in kinds:
         percents = [f"{100 * value:.2f}" for value in (score.precision, score.recall, score.f1)]
-        table.add_row(f"{score.kind} mentions", *percents, "", str(score.support))
+        table.add_row(escape(printable(f"{score.kind} mentions")), *percents, "", str(score.support))
     return table
 
 

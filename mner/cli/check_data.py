@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mner.cli.parsing import OptionParser, accept_unused
 from mner.data.check import check_posts
 from mner.data.datamodule import SPLITS, PostDataModule
 from mner.errors import DatasetNotFoundError
+from mner.post_json import to_json
 from mner.posts import Post
 
 
@@ -57,4 +57,4 @@ def run(arguments: Sequence[str]) -> None:
     if not posts:
         raise missing[0]
     report = check_posts(posts, files=files, labels=data.labels, contexts=data.contexts, image_folders=folders)
-    print(json.dumps(report.to_dict(), indent=2) if config.json else report)
+    print(to_json(report.to_dict(), indent=2) if config.json else report)

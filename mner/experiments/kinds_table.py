@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from mner.analysis.spread import Spread
 from mner.experiments.grid import Cell
 from mner.experiments.runner import Progress
+from mner.terminal import printable
 
 
 def kinds_tables(progress: Progress) -> list[Table]:
@@ -45,5 +47,5 @@ def _table(data: str, kinds: Mapping[Cell, Mapping[str, Any]]) -> Table:
             [100 * scores[kind]["f1"] for cell, scores in kinds.items() if (cell.model, cell.fraction) == column]
             for column in columns
         )
-        table.add_row(kind, *(f"{Spread.of(scores):.2f}" for scores in cells))
+        table.add_row(escape(printable(kind)), *(f"{Spread.of(scores):.2f}" for scores in cells))
     return table

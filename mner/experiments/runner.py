@@ -24,6 +24,7 @@ from mner.analysis.results import RESULTS_FILE, Result, write_results
 from mner.errors import ConfigurationError
 from mner.experiments.grid import Cell, Grid
 from mner.files import atomic_write
+from mner.post_json import to_json
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
@@ -267,4 +268,4 @@ def _complaint(log: Path, status: int) -> str:
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
     with atomic_write(path) as file:
-        file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        file.write(to_json(record, indent=2) + "\n")

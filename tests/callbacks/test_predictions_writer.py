@@ -1,10 +1,12 @@
 """What a scoring leaves agrees with seqeval, is in the data set's order, and is complete from several processes."""
 
+import io
 import json
 import shutil
 
 import pytest
 import seqeval.metrics
+from rich.console import Console
 from seqeval.scheme import IOB2
 from torch.utils.data import DataLoader
 
@@ -143,3 +145,9 @@ def test_two_processes_leave_what_one_does(model, make_trainer, disputed_folder,
     one, two = ((tmp_path / name) for name in ("one", "two"))
     assert (one / "predictions.jsonl").read_text() == (two / "predictions.jsonl").read_text()
     assert json.loads((one / "metrics.json").read_text()) == json.loads((two / "metrics.json").read_text())
+
+
+def test_names_are_no_markup_of_the_table():
+    console = Console(file=io.StringIO(), width=100)
+    console.print(score_table({"f1_[red]X": 1.0}, ["[red]X"], "1 post"))
+    assert "[red]X" in console.file.getvalue()
