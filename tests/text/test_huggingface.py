@@ -29,7 +29,7 @@ def each_family(request, family):
 def encode(encoder, posts):
     encoder.eval()
     with torch.no_grad():
-        return encoder(Preprocessor(encoder.subword_tokenizer, ["O"])(posts))
+        return encoder(Preprocessor(encoder.subword_tokenizer, ["O"], contexts=("caption", "objects"))(posts))
 
 
 def word_by_word(family, post, pooling):
@@ -132,7 +132,7 @@ def test_a_post_without_words_disturbs_no_other(each_family):
 
 def test_every_trainable_parameter_gets_a_gradient(each_family):
     encoder = HuggingFaceText(str(each_family.folder))
-    features = encoder(Preprocessor(encoder.subword_tokenizer, ["O"])(POSTS))
+    features = encoder(Preprocessor(encoder.subword_tokenizer, ["O"], contexts=("caption", "objects"))(POSTS))
     (features.words.square().sum() + features.pooled.square().sum()).backward()
     assert [name for name, parameter in encoder.named_parameters() if parameter.grad is None] == []
 

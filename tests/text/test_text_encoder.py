@@ -14,7 +14,9 @@ def test_pooling_equals_a_loop():
     slots[slots == 4] = 6
     rows = torch.zeros(3, dtype=torch.long)
     mask = torch.tensor([[True] * 3, [True, False, True]])
-    found = pool_words(pieces, Batch([], rows, rows, rows, slots, rows, rows, rows, mask))
+    unused = ("input_ids", "attention_mask", "token_type_ids", "word_starts", "post_of_row", "first_row")
+    batch = Batch(posts=[], word_slots=slots, word_mask=mask, **dict.fromkeys(unused, rows))
+    found = pool_words(pieces, batch)
     for slot in range(6):
         own = pieces[slots == slot]
         expected = own.mean(dim=0) if slot != 4 else torch.zeros(4)

@@ -54,7 +54,7 @@ def visualbert(public_visualbert, tiny_text_encoder_folder):
 
 
 def collate(encoder, posts=POSTS):
-    return Preprocessor(encoder.subword_tokenizer, ["O"])(posts)
+    return Preprocessor(encoder.subword_tokenizer, ["O"], contexts=("caption",))(posts)
 
 
 def encode(encoder, posts=POSTS, image=None):
