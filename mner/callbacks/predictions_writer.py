@@ -132,7 +132,7 @@ class PredictionsWriter(Callback):
 
 
 def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:
-    """Precision, recall and F1 in percent, a type and overall, and a kind of mention where kinds are recorded.
+    """Precision, recall and F1 in percent: per type, overall, over character spans, and per kind of mention.
 
     Args:
         metrics: Values between 0 and 1 under the names of :class:`mner.metrics.EntityF1`, those of the strict
@@ -150,6 +150,8 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
     table.add_section()
     table.add_row("overall (micro)", *_cells(metrics, ""), style="bold")
     table.add_row("mean of types (macro)", *_cells(metrics, "", "macro_"))
+    if "f1_characters" in metrics:
+        table.add_row("character spans of raw text", *_cells(metrics, "_characters"))
     if kinds:
         table.add_section()
     for score in kinds:

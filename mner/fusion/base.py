@@ -16,7 +16,7 @@ from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
 from mner.fusion.attention import AttentionRecorder
-from mner.metrics import EntityF1
+from mner.metrics import CharacterF1, EntityF1
 from mner.preprocessor import Preprocessor
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
@@ -101,6 +101,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.resize_emissions(text_encoder.hidden_size)
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
+        self.character_f1 = CharacterF1()
         self._test_posts: tuple[str | None, str | None] = None, None  # ids of one with and one without tags
         longest = None if self.characters is None else self.characters.max_characters
         self.preprocessor = Preprocessor(**self.preprocessing(), labels=self.labels, max_characters=longest)
@@ -223,7 +224,12 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         predicted = self.decoder.decode(emissions, batch.word_mask)
         for metric in _values(self.validation_f1):
             metric.update(predicted, _annotated(batch), batch.word_mask)
-        return None if self.trainer.state.fn == TrainerFn.FITTING else self.entities(batch, emissions, predicted)
+        is_raw = any(post.spans is not None for post in batch.posts)
+        if self.trainer.state.fn == TrainerFn.FITTING and not is_raw:
+            return None  # confidences cost time, and nobody reads them
+        entities = self.entities(batch, emissions, predicted)
+        self.character_f1.update(entities, batch.posts)
+        return entities
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/f1`` and its company."""
@@ -241,7 +247,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         if batch.tags is not None:
             for metric in _values(self.test_f1):
                 metric.update(predicted, batch.tags, batch.word_mask)
-        return self.entities(batch, emissions, predicted)
+        entities = self.entities(batch, emissions, predicted)
+        self.character_f1.update(entities, batch.posts)
+        return entities
 
     def on_test_epoch_end(self) -> None:
         """Log ``test/f1`` and its company."""
@@ -307,6 +315,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
                 self.log(shown, scores.pop(shown), prog_bar=True, sync_dist=True)
             self.log_dict(scores, sync_dist=True)  # the metric is the same in every process, as Lightning cannot know
             metric.reset()
+        characters = self.character_f1.compute()
+        if characters["support"]:
+            self.log_dict({f"{stage}/{name}_characters": value.float() for name, value in characters.items()})
+        self.character_f1.reset()
 
 
 def _metrics(labels: Sequence[str]) -> dict[str, EntityF1]:

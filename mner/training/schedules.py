@@ -16,6 +16,8 @@ from mner.training.optimization import Optimization
 
 ENDLESS = ("constant", "constant_with_warmup", "inverse_sqrt", "reduce_lr_on_plateau")
 """Schedules of ``transformers`` that do not ask for the number of training steps."""
+HALF_PRECISION_EPS = 1e-4
+"""``eps`` of an optimizer of float16 parameters: the usual 1e-8 is zero there, and a zero gradient divides by it."""
 
 
 def optimizer_and_scheduler(
@@ -39,7 +41,10 @@ def optimizer_and_scheduler(
     """
     cls = _named_class(optimization.optimizer, torch.optim, Optimizer, "optimizer")
     arguments = dict(optimization.optimizer_arguments)
-    if fused and "fused" in inspect.signature(cls).parameters:
+    options = inspect.signature(cls).parameters
+    if "eps" in options and any(each.dtype == torch.float16 for group in groups for each in group["params"]):
+        arguments.setdefault("eps", HALF_PRECISION_EPS)
+    if fused and "fused" in options:
         arguments.setdefault("fused", not {"foreach", "differentiable"} & arguments.keys())
     optimizer = _build(cls, "optimizer", groups, **arguments)
     scheduler = _scheduler(optimization, optimizer, steps)

@@ -52,12 +52,12 @@ class ImageEncoder(Component, nn.Module, ABC):
             without images.
         """
         present = mask.nonzero().squeeze(1)
+        dtype = next((parameter.dtype for parameter in self.parameters()), torch.get_default_dtype())
         if pixels is None or not len(present):
-            dtype = next((parameter.dtype for parameter in self.parameters()), torch.get_default_dtype())
             nothing = torch.zeros(len(mask), 1, self.hidden_size, dtype=dtype, device=mask.device)
             return ImageFeatures(nothing, mask.new_zeros(len(mask), 1), nothing[:, 0])
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.encode(_rows(pixels, present))
+            features = self.encode(_rows(pixels, present, dtype))
         features.regions = features.regions.masked_fill(~features.mask[..., None], 0.0)
         placed: dict[str, Any] = {
             name: None if part is None else part.new_zeros(len(mask), *part.shape[1:]).index_copy(0, present, part)
@@ -71,7 +71,9 @@ class ImageEncoder(Component, nn.Module, ABC):
         return self
 
 
-def _rows(pixels: Any, rows: Tensor) -> Any:
+def _rows(pixels: Any, rows: Tensor, dtype: torch.dtype) -> Any:
+    """Some rows of the pixels, in the floating-point type of the encoder: a model may be in half or double precision."""
     if isinstance(pixels, Mapping):
-        return {name: part.index_select(0, rows) for name, part in pixels.items()}
-    return pixels.index_select(0, rows)
+        return {name: _rows(part, rows, dtype) for name, part in pixels.items()}
+    part = pixels.index_select(0, rows)
+    return part.to(dtype) if part.is_floating_point() else part

@@ -149,7 +149,7 @@ def test_logs_the_losses_and_the_scores(make_model, make_trainer, shared_twitter
 def test_the_validation_loss_contains_what_the_training_loss_does(make_model, make_trainer, sample_posts):
     """Without dropout and on the same posts, both losses of one set of weights are equal."""
     model = make_model(Halved, dropout=0.0, lr=0.0).eval()
-    batches = DataLoader(sample_posts, batch_size=5, collate_fn=model.collator)
+    batches = DataLoader(sample_posts, batch_size=5, collate_fn=model.preprocessor)
     trainer = make_trainer(max_epochs=1)
     trainer.fit(model, batches, batches)
     metrics = trainer.callback_metrics

@@ -10,6 +10,7 @@ from mner.data import PostFiles, Twitter2017
 from mner.data.writers import write_json_lines
 from mner.demo import DemoPosts
 from mner.fusion import UMT, CoAttention, FusionModule, LateFusion, TransformerAttention, VisualAttention
+from mner.inference.tagger import Tagger
 from mner.posts import Post
 from mner.training import Optimization
 
@@ -34,6 +35,26 @@ def test_mixed_precision_and_accumulated_batches(fusion, trainable_fusion, make_
     assert trainer.global_step == 9  # 20 posts are 5 batches: 3 steps an epoch, the last of one batch
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     assert loss(model, data, make_trainer) < 0.9 * before
+
+
+DTYPES = {"bf16-true": torch.bfloat16, "16-true": torch.float16, "64-true": torch.float64}
+
+
+@pytest.mark.parametrize("precision", DTYPES)
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_true_precision_trains_scores_and_tags(
+    fusion, precision, trainable_fusion, make_trainer, shared_twitter_folder
+):
+    data = Twitter2017(shared_twitter_folder, batch_size=4)
+    model = trainable_fusion(fusion, optimization=Optimization(lr=1e-3))
+    trainer = make_trainer(max_epochs=2, precision=precision)
+    trainer.fit(model, data.using(model.preprocessor))
+    assert {parameter.dtype for parameter in model.parameters()} == {DTYPES[precision]}
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    assert trainer.callback_metrics["val/loss"].isfinite()
+    image = data.posts("valid")[0].image
+    for entity in Tagger(model).predict("Kevin Durant enters Oracle Arena", image=image):
+        assert 0 < entity.confidence <= 1.01
 
 
 @pytest.mark.slow
