@@ -72,7 +72,7 @@ class ImageEncoder(Component, nn.Module, ABC):
 
 
 def _rows(pixels: Any, rows: Tensor, dtype: torch.dtype) -> Any:
-    """Some rows of the pixels, in the floating-point type of the encoder: a model may be in half or double precision."""
+    """Some rows of the pixels, in the floating-point type of the encoder, which may be half or double."""
     if isinstance(pixels, Mapping):
         return {name: _rows(part, rows, dtype) for name, part in pixels.items()}
     part = pixels.index_select(0, rows)

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def data(shared_twitter_folder):
-    return Twitter2017(shared_twitter_folder, batch_size=4)
+def data(shared_twitter_folder, make_model):
+    return Twitter2017(shared_twitter_folder, batch_size=4).using(make_model().preprocessor)
 
 
 def test_a_trainer_in_python_leaves_what_the_command_leaves(make_model, make_trainer, data, tmp_path, capsys):

@@ -124,15 +124,14 @@ def test_a_compiled_training_equals_itself(fusion, trainable_fusion, make_traine
         model = trainable_fusion(fusion, optimization=Optimization(lr=1e-2))
         trainer = make_trainer(max_epochs=1)
         torch.manual_seed(0)
-        trainer.fit(compile_model(model), Twitter2017(shared_twitter_folder, batch_size=10))
+        trainer.fit(compile_model(model), Twitter2017(shared_twitter_folder, batch_size=10).using(model.preprocessor))
         found.append({**trainer.callback_metrics, **model.state_dict()})
     eager, compiled = found
     assert torch.isfinite(eager["train/loss"])
     torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-5)
 
 
-def test_posts_without_a_single_image_are_said(trainable_fusion, make_trainer):
-    with pytest.warns(
-        UserWarning, match=r"none of the 16 train posts has an image, so LateFusion learns from their words"
-    ):
-        make_trainer(max_steps=1).fit(trainable_fusion(LateFusion), DemoPosts(size=16))
+def test_posts_without_a_single_image_are_reported(trainable_fusion, make_trainer):
+    model = trainable_fusion(LateFusion)
+    with pytest.warns(UserWarning, match=r"none of the 16 train posts has an image"):
+        make_trainer(max_steps=1).fit(model, DemoPosts(size=16).using(model.preprocessor))

@@ -10,7 +10,7 @@ from mner.text import CharacterCNN
 from mner.training import Optimization
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-PLACES, PEOPLE = ("oslo", "riga", "lugo", "bonn"), ("dana", "kevin", "serena", "ana")
+PLACES, PEOPLE = ("oslo", "riga", "lugo", "bonn"), ("dana", "kevin", "serena", "bob")
 
 
 def write(path, texts):

@@ -118,7 +118,8 @@ def test_clips_to_the_trainers_bound_or_else_to_the_models(
     trainer = make_trainer(
         max_steps=2, gradient_clip_val=trainer_bound, callbacks=[rates], enable_checkpointing=False, limit_val_batches=0
     )
-    trainer.fit(make_model(max_grad_norm=model_bound), Twitter2017(shared_twitter_folder, batch_size=4))
+    model = make_model(max_grad_norm=model_bound)
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     if expected is None:
         assert min(rates.norms) > 0.1
     else:
@@ -126,8 +127,9 @@ def test_clips_to_the_trainers_bound_or_else_to_the_models(
 
 
 def test_an_endless_training_is_refused(make_model, make_trainer, shared_twitter_folder):
+    model = make_model()
     with pytest.raises(ConfigurationError, match="give max_epochs or max_steps"):
-        make_trainer(max_epochs=-1).fit(make_model(), Twitter2017(shared_twitter_folder))
+        make_trainer(max_epochs=-1).fit(model, Twitter2017(shared_twitter_folder).using(model.preprocessor))
 
 
 @pytest.mark.parametrize("algorithm", ["norm", "value"])
@@ -142,7 +144,8 @@ def test_a_fused_optimizer_clips(make_model, make_trainer, shared_twitter_folder
 
     settings = {"gradient_clip_val": 1e-3, "gradient_clip_algorithm": algorithm, "precision": precision}
     trainer = make_trainer(max_steps=2, callbacks=[Largest()], enable_checkpointing=False, **settings)
-    trainer.fit(make_model(), Twitter2017(shared_twitter_folder, batch_size=4))
+    model = make_model()
+    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
     assert trainer.optimizers[0].defaults["fused"]
     assert largest == pytest.approx([1e-3, 1e-3], rel=1e-2)
 
@@ -181,5 +184,6 @@ def test_optimizer_and_schedule_of_ones_own(
     ],
 )
 def test_choices_that_cannot_be_built(make_model, make_trainer, shared_twitter_folder, options, complaint):
+    model = make_model(**options)
     with pytest.raises(ConfigurationError, match=complaint):
-        make_trainer(max_epochs=1).fit(make_model(**options), Twitter2017(shared_twitter_folder))
+        make_trainer(max_epochs=1).fit(model, Twitter2017(shared_twitter_folder).using(model.preprocessor))
