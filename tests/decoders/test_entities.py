@@ -18,7 +18,9 @@ def batch_of(posts):
     lengths = torch.tensor([len(post.words) for post in posts])
     mask = torch.arange(max(lengths.max().item(), 0)) < lengths[:, None]
     nothing = torch.zeros(len(posts), 1, dtype=torch.long)
-    return Batch(posts, nothing, nothing, nothing, nothing, nothing, nothing[:, 0], nothing[:, 0], mask)
+    subwords = ("input_ids", "attention_mask", "token_type_ids", "word_slots", "word_starts")
+    rows = {"post_of_row": nothing[:, 0], "first_row": nothing[:, 0]}
+    return Batch(posts=posts, word_mask=mask, **dict.fromkeys(subwords, nothing), **rows)
 
 
 def bound(decoder, labels):
