@@ -40,7 +40,10 @@ class RunFolder:
         self._is_new = False
         outer = os.environ.get(VARIABLE)
         if outer or command != "fit":
-            self.path = Path(outer or given or (checkpoint or Path()).parent / command)
+            # If "best" named the checkpoint of the folder given, the results go into a folder of their own in it.
+            same = given is not None and checkpoint is not None and Path(given) == checkpoint.parent
+            beside = (checkpoint or Path()).parent / command
+            self.path = Path(outer or (beside if same or given is None else given))
             return
         if not is_first_process():  # of processes that something else started, as torchrun does; the first one writes
             self.path = Path(given) if given else RUNS

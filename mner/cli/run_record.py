@@ -32,6 +32,8 @@ class RunRecord(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the config, put the curves of an earlier part aside, and log the hyper-parameters."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
         if trainer.is_global_zero:
             with atomic_write(self.folder / "config.yaml") as file:
                 yaml.safe_dump(self.config, file, sort_keys=False, allow_unicode=True)

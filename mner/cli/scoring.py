@@ -18,7 +18,8 @@ from mner.cli.messages import say
 from mner.cli.pretraining import ENCODER_FOLDER
 from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
-from mner.errors import CheckpointError, DatasetNotFoundError
+from mner.decoders.chain_decoder import ChainDecoder
+from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
 from mner.inference.load import load_model
 from mner.posts import Post
@@ -31,10 +32,17 @@ def load_scored(path: Path | None, command: str, options: Namespace) -> Training
 
     Raises:
         CheckpointError: If there is no such model, or it is one that finds no entities.
+        ConfigurationError: If its decoder has no constraints, and some are asked for.
     """
     if path is None:
         raise CheckpointError(f"mner {command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
-    model = TrainingModule.load_from_checkpoint(path).eval()
+    policy = {} if options.on_bad_image is None else {"on_bad_image": options.on_bad_image}
+    model = TrainingModule.load_from_checkpoint(path, **policy).eval()
+    if options.constraints is not None:
+        decoder = getattr(model, "decoder", None)
+        if not isinstance(decoder, ChainDecoder):
+            raise ConfigurationError(f"the model of {path} has no decoder with constraints; leave out --constraints")
+        decoder.constraints = options.constraints
     if isinstance(model, FusionModule):
         say(f"model: {type(model).__name__} from {path}, labels {', '.join(model.labels)}")
     elif command != "validate":

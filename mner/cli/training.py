@@ -15,7 +15,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from mner.cli.messages import keep_traceback, say, useful_messages
 from mner.cli.parsing import OptionParser
 from mner.cli.pretraining import add_extra_posts, pretrained_encoder
-from mner.cli.run_folder import WORDS, RunFolder, find_checkpoint
+from mner.cli.run_folder import RunFolder, find_checkpoint
 from mner.cli.run_parts import run_parts
 from mner.cli.run_record import RunRecord
 from mner.cli.scoring import load_scored, score, score_after_fit
@@ -93,9 +93,7 @@ class TrainingCommandLine(LightningCLI):
         resume, epochs = options.get("resume") or "never", options.trainer.max_epochs
         self.checkpoint = find_checkpoint(self.ckpt_path, resume, given, self.command, epochs)
         if outer is None:
-            # The words name a checkpoint of the run folder, beside which the results of a scoring go.
-            given = None if self.ckpt_path in WORDS and self.command != "fit" else given
-            self.owned = RunFolder(given, self.checkpoint, self.command)
+            self.owned = RunFolder(options.run_folder, self.checkpoint, self.command)
             self.folder = self.owned.path
         if self.command == "fit" and options.pretraining and not options.trainer.fast_dev_run:
             self.pretrain(options)
@@ -115,11 +113,10 @@ class TrainingCommandLine(LightningCLI):
         self.datamodule: PostDataModule = built.data
         is_fit = self.command == "fit"
         self.model = built.model if is_fit else load_scored(self.checkpoint, self.command, self.options)
-        if is_fit:
-            add_extra_posts(self.model, self.datamodule, built.extra_posts, built.extra_images)
         self.datamodule.preprocessor = self.model.preprocessor
         self.parts = run_parts(built, self.folder, self.model, keeps_last)
-        if is_fit and not built.trainer.fast_dev_run:
+        if is_fit:
+            add_extra_posts(self.model, self.datamodule, built.extra_posts, built.extra_images)
             config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.command]
             self.parts.callbacks.insert(0, RunRecord(config, self.folder, own_loggers))
         self.trainer = self.instantiate_trainer(callbacks=self.parts.callbacks, plugins=self.parts.plugins)

@@ -23,6 +23,7 @@ from mner.cli.parsing import accept_unused
 from mner.components import import_class
 from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
+from mner.decoders.chain_decoder import Constraints
 from mner.training.module import TrainingModule
 
 TRAINER_DEFAULTS = {
@@ -95,6 +96,18 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
     if command == "fit":
         _add_training_options(parser)
     else:
+        parser.add_argument(
+            "--constraints",
+            type=Constraints | None,
+            default=None,
+            help="Where the decoder rules out transitions that the tagging scheme forbids (default: as trained).",
+        )
+        parser.add_argument(
+            "--on_bad_image",
+            type=Literal["mask", "error"] | None,
+            default=None,
+            help="mask treats a post whose image cannot be used as one without; error stops (default: as trained).",
+        )
         accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining", "resume")
         accept_unused(parser, "extra_posts", "extra_images")
     if command == "predict":

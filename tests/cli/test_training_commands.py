@@ -1,6 +1,7 @@
 """fit, validate, test and predict, in process, on tiny parts."""
 
 import csv
+import functools
 import json
 import shutil
 import signal
@@ -12,6 +13,7 @@ import pytest
 import torch
 import yaml
 from filelock import FileLock
+from pytorch_lightning import Trainer
 
 import mner
 import mner.fusion
@@ -325,6 +327,21 @@ def test_words_for_checkpoints_to_score(fit, data, capsys):
     assert main(["validate", "--ckpt_path", "last", "--run_folder", "runs/0", *data]) == 0
     for command in ("test", "validate"):
         assert Path(f"runs/0/{command}/metrics.json").exists()
+
+
+def test_decoding_and_images_are_chosen_anew_at_scoring(fit, data, monkeypatch):
+    found = []
+
+    @functools.wraps(Trainer.test)
+    def score(trainer, model, **kwargs):
+        found.append((model.decoder.constraints, model.image_loader.on_bad_image, kwargs["datamodule"].batch_size))
+
+    assert fit() == 0
+    monkeypatch.setattr("pytorch_lightning.Trainer.test", score)
+    assert main(["test", "--ckpt_path", "best", *data]) == 0
+    options = ["--constraints", "decode", "--on_bad_image", "error", "--data.batch_size", "3"]
+    assert main(["test", "--ckpt_path", "best", *data, *options]) == 0
+    assert found == [("none", "mask", 32), ("decode", "error", 3)]
 
 
 def test_one_folder_trains_once_at_a_time(fit, capsys):
