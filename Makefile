@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE := 1
 .PHONY: quickstart test check docs
 
 quickstart: $(VENV)/offline
-	$(MNER) experiment --config examples/quickstart.yaml
+	$(MNER) experiment --config quickstart
 
 test: $(VENV)/dev
 	$(VENV)/bin/pytest

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from mner.shipped_configs import find_config, shipped_configs
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)])
@@ -82,14 +84,15 @@ def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
     (folder / "features").mkdir()
     (folder / "images").mkdir()
     Image.new("RGB", (16, 16), "red").save(folder / "images" / "1.jpg")
-    shutil.copy(ROOT / "examples" / "grids" / "captions_offline.yaml", folder / "grid.yaml")
+    shutil.copy(find_config("captions_offline"), folder / "grid.yaml")
     (folder / "posts.txt").write_text("good morning\nNike opens in Oslo\n", encoding="utf-8")
     data = DemoPosts(size=16)
     for split in ("train", "valid", "test"):
         posts = [Post(post.id, post.words, post.tags) for post in data.posts(split)]
         write_json_lines(posts, folder / f"{split}.jsonl")
         write_conll([Post(str(i), post.words, post.tags) for i, post in enumerate(posts, 1)], folder / f"{split}.txt")
-    model = TextOnly(labels=data.labels, text_encoder=HuggingFaceText(str(tiny_text_encoder_folder)))
+    encoder = HuggingFaceText(str(tiny_text_encoder_folder))
+    model = TextOnly(labels=data.labels, contexts=["caption"], text_encoder=encoder)
     trainer = Trainer(
         max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
     )
@@ -129,19 +132,19 @@ def test_configs_parse(block, workspace, tmp_path, monkeypatch):
     if is_grid(config):
         parse(["experiment", "--config", str(config)])
         return
-    base = ["examples/experiments/1.0_bert_crf.yaml", "examples/data/demo.yaml", str(config)]
+    base = ["1.0_bert_crf", "demo", str(config)]
     parse(["fit", *(word for path in base for word in ("--config", path))])
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/**/*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted([*ROOT.glob("examples/**/*.yaml"), *shipped_configs().values()]), ids=lambda path: path.stem
+)
 def test_example_configs_parse(path, workspace, monkeypatch):
     if is_grid(path):
         parse(["experiment", "--config", str(path)])
         return
     monkeypatch.syspath_prepend(path.parent)
-    monkeypatch.chdir("examples")
-    base = ["experiments/1.0_bert_crf.yaml", "data/demo.yaml", str(path)]
-    parse(["fit", *(word for path in base for word in ("--config", path))])
+    parse(["fit", *(word for name in ("1.0_bert_crf", "demo", str(path)) for word in ("--config", name))])
 
 
 @pytest.mark.parametrize(("folder", "words"), commands())

@@ -31,6 +31,7 @@ GROUND = [
     "files",
     "recurrent",
     "terminal",
+    "shipped_configs",
 ]
 FLOORS = [
     GROUND,

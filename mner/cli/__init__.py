@@ -23,6 +23,7 @@ COMMANDS = {
     "attend": ("mner.cli.attend", "draw what the words of posts look at in their pictures"),
     "caption": ("mner.cli.caption", "describe every image of a folder: captions, object tags, letters"),
     "cache": ("mner.cli.cache", "compute the image features of a training ahead"),
+    "configs": ("mner.cli.configs", "list, print or copy the configs that ship with mner"),
     "check-data": ("mner.cli.check_data", "say what one must know of a data set before training on it"),
 }
 

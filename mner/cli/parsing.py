@@ -1,18 +1,18 @@
-"""The parser of options, and its complaints cut down to what a newcomer can act on."""
+"""The parser of every command's options; its messages are shortened to what a user can act on."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
-from pytorch_lightning import LightningDataModule
-from pytorch_lightning.cli import LightningArgumentParser
 
 from mner.components import Component
+from mner.errors import ConfigurationError
+from mner.shipped_configs import find_config
 
 _NOISE = re.compile(
     r"\s*(- )?(Does not validate against any|Subtypes: |Errors:|Given value|Expected a <class 'NoneType'>|"
@@ -20,36 +20,76 @@ _NOISE = re.compile(
 )
 _NO_CLASS = re.compile(r"Not a valid subclass of (PostDataModule|TrainingModule)(\n\s+(Subclass types|- a ).*)+")
 _CHOOSE = {
-    "PostDataModule": "no data set is chosen: add --config examples/data/demo.yaml or another of these, or --data with "
-    "the name of a class, in front of what changes its arguments",
-    "TrainingModule": "no model is chosen: add --config examples/experiments/1.0_bert_crf.yaml or another of these, or "
-    "--model with the name of a class, in front of what changes its arguments",
+    "PostDataModule": "no data set is chosen: add --config demo or another name of mner configs, or --data with "
+    "the name of a class, before options that change its arguments",
+    "TrainingModule": "no model is chosen: add --config 1.0_bert_crf or another name of mner configs, or "
+    "--model with the name of a class, before options that change its arguments",
 }
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\w+)|Unexpected import path format: (\w+)")
 
 
-class OptionParser(LightningArgumentParser):
-    """Says what is wrong with an option without listing all the others first."""
+CONFIG_OPTIONS = ("-c", "--config")
+"""Options that take the path of a config or the name of a shipped one."""
+
+
+class OptionParser(ArgumentParser):
+    """Finds shipped configs by name, and reports a wrong option without listing all the others."""
+
+    def parse_args(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+        """Parse the options, with the names of shipped configs replaced by their files."""
+        try:
+            given = with_config_files(sys.argv[1:] if args is None else args)
+        except ConfigurationError as error:
+            self.error(str(error), error)
+        return super().parse_args(given, *others, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the complaint and exit with status 2, or raise it where an outer parser is to say it."""
+        """Print the message and exit with status 2, or raise it where an outer parser reports it."""
         if not self.exit_on_error:
             super().error(message, ex)
         print(f"mner: error: {shortened(message)}\n(--help lists the options)", file=sys.stderr)
         self.exit(2)
 
 
+def with_config_files(arguments: Sequence[str]) -> list[str]:
+    """Replace the names of shipped configs by the paths of their files.
+
+    Args:
+        arguments: Options of a command.
+
+    Raises:
+        ConfigurationError: If there is no config of a given name.
+    """
+    given = []
+    previous = ""
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if previous in CONFIG_OPTIONS:
+            given.append(_config_file(argument))
+        elif equals and name in CONFIG_OPTIONS:
+            given.append(f"{name}={_config_file(value)}")
+        else:
+            given.append(argument)
+        previous = argument
+    return given
+
+
+def _config_file(given: str) -> str:
+    """The file of a config; YAML in place of a path stays, and so does null."""
+    return given if re.search(r"[:{]|^(null)?$", given) else str(find_config(given))
+
+
 def accept_unused(parser: ArgumentParser, *names: str) -> None:
-    """Declare sections of a training's config that a command has no use for, so that the config can be given to it."""
+    """Declare sections of a training's config that a command does not use, so that the command accepts the config."""
     for name in names:
-        parser.add_argument(f"--{name}", type=Any, default=None, help="Not used; the config of a training may hold it.")
+        parser.add_argument(f"--{name}", type=Any, default=None, help="Not used; accepted in the config of a training.")
 
 
 def shortened(message: str) -> str:
-    """Leave out what concerns the parser alone, and name the classes that resemble an unknown one.
+    """Leave out what concerns only the parser, and suggest classes whose names resemble an unknown one.
 
     Args:
-        message: What jsonargparse says.
+        message: The message of jsonargparse.
     """
     message = re.sub(r"\b(?:fit|validate|test|predict)\.(data|model)\b", r"--\1", message)
     lines = (line for line in message.splitlines() if not _NOISE.match(line))
@@ -57,6 +97,8 @@ def shortened(message: str) -> str:
 
 
 def _unknown_class(match: re.Match[str]) -> str:
+    from pytorch_lightning import LightningDataModule
+
     name = match.group(1) or match.group(2)
     known = {cls.__name__ for base in (Component, LightningDataModule) for cls in _subclasses(base)}
     close = difflib.get_close_matches(name, sorted(known))

@@ -17,6 +17,7 @@ from mner.data.unlabelled import read_unlabelled
 from mner.errors import ConfigurationError
 from mner.files import atomic_write
 from mner.pretraining.base import PretrainingModule
+from mner.shipped_configs import find_config
 from mner.training.module import TrainingModule
 
 ENCODER_FOLDER = "encoder"
@@ -58,7 +59,7 @@ def pretrained_encoder(
     config names no others. One that was interrupted is resumed.
 
     Args:
-        config: The config of the pre-training.
+        config: The config of the pre-training: a path, or the name of a shipped one.
         fine_tuning: The options of the fine-tuning.
         folder: The run folder of the pre-training.
         command_line: Runs ``mner fit`` from its arguments in a run folder; each process of a distributed training
@@ -71,8 +72,7 @@ def pretrained_encoder(
         ConfigurationError: If there is no such config, or the pre-training leaves no encoder.
     """
     encoder = folder / ENCODER_FOLDER
-    if not Path(config).is_file():
-        raise ConfigurationError(f"no config of a pre-training at {config}; correct --pretraining")
+    config = str(find_config(config))
     if encoder.is_dir():
         say(f"pre-training: {encoder} exists already and is used")
         return encoder

@@ -13,13 +13,12 @@ from pytorch_lightning import seed_everything
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from mner.cli.messages import keep_traceback, say, useful_messages
-from mner.cli.parsing import OptionParser
 from mner.cli.pretraining import add_extra_posts, pretrained_encoder
 from mner.cli.run_folder import RunFolder, find_checkpoint
 from mner.cli.run_parts import run_parts
 from mner.cli.run_record import RunRecord
 from mner.cli.scoring import load_scored, score, score_after_fit
-from mner.cli.training_options import add_options, place_options
+from mner.cli.training_options import TrainingOptionParser, add_options, place_options
 from mner.data.datamodule import PostDataModule
 from mner.errors import ConfigurationError
 from mner.plugins import load_plugins
@@ -57,7 +56,7 @@ class TrainingCommandLine(LightningCLI):
                 subclass_mode_data=True,
                 save_config_callback=None,
                 seed_everything_default=0,
-                parser_class=OptionParser,
+                parser_class=TrainingOptionParser,
                 auto_configure_optimizers=False,
                 args=arguments,
             )

@@ -19,7 +19,7 @@ import mner.text
 import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.callbacks import BestCheckpoint
 from mner.callbacks.best_checkpoint import mode_of
-from mner.cli.parsing import accept_unused
+from mner.cli.parsing import OptionParser, accept_unused
 from mner.components import import_class
 from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
@@ -35,6 +35,10 @@ TRAINER_DEFAULTS = {
 }
 AUTO = "auto"
 """The metric of the model."""
+
+
+class TrainingOptionParser(OptionParser, LightningArgumentParser):
+    """The parser of Lightning's command line, with the messages of the other commands."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,8 @@ def _add_training_options(parser: LightningArgumentParser) -> None:
         "--pretraining",
         type=str | None,
         default=None,
-        help="Config of a pre-training, run first in RUN_FOLDER/pretraining, on the same data unless it names others; "
-        "the model's text encoder then starts from the pre-trained one.",
+        help="Config of a pre-training, by path or by name, run first in RUN_FOLDER/pretraining, on the same data "
+        "unless it names others; the model's text encoder then starts from the pre-trained one.",
     )
     parser.add_lightning_class_args(TrainingModule, "model", subclass_mode=True)
     for name in ("labels", "contexts", "word_tokenizer"):

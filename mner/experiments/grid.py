@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from mner.errors import ConfigurationError
+from mner.shipped_configs import find_config
 
 _NAME = re.compile(r"[\w.+-]+")
 
@@ -103,17 +103,14 @@ class Grid:
             yield Cell(model, data, seed, fraction, self._arguments(model, data, seed, fraction))
 
     def check_configs(self) -> None:
-        """Refuse a grid whose configs are not there, before its first cell runs.
+        """Refuse a grid that names a missing config, before its first cell runs.
 
         Raises:
-            ConfigurationError: Names the config.
+            ConfigurationError: If a config is neither a file nor the name of a shipped one.
         """
         parts = [*self.models.values(), *self.data.values(), *self.fraction_parts.values(), Part(self.configs)]
-        missing = [config for part in parts for config in part.configs if not Path(config).is_file()]
-        if missing:
-            raise ConfigurationError(
-                f"the grid names {missing[0]}, which is not there; looked for it from {Path.cwd()}"
-            )
+        for config in (config for part in parts for config in part.configs):
+            find_config(config)
 
     def _arguments(self, model: str, data: str, seed: int, fraction: float) -> tuple[str, ...]:
         parts = [self.models[model], self.data[data], self.fraction_parts.get(fraction, Part())]

