@@ -35,7 +35,7 @@ CONFIG_OPTIONS = ("-c", "--config")
 class OptionParser(ArgumentParser):
     """Finds shipped configs by name, and reports a wrong option without listing all the others."""
 
-    def parse_args(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+    def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
         """Parse the options, with the names of shipped configs replaced by their files."""
         try:
             given = with_config_files(sys.argv[1:] if args is None else args)

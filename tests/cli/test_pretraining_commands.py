@@ -95,7 +95,7 @@ def test_pre_training_and_fine_tuning_in_a_row(config, experiment, tmp_path, cap
 def test_a_pre_training_that_is_not_there(experiment, tmp_path, capsys):
     command = ["fit", "--config", str(experiment), "--pretraining", "none.yaml", "--run_folder", str(tmp_path)]
     assert main(command) == 1
-    assert "no config of a pre-training at none.yaml" in capsys.readouterr().err
+    assert "no config 'none.yaml'" in capsys.readouterr().err
 
 
 @pytest.mark.slow
