@@ -12,7 +12,7 @@ from mner.images import ImageLoader
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.text import HuggingFaceText
-from mner.vision.cache import FeatureCache
+from mner.vision.feature_store import FeatureStore
 from mner.word_tokenizers import WhitespaceTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
 
@@ -148,9 +148,9 @@ def test_stored_features_agree_without_the_encoder(seeing, tiny_encoder, image_p
     encoder = tiny_encoder()
     batch = seeing(encoder).using(quiet=True)(image_posts)
     expected = encoder(batch.pixels, batch.image_mask)
-    cache = FeatureCache(tmp_path / "cache", encoder)
-    preprocessor = seeing(encoder, cache).using(quiet=True)
-    cache.fill([post.image for post in image_posts if post.image], preprocessor.image_loader)
+    store = FeatureStore.of(encoder, tmp_path / "features.lmdb")
+    preprocessor = seeing(encoder, store).using(quiet=True)
+    store.fill(encoder, [post.image for post in image_posts if post.image], preprocessor.image_loader)
     monkeypatch.setattr(
         type(encoder.image_transform), "__call__", lambda self, image: pytest.fail("an image was transformed")
     )
@@ -167,9 +167,9 @@ def test_stored_features_agree_without_the_encoder(seeing, tiny_encoder, image_p
 
 def test_a_batch_with_an_image_that_is_not_stored_comes_as_pixels(seeing, tiny_encoder, image_posts, tmp_path):
     encoder = tiny_encoder()
-    cache = FeatureCache(tmp_path / "cache", encoder)
-    cache.fill([image_posts[0].image])
-    batch = seeing(encoder, cache).using(quiet=True)(image_posts)
+    store = FeatureStore.of(encoder, tmp_path / "features.lmdb")
+    store.fill(encoder, [image_posts[0].image])
+    batch = seeing(encoder, store).using(quiet=True)(image_posts)
     assert batch.image is None
     assert torch.equal(batch.pixels, seeing(encoder).using(quiet=True)(image_posts).pixels)
     assert batch.image_mask.tolist() == USABLE

@@ -62,7 +62,7 @@ def main() -> None:
         log_every_n_steps=1,
         default_root_dir=given.folder,
     )
-    trainer.fit(model, CaptionData(model, train, valid, given.folder / "features"))
+    trainer.fit(model, CaptionData(model, train, valid, given.folder / "features.lmdb"))
     print(f"lowest validation loss {float(keep.best_model_score or 0):.3f}: {keep.best_model_path}")
     if test:
         score(keep.best_model_path, test)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from jsonargparse import Namespace
@@ -12,38 +13,40 @@ from mner.cli.messages import say
 from mner.cli.training import TrainingCommandLine
 from mner.data.datamodule import SPLITS
 from mner.errors import ConfigurationError, DatasetNotFoundError
-from mner.vision.cache import FeatureCache
+from mner.vision.feature_store import FeatureStore
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Fill the feature cache that a training's config names, for every split that is there.
-
-    Several processes may run this at once; they share the work.
+    """Fill the feature store that a training's config names, for every split that is there.
 
     Raises:
-        ConfigurationError: If the config names no cache.
+        ConfigurationError: If the config names no store.
     """
     training.run(["fit", *arguments[1:]], CachingCommandLine)
 
 
 class CachingCommandLine(TrainingCommandLine):
-    """Reads what ``mner fit`` reads, and fills the cache instead of training."""
+    """Reads what ``mner fit`` reads, and fills the feature store instead of training."""
 
     def pretrain(self, options: Namespace) -> None:
         """Leave it out: the features of images do not depend on it."""
 
     def fit(self, **kwargs: Any) -> None:
-        """Fill the cache.
+        """Fill the store, in the trainer's mixed precision.
 
         Raises:
-            ConfigurationError: If the config names no cache.
+            ConfigurationError: If the config names no store.
         """
         config = self.config[self.command]
         if self.model.image_encoder is None or not config.feature_store:
             raise ConfigurationError(
-                "there is no store to fill; give the model an image_encoder, and --feature_store FOLDER"
+                "there is no store to fill; give the model an image_encoder, and --feature_store FILE"
             )
-        store = FeatureCache(config.feature_store, self.model.image_encoder, config.half_precision_features)
+        encoder, trainer = self.model.image_encoder, self.trainer
+        mixed = trainer.precision.endswith("-mixed")
+        store = FeatureStore.of(
+            encoder, config.feature_store, config.half_precision_features, trainer.precision if mixed else "32-true"
+        )
         self.datamodule.prepare_data()
         for split in SPLITS:
             try:
@@ -53,11 +56,15 @@ class CachingCommandLine(TrainingCommandLine):
                 continue
             loader = self.model.preprocessor.using(image_folders=[self.datamodule.split_images(split)]).image_loader
             paths = [post.image for post in posts if post.image is not None]
-            device = self.trainer.strategy.root_device
-            report = store.fill(paths, loader, device=device, progress=True)
-            say(f"{split}: {report.computed} images computed, {report.reused} were there, {len(report.bad)} unusable")
-            for reason in report.bad.values():
-                say(f"  {reason}")
+            report = store.fill(
+                encoder,
+                paths,
+                loader,
+                device=trainer.strategy.root_device,
+                precision_context=trainer.strategy.precision_plugin.forward_context if mixed else nullcontext,
+                progress=True,
+            )
+            say(f"{split}: {report}")
 
     def after_fit(self) -> None:
         """Nothing is left to score."""

@@ -89,7 +89,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         "--feature_store",
         type=str | None,
         default=None,
-        help="Where the features of a frozen image encoder are stored: computed once per image, then read.",
+        help="File in which the features of a frozen image encoder are stored: computed once per image, then read.",
     )
     parser.add_argument(
         "--half_precision_features", type=bool, default=False, help="Store the image features in half precision."

@@ -1,9 +1,9 @@
-"""Images: encoders that turn them into regions, the policy on files, the feature cache."""
+"""Images: encoders that turn them into regions, the policy on files, the feature store."""
 
 from mner.images import ImageLoader, load_image
-from mner.vision.cache import FeatureCache
 from mner.vision.encoder import ImageEncoder
 from mner.vision.faster_rcnn import FasterRCNN
+from mner.vision.feature_store import FeatureStore
 from mner.vision.grid import Grid
 from mner.vision.precomputed_regions import PrecomputedRegions
 from mner.vision.registry import create_image_encoder, list_image_encoders, register
@@ -11,7 +11,7 @@ from mner.vision.transform import ImageTransform
 
 __all__ = [
     "FasterRCNN",
-    "FeatureCache",
+    "FeatureStore",
     "Grid",
     "ImageEncoder",
     "ImageLoader",

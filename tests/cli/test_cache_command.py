@@ -22,7 +22,7 @@ trainer: {{accelerator: cpu, logger: false}}
 
 
 def test_a_second_run_finds_everything_there(config, capsys, tmp_path):
-    arguments = ["cache", "--config", config, "--feature_store", "features", "--seed_everything", "1"]
+    arguments = ["cache", "--config", config, "--feature_store", "features.lmdb", "--seed_everything", "1"]
     assert main(arguments) == 0
     first = [line for line in capsys.readouterr().out.splitlines() if "images computed" in line]
     assert [line.split(":")[0] for line in first] == ["train", "valid", "test"]

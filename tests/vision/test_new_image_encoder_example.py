@@ -10,7 +10,7 @@ from PIL import Image
 
 from mner.components import from_config, to_config
 from mner.plugins import load_plugins
-from mner.vision import FeatureCache, create_image_encoder, list_image_encoders, registry
+from mner.vision import FeatureStore, create_image_encoder, list_image_encoders, registry
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "new_image_encoder"
 
@@ -48,6 +48,6 @@ def test_it_is_found_by_name_encodes_and_caches(installed, tmp_path):
     assert blue.view(3, 4)[2, 3] > 0.8
     assert to_config(from_config(to_config(encoder))) == to_config(encoder)
     image.save(tmp_path / "1.png")
-    cache = FeatureCache(tmp_path / "cache", encoder)
-    cache.fill([tmp_path / "1.png"])
-    assert torch.allclose(cache.features([tmp_path / "1.png"]).regions[0], features.regions[0])
+    store = FeatureStore.of(encoder, tmp_path / "features.lmdb")
+    store.fill(encoder, [tmp_path / "1.png"])
+    assert torch.allclose(store.features([tmp_path / "1.png"]).regions[0], features.regions[0])

@@ -20,21 +20,21 @@ from mner.data.lines import Line, read_lines
 from mner.errors import DataError, FormatError
 from mner.images import ImageLoader
 from mner.posts import Post
-from mner.vision.cache import FeatureCache
+from mner.vision.feature_store import FeatureStore
 
 
 class CaptionData(LightningDataModule):
     """Batches of image features and captions for :class:`~mner.contexts.updown.captioner.UpDown`.
 
-    The features are computed once, into a feature cache, so that training does not touch the image encoder. Images
+    The features are computed once, into a feature store, so that training does not touch the image encoder. Images
     that cannot be used are named in a warning and left out, with their captions.
 
     Args:
         model: The captioner, for its image encoder and vocabulary.
         train: Posts with an image and a caption: from :func:`read_captions` or any data set.
         valid: Likewise, for ``val/loss``.
-        cache: Folder of the feature cache.
-        batch_size: Captions a batch.
+        feature_store: File of the feature store.
+        batch_size: Number of captions per batch.
         loader: The policy on images, for example the folder that none lies outside of.
     """
 
@@ -43,20 +43,21 @@ class CaptionData(LightningDataModule):
         model: UpDown,
         train: Sequence[Post],
         valid: Sequence[Post],
-        cache: str | Path,
+        feature_store: str | Path,
         batch_size: int = 64,
         loader: ImageLoader | None = None,
     ) -> None:
         super().__init__()
         self.vocabulary = model.vocabulary
-        self.cache = FeatureCache(cache, model.image_encoder)
+        self.image_encoder = model.image_encoder
+        self.store = FeatureStore.of(model.image_encoder, feature_store)
         self.batch_size = batch_size
         self.loader = loader or ImageLoader()
         self._given = {"train": train, "valid": valid}
         self._usable: dict[str, list[tuple[Path, str]]] = {}
 
     def setup(self, stage: str) -> None:
-        """Compute the features that the cache does not hold; several processes share the work.
+        """Compute the features that are not stored yet.
 
         Raises:
             DataError: If no image of a split can be used.
@@ -64,10 +65,10 @@ class CaptionData(LightningDataModule):
         paths = [post.image for posts in self._given.values() for post in posts if post.image is not None]
         trainer = self.trainer
         device = None if trainer is None else trainer.strategy.root_device
-        report = self.cache.fill(paths, self.loader, device=device, progress=trainer is None or trainer.is_global_zero)
+        progress = trainer is None or trainer.is_global_zero
+        report = self.store.fill(self.image_encoder, paths, self.loader, device=device, progress=progress)
         if report.bad:
-            reasons = "\n  ".join(report.bad.values())
-            rank_zero_warn(f"{len(report.bad)} images cannot be used; no caption of theirs is learnt\n  {reasons}")
+            rank_zero_warn(f"captions of unusable images are left out: {report}")
         for split, posts in self._given.items():
             self._usable[split] = [
                 (post.image, post.contexts["caption"])
@@ -89,7 +90,7 @@ class CaptionData(LightningDataModule):
         return DataLoader(self._usable[split], self.batch_size, shuffle, collate_fn=self._collate)  # type: ignore[arg-type]
 
     def _collate(self, examples: Sequence[tuple[Path, str]]) -> tuple[ImageFeatures, Tensor]:
-        features = self.cache.features([self.loader.locate(path) for path, _ in examples])
+        features = self.store.features([self.loader.locate(path) for path, _ in examples])
         return features, self.vocabulary.encode([caption for _, caption in examples])
 
 
