@@ -68,11 +68,11 @@ def test_bad_images_are_named_and_left_out(tmp_path):
         for name in ("good", "bad")
     ]
     model = UpDown(["a", "good", "one"], Grid("resnet10t", weights=None, image_size=32), 8, 8, 8)
-    data = CaptionData(model, posts, [], tmp_path / "features")
-    with pytest.warns(UserWarning, match=r"1 images cannot be used.*\n.*bad.png"):
+    data = CaptionData(model, posts, [], tmp_path / "features.lmdb")
+    with pytest.warns(UserWarning, match=r"1 unusable\n.*bad.png"):
         data.setup("fit")
     ((features, words),) = data.train_dataloader()
     assert features.regions.shape == (1, 1, 512)
     assert words.tolist() == [[3, 4, 5, 0]]
     with pytest.raises(DataError, match="none of the 1 valid posts"), pytest.warns(UserWarning, match="bad.png"):
-        CaptionData(model, posts[:1], posts[1:], tmp_path / "features").setup("fit")
+        CaptionData(model, posts[:1], posts[1:], tmp_path / "features.lmdb").setup("fit")
