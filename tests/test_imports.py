@@ -29,6 +29,8 @@ GROUND = [
     "images",
     "unicode",
     "files",
+    "bounded_report",
+    "devices",
     "recurrent",
     "terminal",
     "shipped_configs",

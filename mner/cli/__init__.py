@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 from mner.errors import MNERError
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[0] not in COMMANDS:
         print(f"mner: no command {given[0]!r}\n\n{overview()}", file=sys.stderr)
         return 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # an emoji is no reason to die where the encoding has none
+            stream.reconfigure(errors="backslashreplace")
     # An installed script does not have the working directory on its path; a user's own classes are there.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

@@ -6,10 +6,9 @@ import os
 import shlex
 import signal
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -17,10 +16,11 @@ from rich.text import Text
 
 from mner.cli.parsing import OptionParser
 from mner.errors import ExperimentError
-from mner.experiments import Grid, GridRunner
+from mner.experiments import Cell, Grid, GridRunner
 from mner.experiments.kinds_table import kinds_tables
-from mner.experiments.progress_table import progress_table
-from mner.experiments.runner import Keep, Progress
+from mner.experiments.progress import Progress, State
+from mner.experiments.progress_table import clock, progress_table
+from mner.experiments.runner import Keep
 from mner.terminal import printable
 
 
@@ -29,21 +29,21 @@ def parser() -> OptionParser:
     options = OptionParser(
         prog="mner experiment",
         description="Train and score every cell of a grid: models x data sets x seeds x training fractions. A cell is "
-        "the mner fit command it stands for, which --dry_run shows. Repeat the command to go on after a stop: what is "
-        "finished is not repeated, what failed is tried again.",
+        "the mner fit command that it stands for, which --dry_run prints. Repeat the command to resume: finished cells "
+        "are not run again, failed ones are.",
     )
     options.add_argument(
         "-c", "--config", action="config", help="a YAML file with these options, the grid's among them"
     )
     options.add_class_arguments(Grid, None)
-    options.add_argument("--folder", type=str, default="experiment", help="where results.jsonl and all cells go")
+    options.add_argument("--folder", type=str, default="experiment", help="folder of results.jsonl and all cells")
     options.add_argument(
         "--jobs",
         type=int | None,
         default=None,
-        help="cells at a time; by default one a CUDA device, or one where there is none",
+        help="cells that run at a time (default: one per CUDA device, or one without any)",
     )
-    options.add_argument("--keep", type=Keep, default="best", help="checkpoints that stay when a cell is finished")
+    options.add_argument("--keep", type=Keep, default="best", help="checkpoints that are kept when a cell is finished")
     options.add_argument("--dry_run", action="store_true", help="print the commands and run nothing")
     return options
 
@@ -59,7 +59,6 @@ def run(arguments: Sequence[str]) -> None:
     built = options.instantiate_classes(config)
     grid = Grid(**{name: getattr(built, name) for name in Grid.__dataclass_fields__})
     console = Console()
-    lines = _Lines(console)
     runner = GridRunner(grid, config.folder, _devices(config.jobs), config.keep)
     if config.dry_run:
         for cell in grid.cells():
@@ -68,9 +67,7 @@ def run(arguments: Sequence[str]) -> None:
     # So that a training does not outlive the runner that was told to stop.
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        live = Live(console=console, refresh_per_second=1) if console.is_terminal else nullcontext()
-        with live as shown:
-            runner.watch = lines if shown is None else lambda progress: shown.update(progress_table(progress))
+        with _shown(console, runner):
             progress = runner.run()
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -85,24 +82,36 @@ def run(arguments: Sequence[str]) -> None:
         raise ExperimentError(
             f"{len(failed)} of {len(grid)} cells failed:",
             *(f"  {runner.cell_folder(cell)}: {progress.results[cell].error}" for cell in failed),
-            "The log.txt in each folder holds all that was said; repeat the command to try them again",
+            "log.txt in each folder has the whole output; repeat the command to run them again",
         )
 
 
+def _shown(console: Console, runner: GridRunner) -> AbstractContextManager[object]:
+    """Show the progress: a table that a terminal redraws every second, or a line per change elsewhere."""
+    if console.is_terminal:
+        return Live(get_renderable=lambda: progress_table(runner.progress), console=console, refresh_per_second=1)
+    runner.watch = _Lines(console)
+    return nullcontext()
+
+
 class _Lines:
-    """A line a finished or failed cell, where there is no screen to draw on."""
+    """A line per cell that starts, finishes or fails, where there is no screen to draw on."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.seen: set[Any] = set()
+        self.seen: set[tuple[Cell, State]] = set()
 
     def __call__(self, progress: Progress) -> None:
-        for cell, result in list(progress.results.items()):
-            if cell not in self.seen:
-                self.seen.add(cell)
-                score = f"F1 {100 * result.metrics['f1']:.2f}" if result.metrics else f"failed, {result.error}"
-                line = f"{len(self.seen)} of {len(progress.states)}  {result.cell}  {score}"
-                self.console.print(Text(printable(line)), soft_wrap=True)
+        for cell, state in progress.states.items():
+            result = progress.results.get(cell)
+            if state == "waiting" or (cell, state) in self.seen or (result is None and state in ("finished", "failed")):
+                continue
+            self.seen.add((cell, state))
+            done = sum(each in ("finished", "failed") for _, each in self.seen)
+            words = [f"{done} of {len(progress.states)}", f"{cell.model}/{cell.data}/seed {cell.seed}", state]
+            if result is not None:
+                words.append(str(result.error) if state == "failed" else f"F1 {100 * result.metrics['f1']:.2f}")
+            self.console.print(Text(printable(f"{'  '.join(words)}  ({clock(progress)})")), soft_wrap=True)
 
 
 def _devices(jobs: int | None) -> list[str | None]:
@@ -114,8 +123,7 @@ def _devices(jobs: int | None) -> list[str | None]:
 
     visible = [each.strip() for each in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
     count = torch.cuda.device_count()
-    names: list[str | None] = [*(visible[:count] if visible else map(str, range(count)))]
-    names = names or [None]
+    names: list[str | None] = list(visible[:count] or map(str, range(count))) or [None]
     return [names[job % len(names)] for job in range(jobs or len(names))]
 
 

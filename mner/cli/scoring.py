@@ -98,7 +98,7 @@ def score_after_fit(
     score(trainer, command, scored, datamodule, ablations)
     if path is not None:
         say(f"checkpoint: {path}")
-        say(f"tag a post: {_example(scored, datamodule)} --checkpoint {shlex.quote(str(path))}")
+        say(f"tag a post: {_example(scored, datamodule)} --ckpt_path {shlex.quote(str(path))}")
 
 
 def score(

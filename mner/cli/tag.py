@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-import argparse
+import codecs
+import json
+import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, get_args
+from typing import IO, BinaryIO
 
+from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
+from mner.bounded_report import BoundedReport
 from mner.data.detection import Format
+from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
-from mner.errors import FormatError, MNERError
+from mner.devices import ACCELERATOR_HELP, device_of
+from mner.errors import ConfigurationError, FormatError
 from mner.files import open_output
 
+MAX_WAIT = 0.3
+"""Seconds that a post of a live source, such as a pipe or a terminal, waits for others."""
 
-def parser() -> argparse.ArgumentParser:
+
+def parser() -> ArgumentParser:
     """The options of ``mner tag``."""
-    options = argparse.ArgumentParser(
+    options = ArgumentParser(
         prog="mner tag",
-        description="Find the entities of new posts: a JSON object a line, a post a line, or CoNLL, recognised by "
-        "their content. Writes one JSON object a post, in the order of the input.",
+        description="Find the entities of new posts: one JSON object per line, one text per line, or CoNLL, recognised "
+        "by content. Writes one JSON object per post, in the order of the input; posts from a pipe or a terminal are "
+        "answered as they come.",
     )
-    options.add_argument("file", help="the posts; - reads standard input")
-    options.add_argument("--checkpoint", required=True, help="what mner fit left, for example runs/0/best.ckpt")
-    options.add_argument("--output", type=Path, help="where to write (default: the screen)")
-    options.add_argument("--format", choices=get_args(Format), help="the format, where it should not be recognised")
-    options.add_argument("--images", type=Path, help="folder of the images that the posts name")
-    options.add_argument("--batch-size", type=int, default=32, help="posts tagged at once (default: %(default)s)")
-    options.add_argument("--window", type=int, default=64, help="batches read ahead and sorted (default: %(default)s)")
-    options.add_argument("--device", help="cpu, cuda, mps (default: the accelerator, if there is one)")
+    options.add_argument("file", type=str, help="the posts; - reads standard input")
+    options.add_argument("--ckpt_path", type=Path, required=True, help="a checkpoint, for example runs/0/best.ckpt")
+    options.add_argument(
+        "--output",
+        type=Path | None,
+        help="where to write: a file, which appears when all posts are tagged, or a pipe or device (default: the "
+        "standard output)",
+    )
+    options.add_argument("--format", type=Format | None, help="the input format (default: recognised by content)")
+    options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    options.add_argument("--batch_size", type=int, default=32, help="posts per batch (default: %(default)s)")
+    options.add_argument(
+        "--window", type=int, default=64, help="batches that are sorted by length together (default: %(default)s)"
+    )
+    options.add_argument(
+        "--max_line_bytes",
+        type=int,
+        default=MAX_LINE_BYTES,
+        help="longer lines are reported and left out (default: %(default)s)",
+    )
+    options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
     return options
 
 
@@ -42,53 +66,64 @@ def run(arguments: Sequence[str]) -> int:
         0, or 1 if a line could not be read; the others are tagged all the same.
 
     Raises:
-        MNERError: If the checkpoint or the whole file cannot be used.
+        MNERError: If the checkpoint, the input as a whole, or the output cannot be used.
     """
-    options = parser().parse_args(arguments[1:])
-    if options.batch_size < 1 or options.window < 1:
-        raise MNERError(f"expected --batch-size and --window >= 1, got {options.batch_size} and {options.window}")
-    from mner.inference.load import load
-
-    tagger = load(options.checkpoint, options.device or _best_device())
-    tagger.preprocessor = tagger.preprocessor.using(image_folders=[options.images])
-    bad_lines: list[FormatError] = []
-
-    def report(error: FormatError) -> None:
-        bad_lines.append(error)
-        tqdm.write(f"mner tag: {error}", file=sys.stderr)
-
-    source = sys.stdin.buffer if options.file == "-" else Path(options.file)
-    # Whoever types posts wants each answer at once.
-    window, batch_size = (1, 1) if options.file == "-" and sys.stdin.isatty() else (options.window, options.batch_size)
-    folder = None if options.images is None else options.images.absolute()
-    posts = iter_posts(source, images=folder, format=options.format, on_error=report)
-    tagged = 0
+    options = parser().parse_args(list(arguments[1:]))
+    for name in ("batch_size", "window", "max_line_bytes"):
+        if options[name] < 1:
+            raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
+    source, live = _source(options.file)
     with _output(options.output) as output:
-        for prediction in tqdm(tagger.stream(posts, batch_size, window), unit=" posts", disable=None):
-            output.write(prediction.to_json() + "\n")
-            tagged += 1
-            if window == 1:
+        from mner.inference.load import load
+
+        tagger = load(options.ckpt_path, device_of(options.accelerator))
+        folder = None if options.images is None else options.images.absolute()
+        tagger.preprocessor = tagger.preprocessor.using(image_folders=[folder])
+        bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
+        posts = iter_posts(
+            source, images=folder, format=options.format, on_error=bad_lines, max_line_bytes=options.max_line_bytes
+        )
+        ascii = codecs.lookup(getattr(output, "encoding", None) or "utf-8").name != "utf-8"
+        found = tagger.stream(
+            posts, options.batch_size, options.window, max_wait=MAX_WAIT if live else None, on_bad_image=bad_images
+        )
+        empty = True
+        for prediction in tqdm(found, unit=" posts", disable=None):
+            line = prediction.to_json()
+            output.write((json.dumps(json.loads(line)) if ascii else line) + "\n")
+            empty = False
+            if live:
                 output.flush()
-        if not tagged and not bad_lines:
+        if empty and not bad_lines.count:
             raise FormatError(options.file, None, "there are no posts in it", "Give a file with posts")
-    if bad_lines:
-        print(f"mner tag: {len(bad_lines)} lines could not be read and are not in the output", file=sys.stderr)
-    return 1 if bad_lines else 0
+    if bad_images.count:
+        _say(f"{bad_images.count} images could not be used; their posts were tagged as posts without an image")
+    if bad_lines.count:
+        _say(f"{bad_lines.count} lines could not be read and are not in the output")
+    return 1 if bad_lines.count else 0
+
+
+def _say(line: str) -> None:
+    tqdm.write(f"mner tag: {line}", file=sys.stderr)
+
+
+def _source(file: str) -> tuple[Path | BinaryIO, bool]:
+    """The input, and whether it is live: a pipe or a terminal, whose lines are to be answered as they come."""
+    place = sys.stdin.fileno() if file == "-" else file
+    try:
+        live = stat.S_IFMT(os.stat(place).st_mode) in (stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK)  # noqa: PTH116
+    except OSError:  # which reading will report
+        live = False
+    if file != "-":
+        return Path(file), live
+    # A copy of sys.stdin: the interpreter could not close the original at its end while a thread waits for a line.
+    return open("<stdin>", "rb", opener=lambda *_: os.dup(sys.stdin.fileno())), live
 
 
 @contextmanager
 def _output(path: Path | None) -> Iterator[IO[str]]:
-    """The screen, or a file that appears whole or not at all."""
     if path is None:
         yield sys.stdout
         return
     with open_output(path) as file:
         yield file
-
-
-def _best_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

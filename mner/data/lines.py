@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,12 @@ Report = Callable[[FormatError], None]
 
 Item = TypeVar("Item")
 
+MAX_LINE_BYTES = 10_000_000
+"""Default limit of a line in a stream: a thousand times the longest post, and far from filling the memory."""
+
+_KEPT = 100  # bytes of a line beyond the limit, by which a person finds it
 _BOM = b"\xef\xbb\xbf"
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*([{\[\]]|$)")
 _BINARY = {
     b"%PDF": "a PDF document",
     b"\x89PNG": "a PNG image",
@@ -74,6 +80,7 @@ class Line:
         offset: Where the line begins in the file, in bytes.
         raw: Its bytes, without the line end.
         notes: The file's notes.
+        size: Length in bytes of a line beyond the reader's limit, of which ``raw`` has only the beginning.
     """
 
     path: Path
@@ -81,6 +88,7 @@ class Line:
     offset: int
     raw: bytes
     notes: Notes = field(compare=False, repr=False)
+    size: int | None = None
 
     @property
     def blank(self) -> bool:
@@ -92,8 +100,14 @@ class Line:
         """The line as text; encoded surrogates, which UTF-8 forbids, are repaired.
 
         Raises:
-            FormatError: If it is not UTF-8, or contains a NUL or a carriage return, which no text line does.
+            FormatError: If it is not UTF-8, contains a NUL or a carriage return, which no text line does, or is longer
+                than the reader's limit.
         """
+        if self.size is not None:
+            raise self.error(
+                f"a line of {self.size:,} bytes, longer than the limit, that begins with {self.raw[:20]!r}",
+                "Split it, or raise max_line_bytes",
+            )
         try:
             text = self.repaired(self.raw.decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError as error:
@@ -123,7 +137,7 @@ class Line:
         return value
 
 
-def read_lines(source: Source) -> Iterator[Line]:
+def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Line]:
     """Read a file or an open stream line by line, in constant memory.
 
     Lines end at LF or CRLF only: characters such as U+0085 and U+2028, at which ``str.splitlines`` splits too, occur
@@ -131,13 +145,16 @@ def read_lines(source: Source) -> Iterator[Line]:
 
     Args:
         source: A path, or a stream open for reading, text or binary, such as ``sys.stdin``.
+        max_line_bytes: Limit above which a line is passed over without being held in memory; its ``text`` then raises
+            an error. A file that begins as a JSON array, which must be held whole, has no limit.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is a folder, is empty, or is recognised as binary.
     """
     if not isinstance(source, (str, Path)):
-        yield from _number(getattr(source, "buffer", source), Path(str(getattr(source, "name", "<stream>"))))
+        name = str(getattr(source, "name", "<stream>"))
+        yield from _number(getattr(source, "buffer", source), Path(name), max_line_bytes)
         return
     path = Path(source)
     if path.is_dir():
@@ -147,7 +164,7 @@ def read_lines(source: Source) -> Iterator[Line]:
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"there is no file {path}; check the path, it counts from {Path.cwd()}") from error
     with stream:
-        yield from _number(stream, path)
+        yield from _number(stream, path, max_line_bytes)
 
 
 def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Report) -> Iterator[Post]:
@@ -161,18 +178,40 @@ def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Repor
             yield post
 
 
-def _number(stream: Iterable[str | bytes], path: Path) -> Iterator[Line]:
+def _number(stream: IO[str] | IO[bytes], path: Path, max_line_bytes: int | None) -> Iterator[Line]:
     offset = number = 0
     notes = Notes(path)
-    for number, piece in enumerate(stream, start=1):
-        raw = piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
+    for number, (raw, size) in enumerate(_raw_lines(stream, max_line_bytes), start=1):
         skip = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
         if number == 1:
             _refuse_binary(raw, path)
-        yield Line(path, number, offset + skip, raw[skip:].rstrip(b"\r\n"), notes)
-        offset += len(raw)
+        yield Line(path, number, offset + skip, raw[skip:].rstrip(b"\r\n"), notes, size)
+        offset += len(raw) if size is None else size
     if number == 0:
         raise FormatError(path, None, "the file is empty", "Give a file with posts in it")
+
+
+def _raw_lines(stream: IO[str] | IO[bytes], limit: int | None) -> Iterator[tuple[bytes, int | None]]:
+    """The lines with their ends; of those beyond the limit only the beginning, and their size."""
+    begun = False
+    while raw := _read_line(stream, limit):
+        if not begun and raw.strip(_BOM + b" \t\r\n"):
+            begun = True
+            if limit is not None and _ARRAY.match(raw):
+                raw, limit = (raw if raw.endswith(b"\n") else raw + _read_line(stream, None)), None
+        if limit is None or len(raw) <= limit or raw.endswith(b"\n"):
+            yield raw, None
+            continue
+        kept, size, piece = raw[:_KEPT], len(raw), raw
+        while not piece.endswith(b"\n") and (piece := _read_line(stream, 1 << 16)):
+            size += len(piece)
+        yield kept, size
+
+
+def _read_line(stream: IO[str] | IO[bytes], limit: int | None) -> bytes:
+    """The next line, or its next ``limit + 1`` bytes (characters of a text stream)."""
+    piece = stream.readline(-1 if limit is None else limit + 1)
+    return piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
 
 
 def _refuse_binary(raw: bytes, path: Path) -> None:

@@ -13,7 +13,7 @@ from mner.data.conll import read_conll
 from mner.data.detection import MAX_SAMPLE, Format, detect_format, settles
 from mner.data.gmner import attach_boxes, box_folder
 from mner.data.json_lines import read_json
-from mner.data.lines import Line, Report, Source, read_lines
+from mner.data.lines import MAX_LINE_BYTES, Line, Report, Source, read_lines
 from mner.data.raw_text import read_plain_text
 from mner.errors import FormatError
 from mner.labels import check_choice
@@ -63,6 +63,7 @@ def iter_posts(
     format: Format | None = None,
     on_error: Report | None = None,
     annotator: str | int | None = None,
+    max_line_bytes: int | None = MAX_LINE_BYTES,
 ) -> Iterator[Post]:
     """Read posts one by one, in constant memory (JSON over several lines excepted); ids are not made unique.
 
@@ -72,13 +73,14 @@ def iter_posts(
         format: The format; by default recognised, where what is nothing else is plain text, a post per line.
         on_error: Called with the error of each malformed line or post, which is left out; by default it is raised.
         annotator: As in :func:`read_posts`.
+        max_line_bytes: Limit above which a line is malformed, and not held in memory; ``None`` for none.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is empty, binary or a table, or, without ``on_error``, malformed.
     """
-    report = on_error or _raise
-    yield from _posts(read_lines(source), format, _path(images), report, fallback="text", annotator=_name(annotator))
+    lines = read_lines(source, max_line_bytes)
+    yield from _posts(lines, format, _path(images), on_error or _raise, fallback="text", annotator=_name(annotator))
 
 
 def _posts(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mner.analysis.spread import Spread
 from mner.experiments.grid import Cell
-from mner.experiments.runner import Progress
+from mner.experiments.progress import Progress
 from mner.terminal import printable
 
 

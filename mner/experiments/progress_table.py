@@ -1,14 +1,15 @@
-"""How far a grid is, as a table on the screen."""
+"""The progress of a grid as a table on the screen."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 from rich.table import Table
 
 from mner.analysis.spread import Spread
 from mner.experiments.grid import Cell
-from mner.experiments.runner import Progress, State
+from mner.experiments.progress import Progress, State
 
 
 def progress_table(progress: Progress, title: str = "") -> Table:
@@ -17,13 +18,18 @@ def progress_table(progress: Progress, title: str = "") -> Table:
     A row is a model and a fraction, a column a data set.
 
     Args:
-        progress: How far the grid is.
+        progress: The progress.
         title: Above the table.
     """
     cells = list(progress.states)
     data_sets = list(dict.fromkeys(cell.data for cell in cells))
     counts = Counter(progress.states.values())
-    table = Table(title=title, title_justify="left", caption=_caption(counts, len(cells)), caption_justify="left")
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=f"{_caption(counts, len(cells))}\n{clock(progress)}",
+        caption_justify="left",
+    )
     for name in ("model", "fraction"):
         table.add_column(name)
     for name in data_sets:
@@ -44,6 +50,26 @@ def _summary(cells: list[Cell], progress: Progress) -> str:
     score = f"{Spread.of(scores):.2f} " if scores else ""
     marks = [f"{len(scores)}/{len(cells)}", f"{running} running" * bool(running), f"{failed} failed" * bool(failed)]
     return f"{score}({', '.join(mark for mark in marks if mark)})"
+
+
+def clock(progress: Progress) -> str:
+    """Say how long the grid has been running, what it is running and how long it will run."""
+    parts = [f"elapsed {_duration(progress.elapsed())}"]
+    remaining = progress.remaining()
+    if remaining is not None and set(progress.states.values()) & {"waiting", "running"}:
+        parts.append(f"about {_duration(remaining)} remaining")
+    now = time.monotonic()
+    running = [
+        f"{cell.model}/{cell.data}/seed {cell.seed} for {_duration(now - start)}"
+        for cell, start in progress.started.items()
+    ]
+    return "; ".join(parts + [f"running {', '.join(running)}"] * bool(running))
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 def _caption(counts: Counter[State], total: int) -> str:

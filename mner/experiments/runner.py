@@ -1,4 +1,4 @@
-"""Runs the cells of a grid: each once, several at a time, a failure or a kill costing one cell alone."""
+"""Runs the cells of a grid: each once, several at a time; a failure or a kill costs only its cell."""
 
 from __future__ import annotations
 
@@ -6,59 +6,43 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
 from mner.analysis.results import RESULTS_FILE, Result, write_results
 from mner.errors import ConfigurationError
 from mner.experiments.grid import Cell, Grid
-from mner.files import atomic_write
+from mner.experiments.progress import Progress, State
+from mner.files import atomic_write, lock_file
 from mner.post_json import to_json
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
-PROCESS_FILE = "process.txt"
 Keep = Literal["best", "none", "all"]
-State = Literal["waiting", "running", "elsewhere", "finished", "failed"]
-
-
-@dataclass
-class Progress:
-    """How far a grid is.
-
-    Args:
-        states: State of each cell.
-        results: Results of the cells that are finished or failed.
-    """
-
-    states: dict[Cell, State]
-    results: dict[Cell, Result] = field(default_factory=dict)
 
 
 class GridRunner:
-    """Runs a grid in a folder, which holds ``results.jsonl`` and a folder a cell with all that ``mner fit`` leaves.
+    """Runs a grid in a folder that contains ``results.jsonl`` and one folder per cell with the output of ``mner fit``.
 
-    A cell is the ``mner fit`` command it stands for, in a process of its own, with its output in ``log.txt``. A cell
-    that is finished is not run again; one that was killed or failed is begun anew. Several runners, on one machine or
-    on several that share the folder, take different cells.
+    A cell runs as the ``mner fit`` command that it stands for, in its own process, with its output in ``log.txt``. A
+    finished cell is not run again; one that was killed or failed, or whose record cannot be read, is started afresh.
+    Several runners, on one machine or on several that share the folder, take different cells: the lock of a cell is
+    held by its runner and by its training, and released by the system when both have ended.
 
     Args:
         grid: The grid.
-        folder: Where everything goes.
-        devices: What each of the cells that run at a time sees as its device: entries of ``CUDA_VISIBLE_DEVICES``,
-            or ``None`` for the processor.
-        keep: Which checkpoints stay when a cell is finished.
+        folder: The folder.
+        devices: One item per cell that runs at a time: the index, UUID or MIG id of a CUDA device, or ``None`` for the
+            CPU.
+        keep: Checkpoints that are kept when a cell is finished.
         watch: Called with the progress whenever it changes, from any thread, one call at a time.
     """
 
@@ -77,19 +61,20 @@ class GridRunner:
         self.devices = list(devices)
         self.keep = keep
         self.watch = watch
-        self.progress = Progress(dict.fromkeys(grid.cells(), "waiting"))
+        self.progress = Progress(dict.fromkeys(grid.cells(), "waiting"), len(self.devices))
         self._changing = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
 
     def run(self) -> Progress:
-        """Run what is not finished.
+        """Run the cells that are not finished.
 
         Returns:
             The progress at the end.
 
         Raises:
-            ConfigurationError: If a config is not there, or a finished cell of the folder stands for another command.
+            ConfigurationError: If a config does not exist, or a finished cell of the folder is of another command.
+            OutputError: If the folder cannot be written.
         """
         self.grid.check_configs()
         cells = list(self.progress.states)
@@ -125,44 +110,44 @@ class GridRunner:
         return self.progress
 
     def command(self, cell: Cell) -> list[str]:
-        """The command of a cell, as a user would type it."""
+        """Return the command of a cell, as a user would type it."""
         return ["mner", "fit", *cell.arguments, "--run_folder", str(self.cell_folder(cell))]
 
     def cell_folder(self, cell: Cell) -> Path:
-        """The folder of a cell."""
+        """Return the folder of a cell."""
         return self.folder / "cells" / _empty_result(cell).cell
 
     def _run(self, cell: Cell, device: str | None) -> None:
         folder = self.cell_folder(cell)
-        folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder.with_name(folder.name + ".lock"), timeout=0):
-                result = self._finished(cell)  # by another runner, since this one began
+            with lock_file(folder.with_name(f".{folder.name}.lock")) as lock:
+                result = self._finished(cell)  # by another runner, since this one started
                 if result is None:
-                    if _still_runs(folder):
-                        raise Timeout(str(folder))
                     self._set(cell, "running")
-                    result = self._train(cell, folder, device)
-                self._note(cell, result)
-        except Timeout:
+                    result = self._train(cell, folder, device, lock)
+                self._record(cell, result)
+        except BlockingIOError:
             self._set(cell, "elsewhere")
 
-    def _train(self, cell: Cell, folder: Path, device: str | None) -> Result | None:
+    def _train(self, cell: Cell, folder: Path, device: str | None, lock: int) -> Result | None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         command = self.command(cell)
         start = time.perf_counter()
         with (folder / LOG_FILE).open("wb") as log:
             child = subprocess.Popen(
-                [*self.program, *command[1:]], stdout=log, stderr=subprocess.STDOUT, env=self._environment(device)
+                [*self.program, *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(device),
+                pass_fds=(lock,),  # a training that outlives its runner keeps its cell locked
             )
-            (folder / PROCESS_FILE).write_text(f"{socket.gethostname()} {child.pid}", encoding="utf-8")
             self._children.add(child)
             status = child.wait()
             self._children.discard(child)
         if self._stopped:
             return None
-        (folder / PROCESS_FILE).unlink()
         seconds = round(time.perf_counter() - start, 1)
         if status:
             result = _empty_result(cell, status="failed", error=_complaint(folder / LOG_FILE, status))
@@ -170,17 +155,18 @@ class GridRunner:
             result = _scored(cell, folder)
             self._tidy(folder)
         record = replace(result, seconds=seconds, commands=[shlex.join(command)])
-        _write_json(folder / CELL_FILE, record.to_dict(folder))
+        with atomic_write(folder / CELL_FILE) as file:
+            file.write(to_json(record.to_dict(folder), indent=2) + "\n")
         return record
 
     def _finished(self, cell: Cell) -> Result | None:
-        """The result of a cell that is finished, ``None`` if it is to be run."""
+        """Return the result of a finished cell, or ``None`` if the cell is to be run."""
         folder = self.cell_folder(cell)
-        if not (folder / CELL_FILE).is_file():
+        try:
+            result = Result.from_dict(json.loads((folder / CELL_FILE).read_text(encoding="utf-8")), folder)
+        except (OSError, ValueError, TypeError, AttributeError):  # no record, or one that was cut off
             return None
-        record = json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))
-        result = Result.from_dict(record, folder)
-        if result.status != "finished":
+        if result.status != "finished" or not result.commands:
             return None
         command = shlex.join(self.command(cell))
         if list(result.commands) != [command]:
@@ -202,14 +188,13 @@ class GridRunner:
         return environment
 
     def _tidy(self, folder: Path) -> None:
-        """Delete the checkpoints that are not kept, the last one of a training being the largest file by far."""
+        """Delete the checkpoints that are not kept; ``last.ckpt`` is by far the largest file of a training."""
         kept = {"best": {"best.ckpt"}, "none": set[str](), "all": {path.name for path in folder.glob("*.ckpt")}}
         for path in folder.glob("*.ckpt"):
             if path.name not in kept[self.keep]:
                 path.unlink()
 
-    def _note(self, cell: Cell, result: Result | None) -> None:
-        """Take a result in."""
+    def _record(self, cell: Cell, result: Result | None) -> None:
         if result is None:
             return
         with self._changing:
@@ -218,14 +203,14 @@ class GridRunner:
         self._write()
 
     def _write(self) -> None:
-        """Write the results file anew, with what other runners finished in the same folder."""
-        with self._changing, FileLock(self.folder / (RESULTS_FILE + ".lock")):
+        """Write the results file, with the cells that other runners have finished in the same folder."""
+        with self._changing:
             found = (self.progress.results.get(each) or self._finished(each) for each in self.progress.states)
             write_results((each for each in found if each is not None), self.folder / RESULTS_FILE)
 
     def _set(self, cell: Cell, state: State) -> None:
         with self._changing:
-            self.progress.states[cell] = state
+            self.progress.set_state(cell, state)
             self.watch(self.progress)
 
 
@@ -233,39 +218,24 @@ def _empty_result(cell: Cell, **values: Any) -> Result:
     return Result(cell.model, cell.data, cell.seed, cell.fraction, **values)
 
 
-def _still_runs(folder: Path) -> bool:
-    """Whether the training of a runner that was killed goes on in a folder, on this machine."""
-    try:
-        host, process = (folder / PROCESS_FILE).read_text(encoding="utf-8").split()
-        if host == socket.gethostname():
-            os.kill(int(process), 0)
-            return True
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return False
-
-
 def _scored(cell: Cell, folder: Path) -> Result:
-    """What ``mner fit`` left behind of a cell."""
+    """Read the result of a cell from the files that ``mner fit`` wrote."""
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return _empty_result(cell, status="failed", error="the training left no metrics.json: nothing was scored")
+        metrics = dict(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
+        float(metrics["f1"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        complaint = f"the training wrote no metrics.json that can be read, so nothing was scored ({error!r})"
+        return _empty_result(cell, status="failed", error=complaint)
     about = {name: metrics.pop(name, None) for name in ("split", "version", "train_posts")}
     ablations = {path.name.split(".")[1]: path for path in sorted(folder.glob("predictions.*.jsonl"))}
     return _empty_result(cell, metrics=metrics, predictions=folder / "predictions.jsonl", ablations=ablations, **about)
 
 
 def _complaint(log: Path, status: int) -> str:
-    """The last lines of a log, in which a command says what went wrong."""
+    """Return the last lines of a log, with the command's error message."""
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     said = next(
         (index for index, line in enumerate(lines) if line.startswith("mner") and ": error: " in line),
         max(0, len(lines) - 3),
     )
     return f"exit status {status}: " + " ".join(line.strip() for line in lines[said : said + 5])
-
-
-def _write_json(path: Path, record: dict[str, Any]) -> None:
-    with atomic_write(path) as file:
-        file.write(to_json(record, indent=2) + "\n")

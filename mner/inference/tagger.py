@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from io import StringIO
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from mner.errors import DataError
+from mner.batch import Batch
+from mner.bounded_report import BoundedReport
+from mner.data.read_ahead import read_ahead
+from mner.data.readers import iter_posts
+from mner.errors import ConfigurationError, DataError
 from mner.fusion.base import FusionModule
+from mner.images import ImageSource, load_image
 from mner.posts import Entity, Post
 from mner.predictions import Prediction
 from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
+
+NewPost = Post | str | Sequence[str] | Mapping[str, Any]
+"""What can be tagged: a post, raw text, words, or a record with the keys of a JSON record in a file."""
 
 
 class Tagger:
     """Finds entities in new posts with a trained model.
 
     Args:
-        model: The model; its device is where it runs.
+        model: The model; it runs on its own device.
     """
 
     def __init__(self, model: FusionModule) -> None:
@@ -32,21 +44,26 @@ class Tagger:
     def predict(
         self,
         text: str | Sequence[str],
-        image: str | Path | None = None,
+        image: ImageSource | None = None,
         contexts: Mapping[str, str] | None = None,
     ) -> list[Entity]:
         """Find the entities of one post.
 
         Args:
             text: Raw text, which the model's own word tokenizer splits, or its words.
-            image: Path of the post's image, if it has one.
+            image: The post's image, if it has one: a path, the bytes of an image file, or a Pillow image.
             contexts: Texts about the image, by kind, as the model was trained with.
 
         Returns:
             Entities in order, with type, text, word offsets, confidence and, for raw text, character offsets.
 
         Raises:
-            DataError: If the model does not read one of the contexts.
+            DataError: If the text is neither a string nor a sequence of strings, or the model does not read one of the
+                contexts.
+            ImageError: If the image is not a path and cannot be used.
+
+        Warns:
+            UserWarning: If the image at a path cannot be used; the post is then tagged as one without an image.
         """
         unknown = sorted(set(contexts or ()) - set(self.preprocessor.contexts))
         if unknown:
@@ -54,51 +71,86 @@ class Tagger:
                 f"the model was not trained with the contexts {', '.join(unknown)}; it reads "
                 f"{', '.join(self.preprocessor.contexts) or 'none'}"
             )
-        return self.predict_batch([make_post(text, image, contexts)])[0]
+        if image is None or isinstance(image, (str, Path)):
+            return self.predict_batch([make_post(text, image, contexts)])[0]
+        with TemporaryDirectory() as folder:  # a post names its image by a path
+            path = Path(folder) / "image.png"
+            load_image(image).save(path)
+            return self.predict_batch([make_post(text, path, contexts)])[0]
 
-    def predict_batch(self, posts: Iterable[Post | str | Sequence[str]], batch_size: int = 32) -> list[list[Entity]]:
+    def predict_batch(self, posts: Iterable[NewPost], batch_size: int = 32) -> list[list[Entity]]:
         """Find the entities of many posts.
 
         Args:
-            posts: Posts, raw texts, or lists of words.
-            batch_size: Posts tagged at once.
+            posts: Posts, raw texts, sequences of words, or records such as ``{"text": ..., "image": ...}``.
+            batch_size: Posts per batch.
 
         Returns:
             The entities of each post, in the order of the posts.
 
         Raises:
-            DataError: If the posts are a single text.
-        """
-        if isinstance(posts, str):
-            raise DataError("expected several posts, got one text; give a list of texts, or use predict")
-        made = (post if isinstance(post, Post) else make_post(post) for post in posts)
-        return [list(prediction.entities) for prediction in self.stream(made, batch_size)]
+            DataError: If the posts are a single text or record, or one of them is none of the above.
+            ConfigurationError: If ``batch_size`` is less than 1.
 
-    def stream(self, posts: Iterable[Post], batch_size: int = 32, window: int = 64) -> Iterator[Prediction]:
-        """Tag a stream of posts in constant memory.
+        Warns:
+            UserWarning: For each of the first ten images that cannot be used.
+        """
+        if isinstance(posts, (str, bytes, Mapping, Post)) or not isinstance(posts, Iterable):
+            raise DataError(f"expected several posts, got one {_kind(posts)}; give a list of them, or use predict")
+        return [list(prediction.entities) for prediction in self.stream(posts, batch_size, max_wait=None)]
+
+    def stream(
+        self,
+        posts: Iterable[NewPost],
+        batch_size: int = 32,
+        window: int = 64,
+        max_wait: float | None = 0.5,
+        on_bad_image: Callable[[str], object] | None = None,
+    ) -> Iterator[Prediction]:
+        """Tag a stream of posts, which may be endless, in constant memory.
 
         Args:
-            posts: Any number of posts. Raw text is split by the model's own word tokenizer.
-            batch_size: Posts tagged at once.
-            window: Batches read ahead and sorted by length, so that little is padded.
+            posts: Any number of posts, as in :meth:`predict_batch`, read ahead in a thread. Raw text is split by the
+                model's own word tokenizer.
+            batch_size: Posts per batch.
+            window: Batches that are sorted by length together, so that little is padded.
+            max_wait: Seconds that a post waits for others to fill the window. ``None`` waits until it is full and reads
+                in the calling thread, so that batches do not depend on how fast the posts come.
+            on_bad_image: Called with a line about each image that cannot be used; the post is tagged as one without an
+                image. By default the first ten are warned of.
 
-        Yields:
+        Returns:
             Predictions in the order of the posts.
+
+        Raises:
+            DataError: If one of the posts cannot be one.
+            ConfigurationError: If ``batch_size`` or ``window`` is less than 1.
         """
-        source = map(self.preprocessor.prepare, posts)
-        while chunk := list(islice(source, batch_size * window)):
-            lengths = self.preprocessor.lengths(chunk)
+        if batch_size < 1 or window < 1:
+            raise ConfigurationError(f"expected batch_size and window of at least 1, got {batch_size} and {window}")
+        on_bad_image = on_bad_image or BoundedReport(lambda line: warnings.warn(line, stacklevel=4), "bad images")
+        source = (self.preprocessor.prepare(_as_post(post)) for post in posts)
+        return self._stream(_chunks(source, batch_size * window, max_wait), batch_size, on_bad_image)
+
+    def _stream(
+        self, chunks: Iterable[list[Post]], batch_size: int, on_bad_image: Callable[[str], object]
+    ) -> Iterator[Prediction]:
+        preprocessor = self.preprocessor.using(quiet=True)  # contexts were reported above, images are below
+        for chunk in chunks:
+            lengths = preprocessor.lengths(chunk)
             order = sorted(range(len(chunk)), key=lengths.__getitem__)
             entities: dict[int, list[Entity]] = {}
             for start in range(0, len(order), batch_size):
                 places = order[start : start + batch_size]
-                entities.update(zip(places, self._tag([chunk[place] for place in places]), strict=True))
+                batch = preprocessor([replace(chunk[place], tags=None) for place in places])
+                for error in filter(None, batch.image_errors):
+                    on_bad_image(error)
+                entities.update(zip(places, self._tag(batch), strict=True))
             for place, post in enumerate(chunk):
                 yield Prediction(post, tuple(entities[place]))
 
     @torch.inference_mode()
-    def _tag(self, posts: Sequence[Post]) -> list[list[Entity]]:
-        batch = self.preprocessor([replace(post, tags=None) for post in posts])
+    def _tag(self, batch: Batch) -> list[list[Entity]]:
         return self.model.predict_step(batch.to(self.model.device), 0)
 
 
@@ -108,12 +160,45 @@ def make_post(
     contexts: Mapping[str, str] | None = None,
     id: str = "",
 ) -> Post:
-    """A post without tags from raw text or words."""
+    """A post without tags from raw text or words.
+
+    Raises:
+        DataError: If the text is neither a string nor a sequence of strings.
+    """
     given: dict[str, Any] = {
         "id": id,
         "image": None if image is None else Path(image),
         "contexts": dict(contexts or {}),
     }
-    if not isinstance(text, str):
+    if isinstance(text, str):
+        return raw_post(text, TweetTokenizer(), **given)
+    if isinstance(text, Sequence) and not isinstance(text, bytes) and all(isinstance(word, str) for word in text):
         return Post(words=tuple(text), **given)
-    return raw_post(text, TweetTokenizer(), **given)
+    raise DataError(f"expected a text or its words, got {_kind(text)}: {text!r:.60}; give a str or a list of str")
+
+
+def _as_post(post: NewPost) -> Post:
+    if isinstance(post, Post):
+        return post
+    if not isinstance(post, Mapping):
+        return make_post(post)
+    record = dict(post)
+    image = record.pop("image", None)  # in a file it may not lead out of the image folder; here it may be anywhere
+    try:
+        line = json.dumps(record)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"a record that is not plain JSON: {error}; give the keys of a JSON record") from error
+    (made,) = iter_posts(StringIO(line), format="json")
+    return made if image is None else replace(made, image=Path(image))
+
+
+def _chunks(posts: Iterator[Post], size: int, max_wait: float | None) -> Iterator[list[Post]]:
+    if max_wait is not None:
+        yield from read_ahead(posts, size, max_wait)
+        return
+    while chunk := list(islice(posts, size)):
+        yield chunk
+
+
+def _kind(value: object) -> str:
+    return "text" if isinstance(value, str) else type(value).__name__

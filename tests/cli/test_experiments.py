@@ -59,7 +59,7 @@ def run_everything(experiment, posts, *options):
     images = next(post.image.parent for post in posts if post.image)
     write_json_lines(posts, "posts.jsonl", images=images)
     files = ["posts.jsonl", "--images", str(images), "--output", "tagged.jsonl"]
-    assert main(["tag", *files, "--checkpoint", "run/best.ckpt"]) == 0
+    assert main(["tag", *files, "--ckpt_path", "run/best.ckpt"]) == 0
     assert entities("tagged.jsonl") == predicted
     return mner.load_model("run/best.ckpt")
 

@@ -159,7 +159,7 @@ def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
     torch.save({"weight": torch.zeros(2)}, "tensors.ckpt")
     if command == "tag":
         Path("posts.txt").write_text("hello")
-        status, words = complain("tag", "posts.txt", "--checkpoint", name, config=False)
+        status, words = complain("tag", "posts.txt", "--ckpt_path", name, config=False)
     else:
         status, words = complain(command, "--ckpt_path", name)
     assert status == 1

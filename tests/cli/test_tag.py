@@ -2,12 +2,17 @@
 
 import io
 import json
+import os
+import select
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import mner
 from mner.cli import main
+from mner.files import atomic_write
 from mner.predictions import read_predictions
 
 
@@ -21,7 +26,9 @@ def tag(trained_run, capsys):
     """Runs the command; returns its status, the objects it wrote and what it complained of."""
 
     def run(file, *options):
-        status = main(["tag", str(file), "--checkpoint", str(trained_run / "best.ckpt"), "--device", "cpu", *options])
+        status = main(
+            ["tag", str(file), "--ckpt_path", str(trained_run / "best.ckpt"), "--accelerator", "cpu", *options]
+        )
         out, err = capsys.readouterr()
         return status, [json.loads(line) for line in out.splitlines()], err
 
@@ -68,20 +75,43 @@ def test_conll_with_and_without_tags(tag, shared_twitter_folder):
     assert all("gold" not in record for record in records)
 
 
-class Stream:
-    """Standard input, or a terminal of it, whose lines are told when they are read."""
-
-    def __init__(self, content, terminal=False):
-        self.buffer = io.BytesIO(content.encode())
-        self.isatty = lambda: terminal
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_standard_input(tag, monkeypatch, terminal):
-    monkeypatch.setattr("sys.stdin", Stream("Kevin Durant is loud\nin Oslo tonight\n", terminal))
-    status, records, _ = tag("-")
+def test_standard_input_from_a_file(tag, monkeypatch):
+    Path("posts.txt").write_text("Kevin Durant is loud\nin Oslo tonight\n", encoding="utf-8")
+    with Path("posts.txt").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        status, records, _ = tag("-")
     assert status == 0
     assert found(records) == [[("PER", "Kevin Durant")], [("LOC", "Oslo")]]
+    Path("bad.jsonl").write_text('{"text": "in Oslo"}\n{"id": 3}\n', encoding="utf-8")
+    with Path("bad.jsonl").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert "mner tag: <stdin>, line 2: " in tag("-")[2]
+
+
+@pytest.mark.parametrize("name", ["-", "fifo"])
+def test_a_live_source_is_answered_line_by_line(trained_run, monkeypatch, name):
+    """Each line is written only when the one before it is answered, so that waiting for more would never end."""
+    os.mkfifo("fifo")
+    (read_in, write_in), (read_out, write_out) = os.pipe(), os.pipe()
+    texts = ["Kevin Durant is loud", "in Oslo tonight", "Oracle Arena is loud"]
+    answers = []
+
+    def talk():
+        with os.fdopen(read_out) as answered, Path(f"/dev/fd/{write_in}" if name == "-" else name).open("w") as posts:
+            os.close(write_in)
+            for text in texts:
+                print(text, file=posts, flush=True)
+                if select.select([answered], [], [], 60)[0]:
+                    answers.append(json.loads(answered.readline())["text"])
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    with os.fdopen(read_in) as stdin, os.fdopen(write_out, "w") as stdout:
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert main(["tag", name, "--ckpt_path", str(trained_run / "best.ckpt"), "--accelerator", "cpu"]) == 0
+    talker.join()
+    assert answers == texts
 
 
 def test_a_file_is_written_whole_or_not_at_all(tag, monkeypatch):
@@ -112,7 +142,70 @@ def test_bad_lines_are_reported_and_the_rest_is_tagged(tag):
     assert "mner tag: 2 lines could not be read and are not in the output" in err
 
 
-@pytest.mark.parametrize("options", [[], ["--batch-size", "3", "--window", "2"], ["--batch-size", "1"]])
+def test_of_many_bad_lines_the_first_are_shown(tag):
+    Path("posts.jsonl").write_text('{"text": "in Oslo"}\n' + '{"id": 3}\n' * 200, encoding="utf-8")
+    status, records, err = tag("posts.jsonl")
+    assert (status, len(records)) == (1, 1)
+    assert err.count("with neither 'tokens' nor 'text'") == 10
+    assert err.splitlines()[-2:] == [
+        "mner tag: further bad lines are only counted",
+        "mner tag: 200 lines could not be read and are not in the output",
+    ]
+
+
+def test_a_line_beyond_the_limit_is_a_bad_line(tag):
+    long = json.dumps({"text": "in Oslo" * 100})
+    Path("posts.jsonl").write_text(f'{{"text": "in Oslo"}}\n{long}\n{{"text": "in Oslo"}}\n', encoding="utf-8")
+    status, records, err = tag("posts.jsonl", "--max_line_bytes", "100")
+    assert (status, len(records)) == (1, 2)
+    assert f"posts.jsonl, line 2: a line of {len(long) + 1} bytes, longer than the limit" in err
+    assert tag("posts.jsonl", "--max_line_bytes", str(len(long)))[0] == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_standard_output_in_any_encoding(trained_run, monkeypatch, encoding):
+    text = "caf\u00e9 in Oslo \U0001f600"
+    Path("posts.txt").write_text(text, encoding="utf-8")
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert main(["tag", "posts.txt", "--ckpt_path", str(trained_run / "best.ckpt"), "--accelerator", "cpu"]) == 0
+    sys.stdout.flush()
+    assert json.loads(written.getvalue().decode(encoding))["text"] == text
+    assert written.getvalue().isascii() == (encoding != "utf-8")
+
+
+def test_what_is_no_file_is_written_into(tag):
+    Path("posts.txt").write_text("Kevin Durant is loud\n", encoding="utf-8")
+    Path("folder").mkdir()
+    Path("link").symlink_to("folder/tagged.jsonl")
+    os.mkfifo("fifo")
+    assert tag("posts.txt", "--output", "/dev/null")[0] == 0
+    assert Path("/dev/null").is_char_device()
+    assert tag("posts.txt", "--output", "link")[0] == 0
+    assert Path("link").is_symlink()
+    (expected,) = read_predictions("folder/tagged.jsonl")
+    got = []
+    reader = threading.Thread(target=lambda: got.append(Path("fifo").read_text(encoding="utf-8")))
+    reader.start()
+    assert tag("posts.txt", "--output", "fifo")[0] == 0
+    reader.join()
+    assert Path("fifo").is_fifo()
+    assert json.loads(got[0]) == expected.to_dict()
+    status, _, err = tag("posts.txt", "--output", "folder")
+    assert (status, "got a folder" in err) == (1, True)
+
+
+def test_of_two_runs_with_one_output_one_is_refused(tag):
+    Path("posts.txt").write_text("Kevin Durant is loud\n", encoding="utf-8")
+    with atomic_write("tagged.jsonl") as file:
+        file.write("the other run")
+        status, _, err = tag("posts.txt", "--output", "tagged.jsonl")
+    assert status == 1
+    assert "cannot write tagged.jsonl: another process is writing it" in err
+    assert Path("tagged.jsonl").read_text() == "the other run"
+
+
+@pytest.mark.parametrize("options", [[], ["--batch_size", "3", "--window", "2"], ["--batch_size", "1"]])
 def test_output_is_in_the_order_of_the_input(tag, options):
     texts = [" ".join(["loud"] * (37 * index % 23) + ["Oslo"]) for index in range(50)]
     Path("posts.txt").write_text("\n".join(texts), encoding="utf-8")
@@ -135,8 +228,9 @@ def test_it_finds_what_the_tagger_finds(tag, trained_run):
         (None, [], "there is no file posts.txt"),
         ("", [], "posts.txt: "),
         ("\n \n", [], "posts.txt: "),
-        ("a", ["--batch-size", "0"], "expected --batch-size and --window >= 1, got 0 and 64"),
-        ("a", ["--window", "0"], "expected --batch-size and --window >= 1, got 32 and 0"),
+        ("a", ["--batch_size", "0"], "expected --batch_size of at least 1, got 0"),
+        ("a", ["--accelerator", "tpu"], "no device 'tpu'; expected auto, or one of those here: "),
+        ("a", ["--window", "0"], "expected --window of at least 1, got 0"),
     ],
 )
 def test_what_cannot_be_tagged(tag, content, options, complaint):
@@ -156,5 +250,5 @@ def test_a_reader_that_stops_early_is_no_error(trained_run, monkeypatch, capsys)
             raise BrokenPipeError
 
     monkeypatch.setattr("sys.stdout", Closed())
-    assert main(["tag", "posts.txt", "--checkpoint", str(trained_run / "best.ckpt"), "--device", "cpu"]) == 1
+    assert main(["tag", "posts.txt", "--ckpt_path", str(trained_run / "best.ckpt"), "--accelerator", "cpu"]) == 1
     assert "Error" not in capsys.readouterr().err

@@ -199,7 +199,7 @@ def test_a_class_of_the_users_own_in_the_working_directory(fit, data, monkeypatc
     assert main(["test", "--ckpt_path", "runs/0/best.ckpt", *data]) == 0
     Path("posts.txt").write_text("Kevin Durant is loud\n")
     capsys.readouterr()
-    assert main(["tag", "posts.txt", "--checkpoint", "runs/0/best.ckpt", "--device", "cpu"]) == 0
+    assert main(["tag", "posts.txt", "--ckpt_path", "runs/0/best.ckpt", "--accelerator", "cpu"]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == ["Kevin", "Durant", "is", "loud"]
     model = mner.load_model("runs/0/best.ckpt")
     assert type(model) is sys.modules.pop("scaled_fusion").Scaled

@@ -1,6 +1,7 @@
 """Lines end where they should, and what is not UTF-8 text is named."""
 
 import io
+import tracemalloc
 
 import pytest
 
@@ -22,6 +23,55 @@ def test_byte_order_mark_is_skipped():
 
 def test_text_streams_read_alike():
     assert [line.text for line in read_lines(io.StringIO("a\u2028b\nc"))] == ["a\u2028b", "c"]
+
+
+class LongLine(io.RawIOBase):
+    """A line of 50 MB between two short ones, which is made as it is read."""
+
+    def __init__(self):
+        self.left = 50_000_000
+        self.pieces = [b"a\n", b"b\n"]
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        if len(self.pieces) == 2 or not self.left:
+            piece = self.pieces.pop(0) if self.pieces else b""
+        else:
+            piece = b"x" * min(len(buffer), self.left)
+            self.left -= len(piece)
+            piece = piece if self.left else piece[:-1] + b"\n"
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def test_a_line_beyond_the_limit_is_never_held_in_memory():
+    tracemalloc.start()
+    lines = list(read_lines(io.BufferedReader(LongLine()), max_line_bytes=100_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert [line.number for line in lines] == [1, 2, 3]
+    assert (lines[0].text, lines[2].text, lines[2].offset) == ("a", "b", 50_000_002)
+    with pytest.raises(FormatError, match="line 2: a line of 50,000,000 bytes, longer than the limit"):
+        _ = lines[1].text
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_limit_counts_bytes_without_the_line_end(end):
+    def read(content, limit):
+        return [line.text for line in read_lines(io.BytesIO(content.encode()), limit)]
+
+    assert read(f"abcd{end}", 4) == ["abcd"]
+    assert read(f"\n\u00e9\u00e9{end}", 4) == ["", "\u00e9\u00e9"]
+    with pytest.raises(FormatError, match="5 bytes" if not end else "6 bytes"):
+        read(f"abcde{end}", 4)
+
+
+def test_an_array_of_records_has_no_limit():
+    content = b'\xef\xbb\xbf\n [{"text": "in Oslo"}]\n'
+    assert [line.text for line in read_lines(io.BytesIO(content), 4)][-1] == ' [{"text": "in Oslo"}]'
 
 
 def test_no_break_space_is_not_blank():

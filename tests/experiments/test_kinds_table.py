@@ -5,7 +5,7 @@ from rich.console import Console
 from mner.analysis.results import Result
 from mner.experiments.grid import Cell
 from mner.experiments.kinds_table import kinds_tables
-from mner.experiments.runner import Progress
+from mner.experiments.progress import Progress
 
 
 def progress(scores):
@@ -19,7 +19,7 @@ def progress(scores):
             results[cell] = Result(
                 model, data, seed, fraction, metrics={"f1": 0.5} | ({"kinds": kinds} if kinds else {})
             )
-    return Progress(states, results)
+    return Progress(states, results=results)
 
 
 def rows(table):

@@ -5,14 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from mner.analysis.results import read_results
+from mner.analysis.results import Result, read_results
 from mner.errors import ConfigurationError
 from mner.experiments import Grid, GridRunner, Part
+from mner.experiments.progress import Progress
+from mner.files import lock_file
 
 SCRIPT = """
 import json, os, sys, time
@@ -24,6 +28,7 @@ assert arguments[0] == "fit"
 folder = Path(options["--run_folder"])
 with open(options["--data.calls"], "a") as calls:
     calls.write(f"{folder.parent.parent.parent.name} {options['--seed_everything']}\\n")
+Path(options["--data.calls"] + ".process").write_text(str(os.getpid()))
 time.sleep(float(options.get("--model.sleep", 0)))
 if options.get("--model.fails") == options["--seed_everything"]:
     print("mner fit: error: no such thing")
@@ -32,7 +37,7 @@ for name in ("best.ckpt", "last.ckpt", "predictions.jsonl", "predictions.blank_i
     (folder / name).touch()
 threads = {"threads": os.environ.get("OMP_NUM_THREADS"), "device": os.environ.get("CUDA_VISIBLE_DEVICES")}
 metrics = {"split": "valid", "version": "a known one", "train_posts": 7, "f1": 0.5, **threads}
-(folder / "metrics.json").write_text(json.dumps(metrics))
+(folder / "metrics.json").write_text(options.get("--model.metrics", json.dumps(metrics)))
 """
 
 
@@ -117,52 +122,115 @@ def test_several_at_a_time_share_the_processor_or_have_a_device_each(run, tmp_pa
     assert len(list((tmp_path / "folder").rglob("*.ckpt"))) == 8
 
 
-def test_what_another_runner_has_in_hand_is_left_to_it(run, calls, tmp_path):
-    from filelock import FileLock
+@pytest.mark.parametrize("content", ["", "{", "null", "[]", "{}", '{"status": "finished"}', "3", "\x00"])
+def test_a_record_that_was_cut_off_costs_its_cell_only(run, calls, tmp_path, content):
+    run()
+    path = tmp_path / "folder" / "cells" / "good" / "data" / "fraction_1" / "seed_1" / "cell.json"
+    path.write_text(content)
+    assert set(run().states.values()) == {"finished"}
+    assert calls() == ["good 1", "good 1", "good 2", "other 1", "other 2"]
+    assert len(read_results(tmp_path / "folder")) == 4
 
-    folder = tmp_path / "folder" / "cells" / "good" / "data" / "fraction_1"
-    folder.mkdir(parents=True)
-    with FileLock(folder / "seed_1.lock"):
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3"])
+def test_metrics_that_cannot_be_read_fail_their_cell_only(run, tmp_path, content):
+    progress = run({"model.metrics": content})
+    assert sorted(progress.states.values()) == ["failed", "failed", "finished", "finished"]
+    failed = [result for result in read_results(tmp_path / "folder") if result.status == "failed"]
+    assert all("no metrics.json that can be read" in result.error for result in failed)
+
+
+def test_what_another_runner_is_running_is_left_to_it(run, calls, tmp_path):
+    with lock_file(tmp_path / "folder" / "cells" / "good" / "data" / "fraction_1" / ".seed_1.lock"):
         progress = run()
     assert calls() == ["good 2", "other 1", "other 2"]
     assert sorted(progress.states.values()) == ["elsewhere", "finished", "finished", "finished"]
 
 
-def test_a_training_that_outlived_its_runner_is_left_alone(run, calls, tmp_path):
-    import socket
+def test_a_training_that_outlives_its_runner_keeps_its_cell(tmp_path, monkeypatch):
+    """And the cell is free as soon as the training has ended, whatever process has its number then."""
+    runner, grid = slow_runner(tmp_path, monkeypatch)
+    child = training_of(tmp_path)
+    runner.kill()
+    runner.wait(30)
+    assert list(GridRunner(grid, tmp_path / "folder").run().states.values()) == ["elsewhere"]
+    os.kill(child, signal.SIGKILL)
+    quick = replace(grid, models={"slow": Part(options={"model.sleep": 0})})
+    wait_for(lambda: list(GridRunner(quick, tmp_path / "folder").run().states.values()) == ["finished"])
 
-    folder = tmp_path / "folder" / "cells" / "good" / "data" / "fraction_1" / "seed_1"
-    folder.mkdir(parents=True)
-    (folder / "process.txt").write_text(f"{socket.gethostname()} {os.getpid()}")
-    assert sorted(run().states.values()) == ["elsewhere", "finished", "finished", "finished"]
-    assert "good 1" not in calls()
+
+def test_a_runner_that_is_told_to_stop_stops_its_trainings(tmp_path, monkeypatch):
+    runner, _ = slow_runner(tmp_path, monkeypatch)
+    child = training_of(tmp_path)
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(30) == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    assert not list(tmp_path.rglob("cell.json"))
+    assert not Path(tmp_path / "folder" / "results.jsonl").exists()
 
 
-def test_a_runner_that_is_told_to_stop_stops_its_trainings(tmp_path):
-    """In a process of its own, as ``mner experiment`` runs, with a cell that would take a minute."""
+def test_two_runners_share_a_folder(tmp_path, monkeypatch):
     script = tmp_path / "mner.py"
     script.write_text(SCRIPT)
-    grid = {
-        "models": {"slow": {"options": {"model.sleep": 60}}},
-        "data": {"data": {"options": {"data.calls": str(tmp_path / "calls")}}},
-        "seeds": [1],
-        "folder": str(tmp_path / "folder"),
-    }
-    (tmp_path / "grid.yaml").write_text(json.dumps(grid))
+    monkeypatch.setattr(GridRunner, "program", (sys.executable, str(script)))
+    data = {"data": Part(options={"data.calls": str(tmp_path / "calls")})}
+    grid = Grid({"a": Part(options={"model.sleep": 0.1})}, data, seeds=range(6))
+    runners = [GridRunner(grid, tmp_path / "folder", [None, None]) for _ in range(2)]
+    threads = [threading.Thread(target=runner.run) for runner in runners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted((tmp_path / "calls").read_text().splitlines()) == [f"a {seed}" for seed in range(6)]
+    assert [result.seed for result in read_results(tmp_path / "folder")] == list(range(6))
+
+
+def test_remaining_time_is_that_of_the_cells_to_come():
+    cells = list(Grid({"a": Part()}, {"data": Part()}, seeds=range(5)).cells())
+    progress = Progress(dict.fromkeys(cells, "waiting"), num_jobs=2)
+    assert progress.remaining() is None
+    for cell, seconds in zip(cells, (50, 150), strict=False):
+        progress.set_state(cell, "finished")
+        progress.results[cell] = Result("a", "data", cell.seed, seconds=seconds)
+    progress.set_state(cells[2], "running")
+    assert progress.remaining() == pytest.approx((2 * 100 + 100) / 2, abs=1)
+    progress.set_state(cells[3], "failed")
+    progress.set_state(cells[4], "failed")
+    assert progress.remaining() == pytest.approx(100, abs=1)
+    progress.set_state(cells[2], "finished")
+    assert progress.remaining() == 0
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert met
+
+
+def training_of(tmp_path):
+    """The process number of the only training, as it wrote it down."""
+    path = tmp_path / "calls.process"
+    wait_for(lambda: path.exists() and path.read_text())
+    return int(path.read_text())
+
+
+def slow_runner(tmp_path, monkeypatch):
+    """``mner experiment`` in its own process, with a cell that would take a minute; and its grid."""
+    script = tmp_path / "mner.py"
+    script.write_text(SCRIPT)
+    monkeypatch.setattr(GridRunner, "program", (sys.executable, str(script)))
+    grid = Grid(
+        {"slow": Part(options={"model.sleep": 60})},
+        {"data": Part(options={"data.calls": str(tmp_path / "calls")})},
+        seeds=[1],
+    )
+    config = {name: asdict(grid)[name] for name in ("models", "data", "seeds")}
+    (tmp_path / "grid.yaml").write_text(json.dumps({**config, "folder": str(tmp_path / "folder")}))
     code = (
         "import sys; from mner.experiments import GridRunner; from mner.cli import main; "
         f"GridRunner.program = (sys.executable, {str(script)!r}); "
         f"sys.exit(main(['experiment', '--config', {str(tmp_path / 'grid.yaml')!r}]))"
     )
-    runner = subprocess.Popen([sys.executable, "-c", code])
-    process = tmp_path / "folder/cells/slow/data/fraction_1/seed_1/process.txt"
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "calls").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    child = int(process.read_text().split()[1])
-    runner.send_signal(signal.SIGTERM)
-    assert runner.wait(30) == 130
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
-    assert not (process.parent / "cell.json").exists()
-    assert not Path(tmp_path / "folder" / "results.jsonl").exists()
+    return subprocess.Popen([sys.executable, "-c", code]), grid

@@ -63,7 +63,7 @@ def test_it_trains_by_its_path_is_saved_loaded_and_tags(example, fit):
     assert torch.all((gates > 0) & (gates < 1))
     write_json_lines(posts, "posts.jsonl", images=posts[0].image.parent)
     images = ["--images", str(posts[0].image.parent)]
-    assert main(["tag", "posts.jsonl", "--checkpoint", "run/best.ckpt", "--output", "tagged.jsonl", *images]) == 0
+    assert main(["tag", "posts.jsonl", "--ckpt_path", "run/best.ckpt", "--output", "tagged.jsonl", *images]) == 0
     lines = Path("tagged.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == [post.id for post in posts]
 

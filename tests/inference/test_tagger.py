@@ -1,15 +1,19 @@
 """Tagging new posts, one by one, in batches and in a stream, whatever they are made of."""
 
 import random
+import threading
 from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 import mner
-from mner.errors import DataError
-from mner.inference.tagger import make_post
+from mner.errors import ConfigurationError, DataError, ImageError
+from mner.fusion import Concatenation
+from mner.inference.tagger import Tagger, make_post
 from mner.posts import Entity, Post
+from mner.testing import TinyGrid
 from mner.word_tokenizers import WhitespaceTokenizer
 
 PLACES = ("Oslo", "Oracle Arena", "Kevin Durant", "Nike")
@@ -103,7 +107,8 @@ def test_contexts_of_a_model_that_reads_captions(make_model):
     assert torch.equal(caption, both)
 
 
-def test_a_stream_keeps_its_order_and_reads_no_further_than_its_window(tagger):
+@pytest.mark.parametrize("max_wait", [None, 60])
+def test_a_stream_keeps_its_order_and_reads_no_further_than_its_windows(tagger, max_wait):
     read = 0
 
     def posts():
@@ -112,10 +117,89 @@ def test_a_stream_keeps_its_order_and_reads_no_further_than_its_window(tagger):
             read += 1
             yield replace(make_post(text), id=str(index))
 
-    for index, prediction in enumerate(tagger.stream(posts(), batch_size=4, window=5)):
+    for index, prediction in enumerate(tagger.stream(posts(), batch_size=4, window=5, max_wait=max_wait)):
         assert prediction.post.id == str(index)
-        assert read <= 20 * (index // 20 + 1)
+        assert read <= 20 * (index // 20 + 1) + (22 if max_wait else 0)
     assert read == index + 1 == 200
+
+
+def test_a_stream_answers_before_it_ends(tagger):
+    answered = threading.Semaphore(1)
+
+    def posts():
+        for _ in range(3):
+            assert answered.acquire(timeout=60)  # until the one before is answered
+            yield "in Oslo"
+
+    count = 0
+    for prediction in tagger.stream(posts(), max_wait=0.01):
+        count += 1
+        assert spans(prediction.entities) == [("LOC", 1, 2)]
+        answered.release()
+    assert count == 3
+
+
+@pytest.mark.parametrize("text", [None, b"in Oslo", b"", 3, 2.5, ["in", 3], {"text": "in Oslo"}, object()])
+def test_what_is_no_post_is_refused(tagger, text):
+    with pytest.raises(DataError, match="expected a text or its words, got"):
+        tagger.predict(text)
+    if not isinstance(text, dict):
+        with pytest.raises(DataError, match="expected a text or its words, got"):
+            tagger.predict_batch(["in Oslo", text])
+    with pytest.raises(DataError, match="expected several posts"):
+        tagger.predict_batch(text if isinstance(text, (dict, bytes)) else 3)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"batch_size": -1}, {"window": 0}])
+def test_sizes_below_one_are_refused_before_a_post_is_read(tagger, options):
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        tagger.stream(["in Oslo"], **options)
+    if "batch_size" in options:
+        with pytest.raises(ConfigurationError, match="at least 1"):
+            tagger.predict_batch(["in Oslo"], **options)
+
+
+def test_records_are_read_as_those_of_a_file(tagger, tmp_path):
+    records = [
+        {"id": "a", "text": "RT  @dana: Kevin Durant enters", "caption": "a man"},
+        {"tokens": ["in", "Oslo"], "label": ["O", "O"], "image": tmp_path / "a.jpg"},
+    ]
+    first, second = tagger.stream(records)
+    assert spans(first.entities) == spans(tagger.predict(records[0]["text"]))
+    assert (first.post.id, first.post.words[:2]) == ("a", ("RT", "@"))
+    assert (second.post.words, second.post.image) == (("in", "Oslo"), tmp_path / "a.jpg")
+    assert [spans(entities) for entities in tagger.predict_batch(records)] == [
+        spans(first.entities),
+        spans(second.entities),
+    ]
+    for bad in ({"id": 3}, {"tokens": "in Oslo"}, {"text": object()}):
+        with pytest.raises(DataError):
+            tagger.predict_batch([bad])
+
+
+def test_images_that_cannot_be_used_are_reported(make_model, tmp_path, recwarn):
+    tagger = Tagger(make_model(Concatenation, image_encoder=TinyGrid()))
+    Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
+    (tmp_path / "corrupt.png").write_bytes((tmp_path / "good.png").read_bytes()[:40])
+    tagger.predict("in Oslo", image=tmp_path / "good.png")
+    with pytest.warns(UserWarning, match=r"corrupt\.png: "):
+        tagger.predict("in Oslo", image=tmp_path / "corrupt.png")
+    content = (tmp_path / "good.png").read_bytes()
+    tagger.predict("in Oslo", image=content)
+    tagger.predict("in Oslo", image=Image.new("L", (20, 20)))
+    assert not recwarn.list
+    for bad in (content[:40], b"", Image.new("L", (1, 1)), 3):
+        with pytest.raises(ImageError, match="image"):
+            tagger.predict("in Oslo", image=bad)
+    posts = [{"text": "in Oslo", "image": tmp_path / f"{number}.png"} for number in range(20)]
+    for post in posts:
+        post["image"].write_bytes(b"not an image")
+    with pytest.warns(UserWarning, match="not an image") as warned:
+        tagger.predict_batch(posts, batch_size=3)
+    assert len(warned) == 11
+    lines = []
+    assert len(list(tagger.stream(posts, on_bad_image=lines.append))) == 20
+    assert len(lines) == 20
 
 
 def test_raw_text_is_split_by_the_models_word_tokenizer(trained_run):
