@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--checkpoint", required=True, help="what mner fit left, for example runs/0/best.ckpt")
     options.add_argument("--post", required=True, type=Path, help="a file of posts, in any format that mner tag reads")
     options.add_argument("--images", type=Path, help="folder of the images that the posts name")
+    options.add_argument("--region_file", type=Path, help="the file of a model with PrecomputedRegions")
     options.add_argument("--output", required=True, type=Path, help="folder for the figures")
     options.add_argument(
         "--of",
@@ -51,8 +52,10 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(arguments[1:])
     from mner.inference.load import load_model
     from mner.inference.post_attention import ATTENDING, attend
+    from mner.vision import use_region_file
 
     model = load_model(options.checkpoint).to(options.device)
+    use_region_file(model.image_encoder, options.region_file)
     if model.image_encoder is None:
         raise ConfigurationError(
             f"{type(model).__name__} sees no images, so its words attend to none; methods that attend are {ATTENDING}"

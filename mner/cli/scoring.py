@@ -25,6 +25,7 @@ from mner.inference.load import load_model
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
 from mner.training.module import TrainingModule
+from mner.vision.precomputed_regions import PrecomputedRegions, use_region_file
 
 
 def load_scored(path: Path | None, command: str, options: Namespace) -> TrainingModule:
@@ -38,6 +39,7 @@ def load_scored(path: Path | None, command: str, options: Namespace) -> Training
         raise CheckpointError(f"mner {command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
     policy = {} if options.on_bad_image is None else {"on_bad_image": options.on_bad_image}
     model = TrainingModule.load_from_checkpoint(path, **policy).eval()
+    use_region_file(model.image_encoder, options.region_file)
     if options.constraints is not None:
         decoder = getattr(model, "decoder", None)
         if not isinstance(decoder, ChainDecoder):
@@ -88,6 +90,8 @@ def score_after_fit(
         say("checkpointing is off: scoring the weights after the last step")
     scored = model if path is None else load_model(path)
     assert isinstance(scored, FusionModule)
+    if isinstance(model.image_encoder, PrecomputedRegions):  # a checkpoint names no file; this training's is the user's
+        use_region_file(scored.image_encoder, model.image_encoder.image_transform.path)
     try:
         datamodule.posts("test")
     except DatasetNotFoundError:

@@ -45,6 +45,7 @@ def parser() -> ArgumentParser:
     )
     options.add_argument("--format", type=Format | None, help="the input format (default: recognised by content)")
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    options.add_argument("--region_file", type=Path | None, help="the file of a model with PrecomputedRegions")
     options.add_argument("--batch_size", type=int, default=32, help="posts per batch (default: %(default)s)")
     options.add_argument(
         "--window", type=int, default=64, help="batches that are sorted by length together (default: %(default)s)"
@@ -75,8 +76,10 @@ def run(arguments: Sequence[str]) -> int:
     source, live = _source(options.file)
     with _output(options.output) as output:
         from mner.inference.load import load
+        from mner.vision import use_region_file
 
         tagger = load(options.ckpt_path, device_of(options.accelerator))
+        use_region_file(tagger.model.image_encoder, options.region_file)
         folder = None if options.images is None else options.images.absolute()
         tagger.preprocessor = tagger.preprocessor.using(image_folders=[folder])
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")

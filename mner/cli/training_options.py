@@ -77,6 +77,13 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         if command == "fit"
         else f"Folder of the results (default: the folder {command} beside the checkpoint).",
     )
+    if command != "fit":
+        parser.add_argument(
+            "--region_file",
+            type=str | None,
+            default=None,
+            help="The file of a model with PrecomputedRegions; a checkpoint names none.",
+        )
     if command != "predict":
         parser.add_argument(
             "--ablations",

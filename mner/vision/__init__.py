@@ -5,7 +5,7 @@ from mner.vision.encoder import ImageEncoder
 from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.feature_store import FeatureStore
 from mner.vision.grid import Grid
-from mner.vision.precomputed_regions import PrecomputedRegions
+from mner.vision.precomputed_regions import PrecomputedRegions, use_region_file
 from mner.vision.registry import create_image_encoder, list_image_encoders, register
 from mner.vision.transform import ImageTransform
 
@@ -21,4 +21,5 @@ __all__ = [
     "list_image_encoders",
     "load_image",
     "register",
+    "use_region_file",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from mner.batch import ImageFeatures
+from mner.errors import ConfigurationError
 from mner.vision.encoder import ImageEncoder
 from mner.vision.region_file import RegionFile
 
@@ -19,7 +20,7 @@ class PrecomputedRegions(ImageEncoder):
     it may be larger than memory. R may differ between images. The pooled vector is the mean of the regions.
 
     A checkpoint keeps the width of a region, not the file: a checkpoint never makes its user's machine read a file.
-    Set ``image_transform.path`` after loading.
+    Give it again with :func:`use_region_file`.
 
     Args:
         path: The file.
@@ -55,3 +56,23 @@ class PrecomputedRegions(ImageEncoder):
         """Return the regions as they are, with their mean."""
         regions, mask = pixels["regions"], pixels["mask"]
         return ImageFeatures(regions, mask, regions.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1))
+
+
+def use_region_file(encoder: ImageEncoder | None, path: str | Path | None) -> None:
+    """Set the file of a model that was loaded from a checkpoint, which names none.
+
+    Args:
+        encoder: The image encoder of the model.
+        path: The file; ``None`` changes nothing.
+
+    Raises:
+        ConfigurationError: If there is a file and the encoder looks no features up.
+    """
+    if path is None:
+        return
+    if not isinstance(encoder, PrecomputedRegions):
+        raise ConfigurationError(
+            f"a region file is read by PrecomputedRegions; this model's image encoder is {type(encoder).__name__}, "
+            "so leave it out"
+        )
+    encoder.image_transform.path = Path(path)

@@ -104,7 +104,7 @@ class RegionFile(ImageTransform):
         if self.path is None:
             raise ConfigurationError(
                 "the file of precomputed regions is not set, and a checkpoint does not name one: set it with "
-                "--region_file FILE, or model.image_encoder.image_transform.path = FILE in Python"
+                "--region_file FILE, or mner.vision.use_region_file(model.image_encoder, FILE) in Python"
             )
         # A file descriptor shared by forked processes has one position for all of them.
         if self._opened is None or self._opened[:2] != (os.getpid(), self.path):

@@ -10,7 +10,7 @@ import torch
 from mner.components import from_config, to_config
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
 from mner.posts import Post
-from mner.vision.precomputed_regions import PrecomputedRegions
+from mner.vision.precomputed_regions import PrecomputedRegions, use_region_file
 
 FEATURES = {
     "12": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -87,11 +87,14 @@ def test_a_checkpoint_names_no_file(tmp_path):
     assert config["init_args"] == {"path": None, "key": "image", "max_regions": 2, "hidden_size": 4}
     again = from_config(config)
     assert again.hidden_size == 4
-    with pytest.raises(ConfigurationError, match=r"image_transform\.path = FILE"):
+    with pytest.raises(ConfigurationError, match=r"--region_file FILE"):
         again.image_transform.load(post("12.jpg"), no_pixels)
-    again.image_transform.path = path
+    use_region_file(again, path)
     assert again.image_transform.load(post("12.jpg"), no_pixels).shape == (2, 4)
-    again.image_transform.path = tmp_path / "absent.npz"
+    with pytest.raises(ConfigurationError, match="image encoder is NoneType"):
+        use_region_file(None, path)
+    use_region_file(None, None)
+    use_region_file(again, tmp_path / "absent.npz")
     assert again.image_transform.load(post(None), no_pixels) is None
     with pytest.raises(DatasetNotFoundError, match="no region features at"):
         again.image_transform.load(post("12.jpg"), no_pixels)

@@ -1,0 +1,38 @@
+"""Training and scoring with a file of regions, which no checkpoint names."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mner.cli import main
+
+
+@pytest.fixture
+def regions(shared_twitter_folder, tmp_path):
+    path = tmp_path / "regions.npz"
+    names = [image.stem for image in (shared_twitter_folder / "images").iterdir()]
+    np.savez(path, **{name: np.full((2, 4), index, dtype=np.float32) for index, name in enumerate(names)})
+    return path
+
+
+def test_the_file_is_given_again(regions, shared_twitter_folder, tiny_text_encoder_folder, tmp_path, capsys):
+    text = {"class_path": "HuggingFaceText", "init_args": {"name": str(tiny_text_encoder_folder)}}
+    image = {"class_path": "PrecomputedRegions", "init_args": {"path": str(regions)}}
+    config = {
+        "model": {"class_path": "Concatenation", "init_args": {"text_encoder": text, "image_encoder": image}},
+        "data": {"class_path": "Twitter2017", "init_args": {"root": str(shared_twitter_folder)}},
+        "trainer": {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    run = tmp_path / "run"
+    assert main(["fit", "--config", str(tmp_path / "config.json"), "--run_folder", str(run)]) == 0
+    scored = ["test", "--ckpt_path", str(run / "best.ckpt"), "--config", str(run / "config.yaml")]
+    capsys.readouterr()
+    assert main(scored) == 1
+    assert "--region_file FILE" in capsys.readouterr().err
+    assert main([*scored, "--region_file", str(regions)]) == 0
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text(json.dumps({"id": "1", "tokens": ["Oslo"], "image": next(iter(np.load(regions))) + ".jpg"}))
+    tag = ["tag", str(posts), "--ckpt_path", str(run / "best.ckpt"), "--images", str(shared_twitter_folder / "images")]
+    assert main([*tag, "--region_file", str(regions)]) == 0
