@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal, overload
@@ -17,6 +17,7 @@ _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 """Errors that only writing raises, whatever the code that meets them was about."""
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """Errors of a file system without locks, such as Lustre mounted without ``flock``."""
+_BLOCK = 1 << 16
 _SPECIAL = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a symbolic link",
@@ -60,6 +61,7 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
         _refuse_special(path)
         partial = path.with_name(f".{path.name}.partial")
         descriptor = _locked(partial, path, wait)
+        os.ftruncate(descriptor, 0)
     text: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
     file = open(partial, mode, opener=lambda *_: descriptor, **(text if mode == "w" else {}))  # noqa: SIM115
     try:
@@ -77,6 +79,53 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
     finally:
         with suppress(OSError):  # what could not be flushed was reported above
             file.close()
+
+
+LineAppender = Callable[[Iterable[str]], None]
+"""Appends lines to a file and returns when they are on the disk."""
+
+
+@contextmanager
+def append_lines(path: str | Path) -> Iterator[LineAppender]:
+    """Open a file of lines to append to, locked against other processes; what a killed one left of a line is removed.
+
+    Args:
+        path: The file. It and its folder are created if needed.
+
+    Yields:
+        A function that appends lines, each with its line end.
+
+    Raises:
+        OutputError: If ``path`` is anything but a regular file, another process has it open to append, or the system
+            refuses to write; raised by the function too.
+    """
+    path = Path(path)
+    with _output_errors(path, always=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_special(path)
+        descriptor = _locked(path, path, wait=False)
+    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+
+        def append(lines: Iterable[str]) -> None:
+            with _output_errors(path, always=True):
+                _write_all(file, "".join(lines).encode("utf-8", "replace"))
+                os.fsync(descriptor)
+
+        with _output_errors(path, always=True):
+            os.ftruncate(descriptor, _end_of_last_line(file))
+            file.seek(0, os.SEEK_END)
+        yield append
+
+
+def check_target(path: str | Path) -> None:
+    """Check early that a path is one that :func:`atomic_write` would replace, before hours of work.
+
+    Raises:
+        OutputError: If it is a folder, a symbolic link, a pipe or a device, or is write-protected.
+    """
+    path = Path(path)
+    with _output_errors(path, always=True):
+        _refuse_special(path)
 
 
 @contextmanager
@@ -161,14 +210,13 @@ def _refuse_special(path: Path) -> None:
 
 
 def _locked(partial: Path, path: Path, wait: bool) -> int:
-    """Open the partial file, empty and locked against other processes and threads."""
+    """Open the partial file, locked against other processes and threads."""
     while True:
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             _lock(descriptor, wait)
             # Its last owner may have renamed or removed the file between the two calls above.
             if _is_still(descriptor, partial):
-                os.ftruncate(descriptor, 0)
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
@@ -194,6 +242,24 @@ def _is_still(descriptor: int, partial: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), partial.stat())
     except FileNotFoundError:
         return False
+
+
+def _write_all(file: IO[bytes], content: bytes) -> None:
+    while content:
+        content = content[file.write(content) :]
+
+
+def _end_of_last_line(file: IO[bytes]) -> int:
+    """The position after the last line end, read from the end in blocks."""
+    position = file.seek(0, os.SEEK_END)
+    while position > 0:
+        start = max(0, position - _BLOCK)
+        file.seek(start)
+        found = file.read(position - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position = start
+    return 0
 
 
 @contextmanager

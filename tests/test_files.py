@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mner.errors import DataError, OutputError
-from mner.files import atomic_write, open_output
+from mner.files import append_lines, atomic_write, lock_file, open_output
 
 
 def write(path, text):
@@ -214,6 +214,48 @@ def test_a_file_system_without_locks_is_written_all_the_same(tmp_path, monkeypat
 def test_half_of_a_surrogate_pair_is_a_question_mark(tmp_path):
     write(tmp_path / "file.txt", "a\ud83d")
     assert (tmp_path / "file.txt").read_text() == "a?"
+
+
+def test_appended_lines_follow_the_last_whole_line(tmp_path):
+    path = tmp_path / "new" / "lines.txt"
+    with append_lines(path) as append:
+        append(["a\n", "\u00e9\n"])
+        assert path.read_text(encoding="utf-8") == "a\n\u00e9\n"
+        with pytest.raises(OutputError, match="another process is writing it"), append_lines(path):
+            pass
+    for torn in ("torn", "x" * 200_000):
+        path.write_text(f"a\n{torn}")
+        with append_lines(path) as append:
+            append(["b\n"])
+        assert path.read_text() == "a\nb\n"
+    path.write_text("torn" * 50_000)
+    with append_lines(path) as append:
+        append([])
+    assert path.read_text() == ""
+
+
+def test_appending_to_a_full_disk_keeps_the_whole_lines(tmp_path, full_disk):
+    path = tmp_path / "lines.txt"
+    with append_lines(path) as append:
+        append(["a\n"])
+        with pytest.raises(OutputError, match=r"lines\.txt: File too large"):
+            append(["x" * 200_000 + "\n"])
+    with append_lines(path) as append:
+        append(["b\n"])
+    assert path.read_text() == "a\nb\n"
+
+
+def test_a_lock_is_held_by_whoever_inherits_it(tmp_path):
+    path = tmp_path / "new" / "lock"
+    with lock_file(path) as descriptor:
+        with pytest.raises(BlockingIOError), lock_file(path):
+            pass
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(descriptor,))
+    with pytest.raises(BlockingIOError), lock_file(path):
+        pass
+    child.communicate(b"\n")
+    with lock_file(path):
+        pass
 
 
 def output(path, text):

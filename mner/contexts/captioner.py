@@ -1,4 +1,4 @@
-"""The contract of a captioner: pictures in, texts about them out."""
+"""The contract of a captioner: images in, texts about them out."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mner.components import Component
 
 
 class Captioner(Component, nn.Module, ABC):
-    """Turns images into texts, ahead of training, for :func:`mner.contexts.describe_folder` to write down.
+    """Turns images into texts before training, with :func:`mner.contexts.describe_folder`.
 
-    A subclass gives :meth:`describe`, and says in ``kind`` under which name its texts are kept. Calling it describes
-    pictures: ``captioner([picture])`` returns a list of one text.
+    A subclass implements :meth:`describe`, and names the kind of its texts in ``kind``. Calling it describes images:
+    ``captioner([image])`` returns a list of one text.
     """
 
     kind: ClassVar[str] = "caption"
 
     def transform(self, image: Image.Image) -> Any:
-        """Prepare one RGB picture while others are described; by default it is taken as it is.
+        """Transform one RGB image while others are described; by default it is returned unchanged.
 
         Called by several threads at once.
         """
@@ -33,14 +33,14 @@ class Captioner(Component, nn.Module, ABC):
         """Describe a batch.
 
         Args:
-            images: B pictures, as :meth:`transform` returned them.
+            images: B images, as :meth:`transform` returned them.
 
         Returns:
             B records of plain data: under :attr:`kind` a text or a list of texts, for example
-            ``{"caption": "a dog"}``, and whatever else is worth keeping, such as ``scores``.
+            ``{"caption": "a dog"}``, and further values such as ``scores``.
         """
 
     def forward(self, images: Sequence[Image.Image]) -> list[str]:
-        """Describe B pictures; a list of texts about one is joined with commas, as data modules do."""
+        """Describe B images; a list of texts about one image is joined with commas, as in data modules."""
         texts = [record[self.kind] for record in self.describe([self.transform(image) for image in images])]
         return [text if isinstance(text, str) else ", ".join(text) for text in texts]

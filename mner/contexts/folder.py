@@ -1,4 +1,4 @@
-"""Describes every image of a folder, in a file that a killed run or further processes go on with."""
+"""Describes every image of a folder, in a file from which a killed run is resumed and that processes share."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from PIL import Image
 from tqdm import tqdm
 
 from mner.contexts.captioner import Captioner
-from mner.contexts.growing_file import ERROR, GrowingFile
+from mner.contexts.context_file import ERROR, ContextFile
 from mner.errors import ConfigurationError, DatasetNotFoundError, ImageError
 from mner.images import FORMATS, ImageLoader
 
 
 @dataclass(frozen=True)
 class FolderReport:
-    """What one process did.
+    """The work of one process.
 
     Args:
-        written: Images described.
-        kept: Images of this process's share that an earlier run had described.
+        written: Number of images described.
+        kept: Number of images of this process's share that an earlier run had described.
         bad: Images that cannot be used, with the reason of each.
-        complete: Whether the file is whole; if not, other processes are still at work.
+        complete: Whether the file is complete; if not, other processes are still working.
     """
 
     written: int
@@ -44,50 +44,54 @@ def describe_folder(
     output: str | Path,
     source: str,
     batch_size: int = 16,
-    threads: int = 4,
+    num_workers: int = 4,
     progress: bool = False,
 ) -> FolderReport:
-    """Write a line ``{"image_id": ..., "caption": ...}`` for every image in a folder and the folders in it.
+    """Write a line ``{"image_id": ..., "caption": ...}`` for every image in a folder and its sub-folders.
 
-    Images that ``output`` describes already are left alone, so a run that was cut off goes on where it stopped. An
-    image that cannot be used is reported and left out. Several processes, of ``torchrun`` or of a Lightning training,
-    share the images, each image in one process, and end with one file, sorted by image.
+    Images that ``output`` already describes are skipped, so an interrupted run is resumed where it stopped. An image
+    that cannot be used is reported and left out. Several processes, of ``torchrun`` or of a Lightning training, share
+    the images and write one file, sorted by image.
 
     Args:
-        captioner: Describes them, on the device it is on.
+        captioner: The captioner, on the device where it runs.
         images: The folder; no file outside it is read.
-        output: The file of JSON lines, for ``mner.data.contexts.read_contexts``.
-        source: Name of the captioner, written into each line; a file of another captioner is refused.
-        batch_size: Images described at once.
-        threads: Threads that read and transform images.
+        output: The file of JSON lines, for ``mner.data.contexts.read_contexts``. It is replaced when every image has a
+            line.
+        source: Name of the captioner, written into each line; a file with lines of anything else is refused.
+        batch_size: Images per batch.
+        num_workers: Threads that read and transform images.
         progress: Show a progress bar.
 
     Raises:
-        DatasetNotFoundError: If the folder is not there or holds no image.
-        ConfigurationError: If ``output`` is of another captioner, or another process is writing it.
+        DatasetNotFoundError: If the folder does not exist or contains no image.
+        ConfigurationError: If ``output`` was not written by this captioner.
+        OutputError: If another run is writing ``output``, or it cannot be written.
         ImageError: If none of the images can be used.
     """
     folder = Path(images)
     names = image_names(folder)
     rank, processes = process_rank()
-    file = GrowingFile(Path(output), captioner.kind, source)
+    file = ContextFile(Path(output), captioner.kind, source)
     load = ImageLoader((folder,))
     bad: dict[str, str] = {}
     written = 0
-    with file.part(rank) as part, ThreadPoolExecutor(threads) as pool:
-        found = file.records()
+    with file.part(rank) as append, ThreadPoolExecutor(num_workers) as pool:
+        found = file.lines()
         share = names[rank::processes]
-        waiting = [name for name in share if name not in found or ERROR in found[name]]
+        waiting = [name for name in share if found.get(name) is None]
+        del found  # every text so far
         with tqdm(total=len(waiting), unit=" images", disable=not progress) as bar:
             for batch in _batches(waiting, batch_size, lambda name: captioner.transform(load(folder / name)), pool):
                 errors = {name: str(image) for name, image in batch.items() if isinstance(image, ImageError)}
                 good = {name: image for name, image in batch.items() if name not in errors}
                 records = captioner.describe(list(good.values())) if good else []
-                part.append({**dict(zip(good, records, strict=True)), **{n: {ERROR: e} for n, e in errors.items()}})
+                described = {**dict(zip(good, records, strict=True)), **{n: {ERROR: e} for n, e in errors.items()}}
+                append(file.record(name, values) for name, values in described.items())
                 bad |= errors
                 written += len(good)
                 bar.update(len(batch))
-        complete = file.merge(names)
+        complete = file.merge(names, rank)
     if len(bad) == len(names):
         raise ImageError(
             f"none of the {len(names)} images in {folder} can be used, for example {next(iter(bad.values()))}"
@@ -98,10 +102,10 @@ def describe_folder(
 
 
 def image_names(folder: Path) -> list[str]:
-    """The image files in a folder and the folders in it, by their suffixes, as sorted relative paths.
+    """The image files in a folder and its sub-folders, by suffix, as sorted relative paths.
 
     Raises:
-        DatasetNotFoundError: If the folder is not there or holds no image.
+        DatasetNotFoundError: If the folder does not exist or contains no image.
     """
     if not folder.is_dir():
         raise DatasetNotFoundError(f"no folder {folder}; give the folder of the images")
@@ -119,10 +123,10 @@ def image_names(folder: Path) -> list[str]:
 
 
 def process_rank() -> tuple[int, int]:
-    """The number of this process and how many there are: of the process group, or from the launcher's environment.
+    """The rank of this process and the number of processes: of the process group, or from the launcher's environment.
 
     Raises:
-        ConfigurationError: If the launcher does not tell the number.
+        ConfigurationError: If the launcher does not set the rank.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()

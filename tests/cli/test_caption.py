@@ -33,21 +33,21 @@ def images(tmp_path):
 
 
 def caption(images, output, *options):
-    return main(["caption", "--images", str(images), "--output", str(output), "--device", "cpu", *options])
+    return main(["caption", "--images", str(images), "--output", str(output), "--accelerator", "cpu", *options])
 
 
 def test_captions_from_a_checkpoint(checkpoint, images, tmp_path, capsys):
     output = tmp_path / "captions.jsonl"
-    assert caption(images, output, "--captioner", str(checkpoint), "--batch-size", "2") == 0
+    assert caption(images, output, "--captioner", str(checkpoint), "--batch_size", "2") == 0
     said = capsys.readouterr().out
-    assert "3 images described, 0 were there, 1 could not be used" in said
+    assert "3 images described, 0 skipped as already described, 1 could not be used" in said
     assert "broken.jpg" in said
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert [line["image_id"] for line in lines] == ["a.png", "b.png", "c.png"]
     assert {line["captioner"] for line in lines} == {"updown.ckpt"}
     assert set(read_contexts(output).by_image) == {"a", "b", "c"}
     assert caption(images, output, "--captioner", str(checkpoint)) == 0
-    assert "0 images described, 3 were there" in capsys.readouterr().out
+    assert "0 images described, 3 skipped" in capsys.readouterr().out
 
 
 def test_objects(images, tmp_path, monkeypatch):
@@ -69,7 +69,7 @@ def test_objects(images, tmp_path, monkeypatch):
     [
         (["--captioner", "nowhere.ckpt"], "no checkpoint at"),
         (["--kind", "ocr", "--captioner", "tesseract"], "expected --captioner rapidocr"),
-        (["--batch-size", "0"], "expected --batch-size"),
+        (["--batch_size", "0"], "expected --batch_size"),
     ],
 )
 def test_errors_in_one_line(images, tmp_path, capsys, options, message):

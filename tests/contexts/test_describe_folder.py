@@ -9,7 +9,7 @@ import pytest
 
 from mner.contexts.folder import describe_folder, image_names, process_rank
 from mner.data.contexts import read_contexts
-from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
+from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError, MNERError, OutputError
 
 GOOD = [*(f"{index}.png" for index in range(8)), "more/8.png"]
 BAD = ["empty.jpg", "link.png", "text.jpg", "torn.png"]
@@ -61,11 +61,13 @@ def test_a_cut_off_run_goes_on_behind_its_last_whole_line(picture_folder, tmp_pa
 
 def test_lines_of_images_that_are_gone_are_kept(picture_folder, tmp_path, colour_captioner):
     output = tmp_path / "captions.jsonl"
-    output.write_text('{"image_id": "0.png", "caption": "by hand"}\n{"image_id": "gone.png", "caption": "a ghost"}')
+    records = [("0.png", "corrected by hand"), ("gone.png", "a ghost")]
+    given = [json.dumps({"image_id": name, "caption": text, "captioner": "colours"}) for name, text in records]
+    output.write_text("\n".join(given))
     describe_folder(colour_captioner(), picture_folder, output, "colours")
     found = {line["image_id"]: line["caption"] for line in lines(output)}
     assert found.keys() == {*GOOD, "gone.png"}
-    assert found["0.png"] == "by hand"
+    assert found["0.png"] == "corrected by hand"
 
 
 def test_a_mended_image_is_tried_again(picture_folder, tmp_path, colour_captioner):
@@ -78,6 +80,34 @@ def test_a_mended_image_is_tried_again(picture_folder, tmp_path, colour_captione
     (picture_folder / "torn.png").write_bytes((picture_folder / "0.png").read_bytes())
     describe_folder(colour_captioner(), picture_folder, output, "colours")
     assert "torn.png" in {line["image_id"] for line in lines(output)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "notes",
+        "notes\n",
+        '{"image_id": "0.png", "caption": "by hand"}\n',
+        '{"image_id": "0.png", "caption": "a", "captioner": "colours"}\n{"image_id": "1.p',
+    ],
+)
+def test_a_file_that_is_not_its_own_is_never_overwritten(picture_folder, tmp_path, colour_captioner, content):
+    output = tmp_path / "captions.jsonl"
+    output.write_text(content)
+    captioner = colour_captioner()
+    with pytest.raises(MNERError, match=r"[Gg]ive another --output"):
+        describe_folder(captioner, picture_folder, output, "colours")
+    assert output.read_text() == content
+    assert captioner.batches == []
+
+
+def test_an_output_that_cannot_be_replaced_shows_before_the_work(picture_folder, tmp_path, colour_captioner):
+    (tmp_path / "link").symlink_to("elsewhere")
+    captioner = colour_captioner()
+    for output in (tmp_path / "link", Path("/dev/null"), tmp_path):
+        with pytest.raises(OutputError, match="expected a file or a new name"):
+            describe_folder(captioner, picture_folder, output, "colours")
+    assert captioner.batches == []
 
 
 def test_captioners_do_not_mix(picture_folder, tmp_path, colour_captioner):
@@ -190,5 +220,5 @@ def test_one_part_has_one_writer(picture_folder, tmp_path, colour_captioner):
         def describe(self, images):
             describe_folder(colour_captioner(), picture_folder, output, "colours")
 
-    with pytest.raises(ConfigurationError, match="another process is writing"):
+    with pytest.raises(OutputError, match="another process is writing"):
         describe_folder(Reentrant(), picture_folder, output, "colours")
