@@ -1,6 +1,5 @@
-"""Fusion modules: text and image in, emissions out."""
+"""Fusion methods: text and image features in, emissions out."""
 
-from mner.fusion.attention import Attention
 from mner.fusion.base import FusionModule
 from mner.fusion.co_attention import CoAttention
 from mner.fusion.concatenation import Concatenation
@@ -14,7 +13,6 @@ from mner.fusion.visual_attention import VisualAttention
 
 __all__ = [
     "UMT",
-    "Attention",
     "CoAttention",
     "Concatenation",
     "FusionModule",

@@ -14,7 +14,7 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.components import check_arguments, takes_any_keyword
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
-from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
+from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError, ShapeError
 from mner.fusion.attention import AttentionRecorder
 from mner.metrics import CharacterF1, EntityF1
 from mner.preprocessor import Preprocessor
@@ -32,8 +32,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     """A model assembled from parts; a subclass says how text and image become one vector a word.
 
     A subclass is a constructor and :meth:`fuse`. Its constructor passes ``**kwargs`` on, builds its layers from
-    ``self.text_encoder.hidden_size`` (D) and ``self.image_width`` (V), and calls :meth:`resize_emissions` if its
-    vectors are not D wide. What it attends to it may hand to :meth:`record_attention`.
+    ``self.text_encoder.hidden_size`` (D) and ``self.image_width`` (V), and overrides the property :attr:`fused_size` if
+    its vectors are not D wide. What it attends to it may hand to :meth:`record_attention`.
 
     Args:
         labels: Tags in the order of the emissions, ``O`` among them. The command line takes them from the data.
@@ -98,7 +98,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
         self.dropout = nn.Dropout(dropout)
-        self.resize_emissions(text_encoder.hidden_size)
+        beside = 0 if self.uses_characters else self.character_width
+        self.emission_layer = nn.Linear(self._known_fused_size() + beside, len(self.labels))
         self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
         self.test_f1 = nn.ModuleDict(_metrics(self.labels))
         self.character_f1 = CharacterF1()
@@ -116,14 +117,27 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         kept = {name: getattr(self, name) for name in names if name in {*arguments, *passed_on}}
         return arguments | kept
 
-    def resize_emissions(self, hidden_size: int) -> None:
-        """Build the emission layer for fused vectors of another width F; for a subclass's constructor."""
-        beside = 0 if self.uses_characters else self.character_width
-        self.emission_layer = nn.Linear(hidden_size + beside, len(self.labels))
+    @property
+    def fused_size(self) -> int:
+        """Width of the fused vectors, F; that of the text encoder unless a subclass overrides it.
+
+        It is read by the constructor of this base: an argument that it depends on is assigned before
+        ``super().__init__(**kwargs)``.
+        """
+        return self.text_encoder.hidden_size
+
+    def _known_fused_size(self) -> int:
+        try:
+            return self.fused_size
+        except AttributeError as error:
+            raise ConfigurationError(
+                f"{type(self).__name__}.fused_size is read in the constructor of FusionModule and needs what is not "
+                f"there yet ({error}); assign it before super().__init__(**kwargs)"
+            ) from error
 
     @property
     def character_width(self) -> int:
-        """Character features a word, K; 0 where there are none."""
+        """Character features per word, K; 0 where there are none."""
         return 0 if self.characters is None else self.characters.hidden_size
 
     @abstractmethod
@@ -159,12 +173,21 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return self.emissions(*self.encode(batch))
 
     def emissions(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Fuse, put the character features beside, and score the labels.
+        """Fuse, append the character features, and score the labels.
 
         Returns:
             Shape ``(B, W, L)``.
+
+        Raises:
+            ShapeError: If the fused vectors are not ``fused_size`` wide, one per word.
         """
         fused = self.fuse(text, image)
+        if fused.shape != (*text.words.shape[:2], self.fused_size):
+            raise ShapeError(
+                f"expected fuse() of {type(self).__name__} to return vectors of shape "
+                f"{(*text.words.shape[:2], self.fused_size)}, got {tuple(fused.shape)}; return one vector per "
+                "word, and override the property fused_size with its width"
+            )
         if text.characters is not None and not self.uses_characters:
             fused = torch.cat([fused, text.characters], dim=-1)
         scores: Tensor = self.emission_layer(self.dropout(fused))

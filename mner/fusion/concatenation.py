@@ -35,6 +35,7 @@ class Concatenation(FusionModule):
     uses_characters = True
 
     def __init__(self, size: int | None = None, **kwargs: Any) -> None:
+        self.size = size
         super().__init__(**kwargs)
         width = self.text_encoder.hidden_size
         size = width if size is None else size
@@ -43,7 +44,11 @@ class Concatenation(FusionModule):
         self.project_words = nn.Linear(width, size)
         self.project_characters = nn.Linear(self.character_width, size)
         self.project_image = nn.Linear(self.image_width, size)
-        self.resize_emissions(3 * size)
+
+    @property
+    def fused_size(self) -> int:
+        """The three parts, one after the other."""
+        return 3 * (self.text_encoder.hidden_size if self.size is None else self.size)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Project and concatenate.

@@ -31,13 +31,18 @@ class LateFusion(FusionModule):
     """
 
     def __init__(self, image_size: int = 128, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
         if image_size < 1:
             raise ConfigurationError(f"expected an image_size of at least 1, got {image_size}")
+        self.image_size = image_size
+        super().__init__(**kwargs)
         self.perceptron = nn.Sequential(
             nn.Linear(self.image_width, image_size), nn.ReLU(), nn.Linear(image_size, image_size)
         )
-        self.resize_emissions(self.text_encoder.hidden_size + image_size)
+
+    @property
+    def fused_size(self) -> int:
+        """The word's vector and the image's, one after the other."""
+        return self.text_encoder.hidden_size + self.image_size
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Put the image beside every word.

@@ -39,6 +39,7 @@ class ModalityAttention(FusionModule):
     uses_characters = True
 
     def __init__(self, size: int | None = None, **kwargs: Any) -> None:
+        self.size = size
         super().__init__(**kwargs)
         width = self.text_encoder.hidden_size
         size = width if size is None else size
@@ -48,7 +49,11 @@ class ModalityAttention(FusionModule):
         self.project_characters = nn.Linear(self.character_width, size)
         self.project_image = nn.Linear(self.image_width, size)
         self.modality = nn.Linear(3 * size, 3)
-        self.resize_emissions(size)
+
+    @property
+    def fused_size(self) -> int:
+        """The common width of the three parts."""
+        return self.text_encoder.hidden_size if self.size is None else self.size
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Weigh and add.

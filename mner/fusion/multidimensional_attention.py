@@ -53,6 +53,7 @@ class MultidimensionalAttention(FusionModule):
     """
 
     def __init__(self, size: int = 64, **kwargs: Any) -> None:
+        self.size = size
         super().__init__(**kwargs)
         if size < 1:
             raise ConfigurationError(f"expected a size of at least 1, got {size}")
@@ -68,11 +69,15 @@ class MultidimensionalAttention(FusionModule):
         self.gate_before = nn.Linear(2 * size, size)
         self.gate_behind = nn.Linear(2 * size, size)
         for layer in self.children():
-            if isinstance(layer, nn.Linear):
+            if isinstance(layer, nn.Linear) and layer is not self.emission_layer:
                 nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        self.resize_emissions(2 * size)
+
+    @property
+    def fused_size(self) -> int:
+        """The word and what it looks at, one after the other."""
+        return 2 * (self.text_encoder.hidden_size if self.size is None else self.size)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Let pairs of words look at the image, and words at each other.

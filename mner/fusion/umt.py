@@ -63,6 +63,11 @@ class UMT(FusionModule):
     conversion: Tensor
     span_of_label: Tensor
 
+    @property
+    def fused_size(self) -> int:
+        """The image-aware word and the gated word-aware image, one after the other."""
+        return 2 * self.text_encoder.hidden_size
+
     def __init__(
         self, heads: int | None = None, auxiliary_weight: float = 0.5, layer_dropout: float = 0.1, **kwargs: Any
     ) -> None:
@@ -81,7 +86,6 @@ class UMT(FusionModule):
         self.words_to_image = CrossAttention(width, heads, layer_dropout)
         self.image_words_to_words = CrossAttention(width, heads, layer_dropout)
         self.gate = nn.Linear(2 * width, width)
-        self.resize_emissions(2 * width)
 
         conversion = conversion_matrix(self.labels)
         self.register_buffer("conversion", conversion, persistent=False)

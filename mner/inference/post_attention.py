@@ -14,7 +14,8 @@ from PIL import Image
 from mner.analysis.attention_figures import Look, draw_attention
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError
-from mner.fusion import Attention, FusionModule
+from mner.fusion import FusionModule
+from mner.fusion.attention import Attention
 from mner.inference.tagger import Tagger
 from mner.posts import Entity, Post
 from mner.vision.region_places import grid_shape, region_places

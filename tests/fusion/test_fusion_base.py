@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from mner.components import from_config, to_config
 from mner.data import Twitter2017
 from mner.decoders import CRF, Softmax
-from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError
+from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError, ShapeError
 from mner.fusion import FusionModule, TextOnly
 from mner.labels import labels_for
 from mner.text import CharacterCNN
@@ -25,9 +25,9 @@ class NeedsImage(TextOnly):
 class Halved(TextOnly):
     """Has an auxiliary loss, a layer that is never used, and half of a word's vector."""
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.resize_emissions(self.text_encoder.hidden_size // 2)
+    @property
+    def fused_size(self):
+        return self.text_encoder.hidden_size // 2
 
     def fuse(self, text, image):
         return text.words[..., : text.words.shape[-1] // 2]
@@ -237,3 +237,30 @@ def test_the_emissions_do_not_depend_on_the_batch(make_model, sample_posts):
     for index, post in enumerate(sample_posts):
         alone = model(model.preprocessor([post]))[0]
         torch.testing.assert_close(together[index, : len(post.words)], alone, rtol=1e-4, atol=1e-5)
+
+
+class Wide(TextOnly):
+    """Says no width."""
+
+    def fuse(self, text, image):
+        return text.words.repeat(1, 1, 2)
+
+
+class Early(TextOnly):
+    """Needs for its width what is assigned too late."""
+
+    def __init__(self, size=3, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    @property
+    def fused_size(self):
+        return self.size
+
+
+def test_a_wrong_width_names_the_remedy(make_model, sample_posts):
+    model = make_model(Wide)
+    with pytest.raises(ShapeError, match=r"expected fuse\(\) of Wide .*\(5, 7, 16\), got \(5, 7, 32\); .*fused_size"):
+        model(model.preprocessor(sample_posts))
+    with pytest.raises(ConfigurationError, match=r"assign it before super\(\)\.__init__"):
+        make_model(Early)

@@ -183,9 +183,13 @@ class Shrunk(FusionModule):
     needs_image = False
 
     def __init__(self, size: int = 4, **kwargs):
+        self.size = size
         super().__init__(**kwargs)
         self.project = nn.Linear(self.text_encoder.hidden_size, size)
-        self.resize_emissions(size)
+
+    @property
+    def fused_size(self):
+        return self.size
 
     def fuse(self, text, image):
         return self.project(text.words)

@@ -10,7 +10,7 @@ from PIL import Image
 import mner.fusion
 from mner.components import to_config
 from mner.errors import ConfigurationError
-from mner.fusion import Attention
+from mner.fusion.attention import Attention
 from mner.inference.post_attention import ATTENDING, PostAttention, attend
 from mner.labels import labels_for
 from mner.posts import Entity, Post
