@@ -10,7 +10,7 @@ quickstart: $(VENV)/offline
 	$(MNER) experiment --config quickstart
 
 test: $(VENV)/dev
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n auto --dist loadfile
 
 check: $(VENV)/dev docs
 	$(VENV)/bin/ruff check .
