@@ -1,0 +1,299 @@
+"""Faults: commands are killed at random moments, run on a full disk and run twice at once, then repeated to the end.
+
+python benchmarks/faults.py --kills 5   (as root the full disk too: it mounts a small tmpfs)
+
+A result is compared line by line with that of an undisturbed run: predictions (``fit``, ``tag``), captions, stored
+image features (``cache``) and the cells of a grid (``experiment``). ``lost`` are lines that are missing at the end,
+``doubled`` those that are there too often or are not the undisturbed run's, and ``damaged`` are files that could not be
+read after a fault. All three should be 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lmdb
+import torch
+
+from mner.components import to_config
+from mner.contexts import UpDown
+from mner.demo import generate_demo_posts
+from mner.testing import TinyGrid, tiny_text_encoder
+from mner.vision import Grid
+
+COMMANDS = ("fit", "cache", "caption", "experiment", "tag")
+MAX_REPEATS = 10
+QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+
+
+@dataclass
+class Job:
+    """A command that writes into a folder, and its result.
+
+    Args:
+        command: The words after ``mner``, given the folder.
+        content: The lines of the result in the folder, none where there is no result yet.
+    """
+
+    command: Callable[[Path], list[str]]
+    content: Callable[[Path], list[str]]
+
+
+@dataclass
+class Tally:
+    """What became of a command under faults."""
+
+    runs: int = 0
+    kills: int = 0
+    full: str = ""
+    twice: str = ""
+    lost: int = 0
+    doubled: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+def main() -> None:
+    """Run the faults and print the table."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS)
+    options.add_argument("--kills", type=int, default=5, help="kills per command (default: %(default)s)")
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        print(table(run_faults(Path(folder), given.commands, given.kills, given.seed)))
+
+
+def run_faults(folder: Path, commands: Sequence[str], kills: int, seed: int = 0) -> dict[str, Tally]:
+    """Run commands under faults.
+
+    Args:
+        folder: An empty folder.
+        commands: Some of :data:`COMMANDS`.
+        kills: Kills per command.
+        seed: Of the moments at which they are killed.
+    """
+    jobs = make_jobs(folder)
+    choose = random.Random(seed)
+    tallies = {}
+    for name in commands:
+        job, tally = jobs[name], Tally()
+        quiet = folder / f"{name}_undisturbed"
+        begin, seconds = undisturbed(job, quiet)
+        expected = job.content(quiet)
+        assert expected, f"{name} left no result"
+        delays = [choose.uniform(begin, 0.95 * seconds) for _ in range(kills)]
+        killed(job, folder / f"{name}_killed", expected, tally, delays)
+        twice(job, folder / f"{name}_twice", expected, tally)
+        full_disk(job, folder / f"{name}_full", expected, tally, sum(map(size, quiet.rglob("*"))) // 2)
+        tallies[name] = tally
+        print(f"{name}: {tally}", file=sys.stderr, flush=True)
+    return tallies
+
+
+def table(tallies: dict[str, Tally]) -> str:
+    """The counts as a Markdown table."""
+    lines = ["| command | runs | kills | full disk | two at once | lost | doubled | damaged |", "|---" * 8 + "|"]
+    for name, each in tallies.items():
+        cells = [f"`{name}`", each.runs, each.kills, each.full, each.twice, each.lost, each.doubled, len(each.damaged)]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def undisturbed(job: Job, folder: Path) -> tuple[float, float]:
+    """Run a command to its end; returns when it first wrote a file, and when it ended."""
+    start, begin = time.monotonic(), None
+    process = begun(job, folder)
+    while process.poll() is None:
+        begin = begin or (time.monotonic() - start if any(folder.rglob("*")) else None)
+        time.sleep(0.02)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    return begin or 0.0, time.monotonic() - start
+
+
+def killed(job: Job, folder: Path, expected: list[str], tally: Tally, delays: Sequence[float]) -> None:
+    """Kill a command after each delay, in turn with its children and alone; then repeat it to the end."""
+    for number, delay in enumerate(delays):
+        process = begun(job, folder)
+        tally.runs += 1
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            tally.kills += 1
+            kill = os.killpg if number % 2 == 0 else os.kill
+            kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        tally.damaged += damaged(folder)
+    finish(job, folder, expected, tally)
+
+
+def twice(job: Job, folder: Path, expected: list[str], tally: Tally) -> None:
+    """Start a command twice at once; one of the two may be refused, in one line."""
+    processes = [begun(job, folder) for _ in range(2)]
+    said = [process.communicate()[1] for process in processes]
+    tally.runs += 2
+    codes = sorted(process.returncode for process in processes)
+    errors = [line for each in said for line in each.splitlines() if ": error: " in line]
+    outcome = {(0, 0): "both ended", (0, 1): "one refused"}.get((codes[0], codes[1]), f"exit {codes}")
+    tally.twice = outcome if codes == [0, 0] or len(errors) == 1 else f"{outcome}, {len(errors)} errors"
+    tally.damaged += damaged(folder)
+    finish(job, folder, expected, tally)
+
+
+def full_disk(job: Job, folder: Path, expected: list[str], tally: Tally, capacity: int) -> None:
+    """Run a command on a disk with room for half of its files; then make room and repeat it."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={max(capacity, 4096)}", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        tally.full = "skipped: mounting needs root"
+        return
+    try:
+        process = begun(job, folder)
+        said = process.communicate()[1]
+        tally.runs += 1
+        named = "No space left on device" in said or "log.txt" in said
+        tally.full = f"exit {process.returncode}, {'said' if named and 'Traceback' not in said else said[-500:]}"
+        tally.damaged += damaged(folder)
+        subprocess.run(["mount", "-o", "remount,size=256m", str(folder)], check=True)
+        finish(job, folder, expected, tally)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def finish(job: Job, folder: Path, expected: list[str], tally: Tally) -> None:
+    """Repeat a command until its result is complete, and compare it."""
+    for _ in range(MAX_REPEATS):
+        process = begun(job, folder)
+        said = process.communicate()[1]
+        tally.runs += 1
+        found = Counter(job.content(folder))
+        if process.returncode == 0 and sum(found.values()) >= len(expected):
+            break
+    else:
+        print(said, file=sys.stderr)
+    tally.damaged += damaged(folder)
+    wanted = Counter(expected)
+    tally.lost += sum((wanted - found).values())
+    tally.doubled += sum((found - wanted).values())
+
+
+def begun(job: Job, folder: Path) -> subprocess.Popen[str]:
+    """Start a command in a process group of its own."""
+    folder.mkdir(exist_ok=True)
+    words = [sys.executable, "-m", "mner", *job.command(folder)]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def damaged(folder: Path) -> Iterator[str]:
+    """The files under their final names that cannot be read, each with the reason."""
+    for path in folder.rglob("*"):
+        if (error := _unreadable(path)) is not None:
+            yield f"{path.relative_to(folder)}: {error!r:.100}"
+
+
+def _unreadable(path: Path) -> Exception | None:
+    try:
+        if path.suffix in (".json", ".jsonl"):
+            text = path.read_text(encoding="utf-8")
+            for part in text.splitlines() if path.suffix == ".jsonl" else [text]:
+                json.loads(part)
+            assert text.endswith("\n"), "no line end"
+        elif path.suffix == ".ckpt":
+            torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:  # removed meanwhile by a training that outlived its runner
+        return None
+    except Exception as error:
+        return error
+    return None
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, 0 for a folder."""
+    return path.stat().st_size if path.is_file() else 0
+
+
+def make_jobs(folder: Path) -> dict[str, Job]:
+    """Write data, configs and models, tiny ones, and the commands that use them."""
+    data = folder / "data"
+    generate_demo_posts(60, folder=data)
+    torch.manual_seed(0)
+    model = {
+        "class_path": "Concatenation",
+        "init_args": {
+            "text_encoder": to_config(tiny_text_encoder()),
+            "image_encoder": to_config(TinyGrid(frozen=True)),
+        },
+    }
+    dataset = {"class_path": "DemoPosts", "init_args": {"size": 60, "root": str(data), "batch_size": 4}}
+    config = folder / "config.json"
+    trainer = {"max_epochs": 8, **QUIET}
+    config.write_text(json.dumps({"model": model, "data": dataset, "trainer": trainer, "seed_everything": 1}))
+    grid = folder / "grid.json"
+    part = {"configs": [str(config)], "options": {"trainer.max_epochs": 1}}
+    grid.write_text(json.dumps({"models": {"tiny": part}, "data": {"demo": {}}, "seeds": [1, 2, 3]}))
+    captioner = UpDown(["dog", "cat"], Grid("resnet10t", weights=None, image_size=32), 8, 8, 8, max_length=3)
+    saved = {"state_dict": captioner.state_dict()}
+    captioner.on_save_checkpoint(saved)
+    torch.save(saved, folder / "updown.ckpt")
+    trained = folder / "trained"
+    fit = ["fit", "--config", str(config), "--resume", "auto", "--run_folder"]
+    subprocess.run([sys.executable, "-m", "mner", *fit, str(trained)], check=True, stdout=subprocess.DEVNULL)
+    posts = folder / "posts.jsonl"
+    line = '{{"id": "{}", "text": "Kevin Durant is loud in Oslo tonight"}}\n'
+    posts.write_text("".join(map(line.format, range(5000))))
+    caption = ["caption", "--images", str(data / "images"), "--captioner", str(folder / "updown.ckpt")]
+    on_cpu = ["--accelerator", "cpu"]
+    tag = ["tag", str(posts), "--ckpt_path", str(trained / "best.ckpt"), *on_cpu, "--output"]
+    return {
+        "fit": Job(lambda to: [*fit, str(to / "run")], lambda to: lines(to / "run" / "predictions.jsonl")),
+        "cache": Job(
+            lambda to: ["cache", "--config", str(config), "--feature_store", str(to / "features.lmdb")],
+            lambda to: stored(to / "features.lmdb"),
+        ),
+        "caption": Job(
+            lambda to: [*caption, *on_cpu, "--batch_size", "1", "--output", str(to / "captions.jsonl")],
+            lambda to: lines(to / "captions.jsonl"),
+        ),
+        "experiment": Job(
+            lambda to: ["experiment", "--config", str(grid), "--folder", str(to)],
+            lambda to: cells(to / "results.jsonl"),
+        ),
+        "tag": Job(lambda to: [*tag, str(to / "tagged.jsonl")], lambda to: lines(to / "tagged.jsonl")),
+    }
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a file, none if it is not there."""
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def cells(path: Path) -> list[str]:
+    """The finished cells of a results file, with their scores."""
+    results = map(json.loads, lines(path))
+    return [f"{each['seed']} {each['metrics']['f1']}" for each in results if each["status"] == "finished"]
+
+
+def stored(path: Path) -> list[str]:
+    """The keys and values of an LMDB file."""
+    if not path.exists():
+        return []
+    store = lmdb.open(str(path), subdir=path.is_dir(), readonly=True, lock=False)
+    with store, store.begin() as transaction:
+        return [f"{key!r} {hashlib.sha256(value).hexdigest()}" for key, value in transaction.cursor()]
+
+
+if __name__ == "__main__":
+    main()
