@@ -249,6 +249,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             metric.update(predicted, _annotated(batch), batch.word_mask)
         is_raw = any(post.spans is not None for post in batch.posts)
         if self.trainer.state.fn == TrainerFn.FITTING and not is_raw:
+            self.character_f1.update([], [])
             return None  # confidences cost time, and nobody reads them
         entities = self.entities(batch, emissions, predicted)
         self.character_f1.update(entities, batch.posts)

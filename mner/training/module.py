@@ -177,10 +177,12 @@ class TrainingModule(SelfContained, ABC):
 
     def configure_callbacks(self) -> list[Callback]:
         """A summary of the images; for a training also exact resumption, and the EMA of the weights if asked for."""
+        present = any(isinstance(each, ImageSummary) for each in self.trainer.callbacks)  # type: ignore[attr-defined]
+        summary: list[Callback] = [] if present else [ImageSummary()]
         if self.trainer.state.fn != TrainerFn.FITTING:
-            return [ImageSummary()]
+            return summary
         decay = self.optimization.ema_decay
-        return [ImageSummary(), ExactResumption(), *([EMA(decay)] if decay else [])]
+        return [*summary, ExactResumption(), *([EMA(decay)] if decay else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again, and the average of the weights where it is the model."""
