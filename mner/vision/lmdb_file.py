@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,11 @@ def write(path: Path, items: Iterable[tuple[bytes, bytes]]) -> None:
                 environment = _environment(path, create=True)
                 environment.set_mapsize(2 * environment.info()["map_size"])
         except (lmdb.Error, OSError) as error:
-            raise OutputError(f"cannot write {path}: {error}; what was stored before is kept") from error
+            # LMDB calls a write that a full disk cut short an input/output error.
+            needed = sum(len(value) for _, value in items)
+            full = path.exists() and shutil.disk_usage(path.parent).free < needed
+            reason = "no space left on the disk" if full else error
+            raise OutputError(f"cannot write {path}: {reason}; what was stored before is kept") from error
 
 
 def _fits(path: Path, items: Iterable[tuple[bytes, bytes]]) -> bool:

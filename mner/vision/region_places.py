@@ -1,4 +1,4 @@
-"""Where the regions of an image encoder lie in a picture."""
+"""Where the regions of an image encoder lie in an image."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from mner.errors import ConfigurationError
 from mner.vision.encoder import ImageEncoder
 
 
-def region_places(encoder: ImageEncoder, picture: Image.Image, features: ImageFeatures) -> NDArray[np.float64]:
-    """The box of each region of one picture, in its pixels.
+def region_places(encoder: ImageEncoder, image: Image.Image, features: ImageFeatures) -> NDArray[np.float64]:
+    """The box of each region of one image, in its pixels.
 
-    A detector tells its boxes. For a grid, two ramps as large as the picture go through the encoder's own transform,
-    whose brightness tells where each pixel of the result came from: so any scaling and cropping is followed.
+    A detector returns its boxes. For a grid, two ramps as large as the image go through the encoder's own transform,
+    whose brightness shows where each pixel of the result came from: so any scaling and cropping is followed.
 
     Args:
-        encoder: What encoded the picture.
-        picture: The picture, upright, as :func:`~mner.vision.load_image` reads it.
+        encoder: What encoded the image.
+        image: The image, upright, as :func:`~mner.vision.load_image` reads it.
         features: Its features, in a batch of one.
 
     Returns:
         Corners ``(x1, y1, x2, y2)``, shape ``(R, 4)``, row by row for a grid.
 
     Raises:
-        ConfigurationError: If the encoder tells no places: regions from a file without boxes.
+        ConfigurationError: If the encoder gives no places: regions from a file without boxes.
     """
     count = features.regions.shape[1]
     if features.boxes is not None:
         boxes: NDArray[np.float64] = features.boxes[0].double().cpu().numpy()
-        return boxes * np.tile(np.array(picture.size, dtype=np.float64), 2)
-    rows, columns = grid_shape(encoder, picture, count)
-    across, down = _origins(encoder, picture)
+        return boxes * np.tile(np.array(image.size, dtype=np.float64), 2)
+    rows, columns = grid_shape(encoder, image, count)
+    across, down = _origins(encoder, image)
     x, y = np.linspace(*across, columns + 1), np.linspace(*down, rows + 1)
     left, top = np.meshgrid(x[:-1], y[:-1])
     right, bottom = np.meshgrid(x[1:], y[1:])
     return np.stack([left, top, right, bottom], axis=-1).reshape(-1, 4)
 
 
-def grid_shape(encoder: ImageEncoder, picture: Image.Image, count: int) -> tuple[int, int]:
+def grid_shape(encoder: ImageEncoder, image: Image.Image, count: int) -> tuple[int, int]:
     """Rows and columns of a grid of so many regions.
 
     Raises:
-        ConfigurationError: If the encoder gives no grid of a picture.
+        ConfigurationError: If the encoder gives no grid for an image.
     """
-    shape = encoder.image_transform(picture).shape  # PrecomputedRegions refuses here
+    shape = encoder.image_transform(image).shape  # PrecomputedRegions refuses here
     if len(shape) == 3:
         height, width = shape[1:]
         rows = round((count * height / width) ** 0.5)
@@ -54,15 +54,15 @@ def grid_shape(encoder: ImageEncoder, picture: Image.Image, count: int) -> tuple
             return rows, count // rows
     raise ConfigurationError(
         f"{type(encoder).__name__} gives {count} regions and neither boxes nor a grid, so that nobody knows where in "
-        "the picture they lie; attention to them can be written but not drawn"
+        "the image they lie; attention to them can be written but not drawn"
     )
 
 
-def _origins(encoder: ImageEncoder, picture: Image.Image) -> tuple[tuple[float, float], tuple[float, float]]:
-    """First and last place in the picture that the transformed image shows, across and down, in pixels."""
-    width, height = picture.size
+def _origins(encoder: ImageEncoder, image: Image.Image) -> tuple[tuple[float, float], tuple[float, float]]:
+    """First and last place in the image that the transformed image shows, across and down, in pixels."""
+    width, height = image.size
     black, white = (
-        encoder.image_transform(Image.new("RGB", picture.size, colour)).numpy() for colour in ("black", "white")
+        encoder.image_transform(Image.new("RGB", image.size, colour)).numpy() for colour in ("black", "white")
     )
     ends = []
     for axis, length in ((1, width), (0, height)):
@@ -77,7 +77,7 @@ def _origins(encoder: ImageEncoder, picture: Image.Image) -> tuple[tuple[float, 
 def _line(bright: NDArray[np.float64], length: int) -> tuple[float, float]:
     """Where a row of pixels begins and ends, from a straight line through the places of their middles."""
     places = bright * (length - 1) + 0.5
-    inside = (bright > 0.01) & (bright < 0.99)  # beyond, an empty border looks like the end of the picture
+    inside = (bright > 0.01) & (bright < 0.99)  # beyond, an empty border looks like the end of the image
     index = np.flatnonzero(inside)
     slope, start = np.polyfit(index, places[index], 1) if len(index) > 1 else (length / len(bright), 0.5)
     return float(start - slope / 2), float(start + slope * (len(bright) - 0.5))

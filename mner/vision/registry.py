@@ -26,7 +26,7 @@ def register(name: str, factory: Factory) -> Factory: ...
 def register(name: str, factory: Factory | None = None) -> Factory | Callable[[Factory], Factory]:
     """Register an image encoder, as a function or as a decorator of a class or a function.
 
-    A registered name goes before a timm network of the same name.
+    A registered name takes precedence over a timm network of the same name.
 
     Args:
         name: What a config calls it.
