@@ -48,7 +48,8 @@ class Post:
         words: The words, as the data set tokenised them.
         tags: One tag per word, or ``None`` where the post is not annotated.
         image: Path of the image, or ``None``. The file need not exist.
-        contexts: Texts about the image, by kind, for example ``{"caption": "a dog"}``.
+        contexts: Texts about the image, by kind, for example ``{"caption": "a dog"}``; ``None``, NaN and the empty text
+            are left out.
         text: The raw text, where the words were cut from one.
         offsets: Character offsets ``(start, end)`` of each word in ``text``.
         metadata: What else a data set records; carried along into predictions, must be JSON.
@@ -57,7 +58,7 @@ class Post:
             them again with its own. Words that the data set gave are kept as they are.
 
     Raises:
-        DataError: If ``tags`` or ``offsets`` do not have one item per word.
+        DataError: If ``tags`` or ``offsets`` do not have one item per word, or a context is not a text.
     """
 
     id: str
@@ -79,9 +80,21 @@ class Post:
                     f"post {self.id!r}: expected {len(self.words)} {name}, one per word, got {len(values)}; "
                     "check that words and tags come from the same tokenisation"
                 )
+        for kind, text in self.contexts.items():
+            if not isinstance(text, str) and not _is_missing(text):
+                raise DataError(
+                    f"post {self.id!r}: expected a text as {kind}, got {text!r}; give a string, or leave it out"
+                )
+        if not all(isinstance(text, str) and text for text in self.contexts.values()):
+            texts = {kind: text for kind, text in self.contexts.items() if text and isinstance(text, str)}
+            object.__setattr__(self, "contexts", texts)
 
     def surface(self, start: int, end: int) -> str:
         """The text of the words from ``start`` up to but not including ``end``."""
         if self.text is not None and self.offsets is not None:
             return self.text[self.offsets[start][0] : self.offsets[end - 1][1]]
         return " ".join(self.words[start:end])
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value

@@ -148,6 +148,7 @@ def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: flo
         "data": data.name,
         "model": model,
         "fraction": fraction,
+        "images": _images([result.images for result in results]),
         "train_posts": round(statistics.mean(posts)) if posts else None,
         "seeds": [result.seed for result in results],
         "split": split,
@@ -182,7 +183,9 @@ def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) 
 def _ablations(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
     for model, runs in data.main().items():
         for ablation in dict.fromkeys(ablation for run in runs for ablation in run.ablations):
-            pairs = [(run.counts, run.ablations[ablation]) for run in runs if ablation in run.ablations]
+            pairs = [(run.counts, run.ablations[ablation]) for run in runs if _is_ablated(run, ablation)]
+            if not pairs:
+                continue
             real, ablated = ([pair[side] for pair in pairs] for side in (0, 1))
             place = {"data": data.name, "model": model, "fraction": data.main_fraction, "ablation": ablation}
             scores = {"real": _mean(_f1(real)), "ablated": _mean(_f1(ablated))}
@@ -192,6 +195,19 @@ def _ablations(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
                 **scores,
                 **_row(compare(real, ablated, draws, level, same_trainings=True)),
             }
+
+
+def _is_ablated(run: Run, ablation: str) -> bool:
+    """Whether a run has the ablation, and not for a model that saw no image, which loses nothing by it."""
+    images = run.result.images
+    blind = images is not None and not images["used"] and ablation.endswith("_images")
+    return ablation in run.ablations and not blind
+
+
+def _images(counted: Sequence[Mapping[str, int] | None]) -> Row | None:
+    """The images of the seed of which the fewest were used; ``None`` where the model looks at none."""
+    known = [images for images in counted if images is not None]
+    return dict(min(known, key=lambda images: images["used"])) if known else None
 
 
 def _row(comparison: Any) -> Row:

@@ -42,6 +42,7 @@ def summary(report: Report) -> list[str]:
     """Summarise the report, a sentence per comparison and ablation."""
     sentences = [_comparison(row, report["comparisons"]) for row in report["comparisons"] if row["main"]]
     sentences += [_ablation(row, report["ablations"]) for row in report["ablations"]]
+    sentences += [_images(row) for row in report["scores"] if (row["images"] or {}).get("named")]
     if not sentences:
         best = max(report["scores"], key=lambda row: row["f1"]["mean"])
         sentences.append(f"{best['model']} reaches {_spread(best['f1'])} F1 on {best['data']}.")
@@ -265,6 +266,12 @@ def _ablation(row: Row, rows: Sequence[Row]) -> str:
         f"With {_words(row['ablation'])}, {row['model']} {change} on {row['data']}{_share(row)}: "
         f"{_verdict(row, len(rows))}."
     )
+
+
+def _images(row: Row) -> str:
+    named, used = row["images"]["named"], row["images"]["used"]
+    without = "" if used else ": its scores are those of a model that sees no image, and it has no ablation of images"
+    return f"{row['model']} used {used:,.0f} of the {named:,.0f} images on {row['data']}{_share(row)}{without}."
 
 
 def _main_sizes(report: Report) -> str:

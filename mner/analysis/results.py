@@ -29,6 +29,7 @@ class Result:
         version: Which known version of the data set the scored file is, where it is known.
         train_posts: Training posts that were used.
         metrics: Scores between 0 and 1, named as :class:`mner.metrics.EntityF1` names them.
+        images: How many images the scored posts ``named`` and how many the model ``used``, if it looks at images.
         predictions: The predictions file.
         ablations: Predictions file of each ablation, by its name, for example ``shuffled_images``.
         seconds: Time of training and scoring.
@@ -45,6 +46,7 @@ class Result:
     version: str | None = None
     train_posts: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, int] | None = None
     predictions: Path | None = None
     ablations: Mapping[str, Path] = field(default_factory=dict)
     seconds: float | None = None

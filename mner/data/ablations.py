@@ -1,4 +1,4 @@
-"""Ablations: the posts that are scored, with their images or captions taken away or exchanged.
+"""Ablations: the posts that are scored, with their images or captions blanked or shuffled.
 
 A model that looks at images (or reads captions) loses by them; what it does not lose was never due to the image.
 """
@@ -11,13 +11,15 @@ from typing import Literal
 
 import numpy as np
 
+from mner.errors import DataError
 from mner.posts import Post
 
 Ablation = Literal["blank_images", "shuffled_images", "blank_captions", "shuffled_captions"]
+IMAGE_ABLATIONS: tuple[Ablation, ...] = ("blank_images", "shuffled_images")
 
 
 def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Post]:
-    """Take the images or captions of posts away, or give each post those of another.
+    """Blank the images or captions of posts, or shuffle them between posts.
 
     * ``blank_images``: no post has an image.
     * ``shuffled_images``: every post that has an image has that of another post.
@@ -32,11 +34,21 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Pos
     Returns:
         As many posts, in their order, with their own words and tags.
 
+    Raises:
+        DataError: If no post has an image (or a caption): a model that saw none loses nothing by it, which would read
+            as if images did not matter.
+
     Example:
         >>> posts = [Post(name, ("a",), contexts={"caption": name}) for name in ("1", "2")]
         >>> [post.contexts["caption"] for post in ablate(posts, "shuffled_captions")]
         ['2', '1']
     """
+    concerned, of_what = _CONCERNED[ablation.partition("_")[2]]
+    if posts and not any(map(concerned, posts)):
+        raise DataError(
+            f"{ablation} changes nothing: none of the {len(posts)} posts has {of_what}; leave the ablation out, or "
+            f"give the data set with its {ablation.partition('_')[2]}"
+        )
     return _ABLATIONS[ablation](posts, seed)
 
 
@@ -49,13 +61,21 @@ def _blank_captions(posts: Sequence[Post], seed: int) -> list[Post]:
 
 
 def _shuffled_images(posts: Sequence[Post], seed: int) -> list[Post]:
-    others = _cycle([index for index, post in enumerate(posts) if post.image is not None], seed)
+    others = _cycle([index for index, post in enumerate(posts) if _has_image(post)], seed)
     return [replace(post, image=posts[others.get(index, index)].image) for index, post in enumerate(posts)]
 
 
 def _shuffled_captions(posts: Sequence[Post], seed: int) -> list[Post]:
-    others = _cycle([index for index, post in enumerate(posts) if post.contexts], seed)
+    others = _cycle([index for index, post in enumerate(posts) if _has_context(post)], seed)
     return [replace(post, contexts=posts[others.get(index, index)].contexts) for index, post in enumerate(posts)]
+
+
+def _has_image(post: Post) -> bool:
+    return post.image is not None
+
+
+def _has_context(post: Post) -> bool:
+    return bool(post.contexts)
 
 
 def _cycle(indices: list[int], seed: int) -> dict[int, int]:
@@ -63,6 +83,7 @@ def _cycle(indices: list[int], seed: int) -> dict[int, int]:
     return dict(zip(order, [*order[1:], *order[:1]], strict=True))
 
 
+_CONCERNED = {"images": (_has_image, "an image"), "captions": (_has_context, "a caption")}
 _ABLATIONS: Mapping[Ablation, Callable[[Sequence[Post], int], list[Post]]] = {
     "blank_images": _blank_images,
     "shuffled_images": _shuffled_images,

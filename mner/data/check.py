@@ -256,9 +256,15 @@ def _remarks(report: DataReport) -> list[str]:
         if split.images is None:
             remarks.append(f"images of {name}: not checked, no image folder")
         else:
-            faulty = [*split.images.missing, *split.images.tiny]
+            faulty = [_with_near_misses(name, split.images) for name in split.images.missing[:_SHOWN]]
+            faulty += split.images.tiny
             remarks += [f"  faulty in {split.images.folder}: {', '.join(faulty[:_SHOWN])}"] if faulty else []
             remarks += [f"  {reason}" for reason in list(split.images.unreadable.values())[:_SHOWN]]
     if any(split.orphan_tags or split.mismatched_tags for split in report.splits.values()):
         remarks.append("the conventions disagree on such tags: published scores count conlleval, seqeval's default")
     return remarks
+
+
+def _with_near_misses(name: str, images: ImageReport) -> str:
+    near = images.near_misses.get(name)
+    return f"{name} (there is {' and '.join(near[:3])})" if near else name

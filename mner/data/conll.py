@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from glob import escape
 from itertools import chain
 from pathlib import Path
 
-from mner.data.image_names import image_path
+from mner.data.image_names import ImageFolder, image_path
 from mner.data.lines import Line, Report, read_each
 from mner.data.spans import read_tag
 from mner.posts import Post
@@ -86,7 +85,7 @@ def _split(text: str) -> list[str]:
     return cells
 
 
-def read_conll(lines: Iterable[Line], images: Path | None, report: Report) -> Iterator[Post]:
+def read_conll(lines: Iterable[Line], images: ImageFolder | None, report: Report) -> Iterator[Post]:
     """Read posts from CoNLL lines, with headers or without, tagged or not.
 
     Columns between the word and the tag are not read. A post without a header or an id in a comment is named by its
@@ -94,7 +93,7 @@ def read_conll(lines: Iterable[Line], images: Path | None, report: Report) -> It
 
     Args:
         lines: The file's lines.
-        images: The image folder; the image of ``IMGID:<id>`` is ``<id>.jpg`` in it.
+        images: The image folder; the image of ``IMGID:<id>`` is the file ``<id>`` of any image suffix in it.
         report: Called with the error of a malformed post, which is then left out.
 
     Returns:
@@ -141,7 +140,7 @@ def _is_numbered(rows: list[list[str]]) -> bool:
     return 2 * max(counted) > len(firsts)
 
 
-def _post(block: _Block, layout: _Layout, images: Path | None) -> Post:
+def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
     post_id, image = _name(block, images)
     if not block.rows and block.header is not None:
         raise block.header.error(f"post {post_id} has no words", "Give its words below the line, or delete it")
@@ -158,7 +157,7 @@ def _post(block: _Block, layout: _Layout, images: Path | None) -> Post:
     return Post(post_id, tuple(words), tagged if layout.width != 1 else None, image, contexts)
 
 
-def _name(block: _Block, images: Path | None) -> tuple[str, Path | None]:
+def _name(block: _Block, images: ImageFolder | None) -> tuple[str, Path | None]:
     """The id and the image of a post."""
     header = block.header
     if header is None:
@@ -169,17 +168,17 @@ def _name(block: _Block, images: Path | None) -> tuple[str, Path | None]:
     if not post_id:
         raise header.error(f"{mark}: without an id", f"Write {mark}:<id>, the image's name without .jpg")
     if header.text.startswith(IMAGE_HEADER):
-        return post_id, image_path(f"{post_id}.jpg", images, header)
+        return post_id, image_path(post_id, images, header, is_id=True)
     return post_id, _weibo_image(post_id, images, header)
 
 
-def _weibo_image(post_id: str, images: Path | None, header: Line) -> Path | None:
-    """The first of the images ``<id>_*.jpg`` of a post of CMNER."""
-    image_path(f"{post_id}.jpg", images, header)  # refuses an id that leads out of the folder
-    found = [] if images is None else sorted(images.glob(f"{escape(post_id)}_*.jpg"))
+def _weibo_image(post_id: str, images: ImageFolder | None, header: Line) -> Path | None:
+    """The first of the images ``<id>_1.jpg``, ``<id>_2.jpg`` of a post of CMNER."""
+    image_path(post_id, images, header, is_id=True)  # refuses an id that leads out of the folder
+    found = [] if images is None else images.names.numbered(post_id)
     if len(found) > 1:
         header.note("of several images of a post only the first is used")
-    return found[0] if found else None
+    return images.path / found[0] if images is not None and found else None
 
 
 def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:

@@ -1,46 +1,71 @@
-"""Texts about images, one kind a file: captions, object tags, OCR; and posts that carry them."""
+"""Texts about images, one kind per file: captions, object tags, OCR; and posts that carry them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mner.data.context_texts import context_text
+from mner.data.image_matcher import ImageMatcher
+from mner.data.image_names import ImageNames
 from mner.data.json_lines import load_json
 from mner.data.lines import Line, read_lines
 from mner.errors import FormatError
 from mner.posts import Post
 
 KINDS = ("caption", "objects", "ocr", "text")
-UNKNOWN_WORD = "<unk>"
+MAY_BE_EMPTY = ("objects", "ocr")
+"""Kinds of which an image may have nothing: no object that is known, no letters."""
 
 
 @dataclass(frozen=True)
 class Contexts:
-    """One text an image.
+    """One text per image.
 
     Args:
-        by_image: Text by image name without its suffix.
-        by_id: Text by post id, where a file gives it.
+        by_image: Text by the image's name, as the file spells it; empty where the file says that there is none.
+        by_id: Text by post id, of the lines that give an id.
+        image_of: The image's name by post id, of the lines that give both.
     """
 
     by_image: Mapping[str, str] = field(default_factory=dict)
     by_id: Mapping[str, str] = field(default_factory=dict)
+    image_of: Mapping[str, str] = field(default_factory=dict)
 
-    def find(self, post: Post) -> str | None:
-        """The text about a post's image: by the image's name, else by the post's id; ``None`` if there is none."""
-        if post.image is not None and post.image.stem in self.by_image:
-            return self.by_image[post.image.stem]
-        return self.by_id.get(post.id)
+    @cached_property
+    def names(self) -> ImageNames:
+        """The names of the images, to be looked up."""
+        return ImageNames(self.by_image)
+
+    def find(self, post: Post, matcher: ImageMatcher | None = None) -> str | None:
+        """The text about a post's image, else that of the post's id.
+
+        Args:
+            post: The post.
+            matcher: Knows all posts, this one too, and the image folder; by default, the post is the only one.
+
+        Returns:
+            The text, which may be empty, or ``None`` if nothing is said about the post.
+        """
+        matcher = matcher or ImageMatcher(self.names, [post])
+        name = matcher.match(post)
+        if name is not None:
+            return self.by_image[name]
+        # An id that comes with the name of another image is the id of another post, as a line number may be.
+        other_image = post.image is not None and post.id in self.image_of
+        return None if other_image else self.by_id.get(post.id)
 
 
 def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
-    """Read a file of texts about images, a JSON object a line.
+    """Read a file of texts about images, a JSON object per line.
 
-    A line holds ``image_id`` or ``id``, or both, and the text: under ``caption``, ``objects``, ``ocr`` or ``text``, or
-    under any other name if it is the only text of the line. A list of texts is joined with commas. The literal
-    ``<unk>`` of captioners with a small vocabulary is taken out: a tokenizer would make four pieces of noise of it.
+    A line has ``image_id`` or ``id``, or both, and the text: under ``caption``, ``objects``, ``ocr`` or ``text``, or
+    under any other name if it is the only text of the line. A list of texts is joined with commas. What is no text, as
+    null, ``None`` or ``<unk>``, is read as none: see :func:`mner.data.context_texts.context_text`.
 
     Args:
         path: The file.
@@ -52,6 +77,7 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
     """
     by_image: dict[str, str] = {}
     by_id: dict[str, str] = {}
+    image_of: dict[str, str] = {}
     for line in read_lines(path):
         if line.blank:
             continue
@@ -60,58 +86,86 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
             raise line.error(
                 f"{record!r:.40}, where a JSON object was expected", 'Write {"image_id": ..., "caption": ...}'
             )
-        names = {name: record[name] for name in ("image_id", "id") if record.get(name) is not None}
-        if not names or not all(type(name) in (str, int) for name in names.values()):
+        image, post_id = (_name(record, name, line) for name in ("image_id", "id"))
+        if image is None and post_id is None:
             raise line.error("no image_id and no id", "Write one of them as a string or a whole number")
         text = _text(record, key, line)
-        if "image_id" in names:
-            _set_once(by_image, Path(str(names["image_id"])).stem, text, line)
-        if "id" in names:
-            _set_once(by_id, str(names["id"]), text, line)
+        if image is not None:
+            _set_once(by_image, image, text, line)
+        if post_id is not None:
+            _set_once(by_id, post_id, text, line)
+            if image is not None:
+                image_of[post_id] = image
     if not by_image and not by_id:
         raise FormatError(path, None, "there is no text in it", 'Give lines of {"image_id": ..., "caption": ...}')
-    return Contexts(by_image, by_id)
+    line.notes.report()
+    return Contexts(by_image, by_id, image_of)
 
 
-def attach_contexts(posts: Iterable[Post], kind: str, contexts: Contexts) -> tuple[list[Post], int]:
-    """Give each post the text about its image.
+def attach_contexts(
+    posts: Iterable[Post], kind: str, contexts: Contexts, images: Path | None = None
+) -> tuple[list[Post], int]:
+    """Give each post the text about its image, or none; never the text about another post's.
 
     Args:
         posts: The posts.
         kind: What the text is, for example ``"caption"``.
         contexts: The texts.
+        images: The image folder, to which the names in the texts are relative.
 
     Returns:
-        The posts, in order, and how many of them the contexts say nothing about, which stay as they are. An empty
-        text counts as said: a picture may hold no letters for OCR to read.
+        The posts, in order, and how many of them have no such text because the texts say nothing about them. A post
+        whose text is empty stays as it is and is not counted: an image may have no letters for OCR to read.
     """
-    attached, missing = [], 0
+    posts = list(posts)
+    matcher = ImageMatcher(contexts.names, posts, images)
+    attached: list[Post] = []
+    missing = 0
     for post in posts:
-        text = contexts.find(post)
-        if text is None:
-            missing += 1
-        attached.append(post if not text else replace(post, contexts={**post.contexts, kind: text}))
+        text = contexts.find(post, matcher)
+        attached.append(replace(post, contexts={**post.contexts, kind: text}) if text else post)
+        missing += text is None and kind not in post.contexts
     return attached, missing
 
 
+def lookalikes(posts: Iterable[Post], contexts: Contexts, images: Path | None = None, number: int = 3) -> list[str]:
+    """For a few posts of which the texts say nothing: names in the texts that look like their image but are another's.
+
+    Returns:
+        For example ``["33.png for 33.jpg"]``, for a message.
+    """
+    posts = list(posts)
+    matcher = ImageMatcher(contexts.names, posts, images)
+    found = (
+        f"{' and '.join(names[:3])} for {post.image.name}"
+        for post in posts
+        if post.image is not None and contexts.find(post, matcher) is None and (names := matcher.near(post))
+    )
+    return list(islice(found, number))
+
+
+def _name(record: Mapping[str, Any], key: str, line: Line) -> str | None:
+    value = record.get(key)
+    if value is not None and type(value) not in (str, int):
+        raise line.error(f"the {key} {value!r}, so no image_id and no id", f"Write {key} as a string or a whole number")
+    name = str(value).strip()
+    return None if value is None or not name else name
+
+
 def _text(record: Mapping[str, Any], key: str | None, line: Line) -> str:
-    joined = {name: _joined(value) for name, value in record.items() if name not in ("id", "image_id")}
-    texts = {name: text for name, text in joined.items() if text is not None}
-    known = [key] if key is not None else [kind for kind in KINDS if kind in texts] or list(texts)
+    cleaned = {name: context_text(value) for name, value in record.items() if name not in ("id", "image_id")}
+    texts = {name: text for name, text in cleaned.items() if text is not None}
+    said = {name: text for name, text in texts.items() if record[name] is not None} or texts
+    known = [key] if key is not None else [kind for kind in KINDS if kind in texts] or list(said)
     if len(known) != 1 or known[0] not in texts:
         raise line.error(
             f"expected one text{f' under {key!r}' if key else ''}, found {sorted(texts) or 'none'}",
             'Write the text under "caption"' if not texts else "Say which one is meant: read_contexts(path, key=...)",
         )
-    return " ".join(word for word in texts[known[0]].split(" ") if word and word != UNKNOWN_WORD)
-
-
-def _joined(value: Any) -> str | None:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        value = ", ".join(value)
-    return value if isinstance(value, str) else None
+    return texts[known[0]]
 
 
 def _set_once(texts: dict[str, str], name: str, text: str, line: Line) -> None:
-    if texts.setdefault(name, text) != text:
-        raise line.error(f"a second, different text of {name!r}", "Keep one line an image")
+    texts[name] = texts.get(name) or text  # a line that says nothing does not contradict one that does
+    if text and texts[name] != text:
+        raise line.error(f"a second, different text of {name!r}", "Keep one line per image")

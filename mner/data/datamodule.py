@@ -13,10 +13,11 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
-from mner.data.ablations import Ablation, ablate
-from mner.data.contexts import attach_contexts, read_contexts
+from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
+from mner.data.contexts import MAY_BE_EMPTY, attach_contexts, lookalikes, read_contexts
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
+from mner.data.missing_images import check_any_image, check_images
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
 from mner.posts import Post
@@ -46,6 +47,7 @@ class PostDataModule(LightningDataModule, ABC):
         seed: Of the order of the batches and of the choice by ``train_fraction``; by default that of
             ``seed_everything``.
         num_workers: Processes that make batches; 0 makes them in the training process.
+        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
 
     Raises:
         ConfigurationError: If a number is out of range.
@@ -63,6 +65,7 @@ class PostDataModule(LightningDataModule, ABC):
         train_fraction: float = 1.0,
         seed: int | None = None,
         num_workers: int = 0,
+        max_missing_images: float = 0.5,
     ) -> None:
         super().__init__()
         if (
@@ -70,10 +73,12 @@ class PostDataModule(LightningDataModule, ABC):
             or not 0 < train_fraction <= 1
             or num_workers < 0
             or (max_tokens is not None and max_tokens < 1)
+            or not 0 <= max_missing_images <= 1
         ):
             raise ConfigurationError(
-                "expected batch_size >= 1, max_tokens >= 1 or null, 0 < train_fraction <= 1 and num_workers >= 0, got "
-                f"{batch_size=}, {max_tokens=}, {train_fraction=}, {num_workers=}"
+                "expected batch_size >= 1, max_tokens >= 1 or null, 0 < train_fraction <= 1, num_workers >= 0 and "
+                f"0 <= max_missing_images <= 1, got {batch_size=}, {max_tokens=}, {train_fraction=}, {num_workers=}, "
+                f"{max_missing_images=}"
             )
         self.batch_size = batch_size
         self.max_tokens = max_tokens
@@ -81,11 +86,13 @@ class PostDataModule(LightningDataModule, ABC):
         self.train_fraction = train_fraction
         self.seed = seed
         self.num_workers = num_workers
+        self.max_missing_images = max_missing_images
         self.ablation: Ablation | None = None
         self.extra_posts: Sequence[Post] = ()
         self.extra_images: Path | None = None
         self._preprocessor: Preprocessor | None = None
         self._posts: dict[Split, list[Post]] = {}
+        self._images_checked: set[Split] = set()
 
     @property
     def preprocessor(self) -> Preprocessor | None:
@@ -173,6 +180,9 @@ class PostDataModule(LightningDataModule, ABC):
                 self.preprocessor.check(posts, split)
         if self.preprocessor is not None and self.preprocessor.labels:
             self.check_annotation(stage)
+        transform = None if self.preprocessor is None else self.preprocessor.image_transform
+        if transform is not None and transform.reads_files:
+            self.check_images(stage)
 
     def check_annotation(self, stage: str) -> None:
         """Refuse posts without annotation before a stage that needs them annotated; for a model that predicts tags.
@@ -192,6 +202,20 @@ class PostDataModule(LightningDataModule, ABC):
                 f"{len(missing)} of {len(posts)} {split} posts have no annotation: {named}; annotate them or "
                 "take them out, or tag them with mner tag"
             )
+
+    def check_images(self, stage: str) -> None:
+        """Warn of missing images before a stage, once per split; for a model that looks at images.
+
+        Raises:
+            DataError: If more than ``max_missing_images`` of a split's images are missing, or all of those that an
+                ablation is to blank or shuffle.
+        """
+        for split in self.stage_splits(stage):
+            if self.ablation in IMAGE_ABLATIONS:
+                check_any_image(self._posts[split], f"{self.ablation} of the {split} posts changes nothing")
+            elif split not in self._images_checked:
+                check_images(self.posts(split), self.split_images(split), self.max_missing_images, f"the {split} posts")
+                self._images_checked.add(split)
 
     @staticmethod
     def stage_splits(stage: str) -> tuple[Split, ...]:
@@ -301,23 +325,37 @@ def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
     )
 
 
-def with_contexts(posts: list[Post], kinds: Sequence[str], files: Mapping[str, Path], split: str) -> list[Post]:
-    """Attach contexts from their files; what is missing is counted and said once.
+def with_contexts(
+    posts: list[Post], kinds: Sequence[str], files: Mapping[str, Path], split: str, images: Path | None = None
+) -> list[Post]:
+    """Attach contexts from their files; missing ones are counted and reported once.
 
     Args:
         posts: The posts.
         kinds: Which contexts are wanted. A kind that every post has already needs no file.
         files: File of each kind.
         split: For the message.
+        images: The image folder, to which the names in the files are relative.
 
     Raises:
-        DataError: If a kind has neither a file nor is in the posts, or if its file is not there.
+        DataError: If a kind has neither a file nor is in the posts, or if its file is not there or of other posts.
     """
     for kind in kinds:
+        hint = ""
         if kind in files:
             if not files[kind].is_file():
                 raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
-            posts, missing = attach_contexts(posts, kind, read_contexts(files[kind]))
+            contexts = read_contexts(files[kind])
+            attached, missing = attach_contexts(posts, kind, contexts, images)
+            near = lookalikes(posts, contexts, images) if missing else ()
+            hint = f" ({files[kind].name} has {'; '.join(near)})" if near else ""
+            if missing == len(posts):
+                raise DataError(
+                    f"{files[kind]} has no {kind} of any of the {len(posts)} {split} posts{hint}; correct context_files"
+                )
+            posts = attached
+            if kind not in MAY_BE_EMPTY:
+                missing = sum(kind not in post.contexts for post in posts)
         elif any(kind in post.contexts for post in posts):
             missing = sum(kind not in post.contexts for post in posts)
         else:
@@ -326,5 +364,7 @@ def with_contexts(posts: list[Post], kinds: Sequence[str], files: Mapping[str, P
                 "name it with context_files, or make it with mner caption"
             )
         if missing:
-            rank_zero_warn(f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads their words alone")
+            rank_zero_warn(
+                f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads only their words{hint}"
+            )
     return posts

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from mner.data.autogluon import autogluon_row
 from mner.data.gliner import gliner_example
+from mner.data.image_names import ImageFolder
 from mner.data.label_studio import label_studio_task
 from mner.data.lines import Line
 from mner.data.mner_mi import mner_mi_post
@@ -52,7 +52,7 @@ _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
 )
 
 
-def to_record(value: Any, line: Line, images: Path | None, annotator: str | None) -> Any:
+def to_record(value: Any, line: Line, images: ImageFolder | None, annotator: str | None) -> Any:
     """Rewrite a value of a known export in mner's own layout.
 
     Args:

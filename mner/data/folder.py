@@ -45,6 +45,7 @@ class FolderDataModule(PostDataModule, ABC):
         train_fraction: Share of the training posts.
         seed: Of order and fraction.
         num_workers: Processes that make batches.
+        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
     """
 
     name: str
@@ -62,8 +63,9 @@ class FolderDataModule(PostDataModule, ABC):
         train_fraction: float = 1.0,
         seed: int | None = None,
         num_workers: int = 0,
+        max_missing_images: float = 0.5,
     ) -> None:
-        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
         self.root = Path(root).expanduser().absolute()
         self.context_files = dict(context_files or {})
         self.image_folder = image_folder
@@ -74,8 +76,9 @@ class FolderDataModule(PostDataModule, ABC):
         path = self.split_file(split)
         known = self.version(split) or "a version that is not known here; do not compare its numbers"
         rank_zero_info(f"{path}: {known}")
-        posts = read_posts(path, images=self.split_images(split))
-        return with_contexts(posts, self.context_kinds, self._context_paths(split), split)
+        images = self.split_images(split)
+        posts = read_posts(path, images=images)
+        return with_contexts(posts, self.context_kinds, self._context_paths(split), split, images)
 
     def split_file(self, split: Split) -> Path:
         """The file of a split, under any of the names in use.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
+from mner.data.image_names import ImageFolder, ImageNames, relative_name, split_suffix
 from mner.errors import FormatError
 from mner.posts import Post
 
@@ -19,7 +21,7 @@ def box_folder(path: Path) -> Path | None:
     return next((folder for folder in (path.parent / "xml", path.parent.parent / "xml") if folder.is_dir()), None)
 
 
-def attach_boxes(posts: Iterable[Post], folder: Path) -> Iterator[Post]:
+def attach_boxes(posts: Sequence[Post], folder: Path, images: Path | None = None) -> list[Post]:
     """Give each post the boxes of its image.
 
     ``metadata["boxes"]`` becomes a list of ``{"name", "box"}``, the name being the entity's words and the box its
@@ -28,16 +30,35 @@ def attach_boxes(posts: Iterable[Post], folder: Path) -> Iterator[Post]:
 
     Args:
         posts: The posts, with their images.
-        folder: The folder of ``<image id>.xml``.
+        folder: The folder of ``<image id>.xml``; the file of an image in a sub-folder may lie in the same sub-folder.
+        images: The image folder.
 
     Raises:
-        FormatError: If an XML file is malformed.
+        FormatError: If an XML file is malformed, or may be that of several images, as of ``33.jpg`` and ``33.png``.
     """
-    for post in posts:
-        path = folder / f"{post.image.stem}.xml" if post.image is not None else None
-        if path is not None and path.is_file():
-            post = replace(post, metadata={**post.metadata, "boxes": read_boxes(path)})
-        yield post
+    files = ImageFolder(folder).names
+    found = {image: _box_file(relative_name(image, images), files) for post in posts if (image := post.image)}
+    owners: dict[str, list[Path]] = defaultdict(list)
+    for image, name in found.items():
+        if name is not None:
+            owners[name].append(image)
+    for name, several in owners.items():
+        if len(several) > 1:
+            raise FormatError(
+                folder / name, None, f"boxes of {' or '.join(map(str, several))}", "Name the file of each image as it"
+            )
+    boxes = {name: read_boxes(folder / name) for name in owners}
+    return [
+        replace(post, metadata={**post.metadata, "boxes": boxes[name]})
+        if post.image is not None and (name := found[post.image]) is not None
+        else post
+        for post in posts
+    ]
+
+
+def _box_file(image: str, files: ImageNames) -> str | None:
+    name = f"{split_suffix(image)[0]}.xml"
+    return files.find(name) or files.find(PurePosixPath(name).name)
 
 
 def read_boxes(path: Path) -> list[dict[str, Any]]:

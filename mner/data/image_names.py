@@ -1,39 +1,220 @@
-"""Image names in data files, joined to the image folder and never leaving it."""
+"""Image names as data files spell them, and the one image that each of them means."""
 
 from __future__ import annotations
 
-from pathlib import Path, PureWindowsPath
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import unquote
 
 from mner.data.lines import Line
 
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"}
+    | {".avif", ".heic", ".heif", ".svg", ".ico"}
+)
+"""What may stand after the last dot of an image's name; after any other dot the name goes on, as in ``17.06.1``."""
+DEFAULT_SUFFIX = ".jpg"
+"""The suffix of an image that is named without one, as in the published data sets."""
 
-def image_path(name: str, images: Path | None, line: Line) -> Path:
-    """Where an image lies.
+_PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """Split a name before its image suffix.
+
+    Example:
+        >>> split_suffix("a/33.JPG"), split_suffix("17.06.1")
+        (('a/33', '.JPG'), ('17.06.1', ''))
+    """
+    stem, dot, suffix = name.rpartition(".")
+    known = stem[-1:] not in ("", "/") and f".{suffix.lower()}" in IMAGE_SUFFIXES
+    return (stem, dot + suffix) if known else (name, "")
+
+
+def spelling(name: str) -> str:
+    r"""One spelling for all names that mean the same file.
+
+    Slashes of either kind, URL escapes, Unicode composed or decomposed, spaces around the name and the case of the
+    suffix make no difference. The case of the rest does: ids of images differ by it.
+
+    Example:
+        >>> spelling(" a\\my%20dog.JPG ")
+        'a/my dog.jpg'
+    """
+    if not _PLAIN.fullmatch(name):
+        name = PurePosixPath(unicodedata.normalize("NFC", unquote(name.replace("\\", "/"))).strip()).as_posix()
+    stem, suffix = split_suffix(name)
+    return stem + suffix.lower()
+
+
+class ImageNames:
+    """The names of many images, relative to one folder, in which a name is looked up in constant time.
+
+    A name finds an image only if no other image can be meant by it.
 
     Args:
-        name: The name in the data file, with a sub-folder or without.
+        names: The names, with ``/`` between folders.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether an image is spelled exactly like this."""
+        return name in self._names
+
+    def __len__(self) -> int:
+        """The number of names."""
+        return len(self._names)
+
+    def first(self, number: int) -> list[str]:
+        """The first few names in alphabetical order, for messages."""
+        return sorted(self._names)[:number]
+
+    @property
+    def in_folders(self) -> bool:
+        """Whether some image lies in a sub-folder."""
+        return any("/" in spelled for spelled in self._by_spelling)
+
+    def find(self, name: str) -> str | None:
+        """The image of a name that is spelled exactly so, or else of the one name that differs in spelling only."""
+        if name in self._names:
+            return name
+        same = self._by_spelling.get(spelling(name), ())
+        return same[0] if len(same) == 1 else None
+
+    def find_without_suffix(self, stem: str) -> str | None:
+        """The image that a name without a suffix means: the only one of that name, or else the only ``.jpg``."""
+        found = self._by_stem.get(spelling(stem), ())
+        if len(found) > 1:
+            found = [name for name in found if spelling(name).endswith(DEFAULT_SUFFIX)]
+        return found[0] if len(found) == 1 else None
+
+    def find_file(self, name: str) -> str | None:
+        """The only image whose file is called so, in whatever folder."""
+        file = spelling(name).rpartition("/")[2]
+        found = [other for other in self.near(name) if spelling(other).rpartition("/")[2] == file]
+        return found[0] if len(found) == 1 else None
+
+    def numbered(self, name: str) -> list[str]:
+        """The images ``<name>_1.jpg``, ``<name>_2.jpg`` and so on, in alphabetical order."""
+        return self._by_number.get(spelling(name), [])
+
+    def near(self, name: str) -> list[str]:
+        """Names that may have been meant: of another suffix, in another folder, or in another case."""
+        return self._by_file_stem.get(_file_stem(name), [])
+
+    @cached_property
+    def _by_spelling(self) -> dict[str, list[str]]:
+        return self._group(spelling(name) for name in self._sorted)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        return self._group(split_suffix(spelling(name))[0] for name in self._sorted)
+
+    @cached_property
+    def _by_number(self) -> dict[str, list[str]]:
+        return self._group(split_suffix(spelling(name))[0].rpartition("_")[0] for name in self._sorted)
+
+    @cached_property
+    def _by_file_stem(self) -> dict[str, list[str]]:
+        return self._group(_file_stem(name) for name in self._sorted)
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self._names)
+
+    def _group(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = defaultdict(list)
+        for key, name in zip(keys, self._sorted, strict=True):
+            groups[key].append(name)
+        return dict(groups)
+
+
+class ImageFolder:
+    """An image folder, listed once, when the first image is looked up.
+
+    Args:
+        path: The folder; one that is not there has no images.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def names(self) -> ImageNames:
+        """All files in the folder and in the folders in it; links to folders are not followed."""
+        found: list[str] = []
+        for folder, _, files in os.walk(self.path):
+            inside = Path(folder).relative_to(self.path)
+            prefix = "" if inside == Path() else f"{inside.as_posix()}/"
+            found += [prefix + file for file in files]
+        return ImageNames(found)
+
+    def has(self, path: Path) -> bool:
+        """Whether a file is there; a file that the listing does not show, as behind a link, is asked for by name."""
+        return relative_name(path, self.path) in self.names or file_exists(path)
+
+
+def file_exists(path: Path) -> bool:
+    """Whether a file is there; a name that no file can have is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
+def relative_name(path: Path, folder: Path | None) -> str:
+    """A path relative to a folder if it lies in it, with ``/`` between folders."""
+    return (path.relative_to(folder) if folder is not None and path.is_relative_to(folder) else path).as_posix()
+
+
+def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool = False) -> Path | None:
+    """The path of the image that a data file names.
+
+    Args:
+        name: The name in the data file, relative to the image folder, or with that folder, as ``Post.image`` has it.
         images: The image folder, or ``None``.
         line: The line that names it, for the message.
+        is_id: Whether the name may lack its suffix, which then is that of the file in the folder, or ``.jpg``.
 
     Returns:
-        ``images / name``, or the name alone as a relative path where no folder is given.
+        The image's path in the folder, as the file is spelled there; as the name is written if it is not there, and
+        relative if no folder is given. ``None`` if the name is blank.
 
     Raises:
-        FormatError: If the name is absolute, climbs out of the folder with ``..``, or is no file name at all.
+        FormatError: If the name is absolute or climbs out of the folder with ``..``.
     """
+    if not name.strip():
+        return None
     name = name if images is None else _inside(name, images)
     # The Windows reading knows both kinds of slash, and drives, so one rule serves on every system.
-    parts = PureWindowsPath(name)
+    parts = PureWindowsPath(name.strip())
     if parts.drive or parts.root or ".." in parts.parts or not parts.name or "\0" in name:
         raise line.error(
             f"the image name {name!r} leads out of the image folder",
             "Name images relative to that folder, without '..'",
         )
-    return Path(name) if images is None else images / name
+    plain = parts.as_posix()
+    without_suffix = is_id and not split_suffix(plain)[1]
+    if images is None:
+        return Path(plain + DEFAULT_SUFFIX if without_suffix else plain)
+    found = images.names.find_without_suffix(name) if without_suffix else images.names.find(name)
+    return images.path / (found or (plain + DEFAULT_SUFFIX if without_suffix else plain))
 
 
-def _inside(name: str, images: Path) -> str:
-    """A name relative to the image folder where it was written with the folder, as :attr:`Post.image` is."""
-    path, folder = Path(name).absolute(), images.absolute()
-    written_with_folder = "\0" not in name and path.is_relative_to(folder) and not (folder / name.lstrip("/")).exists()
-    return path.relative_to(folder).as_posix() if written_with_folder else name
+def _inside(name: str, images: ImageFolder) -> str:
+    """A name relative to the image folder where it was written with the folder, as ``Post.image`` is."""
+    if "/" not in name or "\0" in name or name.lstrip("/") in images.names:
+        return name
+    path, folder = Path(name).absolute(), images.path.absolute()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else name
+
+
+def _file_stem(name: str) -> str:
+    return split_suffix(spelling(name).rpartition("/")[2])[0].casefold()

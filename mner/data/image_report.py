@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from mner.data.image_names import ImageFolder, relative_name
 from mner.errors import ImageError
 from mner.images import load_image, open_image_file
 
@@ -22,7 +23,8 @@ class ImageReport:
     Args:
         folder: Where they were looked for.
         named: Number of posts that name an image.
-        missing: Names without a file.
+        missing: Names, relative to the folder, without a file.
+        near_misses: For some of these, the files that look like them: ``{"33.jpg": ["33.png", "train/33.jpg"]}``.
         unreadable: Names of files that no training, captioning or tagging would use either, each with the reason.
         tiny: Names of images that are used, though a side has fewer than 32 pixels.
         repeated: Number of images whose file has the same bytes as another post's, as a placeholder for lost images.
@@ -31,6 +33,7 @@ class ImageReport:
     folder: str
     named: int
     missing: list[str]
+    near_misses: dict[str, list[str]]
     unreadable: dict[str, str]
     tiny: list[str]
     repeated: int
@@ -47,16 +50,19 @@ def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
         states = list(pool.map(lambda path: _state(path, folder), paths))
     missing, tiny, unreadable = [], [], {}
     for path, (fault, _) in zip(paths, states, strict=True):
+        name = relative_name(path, folder)
         if fault == "missing":
-            missing.append(path.name)
+            missing.append(name)
         elif fault == "tiny":
-            tiny.append(path.name)
+            tiny.append(name)
         elif fault is not None:
-            unreadable[path.name] = fault
+            unreadable[name] = fault
+    files = ImageFolder(folder).names
+    near_misses = {name: near for name in missing if (near := files.near(name))}
     # A post's own image may be named by several posts; a placeholder is the same content under several names.
     contents = Counter(digest for _, digest in dict(zip(paths, states, strict=True)).values() if digest is not None)
     repeated = sum(digest is not None and contents[digest] > 1 for _, digest in states)
-    return ImageReport(str(folder), len(paths), missing, unreadable, tiny, repeated)
+    return ImageReport(str(folder), len(paths), missing, near_misses, unreadable, tiny, repeated)
 
 
 def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
@@ -67,5 +73,12 @@ def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
             digest = hashlib.blake2b(file.read(), digest_size=16).hexdigest()
         size = load_image(path, [folder]).size
     except ImageError as error:
-        return (f"{error}" if path.exists() else "missing"), digest
+        return (f"{error}" if _is_there(path) else "missing"), digest
     return ("tiny" if min(size) < SMALL else None), digest
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False

@@ -8,9 +8,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain, islice
-from pathlib import Path
 from typing import Any
 
+from mner.data.image_names import ImageFolder
 from mner.data.lines import Line, Report, read_each
 from mner.data.records import post_from_record
 from mner.errors import FormatError
@@ -20,7 +20,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_json(
-    lines: Iterable[Line], images: Path | None, report: Report, annotator: str | None = None
+    lines: Iterable[Line], images: ImageFolder | None, report: Report, annotator: str | None = None
 ) -> Iterator[Post]:
     """Read a post from each JSON object.
 

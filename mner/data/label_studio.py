@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from mner.data.image_names import ImageFolder
 from mner.data.lines import Line
 from mner.data.offsets import settle_characters
 from mner.data.spans import read_spans
@@ -20,7 +21,9 @@ _IMAGE = re.compile(r"\.(jpe?g|png|gif|webp|bmp|tiff?)([?#]|$)", re.IGNORECASE)
 _UPLOAD_HASH = re.compile(r"[0-9a-f]{8}-(?=.)")
 
 
-def label_studio_task(value: Any, line: Line, images: Path | None, annotator: str | None) -> dict[str, Any] | None:
+def label_studio_task(
+    value: Any, line: Line, images: ImageFolder | None, annotator: str | None
+) -> dict[str, Any] | None:
     """Rewrite a task of either export as a record of a text and spans.
 
     Relations, choices and whatever else was annotated is kept as ``other_annotations``, predictions as
@@ -48,7 +51,7 @@ def label_studio_task(value: Any, line: Line, images: Path | None, annotator: st
     return _minimal(value, line, images) if "annotation_id" in value and "lead_time" in value else None
 
 
-def _full(task: Mapping[str, Any], line: Line, images: Path | None, annotator: str | None) -> dict[str, Any]:
+def _full(task: Mapping[str, Any], line: Line, images: ImageFolder | None, annotator: str | None) -> dict[str, Any]:
     key = "completions" if "completions" in task else "annotations"
     try:
         annotations = [each for each in task.get(key) or () if not each.get("was_cancelled")]
@@ -77,7 +80,7 @@ def _full(task: Mapping[str, Any], line: Line, images: Path | None, annotator: s
     return record
 
 
-def _minimal(task: Mapping[str, Any], line: Line, images: Path | None) -> dict[str, Any]:
+def _minimal(task: Mapping[str, Any], line: Line, images: ImageFolder | None) -> dict[str, Any]:
     data = {key: item for key, item in task.items() if key not in _MIN_KEYS}
     keys = [key for key, item in data.items() if _is_labels(item)]
     if len(keys) > 1:
@@ -146,7 +149,9 @@ def _span(value: Mapping[str, Any], line: Line) -> dict[str, Any]:
     return {"start_char": start, "end_char": end, "labels": labels, "text": value.get("text")}
 
 
-def _record(data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line, images: Path | None) -> dict[str, Any]:
+def _record(
+    data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line, images: ImageFolder | None
+) -> dict[str, Any]:
     """The text, the image and, as metadata, the rest of a task's data."""
     key = _text_key(data, spans, line)
     record: dict[str, Any] = {"text": data[key], "metadata": {}}
@@ -186,7 +191,7 @@ def _is_image(value: str) -> bool:
     return value.startswith(("/data/upload/", "/data/local-files/")) or _IMAGE.search(value) is not None
 
 
-def uploaded_name(value: str, images: Path | None) -> str:
+def uploaded_name(value: str, images: ImageFolder | None) -> str:
     """The name, in the image folder, of an image that Label Studio serves.
 
     Args:
@@ -206,5 +211,5 @@ def uploaded_name(value: str, images: Path | None) -> str:
     if images is not None and ".." not in path.parts:
         tails = [PurePosixPath(*path.parts[start:]) for start in range(len(path.parts))]
         names = [str(name) for tail in tails for name in (tail, tail.with_name(bare))]
-        bare = next((name for name in names if (images / name).is_file()), bare)
+        bare = next((found for name in names if (found := images.names.find(name))), bare)
     return bare

@@ -36,6 +36,7 @@ class PostFiles(PostDataModule):
             if the training file comes as words of which most do.
         seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
         num_workers: Processes that make batches.
+        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
 
     Raises:
         DatasetNotFoundError: If a file is not there.
@@ -58,8 +59,9 @@ class PostFiles(PostDataModule):
         train_fraction: float = 1.0,
         seed: int | None = None,
         num_workers: int = 0,
+        max_missing_images: float = 0.5,
     ) -> None:
-        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
         given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
         self.images = None if images is None else Path(images).absolute()
@@ -82,7 +84,7 @@ class PostFiles(PostDataModule):
         """
         self.split_file(split)
         paths = {kind: Path(path.replace("{split}", split)) for kind, path in self.context_files.items()}
-        return with_contexts(self._read[split], self.context_kinds, paths, split)
+        return with_contexts(self._read[split], self.context_kinds, paths, split, self.images)
 
     def split_images(self, split: Split) -> Path | None:
         """The image folder, the same for every split."""

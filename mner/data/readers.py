@@ -12,6 +12,7 @@ from mner.data.annotators import choose_annotations
 from mner.data.conll import read_conll
 from mner.data.detection import MAX_SAMPLE, Format, detect_format, settles
 from mner.data.gmner import attach_boxes, box_folder
+from mner.data.image_names import ImageFolder
 from mner.data.json_lines import read_json
 from mner.data.lines import MAX_LINE_BYTES, Line, Report, Source, read_lines
 from mner.data.raw_text import read_plain_text
@@ -53,7 +54,7 @@ def read_posts(
     if not posts:
         raise FormatError(path, None, "there are no posts in it", "Give a file with posts")
     folder = _path(boxes) or box_folder(path)
-    return posts if folder is None else list(attach_boxes(posts, folder))
+    return posts if folder is None else attach_boxes(posts, folder, _path(images))
 
 
 def iter_posts(
@@ -104,13 +105,14 @@ def _posts(
             "Give CoNLL (a word, a tab, a tag), JSON lines or a JSON array, or ask for plain text by format='text'",
         )
     lines = chain(sample, lines)
+    folder = None if images is None else ImageFolder(images)
     try:
         if format == "text":
             yield from read_plain_text(lines, report)
         elif format == "conll":
-            yield from read_conll(lines, images, report)
+            yield from read_conll(lines, folder, report)
         else:
-            yield from read_json(lines, images, report, annotator)
+            yield from read_json(lines, folder, report, annotator)
     finally:
         first.notes.report()
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mner.data.annotations import ANNOTATION_KEYS, TAG_KEYS, find_annotation, refuse_overlooked
+from mner.data.context_texts import context_text
 from mner.data.exports import to_record
-from mner.data.image_names import image_path
+from mner.data.image_names import ImageFolder, image_path
 from mner.data.lines import Line
 from mner.data.offsets import check_offsets, settle_characters, settle_words, spans_over_words
 from mner.data.spans import read_spans, read_tag
@@ -28,7 +29,7 @@ _POST_KEYS = {"id", "image_id", "image", "text", "offsets", "character_spans", "
 _KNOWN_KEYS = _POST_KEYS.union(_WORD_KEYS, ANNOTATION_KEYS)
 
 
-def post_from_record(value: Any, line: Line, images: Path | None = None, annotator: str | None = None) -> Post:
+def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, annotator: str | None = None) -> Post:
     """Make a post of one JSON value.
 
     Args:
@@ -153,25 +154,26 @@ def _id(record: Mapping[str, Any], line: Line) -> str:
     return str(value)
 
 
-def _image(record: Mapping[str, Any], images: Path | None, line: Line) -> Path | None:
+def _image(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -> Path | None:
     name = record["image_id"] if record.get("image_id") is not None else record.get("image")
     if name is None:
         return None
     if not isinstance(name, (str, int)) or isinstance(name, bool):
         raise line.error(f"the image name {name!r}", "Write it as a string")
-    name = str(name)
-    bare = record.get("image_id") is not None and not Path(name).suffix
-    return image_path(f"{name}.jpg" if bare else name, images, line)
+    return image_path(str(name), images, line, is_id=record.get("image_id") is not None)
 
 
 def _contexts(record: Mapping[str, Any], line: Line) -> dict[str, str]:
     contexts = _object(record, "contexts", line)
     if record.get("caption") is not None:
         _set_once(contexts, "caption", record["caption"], line)
+    texts = {}
     for kind, value in contexts.items():
-        if not isinstance(value, str):
+        text = context_text(value)
+        if text is None:
             raise line.error(f"the context {kind} is {value!r}, no text", "Write contexts as strings")
-    return contexts
+        texts[kind] = text
+    return {kind: text for kind, text in texts.items() if text}
 
 
 def _text(record: Mapping[str, Any], key: str, line: Line) -> str | None:
@@ -189,5 +191,6 @@ def _object(record: Mapping[str, Any], key: str, line: Line) -> dict[str, Any]:
 
 
 def _set_once(values: dict[str, Any], name: str, value: Any, line: Line) -> None:
-    if values.setdefault(name, value) != value:
+    found = values.setdefault(name, value)
+    if found is not value and found != value:
         raise line.error(f"two values of {name!r}", "Keep the one that is right")

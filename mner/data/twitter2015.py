@@ -22,6 +22,7 @@ class Twitter2015(FolderDataModule):
         train_fraction: Share of the training posts; smaller shares lie within larger ones.
         seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
         num_workers: Processes that make batches.
+        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
     """
 
     name = "twitter2015"
@@ -39,7 +40,17 @@ class Twitter2015(FolderDataModule):
         train_fraction: float = 1.0,
         seed: int | None = None,
         num_workers: int = 0,
+        max_missing_images: float = 0.5,
     ) -> None:
         super().__init__(
-            root, contexts, context_files, image_folder, batch_size, max_tokens, train_fraction, seed, num_workers
+            root,
+            contexts,
+            context_files,
+            image_folder,
+            batch_size,
+            max_tokens,
+            train_fraction,
+            seed,
+            num_workers,
+            max_missing_images,
         )

@@ -24,6 +24,7 @@ class DemoPosts(PostDataModule):
         train_fraction: Share of the training posts; smaller shares lie within larger ones.
         seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
         num_workers: Processes that make batches.
+        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class DemoPosts(PostDataModule):
         train_fraction: float = 1.0,
         seed: int | None = None,
         num_workers: int = 0,
+        max_missing_images: float = 0.5,
     ) -> None:
-        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers)
+        super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
         self.size = size
         self.root = None if root is None else Path(root).absolute()
         self.generator_seed = generator_seed

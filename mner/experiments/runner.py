@@ -226,7 +226,7 @@ def _scored(cell: Cell, folder: Path) -> Result:
     except (OSError, ValueError, TypeError, KeyError) as error:
         complaint = f"the training wrote no metrics.json that can be read, so nothing was scored ({error!r})"
         return _empty_result(cell, status="failed", error=complaint)
-    about = {name: metrics.pop(name, None) for name in ("split", "version", "train_posts")}
+    about = {name: metrics.pop(name, None) for name in ("split", "version", "train_posts", "images")}
     ablations = {path.name.split(".")[1]: path for path in sorted(folder.glob("predictions.*.jsonl"))}
     return _empty_result(cell, metrics=metrics, predictions=folder / "predictions.jsonl", ablations=ablations, **about)
 

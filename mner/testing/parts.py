@@ -53,6 +53,8 @@ def tiny_text_encoder(hidden_size: int = 16) -> HuggingFaceText:
 class _NoiseTransform(ImageTransform):
     """Four cells of an image; noise drawn from the image's name if there is no such file."""
 
+    reads_files = False
+
     def __call__(self, image: Image.Image) -> Tensor:
         """Take the colours of four cells, shape ``(4, 3)``."""
         cells = image.convert("RGB").resize((2, 2))

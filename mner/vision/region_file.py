@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +35,8 @@ class RegionFile(ImageTransform):
         DatasetNotFoundError: If the width is to be taken from a file that is not there.
         FormatError: If that file is of no known format, or contains no array of shape ``(R, V)``.
     """
+
+    reads_files = False
 
     def __init__(
         self,
@@ -72,13 +74,13 @@ class RegionFile(ImageTransform):
         """
         if self.key == "image" and post.image is None:
             return None
-        names = [post.id] if post.image is None or self.key == "post" else [post.image.stem, post.image.name]
+        names = [post.id] if post.image is None or self.key == "post" else list(_names(post.image))
         file = self._file()
         name = next((name for name in names if name in file), None)
         if name is None:
             if post.image is None:
                 return None
-            raise ImageError(f"{post.image}: {self.path} has no features for {names[0]!r}")
+            raise ImageError(f"{post.image}: {self.path} has no features for {names[-1]!r}")
         found = torch.as_tensor(np.asarray(file[name]))[: self.max_regions].float()
         if found.ndim != 2 or found.shape[1] != self.hidden_size or not len(found) or not found.isfinite().all():
             raise ImageError(
@@ -121,6 +123,15 @@ class RegionFile(ImageTransform):
                 self.path, None, f"the first array has the shape {shape}", "Expected one (R, V) array per image"
             )
         return int(shape[1])
+
+
+def _names(image: Path) -> Iterator[str]:
+    """What an image may be called in the file: by its whole path, by less of it, each time with its suffix first."""
+    has_suffix = image.suffix.lower() in Image.registered_extensions()  # 17.06.1 has none
+    for start in range(len(image.parts)):
+        yield "/".join(image.parts[start:])
+        if has_suffix:
+            yield "/".join((*image.parts[start:-1], image.stem))
 
 
 def _open(path: Path) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
@@ -20,6 +20,9 @@ class ImageTransform(ABC):
     A plain, picklable object without an ``nn.Module``: it travels to loader workers without the encoder's weights. A
     subclass gives :meth:`__call__`.
     """
+
+    reads_files: ClassVar[bool] = True
+    """Whether the image files must be there; false where :meth:`load` looks features up instead."""
 
     @abstractmethod
     def __call__(self, image: Image.Image) -> Tensor:

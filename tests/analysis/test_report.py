@@ -198,3 +198,24 @@ def test_the_baseline_is_the_first_model_whatever_became_of_it(tmp_path, posts):
     assert table["model"].tolist() == ["a", "b"]
     assert table["snapchat valid"].tolist() == ["", f"{100 * f1['mean']:.2f} ± {100 * f1['deviation']:.2f}"]
     assert report["incomplete"] == [{"data": "snapchat", "model": "a", "fraction": 1.0, "seeds": [1, 2]}]
+
+
+def test_a_model_that_saw_no_image_has_no_ablation_of_images(tmp_path, posts):
+    ablations = {"1.3_cam": {"shuffled_images": 0.6, "shuffled_captions": 0.5}}
+    results = write_experiment(tmp_path, {"1.0_bert_crf": 0.6, "1.3_cam": 0.6}, posts, ablations=ablations)
+    counted = {1: {"named": 100, "used": 90}, 2: {"named": 100, "used": 0}}
+
+    def report_of(counts):
+        return make_report(
+            [replace(each, images=counts[each.seed] if each.model == "1.3_cam" else None) for each in results],
+            rounds=ROUNDS,
+        )
+
+    seen = report_of({seed: {"named": 1234, "used": 1000} for seed in counted})
+    assert [row["ablation"] for row in seen["ablations"]] == ["shuffled_images", "shuffled_captions"]
+    assert "1.3_cam used 1,000 of the 1,234 images on twitter2017." in summary(seen)
+    assert [row["seeds"] for row in report_of(counted)["ablations"]] == [1, 2]
+    blind = report_of({seed: {"named": 100, "used": 0} for seed in counted})
+    assert [row["ablation"] for row in blind["ablations"]] == ["shuffled_captions"]
+    assert any(line.startswith("1.3_cam used 0 of the 100 images on twitter2017: its") for line in summary(blind))
+    assert not any("shuffled images" in line or "1.0_bert_crf used" in line for line in summary(blind))

@@ -45,7 +45,7 @@ def test_captions_from_a_checkpoint(checkpoint, images, tmp_path, capsys):
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert [line["image_id"] for line in lines] == ["a.png", "b.png", "c.png"]
     assert {line["captioner"] for line in lines} == {"updown.ckpt"}
-    assert set(read_contexts(output).by_image) == {"a", "b", "c"}
+    assert set(read_contexts(output).by_image) == {"a.png", "b.png", "c.png"}
     assert caption(images, output, "--captioner", str(checkpoint)) == 0
     assert "0 images described, 3 skipped" in capsys.readouterr().out
 
@@ -61,7 +61,7 @@ def test_objects(images, tmp_path, monkeypatch):
     assert caption(images, output, "--kind", "objects", "--captioner", "resnet10t") == 0
     line = json.loads(output.read_text().splitlines()[0])
     assert len(line["objects"]) == len(line["scores"]) == 2
-    assert read_contexts(output).by_image["a"] == ", ".join(line["objects"])
+    assert read_contexts(output).by_image["a.png"] == ", ".join(line["objects"])
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_failed_cells_are_said_at_the_end(grid, capsys):
     assert "1 finished, 1 failed" in said.out
 
 
-def test_controls_leave_predictions_and_metrics_of_their_own(trained_run, shared_twitter_folder, tmp_path):
+def test_ablations_leave_predictions_and_metrics_of_their_own(trained_run, shared_twitter_folder, tmp_path):
     assert (
         main(
             [
@@ -72,10 +72,8 @@ def test_controls_leave_predictions_and_metrics_of_their_own(trained_run, shared
                 "Twitter2017",
                 "--data.root",
                 str(shared_twitter_folder),
-                "--data.contexts",
-                "[caption]",
                 "--ablations",
-                "[shuffled_captions, blank_captions]",
+                "[shuffled_images, blank_images]",
                 "--run_folder",
                 str(tmp_path),
             ]
@@ -84,15 +82,13 @@ def test_controls_leave_predictions_and_metrics_of_their_own(trained_run, shared
     )
     real, shuffled, blank = (
         read_predictions(tmp_path / f"predictions{ablation}.jsonl")
-        for ablation in ("", ".shuffled_captions", ".blank_captions")
+        for ablation in ("", ".shuffled_images", ".blank_images")
     )
     assert [prediction.post.id for prediction in shuffled] == [prediction.post.id for prediction in real]
-    assert all(
-        one.post.contexts != other.post.contexts for one, other in zip(real, shuffled, strict=True) if one.post.contexts
-    )
-    assert not any(prediction.post.contexts for prediction in blank)
+    assert all(one.post.image != other.post.image for one, other in zip(real, shuffled, strict=True))
+    assert all(prediction.post.image is None for prediction in blank)
     assert {path.name for path in tmp_path.glob("metrics*.json")} == {
         "metrics.json",
-        "metrics.shuffled_captions.json",
-        "metrics.blank_captions.json",
+        "metrics.shuffled_images.json",
+        "metrics.blank_images.json",
     }

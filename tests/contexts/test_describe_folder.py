@@ -30,7 +30,7 @@ def test_every_image_gets_a_line_and_bad_ones_are_named(picture_folder, tmp_path
     assert "outside" in report.bad["link.png"]
     assert max(captioner.batches) <= 4
     assert [path.name for path in output.parent.iterdir()] == ["captions.jsonl"]
-    assert read_contexts(output).by_image["8"] == "a red picture"
+    assert read_contexts(output).by_image["more/8.png"] == "a red picture"
 
 
 def test_a_second_run_does_only_what_is_new(picture_folder, tmp_path, colour_captioner):

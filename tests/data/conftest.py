@@ -25,6 +25,7 @@ class Ids:
 
     contexts = ()
     labels = ()
+    image_transform = None
 
     def using(self, **options):
         return self

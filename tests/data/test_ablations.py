@@ -7,6 +7,7 @@ import pytest
 
 from mner.data.ablations import ablate
 from mner.demo import DemoPosts
+from mner.errors import DataError
 from mner.posts import Post
 
 
@@ -48,6 +49,12 @@ def test_a_blank_takes_away(posts, ablation, name, empty):
     blanked = ablate(posts, ablation)
     assert without(blanked, name) == without(posts, name)
     assert [getattr(post, name) for post in blanked] == [empty] * 9
+
+
+@pytest.mark.parametrize("ablation", ["blank_images", "shuffled_images", "blank_captions", "shuffled_captions"])
+def test_of_posts_without_images_or_captions_there_is_no_ablation(ablation):
+    with pytest.raises(DataError, match=rf"{ablation} changes nothing: none of the 1 posts has an? (image|caption)"):
+        ablate([Post("1", ("a",))], ablation)
 
 
 def test_one_post_alone_keeps_its_own(posts):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -151,11 +152,34 @@ def test_contexts_from_a_file_and_from_the_posts(captions):
 
 def test_missing_contexts_are_counted(captions):
     posts = [Post(str(index), ("a",)) for index in range(5)]
-    with pytest.warns(UserWarning, match="3 of 5 valid posts have no caption: the model reads their words alone"):
+    with pytest.warns(UserWarning, match="3 of 5 valid posts have no caption: the model reads only their words"):
         found = with_contexts(posts, ["caption"], {"caption": captions}, "valid")
     assert [len(post.contexts) for post in found] == [0, 1, 1, 0, 0]
     with pytest.warns(UserWarning, match="1 of 2 valid posts have no caption"):
         with_contexts([posts[0], Post("6", ("a",), contexts={"caption": "c"})], ["caption"], {}, "valid")
+
+
+@pytest.mark.parametrize(("kind", "missing"), [("caption", 2), ("ocr", 1), ("objects", 1)])
+def test_an_image_may_have_no_letters_but_not_an_empty_caption(tmp_path, kind, missing):
+    records = [{"id": "1", kind: "x"}, {"id": "2", kind: ""}]
+    (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, records)))
+    posts = [Post(name, ("a",)) for name in ("1", "2", "3")]
+    with pytest.warns(UserWarning, match=f"{missing} of 3 valid posts have no {kind}") as caught:
+        found = with_contexts(posts, [kind], {kind: tmp_path / "texts.jsonl"}, "valid")
+    assert [dict(post.contexts) for post in found] == [{kind: "x"}, {}, {}]
+    assert len(caught) == 1
+
+
+def test_captions_of_other_images(tmp_path):
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"image_id": "33.png", "caption": "a dog"}\n{"image_id": "34.jpg", "caption": "a cat"}')
+    posts = [Post(name, ("a",), image=Path(f"{name}.jpg")) for name in ("33", "34", "35")]
+    posts[0] = replace(posts[0], id="1")
+    hint = r"\(texts\.jsonl has 33\.png for 33\.jpg\)"
+    with pytest.warns(UserWarning, match="2 of 3 valid posts have no caption.*" + hint):
+        with_contexts(posts, ["caption"], {"caption": texts}, "valid")
+    with pytest.raises(DataError, match=r"texts\.jsonl has no caption of any of the 1 valid posts " + hint):
+        with_contexts(posts[:1], ["caption"], {"caption": texts}, "valid")
 
 
 def test_an_unknown_kind_of_context(tmp_path):

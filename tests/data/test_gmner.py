@@ -28,6 +28,24 @@ def test_boxes_are_found_beside_the_texts(root):
     assert read_posts(root / "txt" / "train.txt", boxes=root / "xml")[0] == first
 
 
+def test_boxes_of_names_with_dots_and_of_images_in_folders(tmp_path):
+    for name in ("17.06.1", "17.06.2", "a/33", "b/33"):
+        (tmp_path / "xml" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "xml" / f"{name}.xml").write_text(f"<a><object><name>{name}</name>{BOX}</object></a>")
+    text = tmp_path / "train.txt"
+    text.write_text("".join(f"IMGID:{name}\nBo\tB-PER\n\n" for name in ("17.06.2", "a/33", "c/33")))
+    for images in (None, tmp_path):
+        names = [[box["name"] for box in post.metadata.get("boxes", ())] for post in read_posts(text, images=images)]
+        assert names == [["17.06.2"], ["a/33"], []]
+
+
+def test_boxes_that_may_be_of_two_images(root):
+    (root / "xml" / "7.xml").write_text(f"<a><object><name>Bo</name>{BOX}</object></a>")
+    (root / "txt" / "train.txt").write_text("IMGID:7.jpg\nBo\tB-PER\n\nIMGID:7.png\nBo\tB-PER\n")
+    with pytest.raises(FormatError, match=r"7\.xml: boxes of 7\.jpg or 7\.png"):
+        read_posts(root / "txt" / "train.txt")
+
+
 @pytest.mark.parametrize(
     ("xml", "found"),
     [

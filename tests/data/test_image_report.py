@@ -57,6 +57,22 @@ def test_a_decompression_bomb_is_unreadable(folder, monkeypatch):
     assert check_images([folder / "good.jpg"], folder).unreadable.keys() == {"good.jpg"}
 
 
+def test_files_that_look_like_a_missing_image_are_named(folder):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "narrow.png").touch()
+    names = ["good.jpeg", "sub/good.jpg", "none.jpg", "narrow.png"]
+    report = check_images([folder / name for name in names], folder)
+    assert report.missing == names
+    assert report.near_misses == {
+        "good.jpeg": ["good.jpg", "good.png"],
+        "sub/good.jpg": ["good.jpg", "good.png"],
+        "narrow.png": ["narrow.jpg", "sub/narrow.png"],
+    }
+    posts = [Post("1", ("a",), image=folder / "good.jpeg")]
+    shown = str(check_posts({"train": posts}, image_folders={"train": folder}))
+    assert "good.jpeg (there is good.jpg and good.png)" in shown
+
+
 def test_in_the_data_check(folder):
     posts = [
         Post("1", ("a",), image=folder / "good.jpg"),

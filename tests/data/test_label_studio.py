@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mner.data.image_names import ImageFolder
 from mner.data.label_studio import uploaded_name
 from mner.data.readers import read_posts
 from mner.errors import FormatError
@@ -152,9 +153,9 @@ def test_uploaded_names_in_a_folder(tmp_path):
     for name in ("a/33.jpg", "b/33.jpg", "1a2b3c4d-34.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert uploaded_name("/data/local-files/?d=set/b/33.jpg", tmp_path) == "b/33.jpg"
-    assert uploaded_name("/data/upload/3/1a2b3c4d-34.jpg", tmp_path) == "1a2b3c4d-34.jpg"
-    assert uploaded_name("/data/upload/3/ffffffff-34.jpg", tmp_path) == "34.jpg"
+    assert uploaded_name("/data/local-files/?d=set/b/33.jpg", ImageFolder(tmp_path)) == "b/33.jpg"
+    assert uploaded_name("/data/upload/3/1a2b3c4d-34.jpg", ImageFolder(tmp_path)) == "1a2b3c4d-34.jpg"
+    assert uploaded_name("/data/upload/3/ffffffff-34.jpg", ImageFolder(tmp_path)) == "34.jpg"
 
 
 HYPER = {"type": "hypertextlabels", "value": {"start": "/p[1]", "end": "/p[1]", "hypertextlabels": ["PER"]}}

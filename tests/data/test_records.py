@@ -164,7 +164,6 @@ def test_raw_text_without_annotation(read):
         ({"tokens": ["a"], "image_id": "../x.jpg"}, "out of the image folder"),
         ({"tokens": ["a"], "image_id": "a\\..\\..\\x.jpg"}, "out of the image folder"),
         ({"tokens": ["a"], "image_id": "C:\\x.jpg"}, "out of the image folder"),
-        ({"tokens": ["a"], "image": ""}, "out of the image folder"),
         ({"tokens": ["a"], "text": 3}, "no text"),
         ({"tokens": ["a"], "contexts": {"caption": 3}}, "no text"),
         ({"tokens": ["a"], "contexts": "c"}, "object was expected"),

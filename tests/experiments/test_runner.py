@@ -37,6 +37,7 @@ for name in ("best.ckpt", "last.ckpt", "predictions.jsonl", "predictions.blank_i
     (folder / name).touch()
 threads = {"threads": os.environ.get("OMP_NUM_THREADS"), "device": os.environ.get("CUDA_VISIBLE_DEVICES")}
 metrics = {"split": "valid", "version": "a known one", "train_posts": 7, "f1": 0.5, **threads}
+metrics["images"] = {"named": 5, "used": 3}
 (folder / "metrics.json").write_text(options.get("--model.metrics", json.dumps(metrics)))
 """
 
@@ -75,6 +76,7 @@ def test_every_cell_runs_once_and_leaves_a_result(run, calls, tmp_path):
     first = results[0]
     folder = tmp_path / "folder" / "cells" / first.cell
     assert (first.split, first.version, first.train_posts, first.metrics["f1"]) == ("valid", "a known one", 7, 0.5)
+    assert first.images == {"named": 5, "used": 3}
     assert first.predictions == folder / "predictions.jsonl"
     assert first.ablations == {"blank_images": folder / "predictions.blank_images.jsonl"}
     assert first.commands[0].startswith("mner fit --data.calls")

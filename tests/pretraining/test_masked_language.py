@@ -163,7 +163,8 @@ def test_a_checkpoint_builds_the_model_again(make_masked, language_model_folder,
 
 
 def test_perplexity_falls_on_memorised_posts(make_masked, make_trainer, twitter_folder):
-    (twitter_folder / "valid.txt").write_bytes((twitter_folder / "train.txt").read_bytes())
+    for name in ("{}.txt", "captions.{}.jsonl"):
+        (twitter_folder / name.format("valid")).write_bytes((twitter_folder / name.format("train")).read_bytes())
     model = make_masked(optimization=Optimization(lr=1e-2, warmup_ratio=0.1), mask_rate=0.3)
     trainer = make_trainer(max_epochs=40)
     data = Twitter2017(twitter_folder, batch_size=10)

@@ -245,7 +245,7 @@ def test_posts_that_take_no_part_are_an_error(make_visual, make_trainer, shared_
     with pytest.raises(ConfigurationError, match=r"none of the train posts has one; .*sentence_image: false"):
         make_trainer(max_epochs=1).fit(make_visual(), data)
     shutil.rmtree(twitter_folder / "images")
-    data = Twitter2017(twitter_folder, contexts=["caption"], batch_size=8)
+    data = Twitter2017(twitter_folder, contexts=["caption"], batch_size=8, max_missing_images=1.0)
     model = make_visual(image_encoder=Grid("resnet10t", weights=None, image_size=32))
     data.preprocessor = model.preprocessor
     with pytest.raises(DataError, match="none of the validation posts takes part in sentence_image"):

@@ -117,3 +117,21 @@ def test_what_is_no_file_of_regions(tmp_path):
         PrecomputedRegions(tmp_path / "flat.npz", key="tweet")
     with pytest.raises(ConfigurationError, match="cannot encode an image"):
         PrecomputedRegions(write(tmp_path, ".pt")).image_transform(None)
+
+
+def test_each_image_has_its_own_regions(tmp_path):
+    names = ["33", "33.png", "a/34.jpg", "b/34.jpg", "17.06.1", "17.06"]
+    np.savez(tmp_path / "regions.npz", **{name: np.full((1, 4), index) for index, name in enumerate(names)})
+    transform = PrecomputedRegions(tmp_path / "regions.npz").image_transform
+    for image, index in {
+        "33.jpg": 0,
+        "33.png": 1,
+        "a/34.jpg": 2,
+        "b/34.jpg": 3,
+        "17.06.1.jpg": 4,
+        "17.06.1": 4,
+    }.items():
+        assert transform.load(post(image), no_pixels)[0, 0] == index
+    for image in ("c/34.jpg", "17.06.2"):
+        with pytest.raises(ImageError, match="no features"):
+            transform.load(post(image), no_pixels)

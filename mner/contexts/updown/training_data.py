@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mner.batch import ImageFeatures
 from mner.contexts.updown.captioner import UpDown
-from mner.data.image_names import image_path
+from mner.data.image_names import ImageFolder, image_path
 from mner.data.json_lines import load_json
 from mner.data.lines import Line, read_lines
 from mner.errors import DataError, FormatError
@@ -110,7 +110,7 @@ def read_captions(path: str | Path, images: str | Path) -> list[Post]:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is of neither format, or names an image that leads out of the folder.
     """
-    folder = Path(images)
+    folder = ImageFolder(Path(images))
     posts = [
         Post(f"{name}#{number}", (), image=image_path(name, folder, line), contexts={"caption": caption})
         for number, (name, caption, line) in enumerate(_captions(list(read_lines(path))), start=1)

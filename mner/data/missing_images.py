@@ -1,0 +1,80 @@
+"""Images that posts name and that are not there: told before a training, without opening one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytorch_lightning.utilities import rank_zero_warn
+
+from mner.data.image_names import ImageFolder, file_exists, relative_name
+from mner.errors import DataError
+from mner.posts import Post
+
+_SHOWN = 10
+
+
+def check_images(
+    posts: Sequence[Post], folder: Path | None, max_missing: float = 0.5, described_as: str = "the posts"
+) -> None:
+    """Warn of images that are not there; refuse if there are too many.
+
+    Args:
+        posts: The posts.
+        folder: The image folder.
+        max_missing: Largest share of missing images that is only warned of.
+        described_as: The posts, for the message.
+
+    Raises:
+        DataError: If a larger share is missing; names the folder, what is in it, and the images.
+    """
+    named = list(dict.fromkeys(post.image for post in posts if post.image is not None))
+    images = None if folder is None else ImageFolder(folder)
+    missing = [path for path in named if not (file_exists(path) if images is None else images.has(path))]
+    if not missing:
+        return
+    count = f"{len(missing):,} of the {len(named):,} images that {described_as} name are not in {_place(images)}"
+    shown = ", ".join(near_misses(path, images) for path in missing[:_SHOWN])
+    shown += ", ..." if len(missing) > _SHOWN else ""
+    if len(missing) > max_missing * len(named):
+        raise DataError(
+            f"{count}: {shown}. Correct the image folder; or, to train on what is there, allow a larger share than "
+            f"{max_missing:g} with --data.init_args.max_missing_images (max_missing_images=... in Python)"
+        )
+    rank_zero_warn(f"{count}, so their posts count as posts without an image: {shown}")
+
+
+def check_any_image(posts: Sequence[Post], consequence: str) -> None:
+    """Refuse posts of which no image is there.
+
+    Args:
+        posts: The posts.
+        consequence: What follows from it, for the message.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if not any(post.image is not None and file_exists(post.image) for post in posts):
+        raise DataError(f"{consequence}: none of the images that they name is there; correct the image folder")
+
+
+def near_misses(path: Path, images: ImageFolder | None) -> str:
+    """A missing image's name, with the names that are there and look like it: ``33.jpg (there is 33.png)``."""
+    if images is None:
+        return str(path)
+    name = relative_name(path, images.path)
+    found = images.names.near(name)[:3]
+    return f"{name} (there is {' and '.join(found)})" if found else name
+
+
+def _place(images: ImageFolder | None) -> str:
+    if images is None:
+        return f"{Path.cwd()}, the working directory, since no image folder is known"
+    if not images.path.is_dir():
+        return f"{images.path}, which is no folder"
+    if not len(images.names):
+        return f"{images.path}, which is empty"
+    examples = ", ".join(images.names.first(3))
+    return (
+        f"{images.path} (which has {len(images.names):,} files: {examples}{', ...' if len(images.names) > 3 else ''})"
+    )
