@@ -1,4 +1,4 @@
-"""The command ``mner``: finds the sub-command, runs it, and says errors in one line."""
+"""The command ``mner``: finds the sub-command, runs it, and reports errors in one line."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pathlib import Path
 from mner.errors import MNERError
 
 COMMANDS = {
-    "fit": ("mner.cli.training", "train a model from a config, then score it with its best weights"),
+    "fit": ("mner.cli.training", "train a model from a config, then score its best weights"),
     "validate": ("mner.cli.training", "score a checkpoint on the validation split"),
     "test": ("mner.cli.training", "score a checkpoint on the test split"),
     "predict": ("mner.cli.training", "find the entities of a data set's test posts, annotated or not"),
     "experiment": ("mner.cli.experiment", "run a grid of models, data sets, seeds and training fractions"),
     "report": ("mner.cli.report", "compare models from their predictions: tables, figures, significance"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
-    "attend": ("mner.cli.attend", "draw what the words of posts look at in their pictures"),
-    "caption": ("mner.cli.caption", "describe every image of a folder: captions, object tags, letters"),
-    "cache": ("mner.cli.cache", "compute the image features of a training ahead"),
+    "attend": ("mner.cli.attend", "draw the image regions that the words of posts attend to"),
+    "caption": ("mner.cli.caption", "describe every image of a folder: captions, object tags, OCR"),
+    "cache": ("mner.cli.cache", "compute the image features of a training in advance"),
     "configs": ("mner.cli.configs", "list, print or copy the configs that ship with mner"),
-    "check-data": ("mner.cli.check_data", "say what one must know of a data set before training on it"),
+    "check-data": ("mner.cli.check_data", "report statistics and faults of a data set before training on it"),
 }
 
 
@@ -33,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``mner``.
 
     Args:
-        arguments: The words after ``mner``; by default the command line's.
+        arguments: What follows ``mner``; by default the arguments of the process.
 
     Returns:
-        Exit status: 0, or 1 after an error that was said in one line (``--debug`` shows where it came from).
+        Exit status: 0, 2 after a usage error, or 1 after any other error; ``--debug`` shows the traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -55,6 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # an emoji is no reason to die where the encoding has none
             stream.reconfigure(errors="backslashreplace")
+    if given[0] != "configs":  # whose parser is fast
+        from mner.cli.static_help import help_text
+        from mner.cli.usage import usage_error
+
+        if "-h" in given or "--help" in given:
+            print(help_text(given[0]), end="")
+            return 0
+        complaint = usage_error(given[0], given[1:])
+        if complaint is not None:
+            print(f"mner {given[0]}: error: {complaint}\n(--help lists the options)", file=sys.stderr)
+            return 2
     # An installed script does not have the working directory on its path; a user's own classes are there.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -67,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        if mner_error(error) is None:  # a fault of the program or of its environment, which only the traceback explains
+        if mner_error(error) is None:  # unexpected: only the traceback explains it
             traceback.print_exc()
         print(f"mner {given[0]}: error: {said(error)}", file=sys.stderr)
         return 1
@@ -76,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def said(error: Exception) -> str:
-    """An error in words: that of mner behind it, if there is one, for the parser wraps those of constructors."""
+    """The message of an error: that of mner which caused it, if any, since the parser wraps errors of constructors."""
     behind = mner_error(error)
     return f"{type(error).__name__}: {error}" if behind is None else f"{behind}"
 
@@ -100,6 +111,6 @@ def overview() -> str:
             "",
             *lines,
             "",
-            "mner COMMAND --help tells the options; --debug shows the traceback of an error.",
+            "mner COMMAND --help lists the options; --debug shows the traceback of an error.",
         ]
     )

@@ -13,9 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
 
-from mner.cli.commands import COMMANDS
+from mner.cli import COMMANDS
 
 FOLDER = Path(__file__).parent / "help"
+LIGHTNING = "2.6.6"
+"""The version of Lightning whose trainer the texts describe."""
+DESCRIBED = tuple(command for command in COMMANDS if command != "configs")
+"""The commands that have such a file; the parser of ``mner configs`` has commands of its own and is fast."""
 TRAINING_COMMANDS = ("fit", "validate", "test", "predict", "cache")
 """Their usage would list every option before the help describes it."""
 
@@ -34,8 +38,8 @@ def parser_help(command: str) -> str:
         redirect_stdout(printed),
         suppress(SystemExit),
     ):
-        import_module(COMMANDS[command].module).run([command, "--help"])
-    text = printed.getvalue()
+        import_module(COMMANDS[command][0]).run([command, "--help"])
+    text = printed.getvalue().replace(" \b", "")  # jsonargparse erases a space of --print_config[=flags]
     if command in TRAINING_COMMANDS:
         text = f"usage: mner {command} [OPTIONS]\n\n" + text.partition("\n\n")[2]
     return text
@@ -43,5 +47,5 @@ def parser_help(command: str) -> str:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for name in COMMANDS:
+    for name in DESCRIBED:
         (FOLDER / f"{name}.txt").write_text(parser_help(name), encoding="utf-8")

@@ -6,12 +6,13 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
 from mner.cli.parsing import with_config_files
-from mner.cli.static_help import TRAINING_COMMANDS, help_text
+from mner.cli.static_help import LIGHTNING, TRAINING_COMMANDS, help_text
 from mner.errors import ConfigurationError
 
 REQUIRED = dict.fromkeys(TRAINING_COMMANDS, ("--data", "--ckpt_path")) | dict.fromkeys(
@@ -48,10 +49,9 @@ class Option:
 
     def complaint(self, value: str) -> str | None:
         """What is wrong with a value of a simple type; ``None`` if nothing is, or if only the parser can tell."""
-        if re.fullmatch(r"\{[\w,]+\}", self.value):
-            choices = self.value[1:-1].split(",")
-            known = {str(choice) for choice in choices} | {choice.title() for choice in choices}
-            return None if value in known else f"expected {' or '.join(choices)}, got {value!r}"
+        choices = self.value[1:-1].split(",") if re.fullmatch(r"\{[\w,-]+\}", self.value) else []
+        if choices and "true" not in choices:  # true and false have other spellings too
+            return None if value in choices else f"expected {' or '.join(choices)}, got {value!r}"
         match = re.search(r"type: (\w+)(?: \| (?:null|None))?[,)]", self.description)
         if match is None or match[1] not in NUMBERS or value in ("null", "None"):
             return None
@@ -70,8 +70,9 @@ def options_of(command: str) -> dict[str, Option]:
         names, _, same_line = head.strip().partition("   ")
         description = " ".join(f"{same_line} {rest}".split())
         for part in re.split(r", (?=-)", names):
-            name, _, value = part.strip().partition(" ")
-            options[name.removesuffix("+")] = Option(name, value, description)
+            match = re.match(r"(-[-\w.]+)\+?\s*(.*)", part)
+            if match is not None:
+                options[match[1]] = Option(match[1], match[2], description)
     return options
 
 
@@ -91,7 +92,7 @@ def usage_error(command: str, arguments: Sequence[str]) -> str | None:
         return str(error)
     options = options_of(command)
     given: set[str] = set()
-    for word, following in zip(words, [*words[1:], None], strict=True):
+    for word, following in zip(words, [*words[1:], None], strict=False):
         if word == "--":
             break
         if not re.match(r"--?[A-Za-z]", word):
@@ -99,7 +100,7 @@ def usage_error(command: str, arguments: Sequence[str]) -> str | None:
         written, equals, value = word.partition("=")
         name = written.removesuffix("+")
         option = options.get(name)
-        if option is None and not _is_nested(name, options):
+        if option is None and not _is_unlisted(name, options):
             close = difflib.get_close_matches(name, options, cutoff=0.7)
             return f"no option {name}" + (f"; did you mean {' or '.join(close)}?" if close else "")
         given.add(name)
@@ -114,9 +115,11 @@ def usage_error(command: str, arguments: Sequence[str]) -> str | None:
     return _missing(command, options, given, words)
 
 
-def _is_nested(name: str, options: dict[str, Option]) -> bool:
-    """Whether an option is inside one that takes a class, whose options only the parser knows."""
-    parents = [name[:at.start()] for at in re.finditer(r"\.", name)]
+def _is_unlisted(name: str, options: dict[str, Option]) -> bool:
+    """Whether only the parser knows an option: inside one that takes a class, or of another version of Lightning."""
+    if name.startswith("--trainer.") and version("pytorch-lightning") != LIGHTNING:
+        return True
+    parents = [name[: at.start()] for at in re.finditer(r"\.", name)]
     return any(parent in options and not options[parent].is_section for parent in parents)
 
 
@@ -145,7 +148,7 @@ def _missing(command: str, options: dict[str, Option], given: set[str], words: S
 def _sections(words: Sequence[str]) -> set[str] | None:
     """The top-level keys of the configs among the options; ``None`` if one cannot be read."""
     keys: set[str] = set()
-    pairs = zip(words, [*words[1:], ""], strict=True)
+    pairs = zip(words, [*words[1:], ""], strict=False)
     configs = [
         word.partition("=")[2] if "=" in word else value
         for word, value in pairs

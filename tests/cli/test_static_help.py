@@ -1,0 +1,69 @@
+"""The help texts of the package against the parsers that they describe."""
+
+import re
+import sys
+
+import pytest
+from pytorch_lightning import __version__ as lightning
+
+from mner.cli.static_help import DESCRIBED, LIGHTNING, help_text, parser_help
+from mner.cli.usage import usage_error
+
+PYTHON = (3, 11)
+"""The Python whose argparse laid out the texts."""
+
+
+def mners_own(text):
+    """The names of all options but those of Lightning's Trainer."""
+    return set(re.findall(r"--(?!trainer\.)[\w.-]+", text))
+
+
+def settled(text):
+    """The words of a text, without the classes that happen to be imported, in any order, as Unions have none."""
+    return sorted(re.findall(r"[\w.-]+", re.sub(r"known subclasses: [\w., ]*", "", " ".join(text.split()))))
+
+
+@pytest.mark.parametrize("command", DESCRIBED)
+def test_a_text_is_the_help_of_its_parser(command):
+    """After a change of options: python -m mner.cli.static_help."""
+    text = parser_help(command)
+    if (sys.version_info[:2], lightning) == (PYTHON, LIGHTNING):
+        assert settled(help_text(command)) == settled(text)
+    assert mners_own(help_text(command)) == mners_own(text)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--data DemoPosts --data.size 8 --model TextOnly --model.init_args.decoder.init_args.constraints decode",
+        "--data Demo --model M --trainer.callbacks+=LearningRateMonitor --trainer.callbacks.log_momentum true",
+        "--data=Demo --model=M --ablations+=blank_images --early_stopping.patience 3 --trainer.max_epochs -1",
+        "--config demo --config 1.0_bert_crf --trainer.max_epochs null",
+        "--config demo --config {model:{class_path:TextOnly}}",
+        "--data.help DemoPosts",
+        "--print_config",
+    ],
+)
+def test_what_only_the_parser_can_judge_is_left_to_it(options):
+    assert usage_error("fit", options.split()) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("--trainer.callback x", "no option --trainer.callback; did you mean --trainer.callbacks"),
+        ("--data DemoPosts", "required: --model"),
+        ("--config 1.0_bert_crf", "required: --data"),
+        ("--config offline", None),
+        ("--trainer.max_steps many", "--trainer.max_steps: expected int, got 'many'"),
+    ],
+)
+def test_what_is_found_without_the_parser(options, complaint):
+    found = usage_error("fit", options.split())
+    assert complaint is None if found is None else complaint in found
+
+
+def test_a_trainer_of_another_lightning_may_have_other_options(monkeypatch):
+    monkeypatch.setattr("mner.cli.usage.version", lambda package: "2.9")
+    assert usage_error("fit", ["--trainer.new", "1", "--data", "Demo", "--model", "M"]) is None
+    assert "no option --new" in usage_error("fit", ["--new", "1", "--data", "Demo", "--model", "M"])
