@@ -10,7 +10,7 @@ from mner.errors import ConfigurationError
 if TYPE_CHECKING:
     import torch
 
-ACCELERATOR_HELP = "auto, cpu, cuda or mps, with a number for one of several: cuda:1 (default: %(default)s)"
+ACCELERATOR_HELP = "auto, cpu, cuda or mps, with a number for one of several: cuda:1"
 
 
 def device_of(accelerator: str = "auto") -> torch.device:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from mner.data.readers import read_posts
+from mner.cli.parsing import OptionParser
+from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError, ImageError
 from mner.file_names import file_names
 from mner.files import atomic_write
@@ -20,26 +20,30 @@ if TYPE_CHECKING:
     from mner.fusion import FusionModule
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> OptionParser:
     """The options of ``mner attend``."""
-    options = argparse.ArgumentParser(
+    options = OptionParser(
         prog="mner attend",
         description="Draw the regions of its image that each word of a post attends to, with the gates of the method, "
         "and write the numbers: a figure and a JSON file per post.",
     )
-    options.add_argument("--checkpoint", required=True, help="what mner fit left, for example runs/0/best.ckpt")
-    options.add_argument("--post", required=True, type=Path, help="a file of posts, in any format that mner tag reads")
-    options.add_argument("--images", type=Path, help="folder of the images that the posts name")
-    options.add_argument("--region_file", type=Path, help="the file of a model with PrecomputedRegions")
-    options.add_argument("--output", required=True, type=Path, help="folder for the figures")
+    options.add_argument("file", type=Path, help="A file of posts, in any format that mner tag reads.")
+    options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, for example runs/0/best.ckpt.")
+    options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
+    options.add_argument(
+        "--region_file", type=Path | None, default=None, help="The file of a model with PrecomputedRegions."
+    )
+    options.add_argument("--output", required=True, type=Path, help="Folder of the figures.")
     options.add_argument(
         "--of",
-        choices=("words", "entities"),
+        type=Literal["words", "entities"],
         default="words",
-        help="a panel per word, or per predicted entity (the mean of its words)",
+        help="A panel per word, or per predicted entity (the mean of its words).",
     )
-    options.add_argument("--format", nargs="+", choices=("png", "svg", "pdf"), default=["png"], help="of the figures")
-    options.add_argument("--device", help="cpu, cuda, mps (default: cpu)", default="cpu")
+    options.add_argument(
+        "--format", type=list[Literal["png", "svg", "pdf"]], default=["png"], help="Formats of the figures: [png,svg]."
+    )
+    options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
     return options
 
 
@@ -49,12 +53,13 @@ def run(arguments: Sequence[str]) -> None:
     Raises:
         ConfigurationError: If the model attends to nothing, or no post has an image that can be used.
     """
-    options = parser().parse_args(arguments[1:])
+    options = parser().parse_args(list(arguments[1:]))
+    from mner.data.readers import read_posts
     from mner.inference.load import load_model
     from mner.inference.post_attention import ATTENDING, attend
     from mner.vision import use_region_file
 
-    model = load_model(options.checkpoint).to(options.device)
+    model = load_model(options.ckpt_path).to(device_of(options.accelerator))
     use_region_file(model.image_encoder, options.region_file)
     if model.image_encoder is None:
         raise ConfigurationError(
@@ -62,7 +67,7 @@ def run(arguments: Sequence[str]) -> None:
         )
     folder = None if options.images is None else options.images.absolute()
     model.preprocessor = model.preprocessor.using(image_folders=[folder])
-    posts = read_posts(options.post, images=folder)
+    posts = read_posts(options.file, images=folder)
     drawn = 0
     for name, post in zip(file_names(post.id for post in posts), posts, strict=True):
         if not _usable(model, post):
@@ -80,7 +85,7 @@ def run(arguments: Sequence[str]) -> None:
             print(printable(options.output / f"{name}.{suffix}"))
         drawn += 1
     if not drawn:
-        raise ConfigurationError(f"none of the {len(posts)} posts of {options.post} could be drawn; give --images DIR")
+        raise ConfigurationError(f"none of the {len(posts)} posts of {options.file} could be drawn; give --images DIR")
 
 
 def _usable(model: FusionModule, post: Post) -> bool:

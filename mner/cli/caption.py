@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jsonargparse import ArgumentParser
-
+from mner.cli.parsing import OptionParser
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError
 from mner.terminal import printable
@@ -20,9 +19,9 @@ DEFAULTS = {"caption": "Salesforce/blip-image-captioning-base", "objects": "effi
 CHECKPOINT_SUFFIX = ".ckpt"
 
 
-def parser() -> ArgumentParser:
+def parser() -> OptionParser:
     """The options of ``mner caption``."""
-    options = ArgumentParser(
+    options = OptionParser(
         prog="mner caption",
         description="Describe every image of a folder, one JSON object per line, for a data set's contexts. Repeat the "
         "command to resume; torchrun shares the work among processes.",
@@ -33,7 +32,7 @@ def parser() -> ArgumentParser:
         "--kind",
         type=Literal["caption", "objects", "ocr"],
         default="caption",
-        help="kind of text (default: %(default)s)",
+        help="kind of text",
     )
     options.add_argument(
         "--captioner",
@@ -41,8 +40,8 @@ def parser() -> ArgumentParser:
         help="caption: a Hugging Face model's name or folder, or a checkpoint of UpDown; objects: a timm classifier, "
         f"or faster_rcnn for a detector; ocr: rapidocr (default: {', '.join(DEFAULTS.values())})",
     )
-    options.add_argument("--batch_size", type=int, default=16, help="images per batch (default: %(default)s)")
-    options.add_argument("--num_workers", type=int, default=4, help="threads that read images (default: %(default)s)")
+    options.add_argument("--batch_size", type=int, default=16, help="images per batch")
+    options.add_argument("--num_workers", type=int, default=4, help="threads that read images")
     options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
     return options
 

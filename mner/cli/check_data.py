@@ -1,45 +1,67 @@
-"""``mner check-data``: what one must know of a data set before training on it."""
+"""``mner check-data``: statistics and faults of a data set, before training on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import mner.data
-import mner.demo  # noqa: F401  (their classes are the choices of --data)
+import mner.demo  # noqa: F401  (its class is a choice of --data)
 from mner.cli.parsing import OptionParser, accept_unused
+from mner.data import PostFiles
 from mner.data.check import check_posts
 from mner.data.datamodule import SPLITS, PostDataModule
 from mner.errors import DatasetNotFoundError
 from mner.post_json import to_json
 from mner.posts import Post
+from mner.word_tokenizers import WordTokenizer
 
 
 def parser() -> OptionParser:
     """The options of ``mner check-data``."""
     options = OptionParser(
         prog="mner check-data",
-        description="Count what is in a data set and what is wrong with it: entities a type under both scoring "
-        "conventions, stray tags, invisible words, duplicates, missing images and contexts, the known version.",
+        usage="mner check-data [OPTIONS] [FILE]",
+        description="Report statistics and faults of a file of posts or of a data set: entities per type under both "
+        "scoring conventions, stray tags, invisible words, duplicates, missing images and contexts, the known version.",
     )
-    options.add_argument("-c", "--config", action="config", help="a config with a data section")
-    options.add_subclass_arguments(PostDataModule, "data", required=True)
+    options.add_argument(
+        "file",
+        type=Path | None,
+        nargs="?",
+        default=None,
+        help="A file of posts in any format; or give --data or --config.",
+    )
+    options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that FILE names.")
+    options.add_argument(
+        "--word_tokenizer",
+        type=WordTokenizer | None,
+        default=None,
+        help="Splits raw text into words; by default that of the data set.",
+    )
+    options.add_argument("-c", "--config", action="config", help="A config with a data section, by path or by name.")
+    options.add_subclass_arguments(PostDataModule, "data", required=False)
     accept_unused(
         options, "seed_everything", "model", "trainer", "checkpoint", "early_stopping", "ablations", "pretraining"
     )
-    options.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
     return options
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Check every split that is there.
+    """Check every split that exists.
 
     Raises:
-        DatasetNotFoundError: If no split is there.
+        DatasetNotFoundError: If none does.
     """
     options = parser()
     config = options.parse_args(list(arguments[1:]))
-    data: PostDataModule = options.instantiate_classes(config).data
+    if (config.file is None) == (config.get("data") is None):
+        options.error("give either a FILE of posts, or a data set with --data or --config")
+    if config.file is None and config.images is not None:
+        options.error("--images is the folder of FILE's images; give a data set its own, --data.init_args.images")
+    built = options.instantiate_classes(config)
+    data: PostDataModule = built.data if config.file is None else PostFiles(config.file, images=config.images)
+    data.word_tokenizer = built.word_tokenizer or data.word_tokenizer
     posts: dict[str, Sequence[Post]] = {}
     files: dict[str, Path] = {}
     folders: dict[str, Path | None] = {}

@@ -36,7 +36,7 @@ def parser() -> OptionParser:
         "-c", "--config", action="config", help="a YAML file with these options, the grid's among them"
     )
     options.add_class_arguments(Grid, None)
-    options.add_argument("--folder", type=str, default="experiment", help="folder of results.jsonl and all cells")
+    options.add_argument("--run_folder", type=str, default="experiment", help="folder of results.jsonl and all cells")
     options.add_argument(
         "--jobs",
         type=int | None,
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> None:
     built = options.instantiate_classes(config)
     grid = Grid(**{name: getattr(built, name) for name in Grid.__dataclass_fields__})
     console = Console()
-    runner = GridRunner(grid, config.folder, _devices(config.jobs), config.keep)
+    runner = GridRunner(grid, config.run_folder, _devices(config.jobs), config.keep)
     if config.dry_run:
         for cell in grid.cells():
             print(shlex.join(runner.command(cell)))
@@ -75,8 +75,8 @@ def run(arguments: Sequence[str]) -> None:
         console.print(progress_table(progress))
     for table in kinds_tables(progress):
         console.print(table)
-    print(f"checkpoints, predictions and logs: {Path(config.folder) / 'cells'}")
-    print(f"results: {Path(config.folder) / 'results.jsonl'}")
+    print(f"checkpoints, predictions and logs: {Path(config.run_folder) / 'cells'}")
+    print(f"results: {Path(config.run_folder) / 'results.jsonl'}")
     failed = [cell for cell, state in progress.states.items() if state == "failed"]
     if failed:
         raise ExperimentError(

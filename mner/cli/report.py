@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import re
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from mner.analysis.published import PublishedScores, read_published
 from mner.analysis.report import make_report
 from mner.analysis.results import Result, read_results
 from mner.analysis.significance import ROUNDS
+from mner.cli.parsing import OptionParser
 from mner.data.readers import read_posts
 from mner.errors import ConfigurationError
 from mner.file_names import file_names
@@ -29,9 +29,9 @@ DATA = "data"
 """Name of the data set for predictions that are given without an experiment."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> OptionParser:
     """The options of ``mner report``."""
-    options = argparse.ArgumentParser(
+    options = OptionParser(
         prog="mner report",
         description="Compare models from their saved predictions: scores with intervals, significance, ablations, "
         "errors, seen and ambiguous entities, training size, sentence length, calibration. Writes report.md, "
@@ -39,37 +39,39 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "results",
+        type=str,
         nargs="+",
-        metavar="RESULTS",
-        help="folders or results.jsonl files of mner experiment, or predictions of one model as NAME=predictions.jsonl",
+        help="Folders or results.jsonl files of mner experiment, or predictions of one model as NAME=predictions.jsonl.",
     )
     options.add_argument(
         "--train",
+        type=str,
         nargs="+",
         default=[],
-        metavar="FILE",
-        help="the training file, for seen and unseen entities; with several data sets DATA=FILE for each. The posts of "
-        "a run on a fraction of it are chosen by that run's fraction and seed",
+        help="The training file, for seen and unseen entities; with several data sets DATA=FILE for each. The posts of "
+        "a run on a fraction of it are chosen by that run's fraction and seed.",
     )
-    options.add_argument("--output", required=True, type=Path, help="folder for the report")
+    options.add_argument("--output", required=True, type=Path, help="Folder of the report.")
     options.add_argument(
-        "--baseline", metavar="MODEL", help="the model that others are compared with (default: the first)"
+        "--baseline",
+        type=str | None,
+        default=None,
+        help="The model that the others are compared with; by default the first.",
     )
-    options.add_argument("--title", default="Report", help="heading of the report (default: %(default)s)")
-    options.add_argument(
-        "--rounds", type=int, default=ROUNDS, help="rounds of randomisation and bootstrap (default: %(default)s)"
-    )
+    options.add_argument("--title", type=str, default="Report", help="Heading of the report.")
+    options.add_argument("--rounds", type=int, default=ROUNDS, help="Rounds of randomisation and bootstrap.")
     options.add_argument(
         "--published",
-        metavar="FILE",
-        help="a YAML file of published scores to print beside the measured ones, or chen2020 for those of the paper",
+        type=str | None,
+        default=None,
+        help="A YAML file of published scores to print beside the measured ones, or chen2020 for those of the paper.",
     )
     return options
 
 
 def run(arguments: Sequence[str]) -> None:
     """Write the report and print its summary."""
-    options = parser().parse_args(arguments[1:])
+    options = parser().parse_args(list(arguments[1:]))
     try:
         from mner.analysis.rendering import to_html, to_markdown
         from mner.analysis.report_sections import sections, summary

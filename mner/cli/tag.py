@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from mner.bounded_report import BoundedReport
+from mner.cli.parsing import OptionParser
 from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
@@ -27,9 +27,9 @@ MAX_WAIT = 0.3
 """Seconds that a post of a live source, such as a pipe or a terminal, waits for others."""
 
 
-def parser() -> ArgumentParser:
+def parser() -> OptionParser:
     """The options of ``mner tag``."""
-    options = ArgumentParser(
+    options = OptionParser(
         prog="mner tag",
         description="Find the entities of new posts: one JSON object per line, one text per line, or CoNLL, recognised "
         "by content. Writes one JSON object per post, in the order of the input; posts from a pipe or a terminal are "
@@ -46,15 +46,13 @@ def parser() -> ArgumentParser:
     options.add_argument("--format", type=Format | None, help="the input format (default: recognised by content)")
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
     options.add_argument("--region_file", type=Path | None, help="the file of a model with PrecomputedRegions")
-    options.add_argument("--batch_size", type=int, default=32, help="posts per batch (default: %(default)s)")
-    options.add_argument(
-        "--window", type=int, default=64, help="batches that are sorted by length together (default: %(default)s)"
-    )
+    options.add_argument("--batch_size", type=int, default=32, help="posts per batch")
+    options.add_argument("--window", type=int, default=64, help="batches that are sorted by length together")
     options.add_argument(
         "--max_line_bytes",
         type=int,
         default=MAX_LINE_BYTES,
-        help="longer lines are reported and left out (default: %(default)s)",
+        help="longer lines are reported and left out",
     )
     options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
     return options

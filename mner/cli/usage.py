@@ -92,10 +92,14 @@ def usage_error(command: str, arguments: Sequence[str]) -> str | None:
         return str(error)
     options = options_of(command)
     given: set[str] = set()
+    free = 0  # words that are neither options nor, as far as the help says, their values
+    follows_value_option = False
     for word, following in zip(words, [*words[1:], None], strict=False):
         if word == "--":
             break
         if not re.match(r"--?[A-Za-z]", word):
+            free += not follows_value_option
+            follows_value_option = False
             continue
         written, equals, value = word.partition("=")
         name = written.removesuffix("+")
@@ -104,6 +108,7 @@ def usage_error(command: str, arguments: Sequence[str]) -> str | None:
             close = difflib.get_close_matches(name, options, cutoff=0.7)
             return f"no option {name}" + (f"; did you mean {' or '.join(close)}?" if close else "")
         given.add(name)
+        follows_value_option = not equals and (option is None or bool(option.value))
         if option is not None and option.value:
             if not equals and following is None and not option.value.startswith("["):
                 return f"{name} needs a value"
@@ -112,6 +117,11 @@ def usage_error(command: str, arguments: Sequence[str]) -> str | None:
                 return f"{name}: {complaint}"
     if any(EXIT_OPTIONS.match(name) for name in given):
         return None
+    if not free and (missing := re.search(r"^positional arguments:\n  (\w+)", help_text(command), re.MULTILINE)):
+        if f"[{missing[1].upper()}]" not in help_text(command):
+            return f"the following arguments are required: {missing[1]}"
+        if not given & {"-c", "--config", "--data"} and not any(name.startswith("--data.") for name in given):
+            return f"give either a {missing[1].upper()} of posts, or a data set with --data or --config"
     return _missing(command, options, given, words)
 
 

@@ -49,7 +49,6 @@ def posts(tmp_path):
     ]
     (tmp_path / "posts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return [
-        "--post",
         str(tmp_path / "posts.jsonl"),
         "--images",
         str(tmp_path / "images"),
@@ -60,7 +59,7 @@ def posts(tmp_path):
 
 def test_the_record_is_the_models_attention(tmp_path, posts, grid, capsys):
     checkpoint = saved(tmp_path, VisualAttention, grid)
-    assert main(["attend", "--checkpoint", checkpoint, *posts]) == 0
+    assert main(["attend", "--ckpt_path", checkpoint, *posts]) == 0
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'out' / '1_a.png'}\n"
     assert "2: " in said.err
@@ -80,7 +79,7 @@ def test_the_record_is_the_models_attention(tmp_path, posts, grid, capsys):
 
 def test_gates_without_attention_are_drawn(tmp_path, posts, grid):
     checkpoint = saved(tmp_path, ModalityAttention, grid)
-    assert main(["attend", "--checkpoint", checkpoint, *posts, "--format", "svg"]) == 0
+    assert main(["attend", "--ckpt_path", checkpoint, *posts, "--format", "[svg]"]) == 0
     record = json.loads((tmp_path / "out" / "1_a.json").read_text())
     assert record["regions"] is None
     assert set(record["gates"]) == {"words", "characters", "visual"}
@@ -93,7 +92,7 @@ def test_gates_without_attention_are_drawn(tmp_path, posts, grid):
 )
 def test_a_method_that_attends_to_nothing_is_refused(tmp_path, posts, grid, capsys, cls, pictures, said):
     checkpoint = saved(tmp_path, cls, grid if pictures else None)
-    assert main(["attend", "--checkpoint", checkpoint, *posts]) == 1
+    assert main(["attend", "--ckpt_path", checkpoint, *posts]) == 1
     error = capsys.readouterr().err
     assert said in error
     assert "VisualAttention, CoAttention" in error
@@ -101,7 +100,7 @@ def test_a_method_that_attends_to_nothing_is_refused(tmp_path, posts, grid, caps
 
 def test_boxes_leave_their_padding_out(tmp_path, posts):
     checkpoint = saved(tmp_path, VisualAttention, TinyRegions())
-    assert main(["attend", "--checkpoint", checkpoint, *posts]) == 0
+    assert main(["attend", "--ckpt_path", checkpoint, *posts]) == 0
     record = json.loads((tmp_path / "out" / "1_a.json").read_text())
     assert record["grid"] is None
     assert len(record["places"]) == len(record["regions"][0]) <= 4
@@ -113,6 +112,6 @@ def test_real_pictures(tmp_path, grid):
     sample = Path(os.environ["MNER_DATA"]) / "sample" / "twitter_2017"
     checkpoint = saved(tmp_path, VisualAttention, grid)
     (posts,) = (sample / "texts" / "test").iterdir()
-    options = ["--post", str(posts), "--images", str(sample / "images" / "test"), "--output", str(tmp_path / "out")]
-    assert main(["attend", "--checkpoint", checkpoint, *options]) == 0
+    options = [str(posts), "--images", str(sample / "images" / "test"), "--output", str(tmp_path / "out")]
+    assert main(["attend", "--ckpt_path", checkpoint, *options]) == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 5

@@ -56,6 +56,21 @@ def test_a_users_own_files(report, tmp_path):
     assert len(split["duplicates"]["groups"]) == 1
 
 
+def test_a_file_of_posts(report, tmp_path, capsys):
+    path = tmp_path / "posts.jsonl"
+    path.write_text('{"text": "in #Oslo", "entities": [{"start": 4, "end": 8, "type": "LOC"}]}\n', encoding="utf-8")
+    found = report(str(path), "--json")
+    assert found["splits"]["train"]["entities"]["strict"] == {"LOC": 1}
+    words = report(str(path), "--word_tokenizer", "WhitespaceTokenizer", "--json")
+    assert words["splits"]["train"]["words"] == 2
+    for options in ([], [str(path), "--data", "DemoPosts"], ["--data", "DemoPosts", "--images", str(tmp_path)]):
+        try:
+            assert main(["check-data", *options]) == 2
+        except SystemExit as stop:
+            assert stop.code == 2
+        assert "give" in capsys.readouterr().err
+
+
 def test_the_demo_posts(report, tmp_path):
     found = report("--data", "DemoPosts", "--data.root", str(tmp_path / "demo"), "--data.size", "60", "--json")
     assert sum(split["posts"] for split in found["splits"].values()) > 0

@@ -25,7 +25,7 @@ def grid(tmp_path, monkeypatch, experiment, shared_twitter_folder):
         "seeds": [3],
         "configs": ["tiny.yaml"],
         "options": {"trainer.max_epochs": 1},
-        "folder": "grid",
+        "run_folder": "grid",
     }
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
     return tmp_path
