@@ -14,6 +14,7 @@ from mner.errors import DatasetNotFoundError
 from mner.post_json import to_json
 from mner.posts import Post
 from mner.word_tokenizers import WordTokenizer
+from mner.word_tokenizers.raw_posts import tokenize_post
 
 
 def parser() -> OptionParser:
@@ -68,7 +69,7 @@ def run(arguments: Sequence[str]) -> None:
     missing: list[DatasetNotFoundError] = []
     for split in SPLITS:
         try:
-            posts[split] = data.read(split)
+            posts[split] = [tokenize_post(post, data.word_tokenizer) for post in data.read(split)]
         except DatasetNotFoundError as error:
             missing.append(error)
             continue

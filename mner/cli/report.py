@@ -41,7 +41,7 @@ def parser() -> OptionParser:
         "results",
         type=str,
         nargs="+",
-        help="Folders or results.jsonl files of mner experiment, or predictions of one model as NAME=predictions.jsonl.",
+        help="Folders or results.jsonl files of mner experiment, or a model's predictions as NAME=predictions.jsonl.",
     )
     options.add_argument(
         "--train",
