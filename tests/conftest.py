@@ -65,6 +65,12 @@ def tiny_text_encoder_folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_seed_of_another_test(monkeypatch):
+    """Lightning keeps the seed of ``seed_everything`` in the environment, where data modules read it."""
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+
+
 @pytest.fixture
 def labels() -> list[str]:
     """The labels of Twitter-2017."""
