@@ -20,7 +20,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are asked for: ``import mner`` itself stays fast."""
+    """Import a public name on first access, so that ``import mner`` itself stays fast."""
     if name not in _HOMES:
         raise AttributeError(f"module 'mner' has no attribute {name!r}")
     from importlib import import_module

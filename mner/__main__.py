@@ -1,4 +1,4 @@
-"""``python -m mner`` is ``mner``."""
+"""Entry point of ``python -m mner``, the same as the command ``mner``."""
 
 import sys
 

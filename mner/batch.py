@@ -1,4 +1,4 @@
-"""What passes between the parts as tensors: a batch of posts, its text features and its image features.
+"""The tensors that the parts exchange: a batch of posts, its text features and its image features.
 
 Letters: B posts, N encoder rows (a post has one, or several where it is windowed), P subwords, W words,
 C characters, R regions, D text width, V image width.
@@ -25,7 +25,7 @@ class ImageFeatures:
     Args:
         regions: Region vectors, shape ``(B, R, V)``; zeros where ``mask`` is false.
         mask: True where a region is real, shape ``(B, R)``; false everywhere where a post has no image.
-        pooled: One vector an image, shape ``(B, V)``; zeros where a post has no image.
+        pooled: One vector per image, shape ``(B, V)``; zeros where a post has no image.
         boxes: Corners ``(x1, y1, x2, y2)`` as fractions of width and height, shape ``(B, R, 4)``, or ``None``.
         classes: Class index of each region, shape ``(B, R)``, or ``None``.
         scores: Detector score of each region, shape ``(B, R)``, or ``None``.
@@ -44,7 +44,7 @@ class ImageFeatures:
         return self.mask.any(dim=1)
 
     def to_dtype(self, dtype: torch.dtype) -> ImageFeatures:
-        """The same features, regions and pooled vectors in another floating-point type."""
+        """Return the same features, regions and pooled vectors in another floating-point type."""
         return replace(self, regions=self.regions.to(dtype), pooled=self.pooled.to(dtype))
 
 
@@ -55,7 +55,7 @@ class TextFeatures:
     Args:
         words: Word vectors, shape ``(B, W, D)``; zeros where ``mask`` is false.
         mask: True where a word is real, shape ``(B, W)``.
-        pooled: One vector a post, shape ``(B, D)``.
+        pooled: One vector per post, shape ``(B, D)``.
         characters: Character features of each word, shape ``(B, W, K)``, or ``None``.
     """
 
@@ -72,7 +72,7 @@ class Batch:
     ``post * W + word``; every other subword (specials, contexts, padding, the overlap of windows) has the slot
     ``B * W``, which is discarded.
 
-    It is no dataclass on purpose: Lightning's precision plugins rebuild a dataclass field by field, posts included.
+    Deliberately not a dataclass: Lightning's precision plugins rebuild a dataclass field by field, posts included.
 
     Args:
         posts: The posts themselves, for predictions.
@@ -86,10 +86,10 @@ class Batch:
         word_mask: True where a word is real, shape ``(B, W)``.
         tags: Label index of each word, shape ``(B, W)``, zero where padded; ``None`` without annotation.
         characters: Character ids of each word, shape ``(B, W, C)``, zero where padded, or ``None``.
-        pixels: What ``ImageTransform.collate`` made of the images, or ``None``.
-        image: Image features computed before (a feature store), or ``None``.
+        pixels: The images as returned by ``ImageTransform.collate``, or ``None``.
+        image: Precomputed image features (from a feature store), or ``None``.
         image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``.
-        image_errors: Why the image of a post could not be used, ``None`` per post without such an error.
+        image_errors: Why the image of a post could not be used, one per post; ``None`` where there was no error.
     """
 
     def __init__(
@@ -132,15 +132,15 @@ class Batch:
         return len(self.posts)
 
     def replace(self: BatchType, **parts: Any) -> BatchType:
-        """A copy with other parts."""
+        """Return a copy with some parts replaced."""
         return type(self)(**{**vars(self), **parts})
 
     def to(self: BatchType, device: torch.device | str, non_blocking: bool = False) -> BatchType:
-        """A copy of the batch on another device."""
+        """Return a copy of the batch on another device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self: BatchType) -> BatchType:
-        """A copy of the batch in pinned memory, as a ``DataLoader`` asks for."""
+        """Return a copy of the batch in pinned memory; called by ``DataLoader(pin_memory=True)``."""
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self: BatchType, function: Callable[[Tensor], Tensor]) -> BatchType:

@@ -1,4 +1,4 @@
-"""Reports of many problems in constant memory: the first ones are shown, all are counted."""
+"""Reporting many problems in constant memory: the first ones are shown, all are counted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class BoundedReport:
     """Shows the first problems of a kind and counts all of them.
 
     Args:
-        show: Shows one line, for example ``print``.
-        what: The kind of problem, for the line that ends the showing, for example ``"bad lines"``.
+        show: Called with each line to show, for example ``print``.
+        what: The kind of problem, for the closing line, for example ``"bad lines"``.
         max_shown: Maximum number of problems shown.
     """
 

@@ -1,4 +1,4 @@
-"""The device that an ``--accelerator`` option stands for."""
+"""Resolving an ``--accelerator`` option to a PyTorch device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCELERATOR_HELP = "auto, cpu, cuda or mps, with a number for one of several: cu
 
 
 def device_of(accelerator: str = "auto") -> torch.device:
-    """The device to run on.
+    """Return the device to run on.
 
     Args:
         accelerator: ``auto`` for a GPU if there is one and the CPU otherwise, ``gpu``, or a device of PyTorch: ``cpu``,

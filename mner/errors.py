@@ -11,8 +11,8 @@ class MNERError(Exception):
     """Base of every error that mner raises on purpose; its message is safe to print.
 
     Args:
-        lines: The message, usually one line. Words, ids and file names stand in it as they are: control characters in
-            them, line breaks too, are shown as escapes.
+        lines: The message, usually one line. Words, ids and file names need no escaping: control characters in them,
+            line breaks included, are shown as escapes.
     """
 
     def __init__(self, *lines: object) -> None:
@@ -28,12 +28,12 @@ class DataError(MNERError):
 
 
 class FormatError(DataError):
-    """A file that does not read: names the file, the line, what was found and the remedy.
+    """A file that cannot be parsed: names the file, the line, what was found and the remedy.
 
     Args:
         path: The file.
         line: Line number, counted from 1, or ``None`` where the whole file is meant.
-        found: What stands there, in words.
+        found: Description of what was found there.
         remedy: What to do about it.
     """
 
@@ -43,7 +43,7 @@ class FormatError(DataError):
         super().__init__(f"{place}: {found}. {remedy}")
 
     def __reduce__(self) -> tuple[type[FormatError], tuple[Path, int | None, str, str]]:
-        """Pickle by the four parts, so that the error crosses from a data worker whole."""
+        """Pickle the four parts, so that the error survives the way from a data loader's worker."""
         return type(self), (self.path, self.line, self.found, self.remedy)
 
 
@@ -76,7 +76,7 @@ class CheckpointError(MNERError):
 
 
 class DivergenceError(MNERError):
-    """A training whose loss or weights became NaN or infinite."""
+    """A training run whose loss or weights became NaN or infinite."""
 
 
 class ImageError(MNERError):
@@ -88,8 +88,8 @@ class OutputError(MNERError):
 
 
 class ExperimentError(MNERError):
-    """Cells of a grid of experiments that failed; the others are finished all the same."""
+    """Cells of an experiment grid that failed; all other cells are finished."""
 
 
 class AlignmentError(MNERError):
-    """Predictions that are compared and are not of the same posts."""
+    """Predictions that cannot be compared, since they are not of the same posts."""

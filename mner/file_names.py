@@ -1,4 +1,4 @@
-"""File names made of ids and names from data: safe on every system, and no two of them the same."""
+"""File names derived from ids and names in data: valid on every system and distinct."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import unicodedata
 from collections.abc import Iterable
 
 MAX_BYTES = 100
-"""Per name without its number and suffix; most file systems allow 255 in all."""
+"""Length of a name without its number and suffix; most file systems allow 255 in total."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def file_names(names: Iterable[str]) -> list[str]:
     """Turn names into file names without a suffix.
 
-    What is no letter, digit, ``.``, ``_`` or ``-`` becomes ``_``. Names that would then be the same file, also where
-    the file system ignores case or the form of accented letters, are numbered.
+    Anything but a letter, digit, ``.``, ``_`` or ``-`` becomes ``_``. Names that would then collide, also on a file
+    system that ignores case or Unicode normalisation, are numbered.
 
     Args:
         names: Any strings.

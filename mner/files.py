@@ -1,4 +1,4 @@
-"""Atomic file writing: a file appears complete or not at all, and never mixes two writers."""
+"""Atomic file writing: a file appears complete or not at all, and never mixes the output of two writers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import IO, Any, Literal, overload
 from mner.errors import MNERError, OutputError
 
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
-"""Errors that only writing raises, whatever the code that meets them was about."""
+"""Errors that only writing can raise, wherever they occur."""
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """Errors of a file system without locks, such as Lustre mounted without ``flock``."""
 _BLOCK = 1 << 16
@@ -77,17 +77,17 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
         partial.unlink(missing_ok=True)
         raise
     finally:
-        with suppress(OSError):  # what could not be flushed was reported above
+        with suppress(OSError):  # a failed flush was reported above
             file.close()
 
 
 LineAppender = Callable[[Iterable[str]], None]
-"""Appends lines to a file and returns when they are on the disk."""
+"""A function that appends lines to a file and returns once they are on disk."""
 
 
 @contextmanager
 def append_lines(path: str | Path) -> Iterator[LineAppender]:
-    """Open a file of lines to append to, locked against other processes; what a killed one left of a line is removed.
+    """Open a file of lines for appending, locked against other processes; an incomplete last line is removed.
 
     Args:
         path: The file. It and its folder are created if needed.
@@ -96,7 +96,7 @@ def append_lines(path: str | Path) -> Iterator[LineAppender]:
         A function that appends lines, each with its line end.
 
     Raises:
-        OutputError: If ``path`` is anything but a regular file, another process has it open to append, or the system
+        OutputError: If ``path`` is anything but a regular file, another process is appending to it, or the system
             refuses to write; raised by the function too.
     """
     path = Path(path)
@@ -118,7 +118,7 @@ def append_lines(path: str | Path) -> Iterator[LineAppender]:
 
 
 def check_target(path: str | Path) -> None:
-    """Check early that a path is one that :func:`atomic_write` would replace, before hours of work.
+    """Check, before hours of work, that :func:`atomic_write` could replace a path.
 
     Raises:
         OutputError: If it is a folder, a symbolic link, a pipe or a device, or is write-protected.
@@ -133,10 +133,10 @@ def lock_file(path: Path) -> Iterator[int]:
     """Hold a lock while the block runs; a killed process loses it.
 
     Args:
-        path: The lock file, which stays.
+        path: The lock file, which is not removed.
 
     Yields:
-        The file's descriptor. A child process that inherits it holds the lock too, for as long as it runs.
+        The file descriptor. A child process that inherits it also holds the lock for as long as it runs.
 
     Raises:
         BlockingIOError: If another process holds the lock.
@@ -154,7 +154,7 @@ def lock_file(path: Path) -> Iterator[int]:
 
 @contextmanager
 def open_output(path: str | Path) -> Iterator[IO[str]]:
-    """Open the text output that a user named: a file is replaced atomically, anything else is written into.
+    """Open the text output that a user named: a file is replaced atomically, anything else is written to.
 
     A symbolic link stays a link: the file that it points to is replaced. Pipes, terminals, devices and whatever
     standard output is already redirected to are appended to, as the shell's ``>>`` does.
@@ -180,7 +180,7 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
             yield stream
             stream.flush()
     finally:
-        with suppress(OSError):  # what could not be flushed was reported above
+        with suppress(OSError):  # a failed flush was reported above
             stream.close()
 
 

@@ -1,13 +1,13 @@
-"""Tags and the entities they spell: BIO and BIOES, under the two conventions of common scorers.
+"""Tags and the entities that they encode: BIO and BIOES, under the two conventions of common scorers.
 
 Two words belong to one entity where the second tag *continues* the first: ``B-x`` or ``I-x`` before ``I-x`` or
 ``E-x``. A run of such words is an entity under ``conlleval``, the rule of the CoNLL script and seqeval's default,
-by which published scores are counted. Under ``strict``, seqeval's strict IOB2 and IOBES, the run counts only if its
+on which published scores are based. Under ``strict``, seqeval's strict IOB2 and IOBES, the run counts only if its
 first tag *opens* an entity and its last one *closes* it. The conventions differ on data with stray ``I-`` tags:
 Twitter-2015's gold tags have some 3 % more entities under ``conlleval``.
 
-IOB1, where ``B-`` stands only between two touching entities of one type, has the tags of BIO and reads as BIO;
-``conlleval`` finds its entities all the same, and :func:`repair` rewrites it.
+IOB1, where ``B-`` occurs only between two adjacent entities of one type, has the tags of BIO and is read as BIO;
+``conlleval`` still finds its entities, and :func:`repair` rewrites it.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def closes(tag: str, scheme: Scheme) -> bool:
 
 
 def legal_transitions(labels: Sequence[str]) -> tuple[list[bool], list[list[bool]], list[bool]]:
-    """Tabulate which labels may begin a post, follow one another, and end a post.
+    """Tabulate which labels may start a post, follow one another, and end a post.
 
     Args:
         labels: Labels of one scheme, L of them.
@@ -144,7 +144,7 @@ def legal_transitions(labels: Sequence[str]) -> tuple[list[bool], list[list[bool
 
 
 def spans(tags: Sequence[str], convention: Convention = "conlleval", scheme: Scheme | None = None) -> list[Entity]:
-    """Read the entities off a tag sequence.
+    """Decode the entities of a tag sequence.
 
     Args:
         tags: One tag per word.
@@ -204,7 +204,7 @@ def tags_of(entities: Iterable[Entity], length: int, scheme: Scheme = "BIO") -> 
         if any(tag != OUTSIDE for tag in tags[start:end]):
             raise LabelError(
                 f"{type_} from {start} to {end} overlaps another entity; "
-                f"{scheme} has one entity per word at the most, so keep one of the two"
+                f"{scheme} allows at most one entity per word, so keep one of the two"
             )
         tags[start:end] = [f"B-{type_}", *[f"I-{type_}"] * (end - start - 1)]
         if scheme == "BIOES":
@@ -250,7 +250,7 @@ def to_bio(tags: Sequence[str]) -> list[str]:
 
 
 def check_tags(tags: Iterable[str], labels: Collection[str]) -> None:
-    """Refuse tags outside a label set.
+    """Reject tags outside a label set.
 
     Raises:
         LabelError: Names the first such tag, and the labels that resemble it.
@@ -266,7 +266,7 @@ def check_tags(tags: Iterable[str], labels: Collection[str]) -> None:
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse an option outside its choices.
+    """Reject an option that is not among its choices.
 
     Raises:
         ConfigurationError: Names the option, its choices and the value.

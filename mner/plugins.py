@@ -1,4 +1,4 @@
-"""Parts of other packages: everything under the entry-point group ``mner.plugins`` is imported once."""
+"""Plugins: every entry point of the group ``mner.plugins`` is imported once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUP = "mner.plugins"
 def load_plugins() -> Mapping[str, str]:
     """Import what installed packages declare under ``mner.plugins``, so that their parts register themselves.
 
-    A package that does not import is reported in a warning, and does not keep the others from loading.
+    A package that fails to import is reported in a warning and does not keep the others from loading.
 
     Returns:
         The plugins that failed, each with its error.

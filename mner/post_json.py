@@ -1,7 +1,7 @@
-"""Posts and entities as JSON: the one codec of predictions, data writers and tagged posts.
+"""Posts and entities as JSON: the codec of predictions, data writers and tagged posts.
 
-The decoder is strict: it reads back what the encoder wrote and names what is malformed. Files of other origin, in their
-many layouts, are recognised by :mod:`mner.data.readers`.
+The decoder is strict: it reads what the encoder wrote and names what is malformed. The many layouts of other tools are
+recognised by :mod:`mner.data.readers`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
         indent: Spaces per level; by default everything is on one line.
 
     Raises:
-        TypeError: If there is anything else in it.
+        TypeError: If it contains anything else.
 
     Example:
         >>> to_json({"score": float("nan"), "words": ("Zoë",)})
@@ -49,11 +49,11 @@ def from_json(text: str | bytes) -> Any:
 
 
 def post_to_dict(post: Post, image: str | None = None) -> dict[str, Any]:
-    """Describe a post as plain data; what it does not have is left out.
+    """Describe a post as plain data; absent fields are omitted.
 
     Args:
         post: The post.
-        image: What to call its image; by default its file name.
+        image: Name to write for its image; by default its file name.
     """
     record: dict[str, Any] = {"id": post.id, "words": list(post.words)}
     if post.text is not None:
@@ -116,7 +116,7 @@ def entity_from_dict(record: Any, words: int) -> Entity:
 
     Args:
         record: Plain data.
-        words: Number of words in the post.
+        words: The number of words in the post.
 
     Raises:
         DataError: If a value is missing or of the wrong type, the span is empty, reversed or not within the post, or
@@ -155,7 +155,7 @@ def _finite(value: Any) -> Any:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _error(name: str, expected: str, value: Any) -> DataError:

@@ -1,4 +1,4 @@
-"""The one record of the library: a post, and the entities in it."""
+"""The library's data record: a post and the entities in it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Entity:
     """A typed span of words.
 
     Args:
-        type: ``PER``, ``LOC``, ``ORG``, ``OTHER``, ``MISC`` or whatever the data calls it.
+        type: ``PER``, ``LOC``, ``ORG``, ``OTHER``, ``MISC`` or any other type of the data set.
         start: Index of the first word.
         end: Index one past the last word.
-        text: The surface string, where it is known.
+        text: The surface form, where it is known.
         confidence: Probability of the span under the decoder, between 0 and 1, or ``None``.
         characters: Character offsets ``(start, end)`` in the raw text, or ``None``.
     """
@@ -52,10 +52,10 @@ class Post:
             are left out.
         text: The raw text, where the words were cut from one.
         offsets: Character offsets ``(start, end)`` of each word in ``text``.
-        metadata: What else a data set records; carried along into predictions, must be JSON.
-        spans: Gold entities of a raw text by character, exactly as annotated; ``tags`` are these at word borders.
-        is_raw: Whether a word tokenizer made the words (and tags) of ``text``, so that a model's preprocessor makes
-            them again with its own. Words that the data set gave are kept as they are.
+        metadata: Further fields of the data set; copied into predictions, must be JSON.
+        spans: Gold entities of a raw text as character spans, exactly as annotated; ``tags`` are aligned to words.
+        is_raw: Whether the words (and tags) come from ``text`` by a word tokenizer, so that a model's preprocessor
+            tokenizes it again with its own. Words that the data set provides are kept as they are.
 
     Raises:
         DataError: If ``tags`` or ``offsets`` do not have one item per word, or a context is not a text.

@@ -1,4 +1,4 @@
-"""Posts with the entities that a model predicted, as a file: the record that every analysis reads."""
+"""Predictions files: posts with their predicted entities, the input of every analysis."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Prediction:
         """Encode the prediction as one line of JSON, without the line break.
 
         Raises:
-            DataError: If the post's metadata is not plain data; numbers that JSON does not have become ``null``.
+            DataError: If the post's metadata is not plain data; NaN and infinities become ``null``.
         """
         try:
             return to_json(self.to_dict())
@@ -58,7 +58,7 @@ class Prediction:
         """Build the prediction that :meth:`to_dict` described.
 
         Raises:
-            DataError: If the post or an entity is malformed, entities overlap, or ``gold`` is not what the tags spell.
+            DataError: If the post or an entity is malformed, entities overlap, or ``gold`` disagrees with the tags.
             LabelError: If a tag is of no scheme that mner reads.
         """
         post = post_from_dict(record)
@@ -71,7 +71,7 @@ class Prediction:
 
 
 def gold_tags(post: Post) -> tuple[str, ...]:
-    """The gold tags of a post that is scored.
+    """Return the gold tags of a post that is scored.
 
     Raises:
         DataError: If it has none.
@@ -82,7 +82,7 @@ def gold_tags(post: Post) -> tuple[str, ...]:
 
 
 def gold_spans(post: Post) -> frozenset[Span]:
-    """The gold entities of a post, read by ``conlleval``.
+    """Return the gold entities of a post, by the convention ``conlleval``.
 
     Raises:
         DataError: If it has no gold tags.
@@ -95,7 +95,7 @@ def write_predictions(predictions: Iterable[Prediction], path: str | Path) -> No
 
     Raises:
         DataError: If the metadata of a post is not plain data.
-        OutputError: If the file cannot be written; the former file is then unchanged.
+        OutputError: If the file cannot be written; an existing file is then unchanged.
     """
     with atomic_write(path) as file:
         file.writelines(f"{prediction.to_json()}\n" for prediction in predictions)
@@ -105,7 +105,8 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     """Read a predictions file.
 
     Raises:
-        FormatError: If the file is missing or empty, a line is not a prediction, or a post comes twice; names the line.
+        FormatError: If the file is missing or empty, a line is not a prediction, or a post occurs twice; names the
+            line.
     """
     if not Path(path).is_file():
         raise FormatError(path, None, "no such file", "Write it with mner test")
@@ -138,10 +139,10 @@ def _entities(record: Any, name: str, post: Post) -> tuple[Entity, ...]:
     entities = tuple(entity_from_dict(item, len(post.words)) for item in items)
     for left, right in pairwise(sorted(entities, key=lambda entity: entity.start)):
         if right.start < left.end:
-            raise DataError(f"the {name} entities {left.span} and {right.span} overlap; a word is in one at the most")
+            raise DataError(f"the {name} entities {left.span} and {right.span} overlap; a word belongs to at most one")
     return entities
 
 
-@lru_cache(maxsize=1 << 16)  # the same posts come once per model and seed
+@lru_cache(maxsize=1 << 16)  # the same posts recur once per model and seed
 def _spans(tags: tuple[str, ...]) -> frozenset[Span]:
     return frozenset(entity.span for entity in spans(tags))

@@ -1,4 +1,4 @@
-"""Posts to a batch: everything between a post and tensors, in one object that a model owns and saves."""
+"""From posts to a batch: all preprocessing in one object that a model owns and saves."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ from mner.word_tokenizers.raw_posts import tokenize_post
 
 
 class StoredFeatures(Protocol):
-    """Image features computed before, by image content."""
+    """Precomputed image features, by image content."""
 
     def key_of(self, path: Path) -> Any | None:
-        """The key of an image file whose features are stored, else ``None``."""
+        """Return the key of an image file whose features are stored, else ``None``."""
 
     def read(self, keys: Sequence[Any | None]) -> ImageFeatures:
-        """The features of B images, masked out where a key is ``None``."""
+        """Read the features of B images, masked out where a key is ``None``."""
 
 
 class Preprocessor:
     """Turns posts into a :class:`mner.batch.Batch`; the same object in training, scoring, tagging and serving.
 
-    It holds no ``nn.Module`` and pickles, so it travels to loader workers: ``DataLoader(posts,
-    collate_fn=model.preprocessor)``. A checkpoint keeps what builds it again. What it cannot use is reported in one
-    warning per kind: a context that is missing or that the model was not trained with, an image that cannot be read.
+    It contains no ``nn.Module`` and can be pickled, so that loader workers can use it: ``DataLoader(posts,
+    collate_fn=model.preprocessor)``. A checkpoint contains the arguments to rebuild it. Input that it cannot use is
+    reported in one warning per kind: a context that is missing or that the model was not trained with, an image that
+    cannot be read.
 
     Args:
         subword_tokenizer: The text encoder's tokenizer.
-        labels: Labels in the order of the model's emissions; without any, tags are left out of the batch.
+        labels: Labels in the order of the model's emissions; without labels, the batch has no tags.
         contexts: The kinds of context that the model reads, in order; all others are left out.
         word_tokenizer: Splits the text of raw posts.
         max_characters: Characters per word that the character encoder reads; ``None`` without one.
         image_transform: The image encoder's transform; ``None`` for a model that sees no images.
-        image_loader: How image files are opened, and what a bad one means.
-        features: Stored features of a frozen image encoder, used for every image that they hold.
+        image_loader: Opens image files, and decides how an unreadable one is handled.
+        features: Stored features of a frozen image encoder, used for every image that they contain.
     """
 
     def __init__(
@@ -85,14 +86,14 @@ class Preprocessor:
         features: StoredFeatures | None = None,
         quiet: bool | None = None,
     ) -> Preprocessor:
-        """A copy with other options of data loading; what is not given stays.
+        """Return a copy with other data-loading options; options that are not given are kept.
 
         Args:
             image_folders: Read no image outside these folders.
             on_bad_image: ``mask`` or ``error``, see :class:`mner.images.ImageLoader`.
             features: Stored image features.
-            quiet: Leave the reports to others: a data module counts contexts, and
-                :class:`mner.callbacks.ImageSummary` images.
+            quiet: Suppress the warnings, where others report: a data module counts contexts, and
+                :class:`mner.callbacks.ImageSummary` counts images.
         """
         other = copy.copy(self)
         known = tuple(folder for folder in image_folders or () if folder is not None)
@@ -108,7 +109,7 @@ class Preprocessor:
         return other
 
     def check(self, posts: Sequence[Post], split: str) -> None:
-        """Look at a split before training or scoring: warn if a model with an image encoder would see no image.
+        """Check a split before training or scoring: warn if a model with an image encoder would see no image.
 
         Args:
             posts: The posts of the split.
@@ -116,8 +117,8 @@ class Preprocessor:
         """
         if self.image_transform is not None and posts and all(post.image is None for post in posts):
             warnings.warn(
-                f"none of the {len(posts)} {split} posts has an image, so a model that looks at them reads only their "
-                "words; give the data set with its images (DemoPosts draws them into its root: "
+                f"none of the {len(posts)} {split} posts has an image, so a multimodal model sees only their words; "
+                "give the data set with its images (DemoPosts draws them into its root: "
                 "--data.init_args.root data/demo)",
                 stacklevel=2,
             )
@@ -135,11 +136,11 @@ class Preprocessor:
         return post if [*kept.items()] == [*post.contexts.items()] else replace(post, contexts=kept)
 
     def lengths(self, posts: Sequence[Post]) -> list[int]:
-        """The number of subwords of each post, specials and contexts included."""
+        """Count the subwords of each post, special tokens and contexts included."""
         return self.subword_tokenizer.lengths([self.prepare(post) for post in posts])
 
     def __call__(self, posts: Sequence[Post]) -> Batch:
-        """Make a batch.
+        """Collate posts into a batch.
 
         Args:
             posts: B posts.
@@ -194,7 +195,7 @@ class Preprocessor:
             return None
         try:
             return self.features.key_of(self.image_loader.locate(post.image))
-        except ImageError:  # loading the image meets it again, and handles it
+        except ImageError:  # raised again, and handled, when the image is loaded
             return None
 
     def _load(self, index: int, posts: Sequence[Post], errors: list[str | None]) -> Tensor | None:
@@ -205,15 +206,15 @@ class Preprocessor:
             if self.image_loader.on_bad_image == "error":
                 raise
             errors[index] = str(error)
-            self._report("image", f"post {posts[index].id!r} counts as without image: {error}")
+            self._report("image", f"post {posts[index].id!r} is treated as having no image: {error}")
             return None
 
     def _report(self, kind: str, message: str) -> None:
         if not self._quiet and kind not in self._reported:
             self._reported.add(kind)
             worker = get_worker_info()
-            if worker is None or worker.id == 0:  # each worker has a copy of its own
-                warnings.warn(f"{message}; further ones are not reported one by one", stacklevel=2)
+            if worker is None or worker.id == 0:  # each worker has its own copy
+                warnings.warn(f"{message}; further cases are not reported individually", stacklevel=2)
 
 
 def _complaint(post: Post, labels: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Recurrent layers in a precision that the machine may lack: they then run in float32."""
+"""Recurrent layers in any precision: float32 is the fallback where the machine has no kernel."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def run_recurrent(layer: nn.RNNBase | nn.RNNCellBase, inputs: Tensor, state: Any
 
     Args:
         layer: An LSTM, GRU or plain recurrent network, or a cell of one.
-        inputs: What the layer takes, such as ``(B, T, D)`` for a ``batch_first`` layer.
+        inputs: The layer's input, such as ``(B, T, D)`` for a ``batch_first`` layer.
         state: The initial state, or ``None`` for zeros.
 
     Returns:
-        What ``layer(inputs, state)`` returns. Where float32 stepped in without autocast, it is converted back to the
-        data type of ``inputs``; under autocast it stays in float32, as autocast does for its other float32 operations.
+        The result of ``layer(inputs, state)``. After a fallback without autocast it is converted back to the data type
+        of ``inputs``; under autocast it stays in float32, as autocast does for its other float32 operations.
     """
     kind = inputs.device.type
     autocast = torch.is_autocast_enabled(kind)
@@ -45,7 +45,7 @@ def run_recurrent(layer: nn.RNNBase | nn.RNNCellBase, inputs: Tensor, state: Any
 def has_recurrent_kernel(
     kind: type[nn.RNNBase | nn.RNNCellBase], device: torch.device, dtype: torch.dtype, autocast: bool
 ) -> bool:
-    """Find out by trying whether a device runs a recurrent layer forward and backward in a data type.
+    """Test whether a device runs a recurrent layer forward and backward in a data type.
 
     Args:
         kind: The class of the layer.
@@ -55,7 +55,7 @@ def has_recurrent_kernel(
     """
     weights = torch.float32 if autocast else dtype
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, dtype, enabled=autocast):
-        # Built on the meta device, the layer draws no random weights.
+        # On the meta device the constructor consumes no random numbers.
         layer = kind(1, 1, device="meta", dtype=weights).to_empty(device=device)  # type: ignore[call-arg, arg-type]
         for parameter in layer.parameters():
             nn.init.zeros_(parameter)

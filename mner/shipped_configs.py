@@ -11,13 +11,13 @@ FOLDER = Path(__file__).parent / "configs"
 
 
 def shipped_configs() -> dict[str, Path]:
-    """The configs that ship with mner: their names and files, folder by folder."""
+    """Map the name of each config that ships with mner to its file, folder by folder."""
     paths = sorted(FOLDER.rglob("*.yaml"), key=lambda path: (path.parent, path.name))
     return {path.stem: path for path in paths}
 
 
 def shipped_config(name: str) -> Path:
-    """The file of a shipped config.
+    """Return the file of a shipped config.
 
     Raises:
         ConfigurationError: If there is none of that name; suggests similar ones.
@@ -33,7 +33,7 @@ def shipped_config(name: str) -> Path:
 
 
 def find_config(given: str) -> Path:
-    """The file of a config that a user gives by path or by name.
+    """Return the file of a config that a user gave by path or by name.
 
     Args:
         given: Path of a file, which takes precedence, or the name of a shipped config.

@@ -1,4 +1,4 @@
-"""The training posts that a run with a fraction of them uses."""
+"""Random subsets of the training posts, for runs on a fraction of the data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mner.posts import Post
 
 
 def fraction(posts: Sequence[Post], share: float, seed: int) -> list[Post]:
-    """Choose a share of the posts, in their order; for one seed, a smaller share is part of a larger one.
+    """Sample a fraction of the posts, in their order; for one seed, a smaller sample is a subset of a larger one.
 
     At least one post is kept.
 
     Args:
         posts: The posts.
-        share: Above 0 and up to 1.
-        seed: Of the choice.
+        share: The fraction to keep, above 0 and up to 1.
+        seed: Seed of the sampling.
     """
     if share == 1:
         return list(posts)

@@ -1,4 +1,4 @@
-"""Text from data and files as a terminal, a log or a table may show it: without control characters."""
+"""Escape control characters in text from data and files before it is shown on a terminal, in a log or in a table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def printable(text: object) -> str:
     Line breaks are escaped too, since a name with a line break could forge a line; join lines after the call.
 
     Args:
-        text: What is shown; anything but a string is converted by ``str``.
+        text: The text to show; anything but a string is converted by ``str``.
 
     Example:
         >>> print(printable("\x1b[2J Ana \u202e"))
@@ -32,5 +32,5 @@ def printable(text: object) -> str:
 
 
 def printable_lines(text: object) -> str:
-    """Apply :func:`printable` to each line of a text whose line breaks are meant."""
+    """Apply :func:`printable` to each line of a text whose line breaks are intended."""
     return "\n".join(map(printable, str(text).splitlines()))

@@ -1,4 +1,4 @@
-"""The one policy on surrogates: halves of a pair are joined, and a half without the other becomes U+FFFD.
+"""The library's policy on surrogates: surrogate pairs are joined, and a lone surrogate becomes U+FFFD.
 
 A program that cuts a text at a fixed number of UTF-16 units leaves half of an emoji behind. No UTF-8 file can hold one
 and no tokenizer accepts one, so every reader and writer repairs them here, counts them and reports the count once.
@@ -25,7 +25,7 @@ def repair_surrogates(value: Value) -> tuple[Value, int]:
         value: A string, or lists, tuples and mappings of them as JSON has; anything else is returned as it is.
 
     Returns:
-        The repaired value (the same object if there was nothing to repair), and the number of replaced halves.
+        The repaired value (the same object if there was nothing to repair), and the number of replaced surrogates.
 
     Example:
         >>> repair_surrogates({"text": "Oslo \ud83d", "n": 1})

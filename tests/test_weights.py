@@ -25,7 +25,7 @@ def test_points_into_an_installed_package_without_importing_it(package):
 
 
 def test_a_path_in_the_package_that_is_not_there(package):
-    with pytest.raises(WeightsNotFoundError, match=r"holds no 'model/other.pth'"):
+    with pytest.raises(WeightsNotFoundError, match=r"does not contain 'model/other.pth'"):
         resolve_weights("pkg://weights_of_somebody/model/other.pth")
 
 

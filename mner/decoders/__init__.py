@@ -1,4 +1,4 @@
-"""From emissions to tags: the conditional random field and the softmax."""
+"""Decoders, from emissions to tags: conditional random field and softmax."""
 
 from mner.decoders.crf import CRF
 from mner.decoders.decoder import Decoder

@@ -1,4 +1,4 @@
-"""The base of the decoders over a linear chain: everything but the scores of neighbouring labels."""
+"""The base of the linear-chain decoders: everything except the transition scores."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from mner.labels import check_choice, legal_transitions
 Constraints = Literal["none", "decode", "both"]
 
 FORBIDDEN = -1e6
-"""Score of a transition that the scheme forbids: beyond any emission, yet finite, so that every loss is finite."""
+"""Score of a transition that the scheme forbids: below any emission, yet finite, so that every loss is finite."""
 
 MANY_LABELS = 50
 """Above so many labels, matrix products compute the loss faster (``benchmarks/crf.py``)."""
 
 
 class ChainDecoder(Decoder):
-    """Decodes by exact inference in a linear chain; a subclass defines the scores of neighbouring labels.
+    """Decodes by exact inference in a linear chain; a subclass defines the transition scores.
 
     Args:
         reduction: How the losses of the posts are combined: ``mean`` over posts, ``token_mean`` over words, ``sum``.
         constraints: Where transitions that the tagging scheme forbids are ruled out: ``none``; ``decode``, that is
-            in tags, marginals and confidences; or ``both``, in the training loss too. Gold tags may contain such
+            in tags, marginals and confidences; or ``both``, also in the training loss. Gold tags may contain such
             transitions (186 in Twitter-2015's training set): with ``both``, each adds a million to the loss and
-            can never be learned, so repair the tags first (:func:`mner.labels.repair`) or choose ``decode``.
-            A trained decoder can be scored under another choice: ``model.decoder.constraints = "decode"``.
+            cannot be learned, so repair the tags first (:func:`mner.labels.repair`) or choose ``decode``.
+            A trained decoder can be scored with another setting: ``model.decoder.constraints = "decode"``.
 
     Raises:
         ConfigurationError: If an option is unknown.
@@ -48,10 +48,10 @@ class ChainDecoder(Decoder):
 
     @property
     def constraints(self) -> Constraints:
-        """Where forbidden transitions are ruled out; can be set at any time, and a checkpoint keeps what was set.
+        """Where forbidden transitions are ruled out; can be set at any time, and is saved in a checkpoint.
 
         Raises:
-            ConfigurationError: If set to an unknown choice.
+            ConfigurationError: If set to an unknown value.
         """
         return self._constraints
 
@@ -61,7 +61,7 @@ class ChainDecoder(Decoder):
         self._constraints = constraints
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """Keep the constraints that are set now; see the base class."""
+        """Save the constraints that are set now; see the base class."""
         arguments = super().checkpoint_arguments()
         return {**arguments, "constraints": self.constraints} if "constraints" in arguments else arguments
 

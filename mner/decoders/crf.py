@@ -1,4 +1,4 @@
-"""The conditional random field: the tags of a post chosen together, by learned scores of neighbours."""
+"""The conditional random field: the tags of a post are decoded jointly, with learned transition scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CRF(ChainDecoder):
     with emissions :math:`E`. The parameters are those of a ``torchcrf.CRF`` (pytorch-crf): ``start_transitions`` and
     ``end_transitions`` ``(L,)``, ``transitions`` ``(L, L)``, from the row's label to the column's. State dicts are
     exchangeable in both directions, and :meth:`as_torchcrf` shares them. Its loss and decoding are replaced by
-    faster ones (``benchmarks/crf.py``), which compute in float32 at least, also under autocast.
+    faster ones (``benchmarks/crf.py``), which compute in at least float32, also under autocast.
 
     Args:
         reduction: How the losses of the posts are combined: ``mean`` over posts, ``token_mean`` over words, ``sum``.

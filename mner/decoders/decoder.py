@@ -1,4 +1,4 @@
-"""The contract of a decoder: emissions and tags in, a loss out; emissions in, tags and probabilities out."""
+"""The contract of a decoder: loss, tags and probabilities from emissions."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class Decoder(Component, nn.Module, ABC):
     """Turns emissions, scores of L labels for each word, into tags.
 
     A config builds a decoder before the labels are known; the fusion module then calls :meth:`bind`, once. Masks are
-    prefixes: the real words of a post come first. A post may have no word at all.
+    prefixes: the real words of a post come first. A post may have no words.
 
     A subclass creates its parameters in :meth:`bind`, calls :meth:`check` and implements the four abstract methods.
-    None may ask the device for a value (``item``, ``tolist``, a tensor in an ``if``): that stalls a GPU at every batch.
+    None may read a value from the device (``item``, ``tolist``, a tensor in an ``if``): that stalls a GPU in every
+    batch.
 
-    Once bound, ``labels`` contains the labels, and ``spelling`` how they spell entities.
+    Once bound, ``labels`` contains the labels, and ``spelling`` how they encode entities.
 
     Args:
         reduction: How :meth:`loss` combines the losses of the posts: ``mean`` over posts, ``token_mean`` over words,
@@ -46,18 +47,18 @@ class Decoder(Component, nn.Module, ABC):
         self.reduction = reduction
 
     def bind(self, labels: Sequence[str]) -> None:
-        """Fix the labels; the decoder's parameters exist from here on.
+        """Fix the labels and create the decoder's parameters.
 
         Args:
             labels: The labels, in the order of the emissions' last axis.
 
         Raises:
-            ConfigurationError: If the decoder is bound already, or there are no labels.
+            ConfigurationError: If the decoder is already bound, or there are no labels.
             LabelError: If the labels are of no scheme that mner reads.
         """
         if self.labels:
             raise ConfigurationError(
-                f"expected a new {type(self).__name__}, got one that is bound to {len(self.labels)} labels; "
+                f"expected a new {type(self).__name__}, got one that is already bound to {len(self.labels)} labels; "
                 "build one decoder for each model"
             )
         if not labels:
@@ -68,7 +69,7 @@ class Decoder(Component, nn.Module, ABC):
 
     @property
     def spelling(self) -> Spelling:
-        """How the bound labels spell entities, on the decoder's device."""
+        """How the bound labels encode entities, on the decoder's device."""
         return Spelling(self.inside, self.continues, self.siblings)
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
@@ -95,7 +96,7 @@ class Decoder(Component, nn.Module, ABC):
     def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Compute minus the log probability of each post's tags.
 
-        Takes and raises what :meth:`loss` does.
+        Arguments and errors are those of :meth:`loss`.
 
         Returns:
             Shape ``(B,)``; zero for a post without words.
@@ -103,7 +104,7 @@ class Decoder(Component, nn.Module, ABC):
 
     @abstractmethod
     def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Choose the best tags.
+        """Find the best tags.
 
         Args:
             emissions: Scores, shape ``(B, W, L)``.
@@ -121,7 +122,7 @@ class Decoder(Component, nn.Module, ABC):
     def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Compute the probability of each label of each word.
 
-        Takes and raises what :meth:`decode` does.
+        Arguments and errors are those of :meth:`decode`.
 
         Returns:
             Shape ``(B, W, L)``, zero where ``mask`` is false. Differentiable.
@@ -129,7 +130,7 @@ class Decoder(Component, nn.Module, ABC):
 
     @abstractmethod
     def confidence(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
-        """Compute the probability of each entity that ``tags`` spell, as ``conlleval`` reads them.
+        """Compute the probability of each entity that ``tags`` encode under ``conlleval``.
 
         Args:
             emissions: Scores, shape ``(B, W, L)``.
@@ -138,7 +139,7 @@ class Decoder(Component, nn.Module, ABC):
 
         Returns:
             Shape ``(B, W)``: at the first word of an entity the probability that the post has an entity of this type
-            with these borders, summed over all tag sequences that ``conlleval`` reads so; zero at every other word.
+            with these boundaries, summed over all tag sequences that encode it; zero at every other word.
 
         Raises:
             ConfigurationError: If the decoder is not bound.
@@ -146,7 +147,7 @@ class Decoder(Component, nn.Module, ABC):
         """
 
     def check(self, emissions: Tensor, mask: Tensor, tags: Tensor | None = None) -> None:
-        """Refuse inputs whose shapes disagree with one another or with the labels.
+        """Reject inputs whose shapes disagree with one another or with the labels.
 
         Raises:
             ConfigurationError: If the decoder is not bound.
@@ -159,7 +160,7 @@ class Decoder(Component, nn.Module, ABC):
         if mask.dim() != 2 or emissions.shape != (*mask.shape, len(self.labels)):
             raise ShapeError(
                 f"expected a mask (B, W) and emissions (B, W, {len(self.labels)}), "
-                f"got {tuple(mask.shape)} and {tuple(emissions.shape)}; size the last layer by the labels"
+                f"got {tuple(mask.shape)} and {tuple(emissions.shape)}; give the last layer one output per label"
             )
         if tags is not None and tags.shape != mask.shape:
             raise ShapeError(f"expected tags of shape {tuple(mask.shape)}, like the mask, got {tuple(tags.shape)}")

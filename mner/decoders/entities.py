@@ -1,4 +1,4 @@
-"""Predicted label indices to entities with text, offsets and confidence."""
+"""From predicted label indices to entities with text, offsets and confidence."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class EntityLists(list[list[Entity]]):
     """The entities of each post of a batch."""
 
     def to(self, device: torch.device, **_: Any) -> EntityLists:
-        """Return it as it is: Lightning moves what a prediction step returns, and would search this for tensors."""
+        """Return itself: Lightning moves the output of a prediction step, and would search this for tensors."""
         return self
 
 
 def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tensor) -> EntityLists:
-    """Read the entities off predicted tags, by the ``conlleval`` rules, with one transfer from the device.
+    """Decode the entities of predicted tags under ``conlleval``, with one transfer from the device.
 
     Args:
-        decoder: Computes the confidences, and has the labels.
+        decoder: The bound decoder, which computes the confidences.
         batch: B posts.
         emissions: Shape ``(B, W, L)``.
         tags: Predicted label indices, shape ``(B, W)``.

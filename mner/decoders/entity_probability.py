@@ -1,7 +1,8 @@
-"""Probability of an entity: the sum over every tag sequence that the ``conlleval`` convention reads as that entity.
+"""Probability of an entity: the sum over all tag sequences that encode it under the ``conlleval`` convention.
 
-``B-PER I-PER`` and an orphan ``I-PER I-PER`` are the same person, as is each of the many spellings of one in BIOES.
-Within an entity every word has one of the S labels of its type, so the sum is a product of small matrices.
+``B-PER I-PER`` and a stray ``I-PER I-PER`` are the same person, as are the many tag sequences of one in BIOES, called
+spellings here. Within an entity every word has one of the S labels of its type, so the sum is a product of small
+matrices.
 
 Tensors have the words first and the posts last, as in :mod:`mner.decoders.linear_chain`.
 """
@@ -18,7 +19,7 @@ from mner.labels import OUTSIDE, continues, split_tag
 
 
 class Spelling(NamedTuple):
-    """How L labels spell entities.
+    """How L labels encode entities.
 
     Args:
         inside: True for each label of an entity, shape ``(L,)``.
@@ -93,7 +94,7 @@ def sum_spellings(begin: Tensor, step: Tensor, leave: Tensor, slots: Slots) -> T
     """Sum the probabilities of all spellings of each entity.
 
     Args:
-        begin: Probability that a word has the slot's label and the word before does not run into it, ``(W, S, B)``.
+        begin: Probability that a word has the slot's label and does not continue the word before, ``(W, S, B)``.
         step: Probability of a slot's label (second S) given that of the word before (first S), zero where it does
             not continue the entity, ``(W - 1, S, S, B)``.
         leave: Probability given the slot's label that the word after does not continue the entity, ``(W, S, B)``.

@@ -2,11 +2,11 @@
 
 A chain scores a tag sequence by an emission for each word, a transition for each pair of neighbours, and a score for
 the first and the last tag (Lafferty et al. 2001). All posts are processed at once, in a loop over word positions only;
-nothing asks the device for a value. Sums of exponentials subtract each sum's own maximum, so that scores of any size
-and forbidden transitions come out as in exact arithmetic. With many labels and no forbidden transition, the likelihood
+no value is read from the device. Sums of exponentials subtract each sum's own maximum, so that scores of any size and
+forbidden transitions are handled as in exact arithmetic. With many labels and no forbidden transition, the likelihood
 is computed by matrix products instead, which subtract one maximum per post.
 
-Inside, tensors have the words first and the posts last, ``(W, L, B)``: reductions over labels then run along
+Internally, tensors have the words first and the posts last, ``(W, L, B)``: reductions over labels then run along
 contiguous posts, which a CPU vectorises. Masks are prefixes: the real words of a post come first.
 """
 
@@ -23,10 +23,10 @@ from torch.nn.functional import pad
 from mner.decoders.entity_probability import Spelling, entity_slots, sum_spellings
 
 LOG2_E = math.log2(math.e)
-"""Turns scores into exponents of two: a CPU's ``exp2`` is faster than ``exp``, thirty times so where it underflows."""
+"""Converts scores to base 2: on a CPU, ``exp2`` is faster than ``exp``, thirtyfold where it underflows."""
 
 BLOCK = 8
-"""Word positions whose label pairs are in memory at once: as many as fit into a CPU's cache."""
+"""Number of word positions whose label pairs are in memory at once, so that they fit into a CPU's cache."""
 
 
 class Chain(NamedTuple):
@@ -53,8 +53,8 @@ def negative_log_likelihood(
         tags: Label index of each word, shape ``(B, W)``; anything where ``mask`` is false.
         mask: True where a word is real, shape ``(B, W)``.
         chain: Start, transition and end scores.
-        products: Sum over labels by matrix products: faster with many labels, exact as long as the transitions
-            differ by less than some 80 from one another, so not where transitions are forbidden.
+        products: Sum over labels by matrix products: faster with many labels, and exact as long as the transition
+            scores differ by less than about 80, which excludes forbidden transitions.
 
     Returns:
         Shape ``(B,)``; zero for a post without words. Differentiable once.
@@ -84,8 +84,8 @@ def best_path(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
     for previous, score in zip(scores.unsqueeze(2).unbind(), scores.unbind()[1:], strict=False):
         score += (previous + transitions).amax(0)
 
-    # One label more, "the post is over", is certain on padding and impossible on words, and what comes before it gets
-    # the end score: so the trace back needs no case for posts of different lengths.
+    # An additional label, "end of post", is certain on padding and impossible on words, and the label before it gets
+    # the end score, so the backtrace needs no special case for posts of different lengths.
     scores = pad(scores.transpose(1, 2), (0, 1), value=torch.inf)
     scores[:, :, over].masked_fill_(mask, -torch.inf)
     before = pad(chain.transitions.t(), (0, 1, 0, 1))
@@ -116,18 +116,18 @@ def marginals(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
 
 @torch.no_grad()
 def entity_probability(emissions: Tensor, mask: Tensor, tags: Tensor, chain: Chain, spelling: Spelling) -> Tensor:
-    """Compute the probability of each entity that a tag sequence spells.
+    """Compute the probability of each entity that a tag sequence encodes.
 
-    That is the probability that the post has an entity of this type with these borders, however it is spelled. A
-    chain factorises it without approximation: the marginal of the first tag, times each further tag's probability
-    given the tag before it, times the two conditions at the borders, summed over the spellings.
+    That is the probability that the post has an entity of this type with these boundaries, under any spelling. In a
+    chain it factorises exactly: the marginal of the first tag, times the probability of each further tag given the tag
+    before it, times the conditions at both boundaries, summed over the spellings.
 
     Args:
         emissions: Scores of the labels of each word, shape ``(B, W, L)``.
         mask: True where a word is real, shape ``(B, W)``.
         tags: Label index of each word, shape ``(B, W)``: a decoded sequence, or the gold one.
         chain: Start, transition and end scores.
-        spelling: How the labels spell entities.
+        spelling: How the labels encode entities.
 
     Returns:
         Shape ``(B, W)``: the probability at the first word of each entity, zero at every other word.
@@ -139,8 +139,8 @@ def entity_probability(emissions: Tensor, mask: Tensor, tags: Tensor, chain: Cha
     forward, backward = _forward_backward(emissions, mask, chain)
     marginal = (forward + backward - emissions).softmax(1).gather(1, slots.labels)
 
-    # Probabilities of the next and of the previous label given each slot's label, shape (W - 1, L, S, B), and what
-    # they sum to where the entity ends or begins there, (W - 1, S, B).
+    # Probabilities of the next and of the previous label given each slot's label, shape (W - 1, L, S, B), and their
+    # sums where the entity ends or begins there, (W - 1, S, B).
     left, right = slots.labels[:-1], slots.labels[1:]
     following = (_rows(chain.transitions, left) + backward[1:].unsqueeze(2)).softmax(1)
     preceding = (_rows(chain.transitions.t(), right) + forward[:-1].unsqueeze(2)).softmax(1)
@@ -156,7 +156,7 @@ def entity_probability(emissions: Tensor, mask: Tensor, tags: Tensor, chain: Cha
 
 
 class _NegativeLogLikelihood(torch.autograd.Function):
-    """Minus log likelihood whose gradient is expected minus observed counts, from one forward-backward pass."""
+    """Negative log-likelihood whose gradient, expected minus observed counts, takes one forward-backward pass."""
 
     @staticmethod
     def forward(
@@ -179,7 +179,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         score = score + (transitions.flatten()[pairs] * real[1:]).sum(0)
         score = score + start[tags[0]] + end[tags.gather(0, last)[0]]
 
-        # Expected counts, of labels and of pairs of labels, less the observed ones.
+        # Expected minus observed counts, of labels and of label pairs.
         paths = forward + backward - emissions
         total = paths.logsumexp(1, keepdim=True)
         words = (paths - total).exp().scatter_add(1, tags.unsqueeze(1), -torch.ones_like(real).unsqueeze(1))
@@ -214,8 +214,8 @@ def _expected_pairs(lefts: Tensor, rights: Tensor, between: Tensor) -> Tensor:
     """Sum the probabilities of each pair of neighbouring labels over the words of each post, shape ``(L, L, B)``.
 
     Args:
-        lefts: Forward sums of the left words, in exponents of two, shape ``(W - 1, L, B)``.
-        rights: Backward sums of the right words, less the total, shape ``(W - 1, L, B)``.
+        lefts: Forward sums of the left words, in base-2 logarithms, shape ``(W - 1, L, B)``.
+        rights: Backward sums of the right words, minus the total, shape ``(W - 1, L, B)``.
         between: Transitions, shape ``(L, L)``.
     """
     between = between.unsqueeze(-1)
@@ -228,7 +228,7 @@ def _expected_pairs(lefts: Tensor, rights: Tensor, between: Tensor) -> Tensor:
 def _words_first(emissions: Tensor, mask: Tensor, chain: Chain) -> tuple[Tensor, Tensor, Chain]:
     """Copy emissions to ``(W, L, B)`` and the mask to ``(W, B)``, with W at least 1, in float32 or float64.
 
-    Each word's largest emission is subtracted, which changes no probability and keeps sums small.
+    Each word's largest emission is subtracted, which changes no probability and keeps the sums small.
     """
     dtype = torch.promote_types(torch.promote_types(emissions.dtype, chain.transitions.dtype), torch.float32)
     if emissions.shape[1] == 0:
@@ -250,8 +250,8 @@ def _reversed(values: Tensor, mask: Tensor) -> Tensor:
 def _forward_backward(emissions: Tensor, mask: Tensor, chain: Chain, products: bool = False) -> tuple[Tensor, Tensor]:
     """Sum over all paths up to and from each label of each word, the word's own emission in both.
 
-    The backward sums are forward sums of the reversed posts, so one loop makes both. Both are ``(W, L, B)``, in log
-    space, and meaningless where ``mask`` is false.
+    The backward sums are forward sums of the reversed posts, so one loop computes both. Both are ``(W, L, B)``, in log
+    space, and undefined where ``mask`` is false.
     """
     steps = torch.stack([emissions, _reversed(emissions, mask)], dim=1).mul_(LOG2_E).unbind()
     transitions = torch.stack([chain.transitions, chain.transitions.t()]) * LOG2_E

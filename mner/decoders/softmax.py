@@ -1,4 +1,4 @@
-"""The softmax decoder: each word's label independent of its neighbours'."""
+"""The softmax decoder, which labels each word independently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IGNORED = -100
 
 
 class Softmax(ChainDecoder):
-    """Cross entropy of each word, and its best label; with constraints, the chain in which neighbours score nothing.
+    """Cross-entropy and the best label of each word; with constraints, a chain with zero transition scores.
 
     The baseline for a :class:`CRF`. With ``constraints: decode`` it finds the best sequence that the scheme allows.
 
@@ -40,7 +40,7 @@ class Softmax(ChainDecoder):
         return Chain(nothing[0], nothing, nothing[0])
 
     def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """Compute the sum of the words' cross entropies, shape ``(B,)``; see the base class."""
+        """Compute the sum of the words' cross-entropies, shape ``(B,)``; see the base class."""
         if self.constraints == "both":
             return super().negative_log_likelihood(emissions, tags, mask)
         self.check(emissions, mask, tags)
@@ -67,7 +67,7 @@ class Softmax(ChainDecoder):
         if self.constraints != "none" or not mask.shape[1]:
             return super().confidence(emissions, mask, tags)
         self.check(emissions, mask, tags)
-        # Words first, padding with probability zero: nothing runs on into it.
+        # Words first, padding with probability zero, so that no entity continues into it.
         probabilities = self.marginals(emissions, mask).permute(1, 2, 0)
         slots = entity_slots(tags.masked_fill(~mask, 0).t(), mask.t(), self.spelling)
         own, continued = probabilities.gather(1, slots.labels), self.continues.to(probabilities.dtype)
@@ -81,5 +81,5 @@ class Softmax(ChainDecoder):
 
 
 def _real(emissions: Tensor, mask: Tensor) -> Tensor:
-    """Return the emissions in float32 at least, zero on padding, where they may be anything."""
+    """Return the emissions in at least float32, zero on padding, where they may be anything."""
     return emissions.to(torch.promote_types(emissions.dtype, torch.float32)).masked_fill(~mask.unsqueeze(2), 0)

@@ -1,4 +1,4 @@
-"""Additive attention: how much each query looks at each key, scored by a small layer over both."""
+"""Additive attention: each query-key pair is scored by a small feed-forward layer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class AdditiveAttention(nn.Module):
     .. math::
         a_{qk} = \mathrm{softmax}_k\; w^\top \tanh(W [q ; k] + b) = \mathrm{softmax}_k\; w^\top \tanh(W_q q + b + W_k k)
 
-    As printed by Lu et al. (2018) and Zhang et al. (2018), it is :math:`w^\top \tanh([W_q q + b ; W_k k])`: the layer
-    inside the concatenation. Then the scores are a sum of a term of the query alone and one of the key alone, the first
-    is the same for all keys and cancels in the softmax, and every query looks at the same keys: the text would not
-    guide anything, against what both papers say it does (nor would it if the sign that joins the two tanhs
-    were read as a sum). ``as_published`` builds that all the same.
+    As printed by Lu et al. (2018) and Zhang et al. (2018), it is :math:`w^\top \tanh([W_q q + b ; W_k k])`, with the
+    layer inside the concatenation. A score is then the sum of a term that depends only on the query and one that
+    depends only on the key. The former is constant over keys and cancels in the softmax, so every query attends to the
+    same keys, and the text guides nothing, contrary to both papers (reading the sign between the two tanhs as a sum
+    does not help). ``as_published`` implements the printed form.
 
     Args:
         query_size: Width of a query.
@@ -41,7 +41,7 @@ class AdditiveAttention(nn.Module):
         self.score = nn.Linear(2 * size if as_published else size, 1, bias=False)
 
     def forward(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        """Weigh keys for queries.
+        """Compute the weights of keys for queries.
 
         Args:
             queries: Shape ``(B, Q, query_size)``.
@@ -52,6 +52,6 @@ class AdditiveAttention(nn.Module):
             Weights, shape ``(B, Q, K)``; they sum to one over the real keys, or are zero where there is none.
         """
         query, key = self.query(queries).unsqueeze(2), self.key(keys).unsqueeze(1)
-        # (B, Q, K, A) is the largest tensor of a step: tanh is taken in place.
+        # (B, Q, K, A) is the largest tensor of a step, so tanh is applied in place.
         joint = torch.cat(torch.broadcast_tensors(query, key), dim=-1) if self.as_published else query + key
         return masked_softmax(self.score(joint.tanh_()).squeeze(-1), mask.unsqueeze(1))

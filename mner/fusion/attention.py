@@ -1,4 +1,4 @@
-"""What the words of a model look at: a softmax that knows masks, and a record of attention on demand."""
+"""A masked softmax, and attention weights that are recorded on demand."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from mner.batch import Batch
 
 @dataclass
 class Attention:
-    """How the words of B posts used the image.
+    """Attention of the words of B posts to the image.
 
     Args:
         regions: Weight of each region for each word, shape ``(B, W, R)``: they sum to one where the post has an
             image and are zero where it has none; ``None`` for a method that does not attend to regions.
-        gates: What a method decided beside, by name: a value a word, shape ``(B, W)``, or several, ``(B, W, ...)``.
-        word_mask: True where a word is real, shape ``(B, W)``; what stands at other words means nothing.
+        gates: Other quantities of the method by name: one value per word, shape ``(B, W)``, or several,
+            ``(B, W, ...)``.
+        word_mask: True where a word is real, shape ``(B, W)``; values at other words are undefined.
     """
 
     regions: Tensor | None = None
@@ -27,21 +28,21 @@ class Attention:
 
 
 class AttentionRecorder:
-    """Lets a fusion module show its attention; a model that trains or tags keeps none of it.
+    """Lets a fusion module report its attention; nothing is kept in training or tagging.
 
-    ``fuse`` hands over what it has with :meth:`record_attention`, which does nothing unless :meth:`attention` is
-    running. What would have to be computed for the record alone stands behind ``if self.records_attention``.
+    ``fuse`` passes its weights to :meth:`record_attention`, which does nothing unless :meth:`attention` is running.
+    Anything computed only for the record is guarded by ``if self.records_attention``.
     """
 
     _attention: Attention | None = None
 
     @property
     def records_attention(self) -> bool:
-        """Whether somebody waits for the record."""
+        """Whether attention is being recorded."""
         return self._attention is not None
 
     def record_attention(self, regions: Tensor | None = None, **gates: Tensor) -> None:
-        """Hand over attention weights and gates; for ``fuse``.
+        """Record attention weights and gates; called in ``fuse``.
 
         Args:
             regions: Weights ``(B, W, R)``.
@@ -54,7 +55,7 @@ class AttentionRecorder:
 
     @torch.no_grad()
     def attention(self, batch: Batch) -> Attention:
-        """Run the model on a batch and return what its words looked at.
+        """Run the model on a batch and return the attention of its words.
 
         Call ``eval()`` first, as :func:`mner.load_model` does, unless the attention under dropout is wanted.
 
@@ -73,7 +74,7 @@ class AttentionRecorder:
 
 
 def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
-    """Softmax over what is there; zeros, and no gradient, where nothing is.
+    """Softmax over the unmasked scores; zeros, without gradient, where all are masked.
 
     Args:
         scores: Any shape.

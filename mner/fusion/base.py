@@ -1,4 +1,4 @@
-"""The base of every fusion method: steps, metrics and emissions stand here, once."""
+"""The base of every fusion method: steps, metrics and emissions."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ OPTIMIZATION = Optimization()
 
 
 class FusionModule(AttentionRecorder, TrainingModule, ABC):
-    """A model assembled from parts; a subclass says how text and image become one vector a word.
+    """A model assembled from parts; a subclass defines how text and image become one vector per word.
 
     A subclass is a constructor and :meth:`fuse`. Its constructor passes ``**kwargs`` on, builds its layers from
     ``self.text_encoder.hidden_size`` (D) and ``self.image_width`` (V), and overrides the property :attr:`fused_size` if
-    its vectors are not D wide. What it attends to it may hand to :meth:`record_attention`.
+    its vectors are not D wide. It may pass attention weights to :meth:`record_attention`.
 
     Args:
         labels: Tags in the order of the emissions, ``O`` among them. The command line takes them from the data.
         text_encoder: Posts to word vectors.
         image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
-        characters: Character features, put beside the fused vector of each word unless the method uses them itself;
-            a method that does has a default.
+        characters: Character features, concatenated with the fused vector of each word unless the method uses them
+            itself; such a method has a default.
         decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
-        dropout: On the vectors that enter the emission layer.
+        dropout: Dropout on the input of the emission layer.
         optimization: Learning rates, optimizer, schedule, clipping, EMA.
-        contexts: Kinds of context that the model reads behind the post, in order. The command line takes them from the
+        contexts: Kinds of context that the model reads after the post, in order. The command line takes them from the
             data.
         word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default. The
             command line takes it from the data.
-        on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
+        on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
 
     Raises:
-        ConfigurationError: If parts do not combine or a number is out of range.
-        LabelError: If no label is that of an entity.
+        ConfigurationError: If parts are incompatible or a number is out of range.
+        LabelError: If there is no entity label.
         TypeError: If an argument cannot be kept in a checkpoint as plain data.
     """
 
@@ -109,9 +109,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         check_arguments(self)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The given arguments, with the parts that were built by default."""
+        """Add the parts that were built by default to the arguments."""
         arguments = super().checkpoint_arguments()
-        # A part that a subclass chooses itself is not an argument of it.
+        # A part that a subclass chooses itself is not an argument of the subclass.
         passed_on = self._default_parts if takes_any_keyword(type(self)) else ()
         names = ("characters", "decoder", "word_tokenizer")
         kept = {name: getattr(self, name) for name in names if name in {*arguments, *passed_on}}
@@ -121,7 +121,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     def fused_size(self) -> int:
         """Width of the fused vectors, F; that of the text encoder unless a subclass overrides it.
 
-        It is read by the constructor of this base: an argument that it depends on is assigned before
+        The constructor of this base class reads it, so an argument that it depends on must be assigned before
         ``super().__init__(**kwargs)``.
         """
         return self.text_encoder.hidden_size
@@ -131,8 +131,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             return self.fused_size
         except AttributeError as error:
             raise ConfigurationError(
-                f"{type(self).__name__}.fused_size is read in the constructor of FusionModule and needs what is not "
-                f"there yet ({error}); assign it before super().__init__(**kwargs)"
+                f"{type(self).__name__}.fused_size is read in the constructor of FusionModule and needs an attribute "
+                f"that is not yet assigned ({error}); assign it before super().__init__(**kwargs)"
             ) from error
 
     @property
@@ -153,10 +153,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """
 
     def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
-        """Encode the texts and the images; a one-stream method overrides it.
+        """Encode the texts and the images; overridden by a one-stream method.
 
         Returns:
-            Text features of B posts and image features of as many.
+            Text features and image features of B posts.
         """
         image = self.encode_image(batch)
         text = self.text_encoder(batch)
@@ -196,7 +196,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     def auxiliary_loss(
         self, batch: Batch, text: TextFeatures, image: ImageFeatures, emissions: Tensor
     ) -> Tensor | None:
-        """A further loss of a method, added to the decoder's in training and validation; none here.
+        """Compute an auxiliary loss, added to the decoder's in training and validation; none by default.
 
         Args:
             batch: B posts with tags.
@@ -210,14 +210,14 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return None
 
     def on_test_epoch_start(self) -> None:
-        """Forget which posts of an earlier test were annotated."""
+        """Reset the record of which posts were annotated in an earlier test."""
         self._test_posts = None, None
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """Compute the loss of a batch.
 
         Returns:
-            Emissions ``(B, W, L)``, the whole loss, and the part of it that is the method's own, if it has one.
+            Emissions ``(B, W, L)``, the total loss, and the auxiliary loss that it contains, if there is one.
 
         Raises:
             DataError: If a post has no tags.
@@ -229,7 +229,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return emissions, loss if auxiliary is None else loss + auxiliary, auxiliary
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the decoder's loss plus the method's own."""
+        """Return the decoder's loss plus the auxiliary loss."""
         _, loss, auxiliary = self.losses(batch)
         if auxiliary is not None:
             self.log("train/auxiliary_loss", auxiliary, batch_size=len(batch))
@@ -237,9 +237,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
-        """Count the entities found and log the loss; return them, for a writer, unless a training validates."""
+        """Count entities and log the loss; return predictions for a writer, except in validation during training."""
         emissions, loss, auxiliary = self.losses(batch)
-        # A float, for Lightning averages whole numbers over processes by cutting their fraction off.
+        # A float, since Lightning truncates the average of integers over processes.
         options: dict[str, Any] = {"batch_size": float(len(batch)), "sync_dist": True}
         if auxiliary is not None:
             self.log("val/auxiliary_loss", auxiliary, **options)
@@ -250,17 +250,17 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         is_raw = any(post.spans is not None for post in batch.posts)
         if self.trainer.state.fn == TrainerFn.FITTING and not is_raw:
             self.character_f1.update([], [])
-            return None  # confidences cost time, and nobody reads them
+            return None  # confidences take time and would not be used
         entities = self.entities(batch, emissions, predicted)
         self.character_f1.update(entities, batch.posts)
         return entities
 
     def on_validation_epoch_end(self) -> None:
-        """Log ``val/f1`` and its company."""
+        """Log ``val/f1`` and the other scores."""
         self._log_metrics("val", self.validation_f1)
 
     def test_step(self, batch: Batch, batch_idx: int) -> EntityLists:  # type: ignore[override]
-        """Count the entities found and return them, for a writer.
+        """Count entities and return predictions for a writer.
 
         Raises:
             DataError: If some posts of the test set are annotated and others are not.
@@ -276,16 +276,16 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return entities
 
     def on_test_epoch_end(self) -> None:
-        """Log ``test/f1`` and its company."""
+        """Log ``test/f1`` and the other scores."""
         self._log_metrics("test", self.test_f1)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> EntityLists:
-        """The entities of each post."""
+        """Return the predicted entities of each post."""
         emissions = self(batch)
         return self.entities(batch, emissions, self.decoder.decode(emissions, batch.word_mask))
 
     def entities(self, batch: Batch, emissions: Tensor, predicted: Tensor) -> EntityLists:
-        """Read the entities off predicted tags, with their confidences.
+        """Decode the entities of predicted tags, with their confidences.
 
         Args:
             batch: B posts.
@@ -298,35 +298,35 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return find_entities(self.decoder, batch, emissions, predicted)
 
     def learning_rates(self) -> list[Rates]:
-        """Add the decoder's, before those of the text encoder, the image encoder and the new layers."""
+        """Return the decoder's rates before those of the text encoder, the image encoder and the new layers."""
         decoders = (list(part.parameters()) for part in self.modules() if isinstance(part, Decoder))
         lr = self.optimization.effective_decoder_lr
         return [*((parameters, lr, 0.0) for parameters in decoders), *super().learning_rates()]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other labels or of another model.
+        """Reject a checkpoint with other labels or of another model.
 
         Raises:
-            CheckpointError: If the checkpoint's labels differ from the model's, in kind or in order, or its weights
-                in name or shape.
+            CheckpointError: If the checkpoint's labels differ from the model's, also in order, or its weights differ in
+                name or shape.
         """
         labels = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("labels", self.labels)
         if labels != self.labels:
             raise CheckpointError(
                 f"the checkpoint was trained with the labels {labels}, in this order, but the model has {self.labels}; "
-                "load it with mner.load_model, which takes the labels from the checkpoint, or train anew"
+                "load it with mner.load_model, which takes the labels from the checkpoint, or train a new model"
             )
         super().on_load_checkpoint(checkpoint)
 
     def _refuse_mixed(self, batch: Batch) -> None:
-        """Refuse a test set of which some posts have no tags: a score over the others would pass for one over all."""
+        """Reject a test set with some untagged posts: a score over the rest would be mistaken for one over all."""
         tagged, untagged = self._test_posts
         tagged = tagged or next((post.id for post in batch.posts if post.tags is not None), None)
         untagged = untagged or next((post.id for post in batch.posts if post.tags is None), None)
         if tagged is not None and untagged is not None:
             raise DataError(
-                f"post {untagged!r} has no tags and post {tagged!r} has, so there is no score over all test posts; "
-                "annotate all of them, take the others out, or use predict"
+                f"post {untagged!r} has no tags but post {tagged!r} has, so there is no score over all test posts; "
+                "annotate all of them, remove the untagged ones, or use predict"
             )
         self._test_posts = tagged, untagged
 
@@ -337,7 +337,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             shown = self.monitor[0]
             if shown in scores:
                 self.log(shown, scores.pop(shown), prog_bar=True, sync_dist=True)
-            self.log_dict(scores, sync_dist=True)  # the metric is the same in every process, as Lightning cannot know
+            self.log_dict(scores, sync_dist=True)  # already synchronised, which Lightning cannot know
             metric.reset()
         characters = self.character_f1.compute()
         if characters["support"]:

@@ -1,4 +1,4 @@
-"""Adaptive co-attention: words look at regions, regions at words, gates mix and filter (paper 3.3, CAM)."""
+"""Adaptive co-attention between words and regions, with gated fusion and a filtration gate (paper 3.3, CAM)."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class CoAttention(FusionModule):
 
     * Both attentions score :math:`[v_i ; h_t]` by a layer over the concatenation. As printed, the layer is inside it,
       and no attention depends on the word: see :class:`~mner.fusion.additive_attention.AdditiveAttention`.
-      ``as_published`` builds that.
-    * The printed filtration gate has a linear layer before :math:`w_s`; two linear layers are one.
-    * Textual attention masks padding, which public code forgets. The gated fusion is the weighted mean of the paper,
-      where the authors' code adds; the filtration gate sees :math:`h_t`, which their code leaves out.
-    * A post without image has :math:`\hat v_t = 0` and :math:`g_t = 0`.
-    * Three layers under a tanh and two gates stand between the image and the emissions. These layers start with weights
-      scaled for the tanh (Glorot and Bengio 2010); torch's own start is so small that some seeds never learn to look.
+      ``as_published`` implements the printed form.
+    * The printed filtration gate has a linear layer before :math:`w_s`; two linear layers are equivalent to one.
+    * Textual attention masks padding, which public implementations omit. The gated fusion is the paper's weighted mean,
+      where the authors' code adds; the filtration gate reads :math:`h_t`, which their code omits.
+    * A post without an image has :math:`\hat v_t = 0` and :math:`g_t = 0`.
+    * Between the image and the emissions there are three tanh layers and two gates. These layers are initialised for
+      tanh (Glorot and Bengio 2010); with torch's default, smaller weights, some seeds never learn to use the image.
 
     Args:
         attention_size: Width of the layers that score attention.
         as_published: Score attention as printed.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
         ConfigurationError: If ``attention_size`` is below 1.
@@ -66,7 +66,7 @@ class CoAttention(FusionModule):
             nn.init.zeros_(layer.bias)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Attend both ways, mix and filter.
+        """Attend in both directions, then apply both gates.
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``, padding in ``text.mask``.

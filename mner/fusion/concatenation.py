@@ -1,4 +1,4 @@
-"""Concatenation: word, characters and image side by side (paper 3.3, CM)."""
+"""Concatenation of word, character and image features (paper 3.3, CM)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mner.fusion.base import FusionModule
 class Concatenation(FusionModule):
     r"""The concatenation module (CM) of experiment 1.1.
 
-    With word state :math:`x^w_t`, character features :math:`x^c_t` and the image's one vector :math:`x^v`, each
-    projected to one width:
+    With word state :math:`x^w_t`, character features :math:`x^c_t` and the pooled image vector :math:`x^v`, each
+    projected to the same width:
 
     .. math:: o_t = [W_w x^w_t + b_w ; W_c x^c_t + b_c ; W_v x^v + b_v]
 
-    Choices: the paper does not say that anything but a projection comes before the concatenation, so nothing does.
+    Choices: the paper describes nothing but a projection before the concatenation, so there is nothing else.
     The character features come from ``characters``, by default a :class:`~mner.text.characters.CharacterCNN`. The
-    third part is zero in a post without image.
+    third part is zero in a post without an image.
 
     Args:
-        size: The one width; that of the text encoder by default.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        size: The common width; that of the text encoder by default.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
         ConfigurationError: If ``size`` is below 1.
@@ -47,7 +47,7 @@ class Concatenation(FusionModule):
 
     @property
     def fused_size(self) -> int:
-        """The three parts, one after the other."""
+        """Width of the three parts concatenated."""
         return 3 * (self.text_encoder.hidden_size if self.size is None else self.size)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
@@ -55,7 +55,7 @@ class Concatenation(FusionModule):
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``, and ``text.characters`` ``(B, W, K)``.
-            image: One vector an image, ``image.pooled`` of shape ``(B, V)``.
+            image: One vector per image, ``image.pooled`` of shape ``(B, V)``.
 
         Returns:
             Fused word states, shape ``(B, W, 3 * size)``.

@@ -12,15 +12,15 @@ from mner.fusion.attention import masked_softmax
 
 
 class CrossAttention(nn.Module):
-    """A layer of BERT with the keys and values of another sequence, or of its own (Tsai et al. 2019).
+    """A BERT layer with keys and values from another sequence, or from its own (Tsai et al. 2019).
 
-    Multi-head attention, then a feed-forward network of four times the width, each with a residual on the query and a
-    layer norm behind. Where a post has no keys, the attention gives zero and the query goes through by itself.
+    Multi-head attention, then a feed-forward network of four times the width, each followed by a residual connection
+    from the query and a layer norm. Where a post has no keys, the attention output is zero.
 
     Args:
         size: Width of queries and keys.
-        heads: Attention heads; must divide the width.
-        dropout: On the attention weights and on both outputs.
+        heads: Number of attention heads; must divide the width.
+        dropout: Dropout on the attention weights and on both outputs.
 
     Raises:
         ConfigurationError: If ``heads`` does not divide ``size``.
@@ -29,7 +29,7 @@ class CrossAttention(nn.Module):
     def __init__(self, size: int, heads: int, dropout: float = 0.1) -> None:
         super().__init__()
         if heads < 1 or size % heads:
-            raise ConfigurationError(f"expected heads that divide the text encoder's width {size}, got {heads}")
+            raise ConfigurationError(f"expected heads to divide the text encoder's width {size}, got {heads}")
         self.heads = heads
         self.query = nn.Linear(size, size)
         self.key_value = nn.Linear(size, 2 * size)
@@ -56,7 +56,7 @@ class CrossAttention(nn.Module):
         """
         query, key, value = self._split(queries, keys)
         there = mask.any(dim=1)[:, None, None]
-        allowed = (mask[:, None] | ~there)[:, None]  # a row without any key would come out as not a number
+        allowed = (mask[:, None] | ~there)[:, None]  # a softmax over no key would be NaN
         dropout = self.dropout.p if self.training else 0.0
         heads = scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropout)
         attended = self.output(heads.transpose(1, 2).flatten(2)) * there
@@ -65,13 +65,13 @@ class CrossAttention(nn.Module):
         return result
 
     def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        """The attention weights of :meth:`forward`, the mean over the heads, shape ``(B, Q, K)``."""
+        """Compute the attention weights of :meth:`forward`, averaged over the heads, shape ``(B, Q, K)``."""
         query, key, _ = self._split(queries, keys)
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])
         return masked_softmax(scores, mask[:, None, None]).mean(dim=1)
 
     def _split(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value of each head, shape ``(B, heads, Q or K, size / heads)``."""
+        """Project to the query, key and value of each head, shape ``(B, heads, Q or K, size / heads)``."""
         query, (key, value) = self.query(queries), self.key_value(keys).chunk(2, dim=-1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
         return query, key, value

@@ -1,4 +1,4 @@
-"""Late fusion: one image vector through a multilayer perceptron, beside every word; the common baseline."""
+"""Late fusion: the pooled image vector, through a multilayer perceptron, is concatenated with every word."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mner.fusion.base import FusionModule
 
 
 class LateFusion(FusionModule):
-    r"""What general multimodal toolkits offer for tagging (AutoGluon), the weakest baseline.
+    r"""The multimodal baseline of general toolkits such as AutoGluon.
 
-    With word states :math:`h_t` and the image's one vector :math:`v`:
+    With word states :math:`h_t` and the pooled image vector :math:`v`:
 
     .. math:: o_t = [h_t ; W_2\, \mathrm{ReLU}(W_1 v + b_1) + b_2]
 
-    Nothing aligns words and regions: every word of a post gets the same image. Those toolkits decode each word by
-    itself; ``decoder: Softmax`` does so here. The image's part is zero in a post without image.
+    Words and regions are not aligned: every word of a post gets the same image vector. Those toolkits label each word
+    independently, as ``decoder: Softmax`` does. The image vector is zero in a post without an image.
 
     Args:
-        image_size: Width of the perceptron and of the image beside each word.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        image_size: Width of the perceptron and of its output.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
         ConfigurationError: If ``image_size`` is below 1.
@@ -41,15 +41,15 @@ class LateFusion(FusionModule):
 
     @property
     def fused_size(self) -> int:
-        """The word's vector and the image's, one after the other."""
+        """Width of the word and image vectors, concatenated."""
         return self.text_encoder.hidden_size + self.image_size
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Put the image beside every word.
+        """Concatenate the image with every word.
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``.
-            image: One vector an image, ``image.pooled`` of shape ``(B, V)``.
+            image: One vector per image, ``image.pooled`` of shape ``(B, V)``.
 
         Returns:
             Fused word states, shape ``(B, W, D + image_size)``.

@@ -1,4 +1,4 @@
-"""Modality attention: each word weighs its word vector, its characters and the image."""
+"""Modality attention: each word weights its word vector, its characters and the image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mner.fusion.base import FusionModule
 class ModalityAttention(FusionModule):
     r"""Following Moon et al. 2018, "Multimodal named entity recognition for short social media posts".
 
-    With word state, character features and the image's one vector projected to one width, :math:`x^w_t`,
+    With word state, character features and the pooled image vector projected to one width, :math:`x^w_t`,
     :math:`x^c_t` and :math:`x^v`:
 
     .. math::
@@ -24,13 +24,13 @@ class ModalityAttention(FusionModule):
             a_t = \sigma(W_m [x^w_t ; x^c_t ; x^v] + b_m) \in \mathbb{R}^3
 
     Choices: the sigmoid inside the softmax is the paper's; it keeps every weight of three modalities between 0.16 and
-    0.58. The words are the text encoder's and the fused vectors go to the emission layer, where Moon et al. have word
-    embeddings under a BiLSTM. The character features come from ``characters``, by default a
+    0.58. The words come from the text encoder and the fused vectors go to the emission layer, where Moon et al. have
+    word embeddings under a BiLSTM. The character features come from ``characters``, by default a
     :class:`~mner.text.characters.CharacterCNN`. A missing image is zero and has :math:`a_t = -\infty`.
 
     Args:
-        size: The one width; that of the text encoder by default.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        size: The common width; that of the text encoder by default.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
         ConfigurationError: If ``size`` is below 1.
@@ -56,11 +56,11 @@ class ModalityAttention(FusionModule):
         return self.text_encoder.hidden_size if self.size is None else self.size
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Weigh and add.
+        """Compute the weighted sum.
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``, and ``text.characters`` ``(B, W, K)``.
-            image: One vector an image, ``image.pooled`` of shape ``(B, V)``.
+            image: One vector per image, ``image.pooled`` of shape ``(B, V)``.
 
         Returns:
             Fused word states, shape ``(B, W, size)``.

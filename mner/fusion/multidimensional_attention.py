@@ -1,4 +1,4 @@
-"""Multi-dimensional attention: pairs of words look at the image, feature by feature (Arshad et al. 2019)."""
+"""Multi-dimensional attention: pairs of words attend to the image, feature by feature (Arshad et al. 2019)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mner.fusion.attention import masked_softmax
 from mner.fusion.base import FusionModule
 
 CHUNK = 2**22
-"""Most numbers in the largest tensor of a chunk: 16 MiB in single precision, or one word's where that is more."""
+"""Maximum number of elements of a chunk's largest tensor: 16 MiB in float32, unless a single word needs more."""
 
 
 class MultidimensionalAttention(FusionModule):
@@ -33,20 +33,20 @@ class MultidimensionalAttention(FusionModule):
 
     Choices:
 
-    * Attention among words has directions, after Shen et al. (2018, DiSAN): once over the words before,
-      :math:`j < i`, once over those behind, side by side. They share :math:`f'`, which costs nearly everything,
-      and have gates of their own.
-    * Words are the text encoder's, projected to ``size``.
-    * A post without image has :math:`v_{ij} = 0` and :math:`F_{ij} = 1`, and is left with attention among words.
-    * The image only weighs words against each other: nothing of it enters their vectors. So it is learned late, and
-      the layers start with larger weights than torch's own (Glorot and Bengio 2010).
+    * Attention among words is directional, following Shen et al. (2018, DiSAN): once over the preceding words,
+      :math:`j < i`, and once over the following ones, concatenated. Both share :math:`f'`, which takes nearly all of
+      the time, and have separate gates.
+    * The words come from the text encoder, projected to ``size``.
+    * A post without an image has :math:`v_{ij} = 0` and :math:`F_{ij} = 1`, which leaves attention among words.
+    * The image only affects the attention weights among words and never enters their vectors. It is therefore learned
+      late, and the layers are initialised with larger weights than torch's default (Glorot and Bengio 2010).
 
-    Time grows with W² R c. Memory does not: words are taken in chunks, whose inner tensors are made anew in
-    the backward pass.
+    Time grows with W² R c. Memory does not: words are processed in chunks, whose activations are recomputed in the
+    backward pass.
 
     Args:
         size: The width c.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
         ConfigurationError: If ``size`` is below 1.
@@ -76,11 +76,11 @@ class MultidimensionalAttention(FusionModule):
 
     @property
     def fused_size(self) -> int:
-        """The word and what it looks at, one after the other."""
+        """Width of the attention over preceding and over following words, concatenated."""
         return 2 * (self.text_encoder.hidden_size if self.size is None else self.size)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Let pairs of words look at the image, and words at each other.
+        """Let pairs of words attend to the image, and words to each other.
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``, padding in ``text.mask``.
@@ -112,7 +112,7 @@ class MultidimensionalAttention(FusionModule):
     def _read(
         self, words: Tensor, regions: Tensor, word_mask: Tensor, mask: Tensor, post: Tensor, place: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """What some of the words read in the words before and behind them.
+        """Let some of the words attend to the words before and after them.
 
         Args:
             words: Shape ``(B, W, c)``.
@@ -120,10 +120,10 @@ class MultidimensionalAttention(FusionModule):
             word_mask: Shape ``(B, W)``.
             mask: Shape ``(B, R)``.
             post: The post of each of N words.
-            place: Its place in the post.
+            place: Its position in the post.
 
         Returns:
-            Shape ``(N, 2 * c)``; and the mean weight of each region over features and partners, ``(N, R)``, if
+            Shape ``(N, 2 * c)``; and the weight of each region averaged over features and other words, ``(N, R)``, if
             attention is recorded.
         """
         partners, shown, seen = words[post], regions[post], mask[post]

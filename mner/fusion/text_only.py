@@ -1,4 +1,4 @@
-"""The text-only control: words in, words out (paper: experiments 1.0, 2.0, 3.0 and 3.1)."""
+"""The text-only baseline (paper: experiments 1.0, 2.0, 3.0 and 3.1)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mner.vision.encoder import ImageEncoder
 
 
 class TextOnly(FusionModule):
-    """The encoder's word vectors as they are, under the decoder.
+    """Passes the encoder's word vectors to the decoder unchanged.
 
     With a HuggingFaceText of BERT and a CRF this is the paper's experiment 1.0, with a VisualBertText 2.0; with a data
-    module whose ``contexts`` hold the caption, 3.0 and 3.1.
+    module whose ``contexts`` include the caption, 3.0 and 3.1.
 
     Args:
-        image_encoder: Left aside, and not kept: so the config of any fusion is its own text-only control under
-            another ``class_path``.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        image_encoder: Ignored and not saved, so that changing the ``class_path`` turns the config of any fusion into
+            its text-only baseline.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
     """
 
     needs_image = False

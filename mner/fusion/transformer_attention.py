@@ -1,4 +1,4 @@
-"""Transformer attention (TAM): the regions enter VisualBERT beside the words (paper: experiment 2.1)."""
+"""Transformer attention (TAM): VisualBERT reads words and regions in one sequence (paper: experiment 2.1)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class TransformerAttention(FusionModule):
     .. math::
         [h_1 \dots h_P ; r_1 \dots r_R] = \mathrm{VisualBERT}([x_1 \dots x_P ; W V_1 + p + s \dots W V_R + p + s])
 
-    with one position :math:`p` and one type :math:`s` for all regions: their self-attention is the fusion. A word's
-    vector comes from its pieces, as without an image; the :math:`r_j` are dropped.
+    with one position :math:`p` and one type :math:`s` for all regions: the self-attention is the fusion. A word's
+    vector is pooled from its subwords, as without an image; the :math:`r_j` are discarded.
 
-    The recorded attention is the mean over all heads and layers. The gate ``visual`` is the share of a word's attention
-    that falls on regions, ``regions`` how it is spread over them.
+    The recorded attention is averaged over all heads and layers. The gate ``visual`` is the fraction of a word's
+    attention on regions, ``regions`` its distribution over them.
 
     Args:
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
-        ConfigurationError: If the text encoder is no :class:`~mner.text.visualbert.VisualBertText`, or takes regions
-            of another width than the image encoder's.
+        ConfigurationError: If the text encoder is not a :class:`~mner.text.visualbert.VisualBertText`, or expects
+            regions of a width other than the image encoder's.
     """
 
     text_encoder: VisualBertText
@@ -42,12 +42,12 @@ class TransformerAttention(FusionModule):
         if not isinstance(self.text_encoder, VisualBertText):
             raise ConfigurationError(
                 "TransformerAttention lets words and regions attend to each other inside the text encoder: expected a "
-                f"VisualBertText, got {type(self.text_encoder).__name__}; give it one, or choose another fusion"
+                f"VisualBertText, got {type(self.text_encoder).__name__}; use one, or choose another fusion"
             )
         self.text_encoder.accept_regions(self.image_width)
 
     def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
-        """Encode the images, then the texts with the regions in view."""
+        """Encode the images, then the texts together with the regions."""
         image = self.encode_image(batch)
         text = self.text_encoder(batch, image)
         if self.characters is not None and batch.characters is not None:
@@ -59,5 +59,5 @@ class TransformerAttention(FusionModule):
         return text, image
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Return ``text.words``, shape ``(B, W, D)``: the regions are in them already."""
+        """Return ``text.words``, shape ``(B, W, D)``, which already attended to the regions."""
         return text.words

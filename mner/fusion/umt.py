@@ -1,4 +1,4 @@
-"""The unified multimodal transformer (UMT): cross-modal attention, and a second look at where entities are."""
+"""The unified multimodal transformer (UMT): cross-modal attention and auxiliary entity span detection."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class SpanTextFeatures(TextFeatures):
 class UMT(FusionModule):
     r"""Yu et al. 2020, "Improving multimodal named entity recognition via entity span detection with UMT".
 
-    With word states :math:`C` and projected regions :math:`V = W_V I`, :math:`V' = W_V' I`; a layer is one of BERT,
-    :math:`\mathrm{Cross}(q, k)` one with queries from :math:`q` and keys and values from :math:`k`:
+    With word states :math:`C` and projected regions :math:`V = W_V I`, :math:`V' = W_V' I`, :math:`\mathrm{Layer}` a
+    BERT layer, and :math:`\mathrm{Cross}(q, k)` one with queries from :math:`q` and keys and values from :math:`k`:
 
     .. math::
         M &= \mathrm{Layer}(C), \quad P = \mathrm{Cross}(M, V), \quad
@@ -37,24 +37,24 @@ class UMT(FusionModule):
         e &= W_a\, \mathrm{Layer}(C), \quad y = \tfrac12 (W_c H + b_c) + \tfrac12\, e\, T \\
         \mathcal L &= \mathcal L_{\mathrm{decoder}}(y) + \lambda\, \mathcal L_{\mathrm{CRF}}(e)
 
-    The auxiliary task finds spans of entities, of any type, in the words alone: :math:`e` scores ``O``, ``B``, ``I``
-    (and ``E``, ``S`` under BIOES). The fixed matrix :math:`T` hands the score of a prefix on to the labels that carry
-    it, divided by the number of types. Hyper-parameters of the paper: learning rate 5e-5, warm-up 0.1, batches of
-    32, a frozen ResNet-152.
+    The auxiliary task detects entity spans of any type from the text only: :math:`e` scores ``O``, ``B``, ``I`` (and
+    ``E``, ``S`` under BIOES). The fixed matrix :math:`T` distributes the score of a prefix evenly over the labels with
+    that prefix. Hyper-parameters of the paper: learning rate 5e-5, warm-up ratio 0.1, batch size 32, a frozen
+    ResNet-152.
 
     Choices:
 
-    * As in the authors' code, the residual of each cross layer is on its query, and :math:`V'` is a projection of its
-      own.
+    * As in the authors' code, the residual connection of each cross layer comes from its query, and :math:`V'` is a
+      separate projection.
     * The CRFs run over words, the authors' over subwords.
-    * A post without image has no keys in :math:`P` and :math:`R`, where the query goes through alone, and
+    * A post without an image has no keys in :math:`P` and :math:`R`, whose attention output is then zero, and
       :math:`g = 0`.
 
     Args:
-        heads: Attention heads of each layer; by default as many as give each a width of about 64.
+        heads: Number of attention heads per layer; by default such that each is about 64 wide.
         auxiliary_weight: :math:`\lambda`, the weight of the span loss.
-        layer_dropout: In each layer.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        layer_dropout: Dropout in each layer.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
         ConfigurationError: If ``heads`` does not divide the text encoder's width, or a number is out of range.
@@ -65,7 +65,7 @@ class UMT(FusionModule):
 
     @property
     def fused_size(self) -> int:
-        """The image-aware word and the gated word-aware image, one after the other."""
+        """Width of the image-aware word and the gated word-aware image, concatenated."""
         return 2 * self.text_encoder.hidden_size
 
     def __init__(
@@ -96,7 +96,7 @@ class UMT(FusionModule):
         self.span_decoder.bind(span_labels(self.labels))
 
     def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
-        """Encode the images and the texts, and score the spans, which emissions and loss both need."""
+        """Encode the images and the texts, and score the spans, which both the emissions and the loss use."""
         text, image = super().encode(batch)
         spans = self.span_emissions(self.dropout(self.span_layer(text.words, text.words, text.mask)))
         return SpanTextFeatures(**vars(text), spans=spans), image
@@ -122,11 +122,11 @@ class UMT(FusionModule):
         return torch.cat([words, gate * visual], dim=-1)
 
     def emissions(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Score the labels, half by the fused words and half by the spans.
+        """Score the labels: the mean of the scores from the fused words and from the spans.
 
         Args:
-            text: What :meth:`encode` returned.
-            image: Regions.
+            text: Text features from :meth:`encode`.
+            image: Region features.
 
         Returns:
             Shape ``(B, W, L)``.
@@ -136,7 +136,7 @@ class UMT(FusionModule):
     def auxiliary_loss(
         self, batch: Batch, text: TextFeatures, image: ImageFeatures, emissions: Tensor
     ) -> Tensor | None:
-        """The weighted loss of finding the spans."""
+        """Compute the weighted loss of span detection."""
         if batch.tags is None:
             return None
         tags = self.span_of_label[batch.tags]
@@ -147,7 +147,7 @@ class UMT(FusionModule):
 
 
 def span_labels(labels: list[str]) -> list[str]:
-    """The labels of the auxiliary task: those of one type that stands for all, in the order of their prefixes.
+    """List the labels of the auxiliary task: those of a single type for all entities, in the order of their prefixes.
 
     Example:
         >>> span_labels(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
@@ -158,7 +158,7 @@ def span_labels(labels: list[str]) -> list[str]:
 
 
 def conversion_matrix(labels: list[str]) -> Tensor:
-    """The matrix that hands span scores on to labels, shape ``(S, L)``; each row sums to one.
+    """Build the matrix that distributes span scores over labels, shape ``(S, L)``; each row sums to one.
 
     Example:
         >>> conversion_matrix(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])

@@ -1,4 +1,4 @@
-"""Visual attention: each post attends to the regions once, and gates mix the result into its words (paper 3.3, VAM)."""
+"""Visual attention: one attention over the regions per post, gated into its words (paper 3.3, VAM)."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class VisualAttention(FusionModule):
 
     Choices:
 
-    * The query enters the score inside the tanh. As printed, outside of it, the text cannot influence where the model
-      looks: see :class:`~mner.fusion.additive_attention.AdditiveAttention`. ``as_published`` builds that.
-    * The regions enter as the image encoder returns them, without a projection before :math:`W_v` and the :math:`U_i`,
-      which are linear layers themselves.
-    * The words are the text encoder's, where Lu et al. have a BiLSTM.
-    * A post without image has :math:`c = 0` and :math:`\beta^v_t = 0`.
+    * The query enters the score inside the tanh. As printed, outside it, the text cannot influence the attention: see
+      :class:`~mner.fusion.additive_attention.AdditiveAttention`. ``as_published`` implements the printed form.
+    * The regions are used as the image encoder returns them, without a projection before :math:`W_v` and the
+      :math:`U_i`, which are linear layers themselves.
+    * The words come from the text encoder, where Lu et al. have a BiLSTM.
+    * A post without an image has :math:`c = 0` and :math:`\beta^v_t = 0`.
 
     Args:
         query_size: Width of the LSTM.
         attention_size: Width of the layer that scores attention.
         as_published: Score attention as printed.
-        kwargs: What every :class:`~mner.fusion.base.FusionModule` takes.
+        kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
         ConfigurationError: If a size is below 1.
@@ -76,7 +76,7 @@ class VisualAttention(FusionModule):
         return fused
 
     def _query(self, text: TextFeatures) -> Tensor:
-        """The state after each post's last word, shape ``(B, 1, query_size)``; padding comes after it."""
+        """Return the state after each post's last word, shape ``(B, 1, query_size)``; padding comes after it."""
         states, _ = run_recurrent(self.query, text.words)
         last = (text.mask.sum(dim=1) - 1).clamp_min(0)
         return torch.take_along_dim(states, last[:, None, None], dim=1)

@@ -1,4 +1,4 @@
-"""Entity F1 over character spans: scores on raw text as it was annotated, whatever the word tokenizer."""
+"""Entity F1 over character spans: scores on raw text as annotated, independent of the word tokenizer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mner.posts import Entity, Post
 class CharacterF1(Metric):
     """Micro precision, recall and F1 of entities by type and exact character span.
 
-    Gold spans are those of the annotation, before they were snapped to word borders, so a span that the word tokenizer
-    cannot express counts as not found. Exact over several processes.
+    Gold spans are those of the annotation, before alignment to word borders, so a span that the word tokenizer cannot
+    express is a false negative. Exact over several processes.
 
     As input to ``update``: the predicted entities per post, with character offsets, and the posts; posts without gold
     character spans are left out. ``compute`` returns ``f1``, ``precision``, ``recall`` and ``support`` (gold spans).
@@ -55,7 +55,7 @@ class CharacterF1(Metric):
             predicted += len(found)
             gold += len(set(post.spans))
             correct += len(found & set(post.spans))
-        # Not in place: a count that was reset in inference mode could not be changed in a training's validation.
+        # Not in place: a count that was reset in inference mode could not be updated in validation during training.
         self.predicted = self.predicted + predicted
         self.gold = self.gold + gold
         self.correct = self.correct + correct

@@ -1,4 +1,4 @@
-"""Entity F1: precision and recall of entities with the correct type and both borders."""
+"""Entity F1: precision and recall of entities with correct type and boundaries."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class EntityF1(Metric):
             )
         (first, last, type_), (gold_first, gold_last, gold_type) = self._spans(preds, mask), self._spans(target, mask)
         both = first & gold_first & (last == gold_last) & (type_ == gold_type)
-        # Not in place: a count that was reset in inference mode could not be changed in a training's validation.
+        # Not in place: a count that was reset in inference mode could not be updated in validation during training.
         self.predicted = self.predicted + self._count(first, type_)
         self.gold = self.gold + self._count(gold_first, gold_type)
         self.correct = self.correct + self._count(both, type_)

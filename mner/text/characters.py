@@ -18,17 +18,17 @@ OTHER_CODES = 256
 
 
 class CharacterCNN(Component, nn.Module):
-    """A convolution over the characters of each word, its maximum kept (Ma and Hovy 2016).
+    """A convolution over the characters of each word, max-pooled (Ma and Hovy 2016).
 
-    The table has a row for each Latin-1 character and hashes the others into as many rows again, so it depends on no
-    data set, and every character of every script has a row.
+    The embedding table has a row for each Latin-1 character and hashes all others into as many rows again, so it does
+    not depend on a data set, and every character of every script has a row.
 
     Args:
-        hidden_size: Features a word, K.
-        embedding_size: Width of a character.
-        kernel_size: Characters that a filter sees, odd.
-        max_characters: Characters read of a word; of a longer one its first and last halves.
-        dropout: On the character embeddings.
+        hidden_size: Features per word, K.
+        embedding_size: Width of a character embedding.
+        kernel_size: Number of characters that a filter sees, odd.
+        max_characters: Maximum number of characters per word; of a longer one the beginning and the end are read.
+        dropout: Dropout on the character embeddings.
 
     Raises:
         ConfigurationError: If ``kernel_size`` is even or ``max_characters`` below 2.
@@ -54,7 +54,7 @@ class CharacterCNN(Component, nn.Module):
         self.convolution = nn.Conv1d(embedding_size, hidden_size, kernel_size, padding=kernel_size // 2)
 
     def forward(self, characters: Tensor) -> Tensor:
-        """Encode words by their characters.
+        """Encode words from their characters.
 
         Args:
             characters: Character ids from :func:`character_ids`, shape ``(B, W, C)``, zero where padded.
@@ -65,7 +65,7 @@ class CharacterCNN(Component, nn.Module):
         flat = characters.flatten(0, 1)
         embedded = self.dropout(self.embedding(flat))
         features: Tensor = self.convolution(embedded.transpose(1, 2)).relu()
-        # What a filter makes of padding would let a word's features depend on the longest word of its batch.
+        # Filter outputs at padding would make a word's features depend on the longest word of its batch.
         longest = features.masked_fill(flat[:, None] == 0, 0.0).amax(dim=-1)
         return longest.view(*characters.shape[:2], self.hidden_size)
 
@@ -75,7 +75,7 @@ def character_ids(posts: Sequence[Post], max_characters: int) -> Tensor:
 
     Args:
         posts: B posts.
-        max_characters: Most characters of a word; of a longer one its first and last halves are kept.
+        max_characters: Maximum number of characters per word; of a longer one the beginning and the end are kept.
 
     Returns:
         Rows of the table of :class:`CharacterCNN`, shape ``(B, W, C)``, zero where padded.
@@ -87,7 +87,7 @@ def character_ids(posts: Sequence[Post], max_characters: int) -> Tensor:
     ids = 1 + np.where(codes < PLAIN_CODES, codes, PLAIN_CODES + codes % OTHER_CODES).astype(np.int64)
     word = np.repeat(np.arange(len(words)), lengths)
     place = np.arange(len(codes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    # Of a word that is too long keep the front and the back: case and ending are what tells.
+    # Of a word that is too long keep beginning and end, where capitalisation and suffix are.
     overflow = np.maximum(lengths[word] - max_characters, 0)
     front = place < max_characters // 2
     kept = front | (place >= max_characters // 2 + overflow)

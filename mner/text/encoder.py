@@ -1,4 +1,4 @@
-"""The contract of a text encoder: a batch in, one vector a word out."""
+"""The contract of a text encoder: a batch in, one vector per word out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TextEncoder(Component, nn.Module, ABC):
 
     @property
     def new_layers(self) -> list[nn.Module]:
-        """Those of its layers that are not pretrained, which are trained at the rate of new layers; mostly none."""
+        """Return the layers that are not pretrained, trained with the learning rate of new layers; usually none."""
         return []
 
     @abstractmethod
@@ -32,7 +32,7 @@ class TextEncoder(Component, nn.Module, ABC):
 
         Args:
             batch: Posts as subwords.
-            image: Regions that enter a one-stream encoder beside the words; others ignore it.
+            image: Regions that a one-stream encoder reads together with the words; others ignore it.
 
         Returns:
             Word vectors ``(B, W, D)`` and a pooled vector ``(B, D)``.
@@ -40,11 +40,11 @@ class TextEncoder(Component, nn.Module, ABC):
 
 
 def pool_words(pieces: Tensor, batch: Batch) -> Tensor:
-    """Average the pieces of each word.
+    """Average the subword vectors of each word.
 
     Args:
-        pieces: Piece vectors, shape ``(N, P, D)``.
-        batch: Says in ``word_slots`` which piece belongs to which word.
+        pieces: Subword vectors, shape ``(N, P, D)``.
+        batch: Its ``word_slots`` assign subwords to words.
 
     Returns:
         Word vectors, shape ``(B, W, D)``; zeros where a word is padding.

@@ -22,16 +22,16 @@ class HuggingFaceText(SubwordEncoder):
     Contexts enter as the second segment, ``[CLS] words [SEP] caption [SEP]``: the encoder attends to them, the CRF
     never sees them. The pooled vector is that of the first subword, ``[CLS]``.
 
-    When it is first loaded, the encoder is tried on a few words (see :mod:`mner.text.probe`): one that is causal, whose
-    result depends on padding, or that does not fit its tokenizer is refused.
+    When it is first loaded, the encoder is tested on a few words (see :mod:`mner.text.probe`): one that is causal,
+    whose output depends on padding, or that does not fit its tokenizer is rejected.
 
     Args:
-        name: A model hub's name, a folder, or ``pkg://package/folder`` inside an installed package.
+        name: A name on a model hub, a folder, or ``pkg://package/folder`` inside an installed package.
         pooling: The vector of a word is the ``mean`` of its subwords, or its ``first`` subword as in the paper's code.
         max_length: Maximum number of subwords per row; by default what the model allows, 512 if it has no limit.
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, ``error`` refuses it.
-        freeze_embeddings: Keep the subword embeddings as they were pretrained. They are half of the parameters of a
-            small encoder, and a few thousand posts touch few of them.
+        freeze_embeddings: Do not train the subword embeddings. They are half of the parameters of a small encoder, and
+            a few thousand posts update few of them.
         attn_implementation: The attention kernel by its name in ``transformers`` (``eager``, ``sdpa``,
             ``flash_attention_2``, ...); by default the one that ``transformers`` chooses.
         dtype: Data type of the encoder's weights; its output is in that of the rest of the model. A trainer's
@@ -43,8 +43,8 @@ class HuggingFaceText(SubwordEncoder):
 
     Raises:
         WeightsNotFoundError: If the weights are neither on disk nor reachable.
-        ConfigurationError: If the model is no text encoder, its tokenizer not a fast one, ``max_length`` too small or
-            too large, or an option one that the model does not support.
+        ConfigurationError: If the model is not a text encoder, its tokenizer is not a fast one, ``max_length`` is too
+            small or too large, or the model does not support an option.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class HuggingFaceText(SubwordEncoder):
         self.model.train()  # loading leaves it in evaluation mode, without dropout
         self.architecture = describe(self.model, tokenizer)
         if getattr(self.model, "pooler", None) is not None:
-            # Its output is not used, and unused parameters stop distributed training; but some models call it.
+            # Its output is unused, and unused parameters break distributed training; but some models call it.
             self.model.pooler = nn.Identity()
         self.hidden_size: int = self.model.config.hidden_size
         if architecture is None:
@@ -88,7 +88,7 @@ class HuggingFaceText(SubwordEncoder):
         self.model.to(getattr(torch, dtype))
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
-        """The states of all subwords, shape ``(N, P, D)``; ``image`` is ignored."""
+        """Return the states of all subwords, shape ``(N, P, D)``; ``image`` is ignored."""
         segments = {"token_type_ids": batch.token_type_ids} if self._has_segments else {}
         output = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **segments)
         pieces: Tensor = output.last_hidden_state

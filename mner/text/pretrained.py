@@ -25,7 +25,7 @@ def load_model(name: str, revision: str | None = None, attn_implementation: str 
     """Load an encoder in float32; no code from its folder or repository is ever executed.
 
     Args:
-        name: A model hub's name, a folder, or ``pkg://package/folder`` inside an installed package.
+        name: A name on a model hub, a folder, or ``pkg://package/folder`` inside an installed package.
         revision: Branch, tag or commit of a repository of the hub.
         attn_implementation: As ``transformers`` names them: ``eager``, ``sdpa``, ``flash_attention_2``, ...
 
@@ -34,7 +34,7 @@ def load_model(name: str, revision: str | None = None, attn_implementation: str 
 
     Raises:
         WeightsNotFoundError: If it is neither on disk nor reachable; says how to get it.
-        ConfigurationError: If it is no text encoder, needs code of its own, or cannot be loaded for another reason.
+        ConfigurationError: If it is not a text encoder, needs its own code, or cannot be loaded for another reason.
     """
     from transformers import AutoConfig
 
@@ -58,7 +58,7 @@ def load_model(name: str, revision: str | None = None, attn_implementation: str 
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise WeightsNotFoundError(
-            f"the weights of {name!r} are not all of a {type(model).__name__}: {len(missing)} tensors are missing "
+            f"the weights of {name!r} are not those of a {type(model).__name__}: {len(missing)} tensors are missing "
             f"(first: {missing[0]}); "
             "check that its config.json and its weights belong together"
         )
@@ -117,7 +117,7 @@ def build_tokenizer(architecture: dict[str, Any]) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     described = architecture["tokenizer"]
-    if not isinstance(described, str):  # the parser of configs has read the JSON in it
+    if not isinstance(described, str):  # the config parser has decoded the JSON
         described = json.dumps(described)
     return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(described), **architecture["tokenizer_options"])
 
@@ -134,7 +134,7 @@ def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
             "save the model with a tokenizer.json, or choose another encoder"
         )
     config = model.config.to_dict()
-    for name in ("auto_map", "dtype", "_name_or_path"):  # code of a repository, and where the weights came from
+    for name in ("auto_map", "dtype", "_name_or_path"):  # code of a repository, and the source of the weights
         config.pop(name, None)
     return {
         "config": config,
@@ -159,7 +159,7 @@ def _source(name: str, revision: str | None) -> str | Path:
 
 
 def _model_class(config: Any) -> Any:
-    """The automatic class that builds the encoder: of an encoder-decoder such as T5, its encoder."""
+    """Return the auto class that builds the encoder; for an encoder-decoder such as T5, its encoder."""
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, AutoModel, AutoModelForTextEncoding
 
     return AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
@@ -187,7 +187,7 @@ def _check_config(config: Any, name: str) -> None:
 
 
 def _model_name(config: Any) -> str:
-    """The class that ``AutoModel`` builds from a config, or else its model type."""
+    """Name the class that ``AutoModel`` builds from a config, or else its model type."""
     from transformers import MODEL_MAPPING
 
     found: Any = MODEL_MAPPING.get(type(config), config.model_type)
@@ -206,7 +206,7 @@ def _refuse_adapter(name: str, source: str | Path, revision: str | None) -> None
 
 @contextmanager
 def _loading(part: str, name: str, source: str | Path) -> Iterator[None]:
-    """Turn whatever ``transformers`` raises for a model it cannot load into one line with the true reason."""
+    """Turn whatever ``transformers`` raises for a model that it cannot load into one line with the actual reason."""
     try:
         yield
     except MNERError:
@@ -216,7 +216,7 @@ def _loading(part: str, name: str, source: str | Path) -> Iterator[None]:
         text = f"cannot load the {part} {name!r}: {reason}"
         if "trust_remote_code" in str(error):
             raise ConfigurationError(
-                f"the {part} {name!r} needs program code from its own repository (trust_remote_code), which mner never "
+                f"the {part} {name!r} needs code from its own repository (trust_remote_code), which mner never "
                 "executes; choose a model whose code is part of transformers"
             ) from None
         if not isinstance(error, OSError):
@@ -229,7 +229,7 @@ def _loading(part: str, name: str, source: str | Path) -> Iterator[None]:
 
 
 def _is_unreachable(error: BaseException | None) -> bool:
-    """Whether the network, or its absence, is behind an error."""
+    """Whether the network, or its absence, caused an error."""
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     while error is not None:
@@ -241,7 +241,7 @@ def _is_unreachable(error: BaseException | None) -> bool:
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Silence transformers' weight-loading report and progress bar, which a frozen encoder repeats at every run."""
+    """Silence transformers' weight-loading report and progress bar, which a frozen encoder repeats in every run."""
     from transformers.utils import logging
 
     verbosity, progress = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""Whether a pretrained model is fit to be a text encoder, found out by trying it once when it is first loaded."""
+"""Checks that a pretrained model is suitable as a text encoder, run once when it is first loaded."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def check_vocabulary(tokenizer: Any, model: Any, name: str) -> None:
     Args:
         tokenizer: A fast ``transformers`` tokenizer.
         model: The ``transformers`` encoder that reads its subwords.
-        name: What the user calls them.
+        name: The name that the user gave.
 
     Raises:
-        ConfigurationError: If the tokenizer knows no letter, as one whose files are missing, or has subwords that the
-            model has no vectors for.
+        ConfigurationError: If the tokenizer has no subword for any letter, since its files are missing, or has subwords
+            for which the model has no vectors.
     """
     backend = tokenizer.backend_tokenizer
     added = backend.get_added_tokens_decoder()
     ordinary = (piece for piece, index in backend.get_vocab().items() if index not in added)
     if not any(character.isalnum() for piece in ordinary for character in piece):
         raise ConfigurationError(
-            f"the tokenizer of {name!r} has no subword except special tokens, so its files are missing; "
+            f"the tokenizer of {name!r} has only special tokens, so its files are missing; "
             "save them into the folder: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
         )
     try:
         rows = len(model.get_input_embeddings().weight)
     except (NotImplementedError, AttributeError):
         raise ConfigurationError(
-            f"{type(model).__name__} has no table of subword embeddings, so it does not read subwords; {SUITABLE}"
+            f"{type(model).__name__} has no subword embeddings, so it does not read subwords; {SUITABLE}"
         ) from None
     size = max(backend.get_vocab().values()) + 1
     if size > rows:
@@ -51,16 +51,16 @@ def check_vocabulary(tokenizer: Any, model: Any, name: str) -> None:
 
 
 def check_encoder(encoder: SubwordEncoder, name: str) -> None:
-    """Encode a few rows to check that an encoder reads text alone, both ways, and ignores padding.
+    """Encode a few rows to check that an encoder accepts plain text, is bidirectional and ignores padding.
 
-    It runs in evaluation mode, without gradients, and leaves random numbers as they are.
+    It runs in evaluation mode, without gradients, and does not change the state of random generators.
 
     Args:
         encoder: A complete encoder in float32.
-        name: What the user calls it.
+        name: The name that the user gave.
 
     Raises:
-        ConfigurationError: If the encoder fails, is causal, or lets padding change its result; says why and what to do.
+        ConfigurationError: If the encoder fails, is causal, or depends on padding; says why and what to do.
     """
     found = type(encoder.model).__name__
     training = encoder.training
@@ -85,32 +85,32 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
         raise ConfigurationError(f"{name!r} turns plain text into numbers that are not finite; check its weights")
     if _largest(together[1, 0] - together[0, 0]) <= 1e-6 * scale:
         raise ConfigurationError(
-            f"{name!r} is a {found}, which is causal: a word does not see what follows it, so no entity could be told "
-            f"by the words after it, and contexts, which follow the post, would have no effect; {SUITABLE}"
+            f"{name!r} is a {found}, which is causal: a word does not see the words after it, nor the contexts, "
+            f"which follow the post; {SUITABLE}"
         )
     if _largest(together[:1] - alone) > 1e-3 * scale:
         raise ConfigurationError(
-            f"{name!r} is a {found}, in which padding changes the result: the vectors of a post would depend on the "
+            f"{name!r} is a {found}, whose output depends on padding: the vectors of a post would depend on the "
             f"other posts of its batch; {SUITABLE}"
         )
 
 
 def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
-    """The states of a row.
+    """Return the states of a row.
 
     Returns:
-        Alone, shape ``(1, P, D)``; and in a batch with longer rows: as it is, and with other subwords after the first,
-        shape ``(2, P, D)``.
+        Encoded alone, shape ``(1, P, D)``; and in a batch with longer rows, unchanged and with other subwords after the
+        first, shape ``(2, P, D)``.
     """
     batch = Batch(posts=[POST], **encoder.subword_tokenizer([POST]))  # type: ignore[arg-type]
-    # An odd length, which finds out models that read multiples of something only, and half of what fits.
+    # Half of what fits, and odd, which detects models that accept only multiples of some length.
     length = min(batch.input_ids.shape[1], encoder.subword_tokenizer.max_length // 2)
     length -= 1 - length % 2
     row = {name: getattr(batch, name)[:1, :length] for name in ("input_ids", "attention_mask", "token_type_ids")}
     ids = row["input_ids"]
     changed = ids.clone()
     changed[:, 1:] = ids[:, 1:2]  # not the same subwords in another order, which untrained attention cannot tell apart
-    if torch.equal(changed, ids):  # of a tokenizer to which all words are unknown
+    if torch.equal(changed, ids):  # all words are unknown to the tokenizer
         changed[:, 1:] = (ids[:, 1:] - 1).abs()
     # Of three rows that are twice as long, two are padded.
     together = {

@@ -1,4 +1,4 @@
-"""The subwords of a segment, and the special tokens that a tokenizer puts around one or two of them."""
+"""The subwords of a segment, and the special tokens that a tokenizer puts around one or two segments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mner.errors import ConfigurationError
 
 Integers = NDArray[np.int64]
 TRIAL_WORDS = ("a", "A", "1", ".", "的", "а")
-"""Of which any tokenizer knows one."""
+"""Sample words, at least one of which any tokenizer knows."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Segment:
         return len(self.ids)
 
     def keep(self, kept: NDArray[np.bool_]) -> Segment:
-        """Only the subwords where ``kept``, of shape ``(P,)``, is true."""
+        """Return only the subwords where ``kept``, of shape ``(P,)``, is true."""
         return Segment(self.ids[kept], self.words[kept])
 
     def replace(self, words: Integers, subword: int) -> Segment:
-        """Give each of ``words`` this one subword in place of those that it has, if any."""
+        """Replace the subwords, if any, of each of ``words`` by this one."""
         others = self.keep(~np.isin(self.words, words))
         places = np.searchsorted(others.words, words)
         return Segment(np.insert(others.ids, places, subword), np.insert(others.words, places, words))
@@ -55,8 +55,8 @@ class Row:
 
     Args:
         ids: Subwords with special tokens, shape ``(P,)``.
-        types: Zero in the post, one in its contexts, shape ``(P,)``, as the tokenizer has it.
-        words: Index of the word that each subword stands for, -1 for none, shape ``(P,)``.
+        types: Zero in the post, one in its contexts, shape ``(P,)``, as the tokenizer defines them.
+        words: Index of the word that each subword represents, -1 for none, shape ``(P,)``.
         starts: Whether a subword begins a word, of the post or its contexts, shape ``(P,)``.
     """
 
@@ -86,7 +86,7 @@ class SpecialTokens:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, num_segments: int) -> SpecialTokens:
-        """Find out what a tokenizer puts around one or two segments, by encoding a word in each.
+        """Find the special tokens that a tokenizer puts around one or two segments, by encoding a word in each.
 
         Raises:
             ConfigurationError: If the tokenizer knows no character at all.
@@ -111,7 +111,7 @@ class SpecialTokens:
         )
 
     def with_separator(self, separator_id: int) -> SpecialTokens:
-        """The same, with a separator between two segments where the tokenizer has none."""
+        """Return the same special tokens, with a separator between two segments where the tokenizer has none."""
         if len(self.ids) < 3 or len(self.ids[1]):
             return self
         separator, its_type = np.array([separator_id]), np.array([self.segment_types[0]])
@@ -123,7 +123,7 @@ class SpecialTokens:
         """Assemble a row.
 
         Args:
-            segments: The post, and its contexts if this is the surroundings of two segments.
+            segments: The post, and its contexts if these are the special tokens of two segments.
         """
         ids, types, words, starts = [], [], [], []
         for place, (its_ids, its_types) in enumerate(zip(self.ids, self.types, strict=True)):

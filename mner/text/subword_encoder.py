@@ -1,4 +1,4 @@
-"""Text encoders that are a transformer over subwords: words are pooled from its states, and it can be exported."""
+"""The base of text encoders that run a transformer over subwords, pool its states to words and can be exported."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class SubwordEncoder(TextEncoder, ABC):
     """A ``transformers`` model over subwords, one vector per word.
 
     A subclass sets ``model``, ``subword_tokenizer`` and ``hidden_size`` in its constructor, describes model and
-    tokenizer in ``architecture``, which is also an argument of it, and gives :meth:`encode_subwords`.
+    tokenizer in ``architecture``, which is also one of its arguments, and implements :meth:`encode_subwords`.
 
     Args:
-        source: Where its weights were taken from; ``None`` where a checkpoint contains them.
+        source: Source of its weights; ``None`` where a checkpoint contains them.
         revision: The version of the source, or ``None`` for the default one.
     """
 
@@ -31,28 +31,28 @@ class SubwordEncoder(TextEncoder, ABC):
         super().__init__()
         self.source = source
         self.revision = revision
-        # It follows the module's data type where weights of another one are converted with it.
+        # Converted along with the module, and so records its data type.
         self.register_buffer("_follows_dtype", torch.zeros(()), persistent=False)
 
     @property
     def output_dtype(self) -> torch.dtype:
-        """The data type of the module that the encoder is in, whatever that of its own weights."""
+        """The data type of the module that contains the encoder, independent of that of its own weights."""
         return self.get_buffer("_follows_dtype").dtype
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The given arguments, and the architecture, so that a checkpoint loads without the weights' source."""
+        """Add the architecture to the arguments, so that a checkpoint loads without the source of the weights."""
         return {**super().checkpoint_arguments(), "architecture": self.architecture}
 
     @abstractmethod
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
-        """The states of all subwords, shape ``(N, P, D)``."""
+        """Return the states of all subwords, shape ``(N, P, D)``."""
 
     def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
         """Encode a batch.
 
         Args:
             batch: B posts.
-            image: Regions ``(B, R, V)`` that enter next to the words, or ``None``; a text-only encoder ignores them.
+            image: Regions ``(B, R, V)`` to read together with the words, or ``None``; a text-only encoder ignores them.
 
         Returns:
             Word vectors ``(B, W, D)`` and the vector of the first subword ``(B, D)``.

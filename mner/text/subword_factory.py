@@ -1,4 +1,4 @@
-"""From a ``transformers`` tokenizer to a subword tokenizer of words: special tokens, spaces, lengths."""
+"""Building a subword tokenizer of words from a ``transformers`` tokenizer: special tokens, spaces, lengths."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def subword_tokenizer(
     """Wrap a fast ``transformers`` tokenizer for words.
 
     Raises:
-        ConfigurationError: If ``max_length`` is below 8 or above what the model has positions for, if the tokenizer
-            cuts words otherwise than running text, or if it has no special token.
+        ConfigurationError: If ``max_length`` is below 8 or above the model's number of positions, if the tokenizer
+            splits single words differently from running text, or if it has no special token.
     """
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_padding()
@@ -50,13 +50,13 @@ def subword_tokenizer(
 
 
 def word_prefix(tokenizer: Tokenizer) -> str:
-    """Find what must precede each word so that it is cut into the subwords that it has in running text.
+    """Find what must precede each word so that it is split into the same subwords as in running text.
 
     WordPiece and most SentencePiece tokenizers need nothing. Byte-level ones (GPT-2, RoBERTa, Llama 3, Qwen) and
-    Gemma's keep the space before a word as a part of its first subword, so a word without one is another word.
+    Gemma's keep the space before a word as part of its first subword, so a word without one has other subwords.
 
     Args:
-        tokenizer: Of whatever normalizer, pre-tokenizer and model.
+        tokenizer: A tokenizer with any normalizer, pre-tokenizer and model.
 
     Returns:
         The empty string or a space.
@@ -73,13 +73,13 @@ def word_prefix(tokenizer: Tokenizer) -> str:
         if first + alone == running:
             return prefix
     raise ConfigurationError(
-        f"the tokenizer cuts {' '.join(words)!r} into {alone} word by word, but into {running[len(first) :]} as "
-        "running text; choose an encoder whose tokenizer treats words alike, such as BERT, RoBERTa or XLM-R"
+        f"the tokenizer splits {' '.join(words)!r} into {alone} word by word, but into {running[len(first) :]} as "
+        "running text; choose an encoder whose tokenizer gives the same subwords, such as BERT, RoBERTa or XLM-R"
     )
 
 
 def _special_id(tokenizer: Any, backend: Tokenizer, *names: str) -> int:
-    """The id of the first of the named special tokens that the tokenizer has."""
+    """Return the id of the first of the named special tokens that the tokenizer has."""
     for name in names:
         token = getattr(tokenizer, f"{name}_token", None)
         found = None if token is None else backend.token_to_id(str(token))
@@ -92,7 +92,7 @@ def _special_id(tokenizer: Any, backend: Tokenizer, *names: str) -> int:
 
 
 def _allowed_length(tokenizer: Any, model: Any) -> int:
-    """The maximum number of subwords per row; models with relative positions only give -1 or nothing."""
+    """Return the maximum number of subwords per row; configs of models with relative positions have -1 or none."""
     positions = getattr(model.config, "max_position_embeddings", None) or UNLIMITED
     if positions < 0:
         positions = UNLIMITED
@@ -100,6 +100,6 @@ def _allowed_length(tokenizer: Any, model: Any) -> int:
 
 
 def _reserved_positions(model: Any) -> int:
-    """Positions before that of the first subword: RoBERTa and its kin count from after the one of padding."""
+    """Count the positions before the first subword: RoBERTa-like models start after that of padding."""
     tables = (module for name, module in model.named_modules() if name.endswith("position_embeddings"))
     return next((table.padding_idx + 1 for table in tables if getattr(table, "padding_idx", None) is not None), 0)

@@ -1,4 +1,4 @@
-"""Posts to subwords: which subword belongs to which word, and windows over posts that are too long."""
+"""Posts to subwords: alignment of subwords to words, and windows over posts that are too long."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from mner.text.segments import Integers, Row, Segment, SpecialTokens
 
 
 class SubwordTokenizer:
-    """Tokenizes posts so that every word keeps at least one subword, whatever it consists of.
+    """Tokenizes posts so that every word has at least one subword, whatever its characters.
 
     The first segment contains the words of the post, the second its contexts, joined by the separator. Each word is
-    tokenized on its own. What a post contains is text: ``[SEP]`` or ``</s>`` in it is not the special token. A word
-    that vanishes in the tokenizer (a variation selector, a zero-width space) becomes the unknown token. A post that
-    does not fit is read in windows that overlap by half, and each word is taken from the window that shows most of its
-    surroundings; contexts are cut before the post is windowed, to no less than a quarter of the length.
+    tokenized on its own. ``[SEP]`` or ``</s>`` in a post is plain text, not the special token. A word that vanishes in
+    the tokenizer (a variation selector, a zero-width space) becomes the unknown token. A post that does not fit is read
+    in windows that overlap by half, and each word is taken from the window that shows most of its surroundings;
+    contexts are truncated before the post is windowed, to no less than a quarter of the length.
 
     Args:
         tokenizer: A fast tokenizer without padding and truncation.
         max_length: Maximum number of subwords that the encoder reads, special tokens included.
-        unknown_id: Stands for a word without subwords.
-        separator_id: Stands between two contexts.
+        unknown_id: Id of the token that replaces a word without subwords.
+        separator_id: Id of the token between two contexts.
         padding_id: Id of the padding.
         word_prefix: Precedes each word in the tokenizer: a space where that is part of a word's first subword (see
             :func:`mner.text.subword_factory.word_prefix`).
@@ -61,17 +61,17 @@ class SubwordTokenizer:
         self._space = np.array(tokenizer.encode([" "], is_pretokenized=True, add_special_tokens=False).ids, np.int64)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore after pickling, which loses the tokenizer's treatment of special tokens in texts."""
+        """Restore after pickling, which loses the tokenizer's setting for special tokens in texts."""
         vars(self).update(state)
         self.tokenizer.encode_special_tokens = True
 
     def lengths(self, posts: Sequence[Post]) -> list[int]:
-        """The number of subwords of each post, special tokens and contexts included, for length-grouped batches.
+        """Count the subwords of each post, special tokens and contexts included, for length-grouped batches.
 
-        A post in windows counts as that many full rows, which is what it costs in a batch.
+        A post in windows counts as that many full rows, which is its cost in a batch.
 
         Raises:
-            DataError: If a post does not fit and ``on_long_post`` is ``error``; gives the count and the first ids.
+            DataError: If a post does not fit and ``on_long_post`` is ``error``; reports the count and the first ids.
         """
         return [len(rows) * self.max_length if len(rows) > 1 else len(rows[0].ids) for rows in self._rows(posts)]
 
@@ -92,7 +92,7 @@ class SubwordTokenizer:
         post_of_row = np.repeat(np.arange(len(posts)), [len(rows) for rows in rows_of_posts])
         first_row = np.searchsorted(post_of_row, np.arange(len(posts)))
         word_counts = np.array([len(post.words) for post in posts])
-        width = max(int(word_counts.max()), 1)  # without any word, one of padding keeps every shape regular
+        width = max(int(word_counts.max()), 1)  # without any word, one column of padding avoids empty tensors
         length = max(len(row.ids) for row in rows)
         input_ids = np.full((len(rows), length), self.padding_id)
         attention_mask = np.zeros((len(rows), length), dtype=np.int64)
@@ -143,27 +143,27 @@ class SubwordTokenizer:
         )
 
     def _encode(self, texts: Sequence[list[str]]) -> list[Segment]:
-        """The subwords of the words of each text."""
+        """Return the subwords of the words of each text."""
         words = [[self.word_prefix + word for word in text] for text in texts]
         try:
             encodings = self.tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
-        except TypeError:  # half of a surrogate pair, such as a cut emoji, is no text to a tokenizer
+        except TypeError:  # a lone surrogate, such as half an emoji, is not text to a tokenizer
             whole = [[word.encode("utf-8", "replace").decode("utf-8") for word in text] for text in words]
             encodings = self.tokenizer.encode_batch(whole, is_pretokenized=True, add_special_tokens=False)
         return [_segment(encoding) for encoding in encodings]
 
     @staticmethod
     def _joined(contexts: list[list[str]]) -> list[str]:
-        """The words of all contexts, with an empty word after each context but the last."""
+        """Join the words of all contexts, with an empty word after each context but the last."""
         return [word for index, context in enumerate(contexts) for word in (*([""] if index else []), *context)]
 
     def _separated(self, segment: Segment, contexts: list[list[str]]) -> Segment:
-        """Put the separator in the place of each of the empty words of :meth:`_joined`."""
+        """Replace each of the empty words of :meth:`_joined` by the separator."""
         ends = np.cumsum([len(context) + 1 for context in contexts])[:-1] - 1
         return segment.replace(ends, self.separator_id) if len(ends) else segment
 
     def _without_gaps(self, segment: Segment, num_words: int) -> Segment:
-        """Let the unknown token stand for words of which nothing, or nothing but a space, is left."""
+        """Represent words of which nothing, or only a space, is left by the unknown token."""
         sizes = np.bincount(segment.words, minlength=num_words)
         vanished = sizes == 0
         if len(self._space):
@@ -178,11 +178,11 @@ class SubwordTokenizer:
             return self._around_both.row([words, context])
         if len(words) or len(self._around_post):
             return self._around_post.row([words])
-        # Nothing at all to read, not even a special token: the encoder reads the unknown token.
+        # The row would be empty, without even a special token: the encoder reads the unknown token.
         return SpecialTokens((np.array([self.unknown_id]),), (np.array([0]),), ()).row([])
 
     def _windows(self, words: Segment, context: Segment, num_words: int) -> list[Row]:
-        """Cut the context, then the post, until every row fits."""
+        """Truncate the contexts, then split the post into windows, so that every row fits."""
         room = self.max_length - len(self._around_both if len(context) else self._around_post)
         for_context = max(room - len(words), room // 4)
         # A word of a context is read whole or not at all.
@@ -191,7 +191,7 @@ class SubwordTokenizer:
         capacity = room - len(context)
         sizes = np.bincount(words.words, minlength=num_words)
         begins = np.cumsum(sizes) - sizes
-        # Of a single word that is longer than the encoder reads, only the first subwords are.
+        # Of a single word that does not fit, only the first subwords are read.
         words = words.keep(np.arange(len(words)) - begins[words.words] < capacity)
         rows = []
         for (start, end), (own_start, own_end) in _window_bounds(np.minimum(sizes, capacity), capacity):
@@ -206,7 +206,7 @@ def _segment(encoding: Encoding) -> Segment:
 
 
 def _window_bounds(pieces: Integers, capacity: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Windows over words, and in each the words whose vectors are taken from it.
+    """Place windows over words, and choose in each the words whose vectors are taken from it.
 
     Args:
         pieces: Number of subwords of each word, at most ``capacity``.

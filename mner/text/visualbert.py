@@ -18,40 +18,40 @@ from mner.text.subword_factory import subword_tokenizer
 from mner.weights import resolve_weights
 
 BERT_TOKENIZER = "bert-base-uncased"
-"""The tokenizer of the public VisualBERTs, which bring none."""
+"""The tokenizer of the public VisualBERT models, which come without one."""
 SHARED_SETTINGS = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size"),
     *("initializer_range", "layer_norm_eps", "pad_token_id"),
 )
-"""What a VisualBERT's configuration has in common with a BERT's."""
+"""Options that the configurations of VisualBERT and BERT have in common."""
 
 
 class VisualBertText(SubwordEncoder):
-    """VisualBERT (Li et al. 2019; paper 3.2): one transformer over ``[subwords ; regions]``, one vector a word.
+    """VisualBERT (Li et al. 2019; paper 3.2): one transformer over ``[subwords ; regions]``, a vector per word.
 
-    A region enters as ``W r + visual position + visual type``, the position that of index 0 for every region and the
-    type that of index 1 (the paper's code). Words and regions attend to each other; a region that is masked is
-    attended to by nothing. Words alone are pooled. Without an image this is a BERT with VisualBERT's weights.
+    A region is embedded as ``W r + visual position + visual type``, with position 0 and type 1 for every region (as in
+    the paper's code). Words and regions attend to each other; nothing attends to a masked region. Only words are
+    pooled. Without an image this is a BERT with VisualBERT's weights.
 
-    A fusion that hands regions over calls :meth:`accept_regions` in its constructor; until then the layers that only
+    A fusion that passes regions calls :meth:`accept_regions` in its constructor; until then the layers that only
     regions use are not trained.
 
     Args:
-        name: A VisualBERT (a model hub's name, a folder, or ``pkg://package/folder``), such as
+        name: A VisualBERT (a name on a model hub, a folder, or ``pkg://package/folder``), such as
             ``uclanlp/visualbert-nlvr2-coco-pre`` for regions of 1024 or ``uclanlp/visualbert-vqa-coco-pre`` for regions
-            of 2048. Or a BERT, whose weights are taken over, the layers for regions being new.
-        tokenizer: Where its tokenizer is; by default ``name`` itself, or BERT's uncased one for a VisualBERT that
-            brings none.
-        new_projection: Learn the projection of regions anew where theirs is not the width that a pretrained VisualBERT
-            takes; otherwise such regions are refused. A BERT has none to lose. A new projection is trained at the rate
-            of new layers.
-        pooling: A word's vector is the ``mean`` of its pieces, or its ``first`` piece as in the paper's code.
-        max_length: Most subwords a row, regions not counted; by default what the model allows.
+            of 2048. Or a BERT, whose weights are used, with new layers for the regions.
+        tokenizer: Source of its tokenizer; by default ``name`` itself, or BERT's uncased one for a VisualBERT that
+            comes without one.
+        new_projection: Learn a new projection of the regions where their width is not that of the pretrained
+            VisualBERT; otherwise such regions are rejected. A BERT always gets a new one. It is trained with the
+            learning rate of new layers.
+        pooling: The vector of a word is the ``mean`` of its subwords, or its ``first`` subword as in the paper's code.
+        max_length: Maximum number of subwords per row, not counting regions; by default what the model allows.
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with all regions;
             ``error`` refuses it.
-        freeze_embeddings: Keep the subword embeddings as they were pretrained.
-        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the weights' source;
+        freeze_embeddings: Do not train the subword embeddings.
+        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
             leave it out.
 
     Raises:
@@ -83,7 +83,7 @@ class VisualBertText(SubwordEncoder):
         self.model = _as_visualbert(model)
         self.model.train()
         self.architecture = describe(self.model, pieces)
-        self.model.pooler = None  # its output is not used, and unused parameters stop distributed training
+        self.model.pooler = None  # its output is unused, and unused parameters break distributed training
         if architecture is None:
             check_vocabulary(pieces, self.model, name)
         self.hidden_size: int = self.model.config.hidden_size
@@ -96,25 +96,25 @@ class VisualBertText(SubwordEncoder):
 
     @property
     def region_size(self) -> int:
-        """The width of a region that it takes (V)."""
+        """Width of the regions that the encoder accepts, V."""
         size: int = self.model.config.visual_embedding_dim
         return size
 
     def accept_regions(self, size: int) -> None:
-        """Prepare for regions, and let the layers that they use be trained; for a fusion's constructor.
+        """Prepare for regions and make the layers that they use trainable; called in a fusion's constructor.
 
         Args:
-            size: Width of a region (V): the image encoder's ``hidden_size``.
+            size: Width of a region, V: the ``hidden_size`` of the image encoder.
 
         Raises:
-            ConfigurationError: If the pretrained projection takes another width and may not be replaced.
+            ConfigurationError: If the pretrained projection has another width and may not be replaced.
         """
         if size != self.region_size:
             if not self._projection_may_change:
                 raise ConfigurationError(
                     f"expected regions {self.region_size} wide, which this VisualBERT was pretrained on, got an image "
-                    f"encoder whose regions are {size} wide; choose another of the two, or set new_projection: true "
-                    "to learn their projection anew"
+                    f"encoder whose regions are {size} wide; change one of the two, or set new_projection: true "
+                    "to learn a new projection"
                 )
             projection = nn.Linear(size, self.hidden_size)
             nn.init.normal_(projection.weight, std=self.model.config.initializer_range)
@@ -127,20 +127,20 @@ class VisualBertText(SubwordEncoder):
         self._train_visual_layers(True)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """Those of every subword encoder, and whether the projection of regions is a new one."""
+        """Add to those of every subword encoder whether the projection of regions is new."""
         return {**super().checkpoint_arguments(), "new_projection": self._new_projection}
 
     @property
     def new_layers(self) -> list[nn.Module]:
-        """The projection of regions, where no pretrained VisualBERT has brought one."""
+        """Return the projection of regions, unless it is that of a pretrained VisualBERT."""
         return [self.model.embeddings.visual_projection] if self._projection_is_new else []
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
-        """The states of all subwords, the regions being in the same stream.
+        """Return the states of all subwords, with the regions in the same stream.
 
         Args:
             batch: B posts.
-            image: Regions ``(B, R, V)``, or ``None`` to read the text alone.
+            image: Regions ``(B, R, V)``, or ``None`` to read only the text.
 
         Returns:
             Shape ``(N, P, D)``.
@@ -149,10 +149,10 @@ class VisualBertText(SubwordEncoder):
         return pieces.to(self.output_dtype)
 
     def attention(self, batch: Batch, image: ImageFeatures) -> Tensor:
-        """How much each word attends to each region, the mean over its pieces, all heads and all layers.
+        """Compute the attention of each word to each region, averaged over its subwords, all heads and all layers.
 
         Returns:
-            Shape ``(B, W, R)``; a word's weights and what it gives to other words sum to one. Zero where a region is
+            Shape ``(B, W, R)``; a word's weights on regions and on other words sum to one. Zero where a region is
             masked or a word is padding.
         """
         layers = self.model(**_inputs(batch, image), output_attentions=True).attentions
@@ -167,9 +167,9 @@ class VisualBertText(SubwordEncoder):
 
 
 def _inputs(batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
-    """The inputs of ``transformers``' VisualBertModel, one row an encoder row.
+    """Build the inputs of ``transformers``' VisualBertModel, one row per encoder row.
 
-    The mask of regions follows the padded text, so it is right for rows of every length. Visual types (ones) and
+    The mask of regions follows the padded text, so it is correct for rows of every length. Visual types (ones) and
     positions (zeros) are the model's own defaults.
     """
     inputs = {
@@ -179,7 +179,7 @@ def _inputs(batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
     }
     if image is not None:
         mask = image.mask[batch.post_of_row]
-        # A weight of zero on a region does not silence one that holds nan.
+        # A weight of zero does not cancel a region that contains NaN.
         regions = image.regions[batch.post_of_row].masked_fill(~mask[..., None], 0.0)
         inputs |= {"visual_embeds": regions, "visual_attention_mask": mask.to(batch.attention_mask.dtype)}
     return inputs
@@ -192,9 +192,9 @@ def _tokenizer_of(name: str, model: Any) -> str:
 
 
 def _as_visualbert(model: Any) -> Any:
-    """A VisualBERT as it is; of a BERT, a VisualBERT with its weights.
+    """Return a VisualBERT unchanged, and a BERT as a VisualBERT with its weights.
 
-    New visual types and positions start as those of the text (Li et al. 2019).
+    New visual type and position embeddings are initialised from those of the text (Li et al. 2019).
     """
     if model.config.model_type == "visual_bert":
         return model

@@ -1,4 +1,4 @@
-"""Word tokenizers: raw text to words, as a model's training data was split."""
+"""Word tokenizers: raw text to words, in the tokenisation of a model's training data."""
 
 from mner.word_tokenizers.base import WordTokenizer
 from mner.word_tokenizers.per_character import CharacterTokenizer

@@ -8,10 +8,10 @@ from mner.components import Component
 
 
 class WordTokenizer(Component, ABC):
-    """Splits raw text into words, by the text only.
+    """Splits raw text into words, using only the text.
 
-    A model owns one and saves it with its checkpoint, so that new posts are split as its training posts were. It never
-    sees a gold span. It is plain data: it pickles, and holds no ``nn.Module``.
+    A model owns one and saves it in its checkpoint, so that new posts are split as its training posts were. It never
+    sees a gold span. It is plain data: it can be pickled and contains no ``nn.Module``.
     """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Classes of characters that word tokenizers need: combining marks, emoji, scripts without spaces, invisible ones."""
+"""Character classes for word tokenizers: combining marks, emoji, scripts without spaces, invisible characters."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ UNSPACED = (
     "\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\uff66-\uff9f\U0001b000-\U0001b16f"  # kana, bopomofo
     "\ua000-\ua48f"  # Yi
 )
-"""Characters, as the inside of a regular expression's set, of scripts that are written without spaces."""
+"""Characters of scripts written without spaces, as the inside of a regular expression's character set."""
 
 
 @cache
 def combining_marks() -> str:
-    """Combining marks, as the inside of a regular expression's set; its class of word characters lacks them.
+    """List combining marks, which a regular expression's word characters lack, as the inside of a character set.
 
     Most words of Hindi or Thai contain some. Variation selectors belong to emoji and are left out.
     """
@@ -38,7 +38,7 @@ def combining_marks() -> str:
 
 
 def is_invisible(word: str) -> bool:
-    """Whether nothing of a word is visible: only white space, control, format or selector characters, or none.
+    """Whether a word has no visible character: only white space, control, format or selector characters, or none.
 
     Such words occur in Twitter-2017, left over from emoji; a BERT tokenizer makes no subword of them, nor of U+FFFD.
     """

@@ -1,4 +1,4 @@
-"""Every character a word, for corpora of scripts without spaces."""
+"""One word per character, for corpora of scripts without spaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw text as a post: words by a word tokenizer only, gold spans aligned to them afterwards."""
+"""Raw text to posts: a word tokenizer alone makes the words, and gold spans are aligned to them afterwards."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mner.word_tokenizers.base import WordTokenizer
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Gold character spans as entities over words.
+    """Gold character spans aligned to words.
 
     Args:
         entities: The entities, in order, without overlap.
-        widened: Spans that do not start and end at word borders: their entity covers whole words.
-        lost: Spans that have no entity: they share a word with an earlier span, or cover no word.
+        widened: Spans that do not start and end at word borders, so that their entity covers whole words.
+        lost: Spans without an entity, since they share a word with an earlier span or cover no word.
     """
 
     entities: tuple[Entity, ...]
@@ -27,12 +27,12 @@ class Alignment:
 
 
 def raw_post(text: str, tokenizer: WordTokenizer, spans: Sequence[CharacterSpan] | None = None, **fields: Any) -> Post:
-    """Make a post of raw text.
+    """Make a post from raw text.
 
     Args:
         text: The text.
         tokenizer: Splits it into words.
-        spans: Gold entities by character; ``None`` where the text is not annotated.
+        spans: Gold entities as character spans; ``None`` where the text is not annotated.
         fields: The post's other fields, ``id`` among them.
     """
     offsets = tuple(tokenizer.offsets(text))
@@ -52,7 +52,7 @@ def raw_post(text: str, tokenizer: WordTokenizer, spans: Sequence[CharacterSpan]
 
 
 def tokenize_post(post: Post, tokenizer: WordTokenizer) -> Post:
-    """Split a raw post into a model's own words; a post whose words were given is returned as it is.
+    """Split a raw post into a model's own words; a post whose words are given is returned unchanged.
 
     Args:
         post: Any post.

@@ -14,8 +14,8 @@ class SpacyTokenizer(WordTokenizer):
     """The tokenizer of ``spacy.blank(language)``, which is also that of spaCy's trained pipelines of the language.
 
     Args:
-        language: spaCy's language code, for example ``"en"``, ``"de"`` or ``"xx"``. Only a code: a checkpoint that
-            names a tokenizer must not import a package of its choice.
+        language: spaCy's language code, for example ``"en"``, ``"de"`` or ``"xx"``. Nothing but a code is accepted: a
+            checkpoint that names a tokenizer must not import a package of its choice.
 
     Raises:
         ConfigurationError: If the language is unknown to spaCy, or spaCy is not installed.

@@ -1,4 +1,4 @@
-"""Words as the Twitter data sets split them: the default word tokenizer."""
+"""The default word tokenizer, which splits text as the Twitter data sets do."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class TweetTokenizer(WordTokenizer):
     ("It ' s", "O ' Hare"). White space separates words, and so do invisible characters outside a word or an emoji.
 
     Args:
-        split_marks: Make the ``#`` and ``@`` before a name a word of its own, as Twitter-2017 does, so that an entity
-            behind it can be found; Twitter-2015 keeps ``#Riga`` and ``@user`` whole.
+        split_marks: Split the ``#`` and ``@`` off a name, as Twitter-2017 does, so that an entity after it can be
+            found; Twitter-2015 keeps ``#Riga`` and ``@user`` whole.
         split_unspaced: Make every character of a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Myanmar)
-            a word of its own, with its combining marks, also in mixed text.
+            a separate word, with its combining marks, also in mixed text.
 
     Example:
         >>> text = "RT @BBC: #Riga's 52 dead 在北京 http://t.co/oT"

@@ -94,7 +94,7 @@ def test_spans_of_any_scheme():
 def test_heads_and_decoders(make_fusion):
     assert make_fusion(UMT).main_layer.heads == 1
     assert make_fusion(UMT, decoder=Softmax()).span_decoder.reduction == "token_mean"
-    with pytest.raises(ConfigurationError, match="heads that divide the text encoder's width 8, got 3"):
+    with pytest.raises(ConfigurationError, match="heads to divide the text encoder's width 8, got 3"):
         make_fusion(UMT, heads=3)
     for arguments in ({"layer_dropout": 2.0}, {"auxiliary_weight": -1.0}):
         with pytest.raises(ConfigurationError, match=r"expected layer_dropout in \[0, 1\) and auxiliary_weight >= 0"):

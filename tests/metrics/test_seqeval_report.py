@@ -38,7 +38,7 @@ def test_it_is_what_our_metric_counts(rows):
 
 
 def test_nothing_gold_and_nothing_predicted():
-    assert seqeval_report([Prediction(Post("1", ("a",), ("O",)), ())]).startswith("no entity")
+    assert seqeval_report([Prediction(Post("1", ("a",), ("O",)), ())]).startswith("no gold and no predicted")
 
 
 def test_posts_without_gold_tags_are_refused():
