@@ -56,12 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):  # an emoji is no reason to die where the encoding has none
             stream.reconfigure(errors="backslashreplace")
     if given[0] != "configs":  # whose parser is fast
-        from mner.cli.static_help import help_text
-        from mner.cli.usage import usage_error
-
         if "-h" in given or "--help" in given:
+            from mner.cli.static_help import help_text
+
             print(help_text(given[0]), end="")
             return 0
+        from mner.cli.usage import usage_error
+
         complaint = usage_error(given[0], given[1:])
         if complaint is not None:
             print(f"mner {given[0]}: error: {complaint}\n(--help lists the options)", file=sys.stderr)

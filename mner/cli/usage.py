@@ -150,7 +150,7 @@ def _missing(command: str, options: dict[str, Option], given: set[str], words: S
     return "\n".join(
         [
             f"the following arguments are required: {', '.join(missing)}",
-            *(f"  {name}: {remedies[name]}" for name in missing if name in remedies),
+            *(f"  {name}: {remedies[name]}" for name in missing if command in TRAINING_COMMANDS),
         ]
     )
 

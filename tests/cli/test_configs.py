@@ -1,10 +1,14 @@
 """Configs that ship with mner: found by name, listed, printed, copied."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import mner
 from mner.cli import main
 from mner.cli.parsing import with_config_files
 from mner.errors import ConfigurationError
@@ -68,3 +72,23 @@ def test_names_among_options():
     ]
     with pytest.raises(ConfigurationError, match="no config 'dmeo'"):
         with_config_files(["--config", "dmeo"])
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_has_configs_and_help(tmp_path):
+    """Without a network: the build backend must be installed."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    root = Path(mner.__file__).parents[1]
+    shutil.copytree(root / "mner", source / "mner", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(target)]
+    subprocess.run([*pip, str(source)], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    for options, expected in (
+        (["configs", "show", "demo"], "class_path: DemoPosts"),
+        (["fit", "--help"], "--trainer.max_"),
+    ):
+        command = [sys.executable, "-m", "mner", *options]
+        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        assert expected in run.stdout
