@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing itself is not imported: a typing.py in the working directory would be
 if TYPE_CHECKING:
+    from typing import Any
+
     from mner.inference.load import load, load_model
     from mner.posts import Entity, Post
 

@@ -1,8 +1,12 @@
 """Entry point of ``python -m mner``, the same as the command ``mner``."""
 
-import sys
+from mner.search_path import working_directory_last
 
-from mner.cli import main
+working_directory_last()  # before anything is imported that a file in the working directory could pass for
+
+import sys  # noqa: E402
+
+from mner.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,19 +1,25 @@
-"""Checkpoints: self-contained, of plain data and tensors, read without running anything in them."""
+"""Checkpoints: self-contained, of plain data and tensors, read without running anything in them.
+
+A model is built from the arguments in a checkpoint by classes that are trusted (:mod:`mner.trust`), in the memory that
+its weights need (:mod:`mner.allocation`), without another file or the network (:mod:`mner.weights`).
+"""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import is_zipfile
 
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
+from mner.allocation import AllocationLimit
+from mner.checkpoint_file import load_checkpoint, reason
+from mner.checksum import seal, verify
 from mner.components import Component, from_config, to_config
 from mner.errors import CheckpointError
+from mner.trust import find_class
 
 Model = TypeVar("Model", bound="SelfContained")
 
@@ -28,30 +34,6 @@ def hyper_parameters(component: Component) -> dict[str, Any]:
     """
     config = to_config(component)
     return {**config["init_args"], "_class_path": config["class_path"], "_instantiator": INSTANTIATOR}
-
-
-def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint of mner; nothing in it is executed (``weights_only=True``).
-
-    Raises:
-        CheckpointError: If there is no such file, or it is truncated, or it is not a checkpoint of mner.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}; mner fit prints the path of the one it keeps")
-    if not is_zipfile(path):
-        raise CheckpointError(f"{path} is no checkpoint, or a truncated one; copy it again, or use another of the run")
-    try:
-        checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, pickle.UnpicklingError, ValueError, OSError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0]}); "
-            "copy it again, or use another one of the run"
-        ) from error
-    parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
-    if not isinstance(parameters, dict) or "_class_path" not in parameters or "state_dict" not in checkpoint:
-        raise CheckpointError(f"{path} is a file of tensors but no checkpoint of mner; give one that mner fit wrote")
-    return dict(checkpoint)
 
 
 def model_config(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,16 +51,19 @@ def build_model(checkpoint: Mapping[str, Any], **arguments: Any) -> Any:
         arguments: Constructor arguments that replace those of the checkpoint.
 
     Raises:
-        CheckpointError: If its class cannot be imported, or cannot be built with these arguments.
+        CheckpointError: If its class is not trusted, or cannot be built with these arguments.
     """
     config = model_config(checkpoint)
     config["init_args"].update(arguments)
     try:
-        return from_config(config)
-    except TypeError as error:
+        with AllocationLimit(checkpoint["state_dict"]):
+            return from_config(config)
+    except (KeyboardInterrupt, SystemExit, CheckpointError):
+        raise
+    except BaseException as error:  # a panic of the tokenizers library is not an Exception
         raise CheckpointError(
-            f"the {config['class_path']} at hand cannot be built as the checkpoint describes it ({error}); "
-            "take the version of the class that trained it"
+            f"the {config['class_path']} at hand cannot be built as the checkpoint describes it "
+            f"({reason(error)}); take the version of the class that trained it"
         ) from error
 
 
@@ -86,17 +71,20 @@ class SelfContained(Component, LightningModule):
     """A ``LightningModule`` whose checkpoints are enough to build it again."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what builds the model again."""
+        """Keep what builds the model again, and a checksum."""
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = hyper_parameters(self)
+        seal(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another model.
+        """Refuse a checkpoint of another model, and a damaged one.
 
         Raises:
-            CheckpointError: If its weights are not the model's, in name or shape.
+            CheckpointError: If its weights are not the model's, in name or shape, are not finite, or are not those
+                that were saved.
         """
         if self.strict_loading:
             check_weights(self, checkpoint)
+        verify(checkpoint)
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -110,15 +98,16 @@ class SelfContained(Component, LightningModule):
             arguments: Constructor arguments that replace those of the checkpoint.
 
         Raises:
-            CheckpointError: If the file is not a checkpoint, or its class cannot be imported, has changed, or is no
-                subclass of this one.
+            CheckpointError: If the file is not a checkpoint or is damaged, or its class is not trusted, has changed, or
+                is no subclass of this one.
         """
         checkpoint = load_checkpoint(checkpoint_path)
-        model = build_model(checkpoint, **arguments)
-        if not isinstance(model, cls):
+        found = find_class(model_config(checkpoint)["class_path"], Component)
+        if not issubclass(found, cls):
             raise CheckpointError(
-                f"{checkpoint_path} holds a {type(model).__name__}, which is no {cls.__name__}; give another checkpoint"
+                f"{checkpoint_path} holds a {found.__name__}, which is no {cls.__name__}; give another checkpoint"
             )
+        model: Model = build_model(checkpoint, **arguments)
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"], strict=model.strict_loading)
         return model.to(map_location)
@@ -128,9 +117,10 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any]) -> None:
     """Refuse a checkpoint whose weights are not those of a model.
 
     Raises:
-        CheckpointError: If they differ in name or shape.
+        CheckpointError: If they differ in name, shape or kind, or one is NaN or infinite where the model's is not.
     """
-    expected, given = _shapes(model.state_dict()), _shapes(checkpoint["state_dict"])
+    own = model.state_dict()
+    expected, given = _shapes(own), _shapes(checkpoint["state_dict"])
     differing = [name for name in {**expected, **given} if expected.get(name) != given.get(name)]
     if differing:
         name = differing[0]
@@ -139,7 +129,15 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any]) -> None:
             f"expected {expected.get(name, 'none')}, got {given.get(name, 'none')}. "
             "Take the config, the classes and the version of mner that trained it"
         )
+    for name, weight in checkpoint["state_dict"].items():
+        if weight.is_floating_point() and not weight.isfinite().all() and own[name].isfinite().all():
+            raise CheckpointError(
+                f"the weight {name} of the checkpoint is NaN or infinite: the training diverged before it was saved; "
+                "use an earlier checkpoint of the run"
+            )
 
 
-def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(weight.shape) for name, weight in weights.items()}
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Shape of each weight, with its type unless that is a floating-point one: precisions are converted."""
+    kinds = {name: "" if weight.is_floating_point() else f" {weight.dtype}" for name, weight in weights.items()}
+    return {name: f"{tuple(weight.shape)}{kinds[name]}" for name, weight in weights.items()}

@@ -7,15 +7,16 @@ checkpoint that holds such a config loads under ``weights_only=True``.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from mner.errors import CheckpointError
+from mner.trust import find_class
+from mner.weights import closed_sources
 
 PLAIN = (str, int, float, bool, type(None))
 
@@ -138,40 +139,49 @@ def _plain(value: Any, where: str) -> Any:
     )
 
 
-def import_class(path: str) -> type:
-    """Import a class from its dotted path.
-
-    Raises:
-        CheckpointError: If the module or the class is not there.
-    """
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise CheckpointError(
-            f"the class {path} cannot be imported ({error}); put its file on PYTHONPATH or install its package"
-        ) from error
-    if not isinstance(found, type):
-        raise CheckpointError(f"{path} is not a class")
-    return found
-
-
 def from_config(config: Any) -> Any:
     """Build what :func:`to_config` described; anything else is returned as it is.
+
+    Nothing outside the description is read while it is built (see :mod:`mner.weights`), and no class is imported that
+    :func:`mner.trust.find_class` does not trust. All classes are found before the first is built.
 
     Args:
         config: Plain data, with ``{"class_path", "init_args"}`` wherever a component stood.
 
     Raises:
-        CheckpointError: If a class cannot be imported or is not a :class:`Component`.
+        CheckpointError: If a class is not trusted or not a :class:`Component`, or a part asks for a file or a network.
     """
+    found = _with_classes(config)
+    with closed_sources():
+        return _build(found)
+
+
+@dataclass
+class _Part:
+    """A component to build, its class found."""
+
+    cls: type
+    arguments: dict[str, Any]
+
+
+def _with_classes(config: Any) -> Any:
     if isinstance(config, Mapping):
         if set(config) == {"class_path", "init_args"}:
-            cls = import_class(config["class_path"])
-            if not issubclass(cls, Component):
-                raise CheckpointError(f"{config['class_path']} is not an mner component")
-            return cls(**{k: from_config(v) for k, v in config["init_args"].items()})
-        return {k: from_config(v) for k, v in config.items()}
+            cls, arguments = find_class(config["class_path"], Component), config["init_args"]
+            if not isinstance(arguments, Mapping):
+                raise CheckpointError(f"{class_path(cls)}: expected init_args by name, got {type(arguments).__name__}")
+            return _Part(cls, {k: _with_classes(v) for k, v in arguments.items()})
+        return {k: _with_classes(v) for k, v in config.items()}
     if isinstance(config, list):
-        return [from_config(v) for v in config]
+        return [_with_classes(v) for v in config]
     return config
+
+
+def _build(found: Any) -> Any:
+    if isinstance(found, _Part):
+        return found.cls(**{k: _build(v) for k, v in found.arguments.items()})
+    if isinstance(found, dict):
+        return {k: _build(v) for k, v in found.items()}
+    if isinstance(found, list):
+        return [_build(v) for v in found]
+    return found

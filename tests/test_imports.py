@@ -34,6 +34,11 @@ GROUND = [
     "recurrent",
     "terminal",
     "shipped_configs",
+    "trust",
+    "search_path",
+    "checkpoint_file",
+    "allocation",
+    "checksum",
 ]
 FLOORS = [
     GROUND,

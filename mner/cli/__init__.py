@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from pathlib import Path
 
 from mner.errors import MNERError
+from mner.search_path import working_directory_last
+from mner.terminal import printable_lines
 
 COMMANDS = {
     "fit": ("mner.cli.training", "train a model from a config, then score its best weights"),
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    given = [argument for argument in given if argument != "--debug"]
+    given, modules = _without_imports(argument for argument in given if argument != "--debug")
     if not given or given[0] in ("-h", "--help"):
         print(overview())
         return 0
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mner {__version__}")
         return 0
     if given[0] not in COMMANDS:
-        print(f"mner: no command {given[0]!r}\n\n{overview()}", file=sys.stderr)
+        print(printable_lines(f"mner: no command {given[0]!r}\n\n{overview()}"), file=sys.stderr)
         return 2
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # an emoji is no reason to die where the encoding has none
@@ -65,12 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         complaint = usage_error(given[0], given[1:])
         if complaint is not None:
-            print(f"mner {given[0]}: error: {complaint}\n(--help lists the options)", file=sys.stderr)
+            print(printable_lines(f"mner {given[0]}: error: {complaint}\n(--help lists the options)"), file=sys.stderr)
             return 2
-    # An installed script does not have the working directory on its path; a user's own classes are there.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    working_directory_last()
     try:
+        if modules:
+            from mner.trust import import_named
+
+            import_named(modules)
         return import_module(COMMANDS[given[0]][0]).run(given) or 0
     except BrokenPipeError:  # whoever read the output, head for example, has seen enough
         with suppress(OSError):
@@ -87,10 +90,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _without_imports(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The arguments of a command, and the modules that ``--import`` names among them."""
+    others, modules, rest = [], [], iter(arguments)
+    for argument in rest:
+        if argument == "--import":
+            modules.append(next(rest, ""))
+        elif argument.startswith("--import="):
+            modules.append(argument.removeprefix("--import="))
+        else:
+            others.append(argument)
+    return others, modules
+
+
 def said(error: Exception) -> str:
     """The message of an error: that of mner which caused it, if any, since the parser wraps errors of constructors."""
     behind = mner_error(error)
-    return f"{type(error).__name__}: {error}" if behind is None else f"{behind}"
+    return printable_lines(f"{type(error).__name__}: {error}" if behind is None else behind)
 
 
 def mner_error(error: BaseException | None) -> MNERError | None:
@@ -112,6 +128,7 @@ def overview() -> str:
             "",
             *lines,
             "",
-            "mner COMMAND --help lists the options; --debug shows the traceback of an error.",
+            "mner COMMAND --help lists the options; --debug shows the traceback of an error. Every command accepts",
+            "--import MODULE, a module of your own whose classes a checkpoint may name.",
         ]
     )

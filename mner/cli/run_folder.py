@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mner.callbacks.best_checkpoint import NAME as BEST
-from mner.checkpoints import load_checkpoint
+from mner.checkpoint_file import load_checkpoint
 from mner.cli.messages import is_first_process
 from mner.errors import CheckpointError, ConfigurationError
 

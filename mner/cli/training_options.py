@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,6 @@ import mner.vision  # noqa: F401  (the classes of all these are the choices)
 from mner.callbacks import BestCheckpoint
 from mner.callbacks.best_checkpoint import mode_of
 from mner.cli.parsing import OptionParser, accept_unused
-from mner.components import import_class
 from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
 from mner.decoders.chain_decoder import Constraints
@@ -191,7 +191,8 @@ def resolve_monitors(config: Namespace) -> None:
     Args:
         config: Options of ``mner fit``, changed in place.
     """
-    monitor, mode = import_class(config.model.class_path).monitor  # type: ignore[attr-defined]
+    module, _, name = config.model.class_path.rpartition(".")
+    monitor, mode = getattr(import_module(module), name).monitor
 
     def direction(metric: str | None) -> str:
         return str(mode) if metric == monitor else mode_of(metric or "")

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mner.contexts.captioner import Captioner
 from mner.errors import ConfigurationError
+from mner.weights import require_open_source
 
 
 class OCR(Captioner):
@@ -28,6 +29,7 @@ class OCR(Captioner):
 
     def __init__(self, threshold: float = 0.5) -> None:
         super().__init__()
+        require_open_source("the models of", "RapidOCR")
         try:
             import onnxruntime  # noqa: F401  RapidOCR runs its models with it, and does not require it
             from rapidocr import RapidOCR

@@ -26,6 +26,8 @@ from mner.vision.encoder import ImageEncoder
 from mner.word_tokenizers import WordTokenizer
 
 OPTIMIZATION = Optimization()
+MAX_LABELS = 4096
+"""A decoder's tables have as many entries as pairs of labels."""
 
 
 class FusionModule(AttentionRecorder, TrainingModule, ABC):
@@ -85,6 +87,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
         if "O" not in labels or len(set(labels)) < len(labels):
             raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")
+        if len(labels) > MAX_LABELS:
+            raise ConfigurationError(f"expected at most {MAX_LABELS} labels, got {len(labels)}")
         if not 0 <= dropout < 1:
             raise ConfigurationError(f"expected dropout in [0, 1), got {dropout=}")
         if self.needs_image and image_encoder is None:

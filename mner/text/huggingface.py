@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
+from mner.text.architecture import BUILT_IN_ATTENTION
 from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
 from mner.text.subword_encoder import SubwordEncoder
@@ -86,6 +87,13 @@ class HuggingFaceText(SubwordEncoder):
         if gradient_checkpointing:
             self._checkpoint_gradients()
         self.model.to(getattr(torch, dtype))
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """Those of every subword encoder, without an attention kernel that is not part of torch."""
+        arguments = super().checkpoint_arguments()
+        if arguments["attn_implementation"] not in BUILT_IN_ATTENTION:
+            arguments["attn_implementation"] = None
+        return arguments
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """Return the states of all subwords, shape ``(N, P, D)``; ``image`` is ignored."""

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from mner.errors import ConfigurationError, MNERError, WeightsNotFoundError
-from mner.weights import resolve_weights
+from mner.text.architecture import BUILT_IN_ATTENTION, SPECIAL_TOKENS, model_settings, tokenizer_settings
+from mner.weights import require_open_source, resolve_weights
 
-SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
 OFFLINE_ADVICE = (
     f"Without a network, give a folder that contains {CONTENTS}, "
@@ -102,7 +102,9 @@ def build_untrained(architecture: dict[str, Any], attn_implementation: str | Non
     """
     from transformers import AutoConfig
 
-    config = AutoConfig.for_model(**architecture["config"])
+    if attn_implementation not in (None, *BUILT_IN_ATTENTION):
+        require_open_source("the attention kernel", attn_implementation)
+    config = AutoConfig.for_model(**model_settings(architecture["config"]))
     options = {"attn_implementation": attn_implementation, "dtype": torch.float32, "trust_remote_code": False}
     return _model_class(config).from_config(config, **options), build_tokenizer(architecture)
 
@@ -119,7 +121,8 @@ def build_tokenizer(architecture: dict[str, Any]) -> Any:
     described = architecture["tokenizer"]
     if not isinstance(described, str):  # the config parser has decoded the JSON
         described = json.dumps(described)
-    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(described), **architecture["tokenizer_options"])
+    options = tokenizer_settings(architecture["tokenizer_options"])
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(described), **options)
 
 
 def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
@@ -133,11 +136,8 @@ def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
             f"{type(tokenizer).__name__} is not a fast tokenizer, and only those report the word of each subword; "
             "save the model with a tokenizer.json, or choose another encoder"
         )
-    config = model.config.to_dict()
-    for name in ("auto_map", "dtype", "_name_or_path"):  # code of a repository, and the source of the weights
-        config.pop(name, None)
     return {
-        "config": config,
+        "config": model_settings(model.config.to_dict()),
         "tokenizer": tokenizer.backend_tokenizer.to_str(),
         "tokenizer_options": _tokenizer_options(tokenizer),
     }

@@ -62,6 +62,8 @@ class TrainingModule(SelfContained, ABC):
         self.image_loader = ImageLoader(on_bad_image=on_bad_image)
         # A checkpoint holds it as a mapping.
         self.optimization = Optimization(**optimization) if isinstance(optimization, Mapping) else optimization
+        if not isinstance(self.optimization, Optimization):
+            raise ConfigurationError(f"expected an Optimization, got a {type(optimization).__name__}")
 
     def checkpoint_arguments(self) -> dict[str, Any]:
         """The given arguments, with the image encoder as it was built."""
@@ -186,11 +188,11 @@ class TrainingModule(SelfContained, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what builds the model again, and the average of the weights where it is the model."""
-        super().on_save_checkpoint(checkpoint)
         if "callbacks" not in checkpoint:  # weights only, for which Lightning does not ask the callbacks
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, EMA):
                     checkpoint["state_dict"] = callback.averaged(checkpoint["state_dict"])
+        super().on_save_checkpoint(checkpoint)  # last: it writes the checksum
 
 
 def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | None:

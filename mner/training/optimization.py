@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mner.errors import ConfigurationError
+from mner.trust import import_named
+from mner.weights import sources_are_closed
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Optimization:
     scheduler_interval: Literal["step", "epoch"] = "step"
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the ranges, and import the modules of the user's own classes: this is where he names them."""
+        if not sources_are_closed():
+            import_named(name.rpartition(".")[0] for name in (self.optimizer, self.scheduler) if "." in name)
         for name in ("lr", "new_layer_lr", "decoder_lr", "weight_decay", "max_grad_norm"):
             _check(name, getattr(self, name), "finite and >= 0", lambda value: value >= 0)
         _check("layer_lr_decay", self.layer_lr_decay, "in (0, 1]", lambda value: 0 < value <= 1)

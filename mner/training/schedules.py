@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import sys
 from typing import Any
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
-from mner.components import import_class
 from mner.errors import ConfigurationError
 from mner.training.optimization import Optimization
 
@@ -87,7 +87,9 @@ def _is_transformers(name: str) -> bool:
 
 def _named_class(name: str, home: Any, base: type, kind: str) -> Any:
     """A class of ``home`` by name, or any subclass of ``base`` by its dotted path."""
-    found = import_class(name) if "." in name else getattr(home, name, None)
+    module, _, last = name.rpartition(".")
+    # Optimization has imported the module, unless it came from a checkpoint, which imports none.
+    found = getattr(sys.modules.get(module), last, None) if module else getattr(home, name, None)
     if not (isinstance(found, type) and issubclass(found, base)):
         known = [each for each, value in vars(home).items() if isinstance(value, type) and issubclass(value, base)]
         if kind == "scheduler":

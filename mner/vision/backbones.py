@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mner.errors import ConfigurationError, RegistryError, WeightsNotFoundError
-from mner.weights import resolve_weights
+from mner.weights import require_open_source, resolve_weights
 
 HUB = "hub"
 COUNTER = "num_batches_tracked"
@@ -37,6 +37,8 @@ def create_backbone(
     if not timm.is_model(name):
         raise RegistryError(f"timm has no network {name!r}; timm.list_models('*resnet*') lists what it has")
     from_hub = weights == HUB
+    if from_hub:
+        require_open_source("the weights of", name)
     published: Any = timm.get_pretrained_cfg(name)
     if from_hub and not (published and published.has_weights):
         raise WeightsNotFoundError(

@@ -13,6 +13,7 @@ from mner.errors import ConfigurationError, WeightsNotFoundError
 from mner.vision.backbones import HUB, read_weights
 from mner.vision.detector_transform import DetectorTransform
 from mner.vision.encoder import ImageEncoder
+from mner.weights import require_open_source
 
 SMALLEST_BOX = 0.01
 """Pixels: a detection with a shorter side is no region, as torchvision has it."""
@@ -142,6 +143,8 @@ def _create_detector(name: str, weights: str | Path | None, num_classes: int) ->
     from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
 
     from_hub = weights == HUB
+    if from_hub:
+        require_open_source("the weights of", name)
     try:
         options = {"weights": "DEFAULT" if from_hub else None, "weights_backbone": None}
         detector = get_model(name, num_classes=num_classes, **options)

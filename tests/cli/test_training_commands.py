@@ -17,7 +17,7 @@ from pytorch_lightning import Trainer
 
 import mner
 import mner.fusion
-from mner.checkpoints import load_checkpoint
+from mner.checkpoint_file import load_checkpoint
 from mner.cli import main
 from mner.cli.run_folder import RunFolder
 from mner.predictions import read_predictions

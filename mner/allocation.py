@@ -1,0 +1,76 @@
+"""A limit on what a constructor allocates: the sizes in a checkpoint are anybody's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from mner.errors import CheckpointError
+
+FACTORIES: frozenset[Callable[..., Tensor]] = frozenset(
+    {
+        torch.empty,
+        torch.empty_strided,
+        torch.zeros,
+        torch.ones,
+        torch.full,
+        torch.rand,
+        torch.randn,
+        torch.randint,
+        torch.randperm,
+        torch.arange,
+        torch.linspace,
+        torch.logspace,
+        torch.eye,
+        torch.tril_indices,
+        torch.triu_indices,
+    }
+)
+"""What creates a tensor from sizes alone; every layer's constructor comes down to one of these."""
+SPARE_ELEMENTS = 2**26
+"""Tensors that a model builds and a checkpoint does not contain: buffers, tables of positions, initial values."""
+SPARE_CALLS = 20_000
+CALLS_PER_WEIGHT = 50
+
+
+class AllocationLimit(TorchFunctionMode):
+    """Stops a constructor that builds a model larger than the weights it is to be given.
+
+    Each size is asked of the meta device first, which allocates nothing. The number of tensors is limited too, so that
+    a number of layers of 10^12 ends at once.
+
+    Args:
+        weights: The weights that the model is to be given.
+
+    Raises:
+        CheckpointError: On entering a factory function that would exceed the limit.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.elements = 4 * sum(weight.numel() for weight in weights.values()) + SPARE_ELEMENTS
+        self.calls = CALLS_PER_WEIGHT * len(weights) + SPARE_CALLS
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Count, then call."""
+        options = dict(kwargs or {})
+        if func in FACTORIES and torch.device(options.get("device") or "cpu").type != "meta":
+            # As the device is another, so is what belongs to it.
+            sizes = {name: value for name, value in options.items() if name not in ("pin_memory", "generator", "out")}
+            self.elements -= func(*args, **{**sizes, "device": "meta"}).numel()
+            self.calls -= 1
+            if self.elements < 0 or self.calls < 0:
+                raise CheckpointError(
+                    "the sizes in the checkpoint are not those of its weights: they describe a larger model"
+                )
+        return func(*args, **options)

@@ -1,0 +1,125 @@
+"""Reading the file of a checkpoint: tensors and plain data, complete and unchanged, with nothing in it executed."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
+
+import torch
+from torch import Tensor, nn
+
+from mner.errors import CheckpointError
+
+ZIP_START = b"PK\x03\x04"
+DTYPES = {
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
+}
+MAX_REASON = 300
+MAX_DEPTH = 50
+MAX_VALUES = 2_000_000
+MAX_INTEGER = 10**40
+"""``transformers`` writes 10^30 for a tokenizer without a maximum length."""
+MAX_SHARING = 16
+"""How often tensors may share their bytes with others (tied weights) on average."""
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of mner; nothing in it is executed (``weights_only=True``).
+
+    Raises:
+        CheckpointError: If there is no such file, or it is truncated, damaged, or not a checkpoint of mner.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}; mner fit prints the path of the one it keeps")
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(ZIP_START))
+        complete = start == ZIP_START and is_zipfile(path)  # one of them alone would be read as another format
+        fault = _archive_fault(path) if complete else ""
+        checkpoint: Any = {} if fault or not complete else _load(path)
+    except Exception as error:  # a damaged file fails in as many ways as it has bytes
+        fault, complete, checkpoint = error.args[0] if isinstance(error, CheckpointError) else reason(error), True, {}
+    if not complete:
+        raise CheckpointError(f"{path} is no checkpoint, or a truncated one; copy it again, or use another of the run")
+    if fault:
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint ({fault}); copy it again, or use another one of the run"
+        )
+    parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
+    if not isinstance(parameters, dict) or "_class_path" not in parameters or "state_dict" not in checkpoint:
+        raise CheckpointError(f"{path} is a file of tensors but no checkpoint of mner; give one that mner fit wrote")
+    fault = _argument_fault(parameters) or _weight_fault(checkpoint["state_dict"], path.stat().st_size)
+    if fault:
+        raise CheckpointError(f"{path} is no checkpoint as mner saves it: {fault}; use another one of the run")
+    return dict(checkpoint)
+
+
+def _load(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:  # whose message advises to load the file without this protection
+        raise CheckpointError("it contains other objects than tensors and plain data, which are not loaded") from error
+
+
+def reason(error: BaseException) -> str:
+    """An error of a library in one line: its type and the beginning of its message."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:MAX_REASON]}"
+
+
+def _archive_fault(path: Path) -> str:
+    """What is wrong with the archive; ``torch.load`` checks neither sizes nor, with ``mmap``, the CRC of any part."""
+    with ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != ZIP_STORED for entry in entries):
+            return "its parts are compressed"
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            return "its parts are larger than the file"
+        if len({entry.filename for entry in entries}) < len(entries):
+            return "two of its parts have the same name"
+        damaged = archive.testzip()
+    return f"its part {damaged} is damaged" if damaged else ""
+
+
+def _argument_fault(parameters: Mapping[str, Any]) -> str:
+    """What is no plain data in the hyper-parameters, or too much of it: 40 shared lists can stand for 2^40 values."""
+    waiting: list[tuple[Any, int]] = [(parameters, 0)]
+    values = 0
+    while waiting:
+        value, depth = waiting.pop()
+        values += 1
+        if depth > MAX_DEPTH or values > MAX_VALUES:
+            return "its hyper-parameters are nested too deep or too many"
+        if type(value) is dict:
+            if not all(type(key) is str for key in value):
+                return "a name among its hyper-parameters is not a string"
+            waiting += [(each, depth + 1) for each in value.values()]
+        elif type(value) is list:
+            waiting += [(each, depth + 1) for each in value]
+        elif type(value) is int and abs(value) > MAX_INTEGER:
+            return "a number among its hyper-parameters is too large"
+        elif value is not None and type(value) not in (str, int, float, bool):
+            return f"its hyper-parameters contain a {type(value).__name__}"
+    return ""
+
+
+def _weight_fault(weights: Any, size: int) -> str:
+    """What is no ordinary tensor among the weights, or claims more elements than the file has bytes for."""
+    if not isinstance(weights, dict):
+        return f"its state_dict is a {type(weights).__name__}"
+    total = 0
+    for name, weight in weights.items():
+        if type(name) is not str or type(weight) not in (Tensor, nn.Parameter):
+            return f"its state_dict contains a {type(weight).__name__} under {str(name)[:80]!r}"
+        if weight.layout != torch.strided or weight.device.type != "cpu" or weight.dtype not in DTYPES:
+            return f"the weight {name} is not an ordinary tensor"
+        needed = weight.numel() * weight.element_size()
+        total += needed
+        if needed > weight.untyped_storage().nbytes() or total > MAX_SHARING * size:
+            return f"the weight {name} has more elements than the file contains"
+    return ""

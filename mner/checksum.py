@@ -1,0 +1,42 @@
+"""A checksum over what a checkpoint is loaded for: the arguments of the model and its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import torch
+
+from mner.errors import CheckpointError
+
+KEY = "mner_checksum"
+
+
+def seal(checkpoint: dict[str, Any]) -> None:
+    """Write the checksum into a checkpoint, after everything else; for whoever changes one on purpose."""
+    checkpoint[KEY] = checksum(checkpoint)
+
+
+def verify(checkpoint: Mapping[str, Any]) -> None:
+    """Compare the checksum of a checkpoint with its content; one without a checksum is accepted.
+
+    Raises:
+        CheckpointError: If they differ.
+    """
+    if KEY in checkpoint and checkpoint[KEY] != checksum(checkpoint):
+        raise CheckpointError(
+            "the content of the checkpoint is not what was saved: its checksum differs; "
+            "copy it again, or use another checkpoint of the run"
+        )
+
+
+def checksum(checkpoint: Mapping[str, Any]) -> str:
+    """32 hexadecimal digits over the hyper-parameters and over name, type, shape and bytes of every weight."""
+    arguments = json.dumps(checkpoint["hyper_parameters"], sort_keys=True)
+    digest = blake2b(arguments.encode(), digest_size=16)
+    for name, weight in sorted(checkpoint["state_dict"].items()):
+        digest.update(f"\n{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
+        digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

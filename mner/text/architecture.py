@@ -1,0 +1,57 @@
+"""Which settings of an encoder a checkpoint may bring: those of its layers, and nothing that is fetched or executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mner.errors import CheckpointError
+
+SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
+BUILT_IN_ATTENTION = ("eager", "sdpa", "flex_attention")
+"""The attention kernels of torch; every other one is of a library or of the hub."""
+LEFT_OUT = {
+    *("dtype", "torch_dtype"),  # of the published weights
+    *("auto_map", "custom_pipelines", "_name_or_path", "name_or_path", "_commit_hash"),  # where code and files are
+    *("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),  # may name a kernel of the hub
+    *("experts_implementation", "_experts_implementation", "_experts_implementation_internal"),
+    *("backbone", "backbone_kwargs", "use_timm_backbone", "use_pretrained_backbone"),  # another model, fetched
+    *("quantization_config", "compression_config"),  # another library, which reads files of its own
+    *("num_labels", "id2label", "label2id"),  # of a classifier that is not built: a table of as many entries
+}
+
+
+def model_settings(config: Any) -> dict[str, Any]:
+    """Copy the config of an encoder, at every depth, without what may be fetched or executed.
+
+    Raises:
+        CheckpointError: If it is not a mapping with a ``model_type``.
+    """
+    if not isinstance(config, Mapping) or not isinstance(config.get("model_type"), str):
+        raise CheckpointError("expected the config of a text encoder with its model_type")
+    settings: dict[str, Any] = _kept(config)
+    return settings
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _kept(each) for name, each in value.items() if name not in LEFT_OUT}
+    return [_kept(each) for each in value] if isinstance(value, list) else value
+
+
+def tokenizer_settings(options: Any) -> dict[str, Any]:
+    """Copy the options of a tokenizer: its special tokens and its maximum length.
+
+    Raises:
+        CheckpointError: If there is another option, such as the path of a file, or one of another type.
+    """
+    types: dict[str, type] = {**dict.fromkeys(SPECIAL_TOKENS, str), "model_max_length": int}
+    if not isinstance(options, Mapping):
+        raise CheckpointError(f"expected the options of a tokenizer by name, got a {type(options).__name__}")
+    for name, value in options.items():
+        if name not in types or type(value) is not types[name]:
+            raise CheckpointError(
+                f"the tokenizer option {name!r} is none that a checkpoint of mner contains; it may contain "
+                f"{', '.join(SPECIAL_TOKENS)} (strings) and model_max_length (a whole number)"
+            )
+    return dict(options)
