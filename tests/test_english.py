@@ -98,5 +98,5 @@ def test_terms_are_found_with_their_line():
         (5, "behind the", "after"),
         (6, "one tag a word", "per: one tag per word"),
     ]
-    module = 'def picture(beside):\n    """Read a\n    picture, not a ``picture``."""\n    return "picture"  # a word piece\n'
-    assert sorted(findings(prose_of_module(module))) == [(3, "picture", "image"), (4, "word piece", "subword")]
+    module = '"""Read a\n    picture, not a ``picture``."""\npicture = "picture"  # a word piece\n'
+    assert sorted(findings(prose_of_module(module))) == [(2, "picture", "image"), (3, "word piece", "subword")]
