@@ -229,7 +229,7 @@ def slow_runner(tmp_path, monkeypatch):
         seeds=[1],
     )
     config = {name: asdict(grid)[name] for name in ("models", "data", "seeds")}
-    (tmp_path / "grid.yaml").write_text(json.dumps({**config, "folder": str(tmp_path / "folder")}))
+    (tmp_path / "grid.yaml").write_text(json.dumps({**config, "run_folder": str(tmp_path / "folder")}))
     code = (
         "import sys; from mner.experiments import GridRunner; from mner.cli import main; "
         f"GridRunner.program = (sys.executable, {str(script)!r}); "
