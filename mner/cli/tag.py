@@ -43,7 +43,9 @@ def parser() -> OptionParser:
         help="where to write: a file, which appears when all posts are tagged, or a pipe or device (default: the "
         "standard output)",
     )
-    options.add_argument("--format", type=Format | None, help="the input format (default: recognised by content)")
+    options.add_argument(
+        "--format", type=Format | None, help="the input format (default: recognised by the first lines)"
+    )
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
     options.add_argument("--region_file", type=Path | None, help="the file of a model with PrecomputedRegions")
     options.add_argument("--batch_size", type=int, default=32, help="posts per batch")
@@ -81,13 +83,17 @@ def run(arguments: Sequence[str]) -> int:
         folder = None if options.images is None else options.images.absolute()
         tagger.preprocessor = tagger.preprocessor.using(image_folders=[folder])
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
+        max_wait = MAX_WAIT if live else None
         posts = iter_posts(
-            source, images=folder, format=options.format, on_error=bad_lines, max_line_bytes=options.max_line_bytes
+            source,
+            images=folder,
+            format=options.format,
+            on_error=bad_lines,
+            max_line_bytes=options.max_line_bytes,
+            max_wait=max_wait,
         )
         ascii = codecs.lookup(getattr(output, "encoding", None) or "utf-8").name != "utf-8"
-        found = tagger.stream(
-            posts, options.batch_size, options.window, max_wait=MAX_WAIT if live else None, on_bad_image=bad_images
-        )
+        found = tagger.stream(posts, options.batch_size, options.window, max_wait=max_wait, on_bad_image=bad_images)
         empty = True
         for prediction in tqdm(found, unit=" posts", disable=None):
             line = prediction.to_json()

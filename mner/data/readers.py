@@ -16,6 +16,7 @@ from mner.data.image_names import ImageFolder
 from mner.data.json_lines import read_json
 from mner.data.lines import MAX_LINE_BYTES, Line, Report, Source, read_lines
 from mner.data.raw_text import read_plain_text
+from mner.data.read_ahead import read_ahead
 from mner.errors import FormatError
 from mner.labels import check_choice
 from mner.posts import Post
@@ -65,6 +66,7 @@ def iter_posts(
     on_error: Report | None = None,
     annotator: str | int | None = None,
     max_line_bytes: int | None = MAX_LINE_BYTES,
+    max_wait: float | None = None,
 ) -> Iterator[Post]:
     """Read posts one by one, in constant memory (JSON over several lines excepted); ids are not made unique.
 
@@ -75,12 +77,19 @@ def iter_posts(
         on_error: Called with the error of each malformed line or post, which is left out; by default it is raised.
         annotator: As in :func:`read_posts`.
         max_line_bytes: Limit above which a line is malformed, and not held in memory; ``None`` for none.
+        max_wait: Seconds after its first line at which the format of a live source is judged by what has come; by
+            default as many lines as it takes are waited for.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is empty, binary or a table, or, without ``on_error``, malformed.
     """
     lines = read_lines(source, max_line_bytes)
+    if max_wait is not None and format is None:
+        chunks = read_ahead(dropwhile(lambda line: line.blank, lines), MAX_SAMPLE, max_wait)
+        first = next(chunks, [])
+        lines = chain(first, chain.from_iterable(chunks))
+        format = (detect_format(first) or "text") if first else None
     yield from _posts(lines, format, _path(images), on_error or _raise, fallback="text", annotator=_name(annotator))
 
 

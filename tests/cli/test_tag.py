@@ -93,7 +93,7 @@ def test_a_live_source_is_answered_line_by_line(trained_run, monkeypatch, name):
     """Each line is written only when the one before it is answered, so that waiting for more would never end."""
     os.mkfifo("fifo")
     (read_in, write_in), (read_out, write_out) = os.pipe(), os.pipe()
-    texts = ["Kevin Durant is loud", "in Oslo tonight", "Oracle Arena is loud"]
+    texts = ["Oslo", "Kevin Durant is loud", "in Oslo tonight"]
     answers = []
 
     def talk():
