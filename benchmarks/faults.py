@@ -268,7 +268,7 @@ def make_jobs(folder: Path) -> dict[str, Job]:
             lambda to: lines(to / "captions.jsonl"),
         ),
         "experiment": Job(
-            lambda to: ["experiment", "--config", str(grid), "--folder", str(to)],
+            lambda to: ["experiment", "--config", str(grid), "--run_folder", str(to)],
             lambda to: cells(to / "results.jsonl"),
         ),
         "tag": Job(lambda to: [*tag, str(to / "tagged.jsonl")], lambda to: lines(to / "tagged.jsonl")),

@@ -118,7 +118,7 @@ class PredictionsWriter(Callback):
             record |= {"images": {"named": len(images), "used": sum(images.values())}} if images else {}
             record |= metrics
             if kinds:
-                record["kinds"] = {score.kind: asdict(score) for score in kinds}
+                record["kind_of_mention"] = {score.kind: asdict(score) for score in kinds}
             with atomic_write(self.folder / f"metrics{suffix}.json") as file:
                 file.write(to_json(record, indent=2) + "\n")
             title = f"{len(predictions)} {split} posts{', ' * bool(ablation)}{(ablation or '').replace('_', ' ')}"

@@ -17,7 +17,7 @@ from rich.text import Text
 from mner.cli.parsing import OptionParser
 from mner.errors import ExperimentError
 from mner.experiments import Cell, Grid, GridRunner
-from mner.experiments.kinds_table import kinds_tables
+from mner.experiments.breakdown_tables import breakdown_tables
 from mner.experiments.progress import Progress, State
 from mner.experiments.progress_table import clock, progress_table
 from mner.experiments.runner import Keep
@@ -73,7 +73,7 @@ def run(arguments: Sequence[str]) -> None:
         signal.signal(signal.SIGTERM, before)
     if not console.is_terminal:
         console.print(progress_table(progress))
-    for table in kinds_tables(progress):
+    for table in breakdown_tables(progress):
         console.print(table)
     print(f"checkpoints, predictions and logs: {Path(config.run_folder) / 'cells'}")
     print(f"results: {Path(config.run_folder) / 'results.jsonl'}")

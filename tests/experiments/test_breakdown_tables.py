@@ -1,10 +1,10 @@
-"""Models beside one another, a kind of mention a row."""
+"""Breakdowns of F1, models side by side, a row per group of mentions."""
 
 from rich.console import Console
 
 from mner.analysis.results import Result
+from mner.experiments.breakdown_tables import breakdown_tables
 from mner.experiments.grid import Cell
-from mner.experiments.kinds_table import kinds_tables
 from mner.experiments.progress import Progress
 
 
@@ -17,7 +17,7 @@ def progress(scores):
         if pair is not None:
             kinds = {kind: {"f1": f1} for kind, f1 in zip(("ambiguous", "plain"), pair, strict=True)} if pair else {}
             results[cell] = Result(
-                model, data, seed, fraction, metrics={"f1": 0.5} | ({"kinds": kinds} if kinds else {})
+                model, data, seed, fraction, metrics={"f1": 0.5} | ({"kind_of_mention": kinds} if kinds else {})
             )
     return Progress(states, results=results)
 
@@ -31,7 +31,7 @@ def rows(table):
 
 
 def test_a_row_a_kind_and_a_column_a_model():
-    (table,) = kinds_tables(
+    (table,) = breakdown_tables(
         progress(
             {
                 ("look", "demo", 0, 1.0): (0.9, 0.8),
@@ -51,4 +51,17 @@ def test_a_row_a_kind_and_a_column_a_model():
 
 
 def test_no_table_without_kinds():
-    assert kinds_tables(progress({("text", "tweets", 0, 1.0): ()})) == []
+    assert breakdown_tables(progress({("text", "tweets", 0, 1.0): ()})) == []
+
+
+def test_a_group_that_one_model_was_not_scored_on():
+    (table,) = breakdown_tables(
+        Progress(
+            dict.fromkeys(cells := [Cell(name, "data", 0, 1.0, ()) for name in "ab"], "finished"),
+            results={
+                cells[0]: Result("a", "data", metrics={"f1": 1.0, "topic": {"[red]sport": {"f1": 0.5}}}),
+                cells[1]: Result("b", "data", metrics={"f1": 1.0, "topic": {"news": {"f1": 1.0}}}),
+            },
+        )
+    )
+    assert rows(table) == [["topic", "a", "b"], ["[red]sport", "50.00", ""], ["news", "", "100.00"]]
