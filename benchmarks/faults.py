@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import lmdb
@@ -94,10 +96,10 @@ def run_faults(folder: Path, commands: Sequence[str], kills: int, seed: int = 0)
         begin, seconds = undisturbed(job, quiet)
         expected = job.content(quiet)
         assert expected, f"{name} left no result"
-        delays = [choose.uniform(begin, 0.95 * seconds) for _ in range(kills)]
-        killed(job, folder / f"{name}_killed", expected, tally, delays)
+        delays = (choose.uniform(begin, 0.95 * seconds) for _ in count())
+        killed(job, folder / f"{name}_killed", expected, tally, kills, delays)
         twice(job, folder / f"{name}_twice", expected, tally)
-        full_disk(job, folder / f"{name}_full", expected, tally, sum(map(size, quiet.rglob("*"))) // 2)
+        full_disk(job, folder / f"{name}_full", expected, tally, sum(map(disk_space, quiet.rglob("*"))) // 2)
         tallies[name] = tally
         print(f"{name}: {tally}", file=sys.stderr, flush=True)
     return tallies
@@ -124,19 +126,22 @@ def undisturbed(job: Job, folder: Path) -> tuple[float, float]:
     return begin or 0.0, time.monotonic() - start
 
 
-def killed(job: Job, folder: Path, expected: list[str], tally: Tally, delays: Sequence[float]) -> None:
+def killed(job: Job, folder: Path, expected: list[str], tally: Tally, kills: int, delays: Iterator[float]) -> None:
     """Kill a command after each delay, in turn with its children and alone; then repeat it to the end."""
-    for number, delay in enumerate(delays):
+    while tally.kills < kills:
         process = begun(job, folder)
         tally.runs += 1
         try:
-            process.wait(delay)
+            process.wait(next(delays))
         except subprocess.TimeoutExpired:
-            tally.kills += 1
-            kill = os.killpg if number % 2 == 0 else os.kill
+            kill = os.killpg if tally.kills % 2 == 0 else os.kill
             kill(process.pid, signal.SIGKILL)
+            tally.kills += 1
         process.communicate()
         tally.damaged += damaged(folder)
+        if process.returncode == 0:  # it was faster than the delay, and there is nothing left to kill
+            compare(job, folder, expected, tally)
+            shutil.rmtree(folder)
     finish(job, folder, expected, tally)
 
 
@@ -179,13 +184,17 @@ def finish(job: Job, folder: Path, expected: list[str], tally: Tally) -> None:
         process = begun(job, folder)
         said = process.communicate()[1]
         tally.runs += 1
-        found = Counter(job.content(folder))
-        if process.returncode == 0 and sum(found.values()) >= len(expected):
+        if process.returncode == 0 and len(job.content(folder)) >= len(expected):
             break
     else:
         print(said, file=sys.stderr)
     tally.damaged += damaged(folder)
-    wanted = Counter(expected)
+    compare(job, folder, expected, tally)
+
+
+def compare(job: Job, folder: Path, expected: list[str], tally: Tally) -> None:
+    """Count the lines that are missing, and those that should not be there."""
+    found, wanted = Counter(job.content(folder)), Counter(expected)
     tally.lost += sum((wanted - found).values())
     tally.doubled += sum((found - wanted).values())
 
@@ -220,9 +229,9 @@ def _unreadable(path: Path) -> Exception | None:
     return None
 
 
-def size(path: Path) -> int:
-    """Bytes of a file, 0 for a folder."""
-    return path.stat().st_size if path.is_file() else 0
+def disk_space(path: Path) -> int:
+    """Bytes that a file takes up on the disk, 0 for a folder."""
+    return 512 * path.stat().st_blocks if path.is_file() else 0
 
 
 def make_jobs(folder: Path) -> dict[str, Job]:
