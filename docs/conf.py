@@ -36,5 +36,5 @@ python_maximum_signature_line_length = 100
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!mner\b).*"),
-    ("py:class", r"mner\..*\.(Factory|Item|Model|T|_\w+)"),  # type variables, private bases
+    ("py:class", r"mner\..*\.(BatchType|Data|Factory|Item|Model|T|Value|_\w+)"),  # type variables, private bases
 ]

@@ -17,10 +17,12 @@ class PackageReference(SphinxDirective):
         """Name the modules; what the package exports is not shown a second time."""
         name = self.arguments[0]
         package = import_module(name)
-        exported = ", ".join(getattr(package, "__all__", ()))
+        exported = getattr(package, "__all__", ())
         text = f".. automodule:: {name}\n\n"
         for module in walk_packages(package.__path__, f"{name}."):
-            text += f".. automodule:: {module.name}\n   :exclude-members: {exported}\n\n"
+            text += f".. automodule:: {module.name}\n   :exclude-members: {', '.join(exported)}\n"
+            same_name = module.name.rpartition(".")[2] in exported  # the function that the package exports is indexed
+            text += "   :no-index:\n\n" if same_name else "\n"
         return self.parse_text_to_nodes(text)
 
 
