@@ -88,7 +88,7 @@ class Batch:
         characters: Character ids of each word, shape ``(B, W, C)``, zero where padded, or ``None``.
         pixels: The images as returned by ``ImageTransform.collate``, or ``None``.
         image: Precomputed image features (from a feature store), or ``None``.
-        image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``.
+        image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``; always on the CPU.
         image_errors: Why the image of a post could not be used, one per post; ``None`` where there was no error.
     """
 
@@ -136,8 +136,10 @@ class Batch:
         return type(self)(**{**vars(self), **parts})
 
     def to(self: BatchType, device: torch.device | str, non_blocking: bool = False) -> BatchType:
-        """Return a copy of the batch on another device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        """Copy the batch to another device, except ``image_mask``: a GPU would have to wait to count it."""
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        moved.image_mask = self.image_mask
+        return moved
 
     def pin_memory(self: BatchType) -> BatchType:
         """Return a copy of the batch in pinned memory; called by ``DataLoader(pin_memory=True)``."""

@@ -103,7 +103,7 @@ class FusionContract:
         emissions = model(batch)
         if isinstance(batch.pixels, Tensor) and batch.image_mask is not None:
             noisy = copy.copy(batch)
-            noisy.pixels = batch.pixels.masked_fill(~batch.image_mask[:, None, None], 9.0)
+            noisy.pixels = batch.pixels.masked_fill(~batch.image_mask[:, None, None].to(batch.pixels.device), 9.0)
             assert _same(model(noisy), emissions), "the pixels of a missing image change emissions"
         image = model.encode_image(batch)
         noisy = copy.copy(batch)

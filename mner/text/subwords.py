@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor
 from mner.errors import DataError
 from mner.posts import Post
 from mner.text.segments import Integers, Row, Segment, SpecialTokens
+
+_WORDS_AT_ONCE = 10_000  # distinct words that are counted together: bounds memory
 
 
 class SubwordTokenizer:
@@ -68,12 +71,24 @@ class SubwordTokenizer:
     def lengths(self, posts: Sequence[Post]) -> list[int]:
         """Count the subwords of each post, special tokens and contexts included, for length-grouped batches.
 
-        A post in windows counts as that many full rows, which is its cost in a batch.
+        A word has the same subwords in every post, so each distinct word is tokenized only once. A post in windows
+        counts as that many full rows, which is its cost in a batch.
 
         Raises:
             DataError: If a post does not fit and ``on_long_post`` is ``error``; reports the count and the first ids.
         """
-        return [len(rows) * self.max_length if len(rows) > 1 else len(rows[0].ids) for rows in self._rows(posts)]
+        contexts = [_context_words(post) for post in posts]
+        in_post = self._subword_counts(chain.from_iterable(post.words for post in posts), without_gaps=True)
+        in_context = self._subword_counts(chain.from_iterable(chain.from_iterable(contexts)), without_gaps=False)
+        lengths: list[int] = []
+        for post, of_post in zip(posts, contexts, strict=True):
+            context = sum(map(in_context.__getitem__, chain.from_iterable(of_post))) + max(len(of_post) - 1, 0)
+            specials = self._around_both if context else self._around_post
+            lengths.append(max(len(specials) + sum(map(in_post.__getitem__, post.words)) + context, 1))
+        long = [index for index, length in enumerate(lengths) if length > self.max_length]
+        for index, rows in zip(long, self._rows([posts[index] for index in long]), strict=True):
+            lengths[index] = len(rows) * self.max_length if len(rows) > 1 else len(rows[0].ids)
+        return lengths
 
     def __call__(self, posts: Sequence[Post]) -> dict[str, Tensor]:
         """Tokenize posts.
@@ -121,7 +136,7 @@ class SubwordTokenizer:
         }
 
     def _rows(self, posts: Sequence[Post]) -> list[list[Row]]:
-        contexts = [[text.split() for text in post.contexts.values() if text.strip()] for post in posts]
+        contexts = [_context_words(post) for post in posts]
         segments = self._encode([*(list(post.words) for post in posts), *map(self._joined, contexts)])
         rows, long = [], []
         for index, post in enumerate(posts):
@@ -134,6 +149,17 @@ class SubwordTokenizer:
         if long and self.on_long_post == "error":
             self._refuse(long)
         return rows
+
+    def _subword_counts(self, words: Iterable[str], without_gaps: bool) -> dict[str, int]:
+        """The number of subwords of each distinct word; ``without_gaps`` counts the unknown token of vanished ones."""
+        distinct = list(dict.fromkeys(words))
+        counts: dict[str, int] = {}
+        for start in range(0, len(distinct), _WORDS_AT_ONCE):
+            part = distinct[start : start + _WORDS_AT_ONCE]
+            (segment,) = self._encode([part])
+            segment = self._without_gaps(segment, len(part)) if without_gaps else segment
+            counts.update(zip(part, np.bincount(segment.words, minlength=len(part)).tolist(), strict=True))
+        return counts
 
     def _refuse(self, posts: Sequence[Post]) -> None:
         names = ", ".join(post.id for post in posts[:5])
@@ -199,6 +225,11 @@ class SubwordTokenizer:
             row.words = np.where((row.words >= own_start) & (row.words < own_end), row.words, -1)
             rows.append(row)
         return rows
+
+
+def _context_words(post: Post) -> list[list[str]]:
+    """The words of each context that is not blank."""
+    return [text.split() for text in post.contexts.values() if text.strip()]
 
 
 def _segment(encoding: Encoding) -> Segment:

@@ -45,20 +45,22 @@ class ImageEncoder(Component, nn.Module, ABC):
 
         Args:
             pixels: What ``image_transform.collate`` returned.
-            mask: True where a post has an image, shape ``(B,)``.
+            mask: True where a post has an image, shape ``(B,)``. On the CPU, as :class:`mner.batch.Batch` keeps it, it
+                lets a GPU run without waiting for the number of images.
 
         Returns:
             Regions of shape ``(B, R, V)``, masked out and zero where ``mask`` is false; R is 1 in a batch
             without images.
         """
         present = mask.nonzero().squeeze(1)
-        dtype = next((parameter.dtype for parameter in self.parameters()), torch.get_default_dtype())
+        like = next(self.parameters(), torch.empty(0, device=mask.device))
         if pixels is None or not len(present):
-            nothing = torch.zeros(len(mask), 1, self.hidden_size, dtype=dtype, device=mask.device)
-            return ImageFeatures(nothing, mask.new_zeros(len(mask), 1), nothing[:, 0])
+            nothing = like.new_zeros(len(mask), 1, self.hidden_size)
+            return ImageFeatures(nothing, torch.zeros_like(nothing[..., 0], dtype=torch.bool), nothing[:, 0])
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.encode(_rows(pixels, present, dtype))
+            features = self.encode(_rows(pixels, present, like.dtype))
         features.regions = features.regions.masked_fill(~features.mask[..., None], 0.0)
+        present = present.to(features.regions.device, non_blocking=True)
         placed: dict[str, Any] = {
             name: None if part is None else part.new_zeros(len(mask), *part.shape[1:]).index_copy(0, present, part)
             for name, part in vars(features).items()
@@ -75,5 +77,5 @@ def _rows(pixels: Any, rows: Tensor, dtype: torch.dtype) -> Any:
     """Some rows of the pixels, in the floating-point type of the encoder, which may be half or double."""
     if isinstance(pixels, Mapping):
         return {name: _rows(part, rows, dtype) for name, part in pixels.items()}
-    part = pixels.index_select(0, rows)
+    part = pixels.index_select(0, rows.to(pixels.device, non_blocking=True))
     return part.to(dtype) if part.is_floating_point() else part

@@ -254,7 +254,7 @@ class FeatureStore:
         if new:
             pixels = _moved_pixels(encoder, encoder.image_transform.collate(list(new.values())))
             with torch.no_grad(), precision_context():
-                features = encoder(pixels, torch.ones(len(new), dtype=torch.bool, device=_device(encoder)))
+                features = encoder(pixels, torch.ones(len(new), dtype=torch.bool))
             for digest, value in zip(new, encode_rows(features, self.half_precision), strict=True):
                 pending.add(self._prefix + digest, value)
             report.computed += len(new)

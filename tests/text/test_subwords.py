@@ -1,5 +1,6 @@
 """Which piece belongs to which word, in one row and in windows; in these tests a word has as many pieces as letters."""
 
+import copy
 import os
 import pickle
 from itertools import pairwise
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mner.data import read_posts
@@ -87,6 +88,41 @@ def test_lengths_are_what_a_post_costs(subword_tokenizer):
     assert subword_tokenizer.lengths([LONG]) == [len(subword_tokenizer([LONG])["input_ids"]) * 64]
 
 
+WORD = st.one_of(
+    st.text(max_size=3), st.text("abc", max_size=30), st.sampled_from(["[SEP]", "\u200d", "a\u3000b", "\ud83d"])
+)
+CONTEXT = st.lists(WORD, max_size=30).map(" ".join)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "xlm-roberta"])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(st.tuples(st.lists(WORD, max_size=12), CONTEXT, CONTEXT), min_size=1, max_size=4))
+def test_lengths_agree_with_the_batch_of_each_post(family, name, parts):
+    subword_tokenizer = HuggingFaceText(str(family(name).folder)).subword_tokenizer
+    posts = [Post("1", tuple(words), contexts={"caption": one, "ocr": other}) for words, one, other in parts]
+    masks = [subword_tokenizer([post])["attention_mask"] for post in posts]
+    full = subword_tokenizer.max_length
+    expected = [len(mask) * full if len(mask) > 1 else int(mask.sum()) for mask in masks]
+    assert subword_tokenizer.lengths(posts) == expected
+
+
+def test_lengths_tokenize_a_distinct_word_once(subword_tokenizer):
+    class Counting:
+        def __init__(self, tokenizer):
+            self.tokenizer, self.words = tokenizer, []
+
+        def encode_batch(self, texts, **options):
+            self.words += [word for text in texts for word in text]
+            return self.tokenizer.encode_batch(texts, **options)
+
+    posts = [Post(str(index), ("ab", "c", "ab"), contexts={"caption": "de de"}) for index in range(100)]
+    expected = subword_tokenizer.lengths(posts)
+    subword_tokenizer = copy.copy(subword_tokenizer)
+    subword_tokenizer.tokenizer = counting = Counting(subword_tokenizer.tokenizer)
+    assert subword_tokenizer.lengths(posts) == expected
+    assert sorted(counting.words) == ["ab", "c", "de"]
+
+
 def test_every_word_of_a_long_post_is_read_once(subword_tokenizer):
     tensors = subword_tokenizer([Post("before", ("a",)), LONG, Post("after", ("a",))])
     rows = words_of_rows(tensors)
@@ -143,8 +179,8 @@ def test_posts_that_do_not_fit_are_counted_if_refused(tiny_text_encoder_folder):
 
 def test_pickles(subword_tokenizer):
     posts = [LONG, Post("1", ("a", "\ufe0f"), contexts={"caption": "b"})]
-    copy = pickle.loads(pickle.dumps(subword_tokenizer))
-    assert all(torch.equal(tensor, copy(posts)[name]) for name, tensor in subword_tokenizer(posts).items())
+    again = pickle.loads(pickle.dumps(subword_tokenizer))
+    assert all(torch.equal(tensor, again(posts)[name]) for name, tensor in subword_tokenizer(posts).items())
 
 
 @settings(deadline=None)

@@ -87,7 +87,7 @@ class UpDown(Captioner, SelfContained):
             pixels = {name: part.to(self.device) for name, part in pixels.items()}
         else:
             pixels = pixels.to(self.device)
-        features = self.image_encoder(pixels, torch.ones(len(images), dtype=torch.bool, device=self.device))
+        features = self.image_encoder(pixels, torch.ones(len(images), dtype=torch.bool))
         return [{self.kind: caption} for caption in self.captions(features)]
 
     @torch.no_grad()
