@@ -42,7 +42,7 @@ class FeatureStore:
     exceed memory. A store is a plain object that can be pickled: loader workers open the file themselves.
 
     Args:
-        path: The file; created by :meth:`fill`. LMDB keeps its lock in a second file beside it.
+        path: The file; created by :meth:`fill`. LMDB keeps its lock in a second file next to it.
         encoder_fingerprint: Tells an encoder's features from another's; see :meth:`of`.
         half_precision: Keep features in half precision; they are read in single precision either way.
     """
