@@ -155,8 +155,8 @@ def test_no_command_imports_what_a_checkpoint_names(command, trained_run, experi
     (tmp_path / "posts.txt").write_text("y\n")
     (tmp_path / "config.yaml").write_text("model: {class_path: evil.Fusion}\n")
     arguments = {
-        "tag": ["tag", "posts.txt", "--checkpoint", "evil.ckpt"],
-        "attend": ["attend", "--post", "posts.txt", "--checkpoint", "evil.ckpt", "--output", "drawn"],
+        "tag": ["tag", "posts.txt", "--ckpt_path", "evil.ckpt"],
+        "attend": ["attend", "posts.txt", "--ckpt_path", "evil.ckpt", "--output", "drawn"],
     }.get(command, [command, "--config", str(experiment), "--ckpt_path", "evil.ckpt", "--run_folder", "again"])
     status = main(arguments)
     if command != "fit":  # which builds the model of its own config
@@ -177,7 +177,7 @@ def test_a_module_that_is_named_on_the_command_line(trained_run, tmp_path, monke
     seal(checkpoint)
     torch.save(checkpoint, "own.ckpt")
     (tmp_path / "posts.txt").write_text("Ana in Lugo\n")
-    tag = ["tag", "posts.txt", "--checkpoint", "own.ckpt"]
+    tag = ["tag", "posts.txt", "--ckpt_path", "own.ckpt"]
     assert main(tag) == 1
     assert "--import own_fusion_of_mine on the command line" in capsys.readouterr().err
     try:
