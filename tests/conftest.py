@@ -6,6 +6,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import string
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -28,6 +29,20 @@ WORDS = (
     (("watching", "Frozen", "\ufe0f", "again", "in", "Oslo", "tonight"), ("O", "B-MISC", "O", "O", "O", "B-LOC", "O")),
     (("good", "morning"), ("O", "O")),
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Leave no environment (``PL_GLOBAL_SEED``), import path or random state of one test to the next."""
+    environment, path = dict(os.environ), list(sys.path)
+    torch.manual_seed(0)
+    try:
+        return (yield)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = path
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ def _open(path: Path) -> Mapping[str, Any]:
             opened: Mapping[str, Any] = h5py.File(path, "r")
             return opened
     except ModuleNotFoundError as error:
-        raise ConfigurationError(f"{path} is HDF5: install h5py with pip install h5py") from error
+        raise ConfigurationError(f'{path} is HDF5, which needs h5py: pip install "mner[hdf5]"') from error
     except Exception as error:  # each of the three libraries has errors of its own for a broken file
         raise FormatError(path, None, f"region features that do not read ({error})", "Write the file again") from error
     raise FormatError(

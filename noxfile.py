@@ -1,0 +1,100 @@
+"""Test runs on other Python versions, dependency versions and machines: ``nox --list``."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+FAST = "not slow and not gpu and not realdata"
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
+
+nox.options.sessions = ["lint", "docs", "tests"]
+
+
+@nox.session(python=["3.10", "3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """The fast tests, or those that the arguments select, with the newest dependencies."""
+    session.install(".[test,offline]")
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=OFFLINE)
+
+
+@nox.session(python="3.10")
+def lowest(session: nox.Session) -> None:
+    """The fast tests with the lowest versions that pyproject.toml allows."""
+    constraints = Path(session.create_tmp(), "constraints.txt").resolve()
+    extras = PROJECT["optional-dependencies"]
+    lines = map(lowest_version, [*PROJECT["dependencies"], *extras["report"], *extras["hdf5"]])
+    constraints.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    session.install("--constraint", str(constraints), ".[test,offline]")
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=OFFLINE)
+
+
+@nox.session(python="3.11")
+def isolation(session: nox.Session) -> None:
+    """The fast tests in random order, in two processes, in an ASCII locale and a far time zone, with a strict umask."""
+    session.install(".[test,offline]")
+    session.run(*hostile(ROOT), *session.posargs, env=machine(), external=True)
+
+
+@nox.session(python="3.11")
+def stranger(session: nox.Session) -> None:
+    """The same as the user ``nobody``, from another working directory and a read-only copy of the checkout; needs root.
+
+    The interpreter must be one that this user can run: not one in ``/root``.
+    """
+    if os.geteuid():
+        session.error("only root can run the tests as another user")
+    session.install(".[test,offline]")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        home, checkout = Path(folder, "home"), Path(folder, "checkout")
+        home.mkdir(mode=0o777)
+        home.chmod(0o777)
+        session.run("git", "clone", "--quiet", str(ROOT), str(checkout), external=True)
+        session.run("chmod", "-R", "a+rX,a-w", str(checkout), external=True)
+        session.chdir(home)
+        identity = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+        settings = {**machine(), "HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": str(checkout)}
+        session.run(*identity, *hostile(checkout), *session.posargs, env=settings, external=True)
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Ruff, mypy and the doctests."""
+    session.install(".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("pytest", "--doctest-modules", "mner", "-p", "no:cacheprovider", env=OFFLINE)
+
+
+@nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """The documentation, without warnings."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build")
+
+
+def lowest_version(requirement: str) -> str:
+    """``torch==2.4`` for ``torch>=2.4,<3``."""
+    found = re.match(r"([\w.-]+)(?:\[\w+\])?>=([\w.]+)", requirement)
+    if found is None:
+        raise ValueError(f"no lower bound in {requirement!r}")
+    return f"{found[1]}=={found[2]}"
+
+
+def hostile(checkout: Path) -> list[str]:
+    """The command that runs the fast tests of a checkout in random order and writes nothing into it."""
+    options = ["-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers", "-m", FAST]
+    command = ["python", "-m", "pytest", "-c", str(checkout / "pyproject.toml"), "--rootdir", str(checkout)]
+    return ["sh", "-c", 'umask 077; exec "$@"', "sh", *command, *options, str(checkout / "tests")]
+
+
+def machine() -> dict[str, str]:
+    """The environment of a machine set up unlike most: ASCII only, fourteen hours ahead, encodings checked."""
+    strict = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**OFFLINE, **strict, "LC_ALL": "C", "TZ": "Pacific/Kiritimati"}
