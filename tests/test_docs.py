@@ -187,7 +187,9 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_page_is_in_a_table_of_contents():
-    entries = re.findall(r"^```\{toctree\}\n(.*?)^```$", (DOCS / "index.md").read_text(), re.MULTILINE | re.DOTALL)
+    entries = re.findall(
+        r"^```\{toctree\}\n(.*?)^```$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     names = [line for entry in entries for line in entry.splitlines() if line and not line.startswith(":")]
     listed = {path for name in names for path in DOCS.glob(f"{name}.md")}
     assert listed == {page for page in PAGES if page.is_relative_to(DOCS)} - {DOCS / "index.md"}

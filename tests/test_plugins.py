@@ -23,6 +23,6 @@ def test_plugins_are_imported_once_and_failures_reported(tmp_path, monkeypatch):
             warnings.simplefilter("error")
             assert load_plugins() == failures
         assert failures.keys() == {"broken"}
-        assert (tmp_path / "imported").read_text() == "x"
+        assert (tmp_path / "imported").read_text(encoding="utf-8") == "x"
     finally:
         load_plugins.cache_clear()

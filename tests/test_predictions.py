@@ -153,7 +153,7 @@ def test_numbers_that_json_lacks_are_written_as_null(tmp_path):
     path = tmp_path / "predictions.jsonl"
     metadata = {"score": float("nan"), "more": [{"x": float("-inf")}, 1.5], "pair": (1, float("inf"))}
     write_predictions([Prediction(Post("5", ("a",), metadata=metadata), ())], path)
-    assert "NaN" not in path.read_text()
+    assert "NaN" not in path.read_text(encoding="utf-8")
     (back,) = read_predictions(path)
     assert back.post.metadata == {"score": None, "more": [{"x": None}, 1.5], "pair": [1, None]}
     with pytest.raises(DataError, match="metadata of post '5' is not plain JSON"):

@@ -67,7 +67,7 @@ class RunFolder:
     def _numbered(self) -> Path:
         """Create the folder with the next free number; of two processes that ask at once, each gets its own."""
         self._is_new = True
-        taken = [int(path.name) for path in RUNS.glob("*") if path.name.isdigit()]
+        taken = [int(path.name) for path in RUNS.glob("*") if path.name.isdecimal()]
         for number in count(max(taken, default=-1) + 1):
             with suppress(FileExistsError):
                 (RUNS / str(number)).mkdir(parents=True)
@@ -115,7 +115,7 @@ def find_checkpoint(
             raise ConfigurationError("--resume auto looks for a checkpoint in the run folder; give --run_folder")
         found = latest(Path(folder))
         return None if found is None else _resumable(found, max_epochs)
-    if folder is not None and (found := latest(Path(folder)) or next(Path(folder).glob("*.ckpt"), None)):
+    if folder is not None and (found := latest(Path(folder)) or min(Path(folder).glob("*.ckpt"), default=None)):
         raise ConfigurationError(
             f"{folder} has the checkpoints of a training; give another --run_folder, "
             f"or resume it: --ckpt_path {found if found.name != BEST else Path(folder) / 'last.ckpt'}"
@@ -125,7 +125,7 @@ def find_checkpoint(
 
 def latest(folder: Path) -> Path | None:
     """The checkpoint of a folder from which a training resumes: the last one, or what an interruption left."""
-    found = [folder / "last.ckpt", folder / "interrupted.ckpt", *folder.glob("hpc_ckpt_*.ckpt")]
+    found = [folder / "last.ckpt", folder / "interrupted.ckpt", *sorted(folder.glob("hpc_ckpt_*.ckpt"))]
     return max((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime_ns, default=None)
 
 

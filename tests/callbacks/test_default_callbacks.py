@@ -36,7 +36,7 @@ def test_a_trainer_in_python_leaves_what_the_command_leaves(make_model, make_tra
     expected = {"best.ckpt", "last.ckpt", "metrics.json", "predictions.jsonl", "train.log"}
     assert expected <= {path.name for path in folder.iterdir()}
     assert mner.load(folder / "best.ckpt").predict("Kevin Durant enters") is not None
-    lines = (folder / "train.log").read_text().splitlines()
+    lines = (folder / "train.log").read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("TextOnly: ")
     assert [line.split(":")[0] for line in lines[1:]] == ["epoch 1/2, step 5", "epoch 2/2, step 10"]
     printed = capsys.readouterr().out
@@ -86,7 +86,7 @@ def test_the_mean_of_the_losses_is_printed(make_model, make_trainer, data, tmp_p
     make_trainer(max_epochs=1, callbacks=callbacks, accumulate_grad_batches=2, enable_checkpointing=False).fit(
         make_model(), data
     )
-    assert f"train/loss {sum(losses) / len(losses):.4f}, val/loss" in (tmp_path / "log.txt").read_text()
+    assert f"train/loss {sum(losses) / len(losses):.4f}, val/loss" in (tmp_path / "log.txt").read_text(encoding="utf-8")
 
 
 def test_the_last_checkpoint_is_of_the_last_epoch(make_model, make_trainer, data, tmp_path):

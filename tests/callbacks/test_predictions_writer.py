@@ -37,7 +37,7 @@ def disputed_folder(shared_twitter_folder, tmp_path):
 
 
 def assert_metrics_are_seqevals(folder):
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     predictions = read_predictions(folder / "predictions.jsonl")
     gold = [list(prediction.post.tags) for prediction in predictions]
     found = [tags_of(prediction.entities, len(prediction.post.words)) for prediction in predictions]
@@ -143,8 +143,8 @@ def test_two_processes_leave_what_one_does(model, make_trainer, disputed_folder,
         trainer = make_trainer(callbacks=[PredictionsWriter(tmp_path / name)], **settings)
         trainer.test(model, data.using(model.preprocessor), verbose=False)
     one, two = ((tmp_path / name) for name in ("one", "two"))
-    assert (one / "predictions.jsonl").read_text() == (two / "predictions.jsonl").read_text()
-    assert json.loads((one / "metrics.json").read_text()) == json.loads((two / "metrics.json").read_text())
+    assert (one / "predictions.jsonl").read_bytes() == (two / "predictions.jsonl").read_bytes()
+    assert json.loads((one / "metrics.json").read_bytes()) == json.loads((two / "metrics.json").read_bytes())
 
 
 def test_names_are_no_markup_of_the_table():

@@ -65,7 +65,7 @@ def test_the_record_is_the_models_attention(tmp_path, posts, grid, capsys):
     assert "2: " in said.err
     assert "3: the post names no image" in said.err
     assert Image.open(tmp_path / "out" / "1_a.png").size > (300, 150)
-    record = json.loads((tmp_path / "out" / "1_a.json").read_text())
+    record = json.loads((tmp_path / "out" / "1_a.json").read_text(encoding="utf-8"))
     assert (record["words"], record["size"], record["grid"]) == (["Kevin", "in", "Oslo"], [90, 60], [2, 2])
     weights = torch.tensor(record["regions"])
     assert weights.shape == (3, 4)
@@ -80,10 +80,10 @@ def test_the_record_is_the_models_attention(tmp_path, posts, grid, capsys):
 def test_gates_without_attention_are_drawn(tmp_path, posts, grid):
     checkpoint = saved(tmp_path, ModalityAttention, grid)
     assert main(["attend", "--ckpt_path", checkpoint, *posts, "--format", "[svg]"]) == 0
-    record = json.loads((tmp_path / "out" / "1_a.json").read_text())
+    record = json.loads((tmp_path / "out" / "1_a.json").read_text(encoding="utf-8"))
     assert record["regions"] is None
     assert set(record["gates"]) == {"words", "characters", "visual"}
-    assert (tmp_path / "out" / "1_a.svg").read_text().count("<image") == 2  # the picture and the table
+    assert (tmp_path / "out" / "1_a.svg").read_text(encoding="utf-8").count("<image") == 2  # the picture and the table
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_method_that_attends_to_nothing_is_refused(tmp_path, posts, grid, caps
 def test_boxes_leave_their_padding_out(tmp_path, posts):
     checkpoint = saved(tmp_path, VisualAttention, TinyRegions())
     assert main(["attend", "--ckpt_path", checkpoint, *posts]) == 0
-    record = json.loads((tmp_path / "out" / "1_a.json").read_text())
+    record = json.loads((tmp_path / "out" / "1_a.json").read_text(encoding="utf-8"))
     assert record["grid"] is None
     assert len(record["places"]) == len(record["regions"][0]) <= 4
     assert sum(record["regions"][0]) == pytest.approx(1, abs=1e-3)

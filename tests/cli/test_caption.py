@@ -42,7 +42,7 @@ def test_captions_from_a_checkpoint(checkpoint, images, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "3 images described, 0 skipped as already described, 1 could not be used" in said
     assert "broken.jpg" in said
-    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [line["image_id"] for line in lines] == ["a.png", "b.png", "c.png"]
     assert {line["captioner"] for line in lines} == {"updown.ckpt"}
     assert set(read_contexts(output).by_image) == {"a.png", "b.png", "c.png"}
@@ -59,7 +59,7 @@ def test_objects(images, tmp_path, monkeypatch):
     monkeypatch.setattr(mner.contexts, "ClassifierTags", lambda name: tiny_class(name, None, 2, 0.0, names))
     output = tmp_path / "objects.jsonl"
     assert caption(images, output, "--kind", "objects", "--captioner", "resnet10t") == 0
-    line = json.loads(output.read_text().splitlines()[0])
+    line = json.loads(output.read_text(encoding="utf-8").splitlines()[0])
     assert len(line["objects"]) == len(line["scores"]) == 2
     assert read_contexts(output).by_image["a.png"] == ", ".join(line["objects"])
 

@@ -46,7 +46,7 @@ def test_a_cell_is_the_fit_it_stands_for(grid, capsys):
     text, _ = read_results("grid")
     assert (text.split, text.train_posts, text.version) == ("test", 20, None)
     assert main(shlex.split(text.commands[0].replace(f"grid/cells/{text.cell}", "again"))[1:]) == 0
-    again = json.loads((grid / "again" / "metrics.json").read_text())
+    again = json.loads((grid / "again" / "metrics.json").read_text(encoding="utf-8"))
     assert {name: again[name] for name in text.metrics} == text.metrics
     assert (grid / "again" / "predictions.jsonl").read_bytes() == text.predictions.read_bytes()
 

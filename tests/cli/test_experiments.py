@@ -48,7 +48,7 @@ def run_everything(experiment, posts, *options):
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
     run = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", *quiet]
     assert main(["fit", "--config", str(config), *map(str, options), *run, "--run_folder", "run"]) == 0
-    data = {"data": yaml.safe_load(Path("run/config.yaml").read_text())["data"]}
+    data = {"data": yaml.safe_load(Path("run/config.yaml").read_text(encoding="utf-8"))["data"]}
     Path("data.yaml").write_text(json.dumps(data), encoding="utf-8")
     assert (
         main(["test", "--ckpt_path", "run/best.ckpt", "--config", "data.yaml", *quiet, "--run_folder", "tested"]) == 0

@@ -128,7 +128,7 @@ def test_several_processes_pre_train_and_fine_tune_together(config, experiment, 
     """As torchrun starts them: each runs the whole command, and both trainings."""
     command = ["fit", "--config", str(experiment), "--trainer.max_epochs", "1", "--pretraining", str(config)]
     command += ["--trainer.devices", "2", "--run_folder", str(tmp_path / "run")]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     subprocess.run([*torchrun, "-m", "mner", *command], check=True, cwd=tmp_path)
     assert (tmp_path / "run" / "pretraining" / "encoder" / "config.json").exists()
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["posts"] == 5

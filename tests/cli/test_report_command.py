@@ -34,7 +34,7 @@ def test_a_report_stands_alone(experiment_folder, capsys):
     printed = capsys.readouterr().out
     assert "3.0 is " in printed
     assert printed.endswith("report: out/report.html\n")
-    html = (experiment_folder / "out" / "report.html").read_text()
+    html = (experiment_folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "<h1>Captions &lt;&amp; more&gt;</h1>" in html
     assert not re.findall(r'(?:src|href)="(?!#)[^"]*"', html)
     assert "url(http" not in html
@@ -42,10 +42,10 @@ def test_a_report_stands_alone(experiment_folder, capsys):
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
-    markdown = (experiment_folder / "out" / "report.md").read_text()
+    markdown = (experiment_folder / "out" / "report.md").read_text(encoding="utf-8")
     for name in re.findall(r"\]\(([^)]+)\)", markdown):
         assert (experiment_folder / "out" / name).stat().st_size > 1000
-    numbers = json.loads((experiment_folder / "out" / "report.json").read_text())
+    numbers = json.loads((experiment_folder / "out" / "report.json").read_text(encoding="utf-8"))
     shown = f"{100 * numbers['scores'][0]['f1']['mean']:.2f} ± {100 * numbers['scores'][0]['f1']['deviation']:.2f}"
     assert shown in markdown
     assert shown in html
@@ -62,7 +62,7 @@ def test_a_report_is_twice_the_same(experiment_folder):
 def test_predictions_without_an_experiment(experiment_folder):
     files = [f"{name}=grid/{name}/1.0/1/predictions.jsonl" for name in ("1.0", "3.0")]
     assert report(*files, "--output", "out", "--baseline", "3.0") == 0
-    (row,) = json.loads((experiment_folder / "out" / "report.json").read_text())["comparisons"]
+    (row,) = json.loads((experiment_folder / "out" / "report.json").read_text(encoding="utf-8"))["comparisons"]
     assert (row["model"], row["baseline"]) == ("1.0", "3.0")
     assert row["difference"] < 0
 

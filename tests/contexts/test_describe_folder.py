@@ -16,7 +16,7 @@ BAD = ["empty.jpg", "link.png", "text.jpg", "torn.png"]
 
 
 def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_every_image_gets_a_line_and_bad_ones_are_named(picture_folder, tmp_path, colour_captioner):
@@ -97,7 +97,7 @@ def test_a_file_that_is_not_its_own_is_never_overwritten(picture_folder, tmp_pat
     captioner = colour_captioner()
     with pytest.raises(MNERError, match=r"[Gg]ive another --output"):
         describe_folder(captioner, picture_folder, output, "colours")
-    assert output.read_text() == content
+    assert output.read_text(encoding="utf-8") == content
     assert captioner.batches == []
 
 

@@ -90,7 +90,7 @@ def test_contexts_that_are_not_asked_for_are_not_read(twitter_folder):
 
 def test_missing_captions_are_counted_and_said_once(twitter_folder):
     path = twitter_folder / "captions.train.jsonl"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[3:]))
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[3:]))
     data = Twitter2017(twitter_folder, contexts=["caption"])
     with pytest.warns(UserWarning, match="3 of 20 train posts have no caption") as caught:
         data.setup("fit")

@@ -72,7 +72,7 @@ def test_two_processes_share_the_posts(in_memory, witness, trainer, tmp_path):
 
     data = in_memory(batch_size=8).using(Writer.preprocessor)
     trainer(devices=2, strategy="ddp_fork", max_epochs=1).fit(Writer(), datamodule=data)
-    one, two = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    one, two = (json.loads((tmp_path / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
     assert len(one["train"]) == len(two["train"]) == 4
     assert set(chain(*one["train"], *two["train"])) == {f"train_{index}" for index in range(50)}
     assert sorted(chain(*one["valid"], *two["valid"])) == sorted(f"valid_{index}" for index in range(10))

@@ -76,7 +76,7 @@ def test_conll_refuses_what_it_cannot_hold(tmp_path, change, names):
             ],
             tmp_path / "posts",
         )
-    assert (tmp_path / "posts").read_text() == "old"
+    assert (tmp_path / "posts").read_text(encoding="utf-8") == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
 

@@ -45,7 +45,7 @@ def test_every_picture_is_there_and_opens(folder: Path) -> None:
                     assert image.format == "JPEG"
                 pictures.add(post.image)
     assert pictures == set((folder / "images").iterdir())
-    assert json.loads((folder / files.MANIFEST).read_text()) == {"size": SIZE, "seed": 0, "drawings": 1}
+    assert json.loads((folder / files.MANIFEST).read_text(encoding="utf-8")) == {"size": SIZE, "seed": 0, "drawings": 1}
 
 
 def test_a_second_call_draws_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

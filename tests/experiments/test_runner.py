@@ -59,7 +59,7 @@ def run(tmp_path, monkeypatch):
 
 @pytest.fixture
 def calls(tmp_path):
-    return lambda: sorted((tmp_path / "calls").read_text().splitlines())
+    return lambda: sorted((tmp_path / "calls").read_text(encoding="utf-8").splitlines())
 
 
 def test_every_cell_runs_once_and_leaves_a_result(run, calls, tmp_path):
@@ -184,7 +184,7 @@ def test_two_runners_share_a_folder(tmp_path, monkeypatch):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted((tmp_path / "calls").read_text().splitlines()) == [f"a {seed}" for seed in range(6)]
+    assert sorted((tmp_path / "calls").read_text(encoding="utf-8").splitlines()) == [f"a {seed}" for seed in range(6)]
     assert [result.seed for result in read_results(tmp_path / "folder")] == list(range(6))
 
 
@@ -214,8 +214,8 @@ def wait_for(condition):
 def training_of(tmp_path):
     """The process number of the only training, as it wrote it down."""
     path = tmp_path / "calls.process"
-    wait_for(lambda: path.exists() and path.read_text())
-    return int(path.read_text())
+    wait_for(lambda: path.exists() and path.read_text(encoding="utf-8"))
+    return int(path.read_text(encoding="utf-8"))
 
 
 def slow_runner(tmp_path, monkeypatch):

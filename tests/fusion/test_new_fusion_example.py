@@ -90,7 +90,7 @@ def test_its_package_makes_the_bare_name_known(example, fit, tmp_path, monkeypat
     (installed / "entry_points.txt").write_text("\n".join(["[mner.plugins]", *points]))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.syspath_prepend(example)
-    config = (example / "gated_sum.yaml").read_text().replace("gated_sum.GatedSum", "GatedSum")
+    config = (example / "gated_sum.yaml").read_text(encoding="utf-8").replace("gated_sum.GatedSum", "GatedSum")
     (example / "gated_sum.yaml").write_text(config)
     load_plugins.cache_clear()
     try:

@@ -132,7 +132,7 @@ def test_the_weights_of_the_offline_package_are_accepted():
 
 def change_config(folder, **changes):
     path = Path(folder) / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}))
 
 
 def test_a_bert_that_is_set_to_be_a_decoder_is_causal(save):
@@ -196,7 +196,7 @@ def test_a_tokenizer_json_is_read_where_there_is_no_fast_class(save, tmp_path, n
     folder = save("roberta", SIZES)
     expected = HuggingFaceText(folder).subword_tokenizer([Post("1", ("ab", "c"))])["input_ids"]
     path = tmp_path / "tokenizer_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "tokenizer_class": name}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "tokenizer_class": name}))
     (tmp_path / "vocab.txt").write_text("")
     (tmp_path / "bpe.codes").write_text("")
     assert torch.equal(HuggingFaceText(folder).subword_tokenizer([Post("1", ("ab", "c"))])["input_ids"], expected)

@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from itertools import chain, repeat
 from multiprocessing import get_all_start_methods, get_context
 
 import numpy as np
@@ -287,9 +288,11 @@ def test_loader_workers_read_what_their_parent_has_open(tiny_encoder, pictures, 
 
 
 def fill_slowly(store, encoder, paths):
+    """Never reach the end, however late the kill comes: the last image takes ten minutes."""
     torch.set_num_threads(1)
     plain = encoder.encode
-    encoder.encode = lambda pixels: time.sleep(0.02) or plain(pixels)
+    seconds = chain(repeat(0.02, len(paths) - 1), [600])
+    encoder.encode = lambda pixels: time.sleep(next(seconds)) or plain(pixels)
     store.fill(encoder, paths, batch_size=1)
 
 
@@ -303,6 +306,7 @@ def test_a_killed_process_leaves_a_store_that_the_next_completes(tiny_encoder, p
     filler = get_context("fork").Process(target=fill_slowly, args=(store, encoder, paths))
     filler.start()
     while not file.exists():
+        assert filler.is_alive()
         time.sleep(0.005)
     time.sleep(moment)
     os.kill(filler.pid, signal.SIGKILL)
