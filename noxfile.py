@@ -42,9 +42,9 @@ def isolation(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def stranger(session: nox.Session) -> None:
-    """The same as the user ``nobody``, from another working directory and a read-only copy of the checkout; needs root.
+    """The tests of ``isolation`` as the user ``nobody``, from another directory and a read-only copy of the checkout.
 
-    The interpreter must be one that this user can run: not one in ``/root``.
+    It needs root, and an interpreter that ``nobody`` can run: not one in ``/root``.
     """
     if os.geteuid():
         session.error("only root can run the tests as another user")
