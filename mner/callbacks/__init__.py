@@ -1,4 +1,4 @@
-"""Callbacks: what ``mner fit`` does in addition to Lightning, for trainers built in Python too."""
+"""Callbacks: what ``mner fit`` adds to Lightning, also for trainers built in Python."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ __all__ = [
 
 
 def default_callbacks(folder: str | Path, monitor: str = "val/f1") -> list[Callback]:
-    """The callbacks of ``mner fit``, whose files are in one run folder.
+    """Build the callbacks of ``mner fit``, which write to one run folder.
 
     A model adds :class:`ImageSummary`, :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by itself.
 
     Args:
         folder: The run folder.
-        monitor: The metric that chooses ``best.ckpt``.
+        monitor: The metric that selects ``best.ckpt``.
     """
     return [
         DivergenceStop(),

@@ -1,4 +1,4 @@
-"""Checkpoints are written in their own folder, and appear complete or not at all."""
+"""Atomic writing of checkpoints: they appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mner.files import atomic_write
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes through a partial file in the checkpoint's folder; a plugin: ``Trainer(plugins=[AtomicCheckpointIO()])``.
+    """Writes through a partial file in the checkpoint's folder; use ``Trainer(plugins=[AtomicCheckpointIO()])``.
 
     Lightning's default writes to ``TMPDIR`` first and copies the file from there, so that a killed process can leave an
-    empty checkpoint. Addresses with a scheme, such as ``s3://``, are left to it.
+    empty checkpoint. URLs such as ``s3://...`` are left to Lightning's default.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
@@ -27,7 +27,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             storage_options: As in ``TorchCheckpointIO``.
 
         Raises:
-            OutputError: If the file cannot be written; names it, and leaves what was there.
+            OutputError: If the file cannot be written; names it, and leaves an existing file unchanged.
         """
         if storage_options is not None or "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)

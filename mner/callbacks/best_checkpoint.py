@@ -18,7 +18,7 @@ SMALLER_IS_BETTER = ("loss", "perplexity", "error", "ece", "brier")
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ``ModelCheckpoint`` with what a model needs to be used: its weights only, under one name.
+    """Lightning's ``ModelCheckpoint`` with a fixed file name and only the weights, ready for inference.
 
     With ``save_top_k`` of 1 the file is ``best.ckpt``. Otherwise each file is named by epoch and step, and
     ``best.ckpt`` is the best of them at any time.
@@ -26,13 +26,13 @@ class BestCheckpoint(ModelCheckpoint):
     Args:
         dirpath: The folder.
         monitor: The metric, as it is logged.
-        mode: Whether it is to be small or large; by default small for losses, perplexities and errors.
+        mode: Whether it is minimised or maximised; by default minimised for losses, perplexities and errors.
         save_top_k: Number of checkpoints that are kept; -1 keeps all, 0 none.
-        save_weights_only: Leave out optimizer, schedule and progress. A training resumes from ``last.ckpt``.
-        filename: Name of the files, without suffix, if not as above.
+        save_weights_only: Leave out optimizer, schedule and progress. Training resumes from ``last.ckpt``.
+        filename: Name of the files without suffix, if different from the above.
         auto_insert_metric_name: Put the name of each metric before its value in ``filename``.
         enable_version_counter: Number files of one name instead of replacing them.
-        kwargs: What every ``ModelCheckpoint`` takes.
+        kwargs: Arguments of ``ModelCheckpoint``.
     """
 
     def __init__(
@@ -72,18 +72,18 @@ class BestCheckpoint(ModelCheckpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save, if that is due after this step."""
+        """Save, if due after this step."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         self._copy_best(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, if that is due after an epoch."""
-        if self.monitor is None or self.monitor in trainer.callback_metrics:  # else nothing was validated yet
+        """Save, if due after this epoch."""
+        if self.monitor is None or self.monitor in trainer.callback_metrics:  # else nothing has been validated yet
             super().on_train_epoch_end(trainer, pl_module)
         self._copy_best(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, if that is due after a validation.
+        """Save, if due after this validation.
 
         Raises:
             ConfigurationError: If the metric is not logged.
@@ -91,13 +91,13 @@ class BestCheckpoint(ModelCheckpoint):
         logged = trainer.callback_metrics
         if not trainer.sanity_checking and self.monitor is not None and self.monitor not in logged:
             raise ConfigurationError(
-                f"nothing logs the monitored metric {self.monitor!r}; choose one of {', '.join(sorted(logged))}"
+                f"the monitored metric {self.monitor!r} is not logged; choose one of {', '.join(sorted(logged))}"
             )
         super().on_validation_end(trainer, pl_module)
         self._copy_best(trainer)
 
     def _copy_best(self, trainer: Trainer) -> None:
-        """Let ``best.ckpt`` be the best of several: a hard link where the file system has them, else a copy."""
+        """Make ``best.ckpt`` the best of several: a hard link where the file system supports them, else a copy."""
         if self.keeps_one or not self.best_model_path or not trainer.is_global_zero:
             return
         best = Path(self.best_model_path)
@@ -117,7 +117,7 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 def mode_of(metric: str) -> Literal["min", "max"]:
-    """Whether a metric is to be small or large, by its name.
+    """Infer from its name whether a metric is minimised or maximised.
 
     Example:
         >>> mode_of("val/loss"), mode_of("val/f1"), mode_of("val/perplexity")

@@ -1,4 +1,4 @@
-"""Stops a training whose loss or weights are no longer finite."""
+"""Stops training whose loss or weights are no longer finite."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mner.callbacks.last_checkpoint import LastCheckpoint
 from mner.errors import DivergenceError
 
 SCALED_PATIENCE = 20
-"""Non-finite losses in a row that a gradient scaler (16-mixed) may need until its scale is low enough."""
+"""Consecutive non-finite losses that a gradient scaler (16-mixed) may need until its scale is low enough."""
 
 CHECK_EVERY = 50
-"""Steps between two looks at what the device counted."""
+"""Number of steps between two reads of the counter on the device."""
 
 
 class DivergenceStop(Callback):
@@ -31,13 +31,13 @@ class DivergenceStop(Callback):
         self._last_step = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget an earlier training."""
+        """Reset the state of an earlier training run."""
         self._streak = None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count the non-finite losses in a row."""
+        """Count consecutive non-finite losses."""
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if not isinstance(loss, Tensor):
             return
@@ -55,7 +55,7 @@ class DivergenceStop(Callback):
             self._check_weights(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check where nothing is validated."""
+        """Check, if there is no validation."""
         self._check_loss(trainer)
         self._check_weights(trainer, pl_module)
 
@@ -76,6 +76,6 @@ def _fail(trainer: Trainer, what: str, step: int) -> None:
     ]
     good = f"the last good checkpoint is {saved[0]}" if saved else "no checkpoint was saved before"
     raise DivergenceError(
-        f"the training diverged: {what} is NaN or infinite at step {step}; {good}. Lower the learning rates "
+        f"training diverged: {what} is NaN or infinite at step {step}; {good}. Lower the learning rates "
         "(optimization.lr, new_layer_lr, decoder_lr), add warm-up, or clip gradients"
     )

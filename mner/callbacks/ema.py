@@ -1,4 +1,4 @@
-"""Exponential moving average (EMA) of the weights, which is validated and saved in their place."""
+"""Exponential moving average (EMA) of the weights, which is validated and saved instead of them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from mner.errors import ConfigurationError
 
 KEY = "weights_in_training"
-"""Where a checkpoint keeps the trainable weights as the optimizer left them; its ``state_dict`` has the average."""
+"""Checkpoint key of the trainable weights without averaging; its ``state_dict`` contains the average."""
 
 
 class EMA(Callback):
     """Averages the trainable weights after each optimizer step; validation and checkpoints see the average.
 
-    The decay rises from 0.1 towards its value over the first steps, so that the initial weights are forgotten. Frozen
-    weights are neither averaged nor saved twice, which is why this is not Lightning's ``EMAWeightAveraging``: that
-    copies the whole model. Averages of half-precision weights are kept in float32.
+    The decay rises from 0.1 towards its value over the first steps, so that the initial weights are forgotten. Unlike
+    Lightning's ``EMAWeightAveraging``, which copies the whole model, this neither averages frozen weights nor saves
+    them twice. Averages of half-precision weights are kept in float32.
 
     Args:
         decay: In [0, 1); the average spans about ``1 / (1 - decay)`` steps.
@@ -32,27 +32,27 @@ class EMA(Callback):
         self.decay = decay
         self._step = 0
         self._weights: list[Tensor] = []
-        self._average: list[Tensor] = []  # while validating, the weights in training
+        self._average: list[Tensor] = []  # during validation, the weights in training
         self._place: dict[str, int] = {}
         self._swapped = False
         self._restored: Mapping[str, Tensor] | None = None
 
     def averaged(self, state_dict: dict[str, Any]) -> dict[str, Any]:
-        """A state dict with the average in place of the weights; unchanged where the model itself has it."""
+        """Return a state dict with the average instead of the weights; unchanged where the model already has it."""
         if not self._average or self._swapped:
             return state_dict
         average = {name: self._average[place].to(state_dict[name].dtype) for name, place in self._place.items()}
         return {name: average.get(name, value) for name, value in state_dict.items()}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the average from the weights, or continue the one that a checkpoint has.
+        """Start the average from the weights, or continue that of a checkpoint.
 
         Raises:
             ConfigurationError: If the strategy shards the weights.
         """
         if isinstance(trainer.strategy, (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)):
             raise ConfigurationError(
-                f"EMA needs whole weights in each process, and {type(trainer.strategy).__name__} shards them; "
+                f"EMA needs all weights in each process, but {type(trainer.strategy).__name__} shards them; "
                 "set optimization.ema_decay to 0, or train with the strategy ddp"
             )
         trained = [each for each in pl_module.parameters() if each.requires_grad]
@@ -71,7 +71,7 @@ class EMA(Callback):
         """Update the average after an optimizer step."""
         if trainer.global_step <= self._step:
             return
-        # The first update replaces the initial weights.
+        # The first update discards the initial weights.
         decay = min(self.decay, (1 + self._step) / (10 + self._step)) if self._step else 0.0
         weights = [new.to(old.dtype) for new, old in zip(self._weights, self._average, strict=True)]
         if weights:
@@ -79,12 +79,12 @@ class EMA(Callback):
         self._step = trainer.global_step
 
     def on_validation_epoch_start(self, *_: Any) -> None:
-        """Put the average into the model."""
+        """Swap the average into the model."""
         if self._average:
             self._swap()
 
     def on_validation_epoch_end(self, *_: Any) -> None:
-        """Put the weights in training back."""
+        """Swap the weights in training back."""
         if self._average:
             self._swap()
 
@@ -95,7 +95,7 @@ class EMA(Callback):
         self._weights, self._average = [], []
 
     def state_dict(self) -> dict[str, Any]:
-        """The step of the last update."""
+        """Save the step of the last update."""
         return {"step": self._step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ class EMA(Callback):
         self._step = state_dict["step"]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Save the average as the model, and the trainable weights separately."""
+        """Save the average as the model's weights, and the trainable weights separately."""
         if not self._average:
             return
         state_dict = checkpoint["state_dict"]
@@ -113,7 +113,7 @@ class EMA(Callback):
         checkpoint["state_dict"] = self.averaged(state_dict)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Remember the weights in training until the model is on its device."""
+        """Store the weights in training until the model is on its device."""
         self._restored = checkpoint.get(KEY)
 
     def _swap(self) -> None:

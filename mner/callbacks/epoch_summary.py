@@ -1,4 +1,4 @@
-"""A line per epoch that stays on the screen and in a log file."""
+"""One line per epoch, on the screen and in a log file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class EpochSummary(Callback):
-    """Prints model size once, and the losses and the monitored metric after each validation or epoch.
+    """Prints the model size once, and the losses and the monitored metric after each validation or epoch.
 
     Args:
         file: A file to which the lines are appended, or ``None``.
@@ -26,7 +26,7 @@ class EpochSummary(Callback):
         self._start = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print what is trained."""
+        """Print the size of the model."""
         counts = [(each.numel(), each.requires_grad) for each in pl_module.parameters()]
         total, trained = (sum(count for count, used in counts if used or not only) for only in (False, True))
         self._start = time.monotonic()
@@ -35,26 +35,26 @@ class EpochSummary(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add up the losses, on the device."""
+        """Accumulate the losses on the device."""
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if isinstance(loss, Tensor):
-            # Lightning divides it for the accumulation of gradients.
+            # Lightning divides the loss by the number of accumulated batches.
             value = loss.detach().float() * trainer.accumulate_grad_batches
             self._sum = value if self._sum is None else self._sum + value
             self._count += 1
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print, unless the validation is no part of a training."""
+        """Print, if the validation is part of training."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._summarise(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print where nothing was validated."""
+        """Print, if nothing was validated."""
         if trainer.global_step != self._printed_step and self._count:
             self._summarise(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far."""
+        """Save the best value so far."""
         return {"best": self._best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Exact resumption: an interrupted training ends with the weights of an uninterrupted one."""
+"""Exact resumption: resumed training ends with the weights of uninterrupted training."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ RandomState = dict[str, Tensor]
 
 
 class ExactResumption(Callback):
-    """Makes a resumed training end with the weights of an uninterrupted one, bit for bit on a CPU.
+    """Makes resumed training end with the weights of uninterrupted training, bit for bit on a CPU.
 
-    Lightning's checkpoints hold weights, optimizer, schedule and progress; :class:`mner.data.loader.PostLoader` takes
-    its place in the data from the progress. This adds what they lack:
+    Lightning's checkpoints contain weights, optimizer, schedule and progress; :class:`mner.data.loader.PostLoader`
+    derives its position in the data from the progress. This callback adds:
 
-    * The random state that dropout draws from, as it was before the first optimizer step that is not done. An
-      exception in the middle of a step leaves it further on, yet the whole step is done again.
-    * A validation that was cut off is run again from its first batch, for its counts are lost.
-    * The first Ctrl-C waits for the batch at hand, for half an optimizer step cannot be undone; a second one does not.
+    * The random state of dropout before the first unfinished optimizer step. An exception in the middle of a step
+      leaves a later state, yet the whole step is repeated.
+    * An interrupted validation is repeated from its first batch, since its counts are lost.
+    * The first Ctrl-C waits for the current batch, since half an optimizer step cannot be undone; a second does not.
 
-    Several processes resume with the random state of the first, and their Ctrl-C is left to Lightning.
+    Several processes resume with the random state of the first, and their Ctrl-C is handled by Lightning.
     """
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class ExactResumption(Callback):
         self._stop_asked = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over Ctrl-C."""
+        """Install the handler of Ctrl-C."""
         self._stop_asked = False
         main = threading.current_thread() is threading.main_thread()
         if main and trainer.world_size == 1 and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._ask_to_stop)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Set the random state that the interrupted run had here, and remember where an optimizer step begins."""
+        """Restore the random state of the interrupted run, and record where an optimizer step begins."""
         self._stop_if_asked()
         if self._restored is not None:
             _set_random_state(self._restored, pl_module.device)
@@ -50,15 +50,15 @@ class ExactResumption(Callback):
             self._step_start = _random_state(pl_module.device)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on a checkpoint is one of an unfinished validation."""
+        """Mark the validation as unfinished in checkpoints from here on."""
         self._validation_open = not trainer.sanity_checking
 
     def on_validation_batch_start(self, *_: Any) -> None:
-        """Stop here if Ctrl-C was pressed."""
+        """Stop if Ctrl-C was pressed."""
         self._stop_if_asked()
 
     def on_validation_end(self, *_: Any) -> None:
-        """The validation is finished."""
+        """Mark the validation as finished."""
         self._validation_open = False
 
     def on_train_end(self, *_: Any) -> None:
@@ -71,7 +71,7 @@ class ExactResumption(Callback):
         self._give_back()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the random state, and let the progress point to the beginning of what is not finished."""
+        """Save the random state, and set the progress back to the beginning of the unfinished step or validation."""
         loops = checkpoint["loops"]["fit_loop"]
         batches = loops["epoch_loop.batch_progress"]
         done = batches["current"]["processed"]
@@ -85,13 +85,13 @@ class ExactResumption(Callback):
         if self._validation_open:
             validation = loops["epoch_loop.val_loop.batch_progress"]
             validation["current"] = dict.fromkeys(validation["current"], 0)
-            # These counts are how Lightning tells that a validation was cut off.
+            # From these counts Lightning recognises an interrupted validation.
             validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
         now = self._step_start if unfinished else _random_state(pl_module.device)
         checkpoint["random_state"] = self._restored or now
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Remember the random state until the first step."""
+        """Store the random state until the first step."""
         self._restored = checkpoint.get("random_state")
 
     def _ask_to_stop(self, *_: Any) -> None:

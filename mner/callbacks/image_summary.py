@@ -1,4 +1,4 @@
-"""Which images could be used while a model was trained or scored: counted over all processes, reported once."""
+"""Usable and unusable images of a run, counted over all processes and reported once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pytorch_lightning.utilities import rank_zero_warn
 from mner.batch import Batch
 
 MAX_NAMED = 10
-"""Bad images that a summary names, each with its reason."""
+"""Maximum number of unusable images that a summary lists with their reasons."""
 
 
 class ImageSummary(Callback):
-    """Counts the images that posts name and those that could be used, and warns of the others once per run.
+    """Counts the images that posts refer to and those that could be used, and warns of the others once per run.
 
     Attributes:
-        named: Images that the posts of the last run named, each counted once.
-        used: How many of them could be used.
+        named: Number of distinct images that the posts of the last run refer to.
+        used: Number of these that could be used.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class ImageSummary(Callback):
         self.summarize()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report, unless the validation is part of a training."""
+        """Report, unless the validation is part of training."""
         if trainer.state.fn != "fit":
             self.summarize()
 
@@ -71,14 +71,14 @@ class ImageSummary(Callback):
         self.summarize()
 
     def summarize(self) -> None:
-        """Add up the counts of all processes, warn of bad images in the first one, and start again."""
+        """Sum the counts of all processes, warn of unusable images in the first one, and reset."""
         named, bad = _gathered(self._named, self._bad)
         self.named, self.used = len(named), len(named) - len(bad)
         self._named, self._bad = set(), {}
         if bad:
             shown = [bad[path] for path in sorted(bad)[:MAX_NAMED]]
             more = [f"and {len(bad) - MAX_NAMED:,} more"] if len(bad) > MAX_NAMED else []
-            head = f"{len(bad):,} of {len(named):,} images could not be used; their posts count as without image"
+            head = f"{len(bad):,} of {len(named):,} images could not be used; their posts count as posts without one"
             rank_zero_warn("\n  ".join([head, *shown, *more]))
 
 

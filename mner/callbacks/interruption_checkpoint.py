@@ -1,4 +1,4 @@
-"""The checkpoint that an interrupted training leaves."""
+"""The checkpoint of interrupted training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mner.errors import DivergenceError, OutputError
 
 
 class InterruptionCheckpoint(Checkpoint):
-    """Saves a training that Ctrl-C, a signal or an error interrupts, and removes the file once the training is done.
+    """Saves training that Ctrl-C, a signal or an error interrupts, and removes the file once training is finished.
 
-    Lightning's ``OnExceptionCheckpoint`` would also make every later ``fit`` resume by itself from what is in the
-    folder, and would save a training that fails before its first step. A diverged training is not saved.
+    Lightning's ``OnExceptionCheckpoint`` would also make every later ``fit`` resume automatically from a file in the
+    folder, and would save training that fails before its first step. Diverged training is not saved.
 
     Args:
         folder: Where ``interrupted.ckpt`` is written.
@@ -31,25 +31,25 @@ class InterruptionCheckpoint(Checkpoint):
         self._stepped = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Let all processes use the path of the first."""
+        """Broadcast the path of the first process."""
         self.path = trainer.strategy.broadcast(self.path)
         self._stepped = False
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """From here on there is something to save: a resumed training that has made no step left its checkpoint."""
+        """Enable saving from the first step on: before it, a resumed run still has the checkpoint it started from."""
         self._stepped = True
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save, if there is something to save and every process comes here to do it."""
+        """Save, if a step was made and every process reaches this hook."""
         everywhere = trainer.world_size == 1 or isinstance(exception, (KeyboardInterrupt, SIGTERMException))
         if isinstance(exception, DivergenceError) or not everywhere:
             return
         if trainer.state.fn == TrainerFn.FITTING and trainer.global_step and self._stepped:
-            with suppress(OutputError):  # a full disk may be what ends the training; the error at hand says so
+            with suppress(OutputError):  # a full disk may be what interrupts training, as the original error says
                 trainer.save_checkpoint(self.path, weights_only=False)
                 self.saved = True
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove what an earlier interruption left."""
+        """Remove the checkpoint of an earlier interruption."""
         if trainer.is_global_zero:
             self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""``last.ckpt``: the state of a training after its last epoch, from which it resumes."""
+"""``last.ckpt``: the state of training after its last epoch, from which it resumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 
 class LastCheckpoint(Checkpoint):
-    """Saves the whole training after each validation, and after each epoch without one.
+    """Saves the whole training state after each validation, and after each epoch without one.
 
     ``ModelCheckpoint(save_last=True)`` writes its last checkpoint only when it also saves a new best one, and without
     the optimizer if the best one is saved without it.
@@ -26,16 +26,16 @@ class LastCheckpoint(Checkpoint):
         """Optimizer step of the last save, -1 before the first."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Let all processes use the path of the first."""
+        """Broadcast the path of the first process."""
         self.path = trainer.strategy.broadcast(self.path)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, unless the validation is no part of a training."""
+        """Save, if the validation is part of training."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, if nothing was validated since the last step."""
+        """Save, if nothing has been validated since the last step."""
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:

@@ -1,4 +1,4 @@
-"""What a scoring leaves: a table on the screen, ``predictions.jsonl`` and ``metrics.json``."""
+"""Results of scoring: a table on the screen, ``predictions.jsonl`` and ``metrics.json``."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ Item = TypeVar("Item")
 class PredictionsWriter(Callback):
     """Collects predictions while a model is scored, from all processes, and writes them in the data set's order.
 
-    What is scored under a ablation of the data module goes beside it, into ``predictions.shuffled_images.jsonl`` and so
-    on.
+    Scores under an ablation of the data module are written to separate files, such as
+    ``predictions.shuffled_images.jsonl``.
 
     Args:
-        folder: Where ``predictions.jsonl`` and ``metrics.json`` go.
+        folder: Folder for ``predictions.jsonl`` and ``metrics.json``.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -46,13 +46,13 @@ class PredictionsWriter(Callback):
         self._train_posts: int | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note how many posts the model is trained on."""
+        """Record the number of training posts."""
         self._train_posts = len(_posts(trainer, "train")) or None
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
     ) -> None:
-        """Collect, unless the validation is part of a training."""
+        """Collect, unless the validation is part of training."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             self._collect(outputs, batch)
 
@@ -69,7 +69,7 @@ class PredictionsWriter(Callback):
         self._collect(outputs, batch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write, unless the validation is part of a training."""
+        """Write, unless the validation is part of training."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             self._write(trainer, pl_module, "val")
 
@@ -132,14 +132,14 @@ class PredictionsWriter(Callback):
 
 
 def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:
-    """Precision, recall and F1 in percent: per type, overall, over character spans, and per kind of mention.
+    """Tabulate precision, recall and F1 in percent: per type, overall, over character spans, per kind of mention.
 
     Args:
         metrics: Values between 0 and 1 under the names of :class:`mner.metrics.EntityF1`, those of the strict
-            convention with ``_strict`` behind.
+            convention with the suffix ``_strict``.
         types: Entity types, in order.
-        title: Above the table.
-        kinds: Scores a kind of mention.
+        title: Title of the table.
+        kinds: Scores per kind of mention.
     """
     table = Table(title=title, title_justify="left")
     table.add_column("")
@@ -169,7 +169,7 @@ def _cells(metrics: dict[str, float], suffix: str, prefix: str = "") -> list[str
 
 
 def _posts(trainer: Trainer, split: Literal["train", "valid", "test"]) -> Sequence[Post]:
-    """The posts of the trainer's data module, none where it has another data module or loaders alone."""
+    """Return the posts of the trainer's data module, none where it has another data module or only loaders."""
     datamodule = getattr(trainer, "datamodule", None)
     return datamodule.posts(split) if isinstance(datamodule, PostDataModule) else ()
 

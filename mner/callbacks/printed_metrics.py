@@ -1,4 +1,4 @@
-"""Prints what a validation of its own found, for models without a table of scores."""
+"""Prints the metrics of a stand-alone validation, for models without a table of scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 
 class PrintedMetrics(Callback):
-    """Prints one line per metric after ``Trainer.validate``, and nothing while a model is trained."""
+    """Prints one line per metric after ``Trainer.validate``, and nothing during training."""
 
     @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

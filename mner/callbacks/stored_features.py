@@ -18,12 +18,12 @@ from mner.vision.feature_store import FeatureStore
 class StoredImageFeatures(Callback):
     """Fills a feature store before a run starts, and lets the data module's batches read from it.
 
-    An option of data loading: the store is part of no checkpoint. Features are computed in the trainer's mixed
+    It is an option of data loading: checkpoints do not contain the store. Features are computed in the trainer's mixed
     precision, or in that of the encoder's weights.
 
     Args:
         path: File of the store; several runs may share it.
-        half_precision: Store half-precision features: half the space, rounded to about three digits.
+        half_precision: Store features in half precision: half the space, rounded to about three digits.
     """
 
     def __init__(self, path: str | Path, half_precision: bool = False) -> None:
@@ -33,10 +33,10 @@ class StoredImageFeatures(Callback):
         self._hook: RemovableHandle | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Compute what the store lacks of the images of the splits at hand.
+        """Compute the features of the current splits' images that are not in the store.
 
         Raises:
-            ConfigurationError: If the model has no frozen image encoder, or its data are no data module.
+            ConfigurationError: If the model has no frozen image encoder, or its data are not a data module of posts.
         """
         encoder: Any = getattr(pl_module, "image_encoder", None)
         datamodule: Any = getattr(trainer, "datamodule", None)
@@ -47,11 +47,11 @@ class StoredImageFeatures(Callback):
             )
         self._store = None
         self._fill(trainer, encoder, stage)
-        # A checkpoint is restored after this, and may bring other weights of the encoder.
+        # A checkpoint is restored after this, and may change the weights of the encoder.
         self._hook = encoder.register_load_state_dict_post_hook(lambda *_: self._fill(trainer, encoder, stage))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Stop following the encoder's weights."""
+        """Stop watching the encoder's weights."""
         if self._hook is not None:
             self._hook.remove()
 

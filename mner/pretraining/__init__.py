@@ -1,4 +1,4 @@
-"""Task-specific pre-training: an encoder is adapted to the posts at hand before it is fine-tuned."""
+"""Task-adaptive pre-training: an encoder is adapted to the posts at hand before fine-tuning."""
 
 from mner.pretraining.base import PretrainingModule
 from mner.pretraining.masked_language import MaskedLanguageModel

@@ -1,4 +1,4 @@
-"""The base of every pre-training: objectives, extra posts, and the encoder that it leaves."""
+"""The base of every pre-training module: objectives, metrics and export of the encoder."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ OPTIMIZATION = Optimization(warmup_ratio=0.1)
 
 @dataclass(frozen=True)
 class Objective:
-    """What an objective found in a batch.
+    """The result of an objective on a batch.
 
     Args:
-        loss: Summed over its predictions.
-        correct: How many of these were right.
-        count: How many there were.
+        loss: Loss summed over its predictions.
+        correct: Number of correct predictions.
+        count: Number of predictions.
     """
 
     loss: Tensor
@@ -44,7 +44,7 @@ class Objective:
 
 
 class PretrainingModule(TrainingModule, ABC):
-    """Adapts a text encoder to the posts at hand, whose tags are not read; a subclass says by which objectives.
+    """Adapts a text encoder to the posts at hand, without reading their tags; a subclass defines the objectives.
 
     The loss is the sum of the objectives, each averaged over its predictions. ``val/loss``, ``val/perplexity`` and the
     accuracies are over all predictions of the validation posts, the same ones in every epoch. Afterwards :meth:`export`
@@ -54,9 +54,9 @@ class PretrainingModule(TrainingModule, ABC):
         names: The objectives, as :meth:`objectives` names them.
         text_encoder: The encoder to adapt.
         image_encoder: Images to regions, or ``None``.
-        mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
-        whole_words: Hide all pieces of a word or none.
-        validation_seed: Of the validation's masks.
+        mask_rate: Fraction of the subwords to predict; of these 80 % are masked, 10 % replaced.
+        whole_words: Mask all subwords of a word or none (whole-word masking).
+        validation_seed: Seed of the validation masks.
         training: The other arguments of :class:`~mner.training.TrainingModule`.
     """
 
@@ -86,19 +86,19 @@ class PretrainingModule(TrainingModule, ABC):
 
     @abstractmethod
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
-        """What each objective finds in a batch.
+        """Compute the objectives on a batch.
 
         Args:
             batch: Posts as subwords.
-            noise: What the masks are made of, of :class:`mner.pretraining.masking.SubwordMasking`, ``(N, P, 3)``.
+            noise: Noise for the masks, from :class:`mner.pretraining.masking.SubwordMasking`, shape ``(N, P, 3)``.
         """
 
     def masked_language(self, states: Tensor, targets: Tensor) -> Objective:
-        """Predict the hidden pieces; the others are not scored, which saves most of the work.
+        """Predict the masked subwords; the others are not scored, which saves most of the work.
 
         Args:
             states: Encoder states, shape ``(N, P, D)``.
-            targets: The hidden pieces, elsewhere ``IGNORE_INDEX``, shape ``(N, P)``.
+            targets: The masked subwords, ``IGNORE_INDEX`` elsewhere, shape ``(N, P)``.
 
         Returns:
             Their cross-entropy.
@@ -109,7 +109,7 @@ class PretrainingModule(TrainingModule, ABC):
         return Objective(loss, (scores.argmax(dim=-1) == targets[hidden]).sum(), hidden.sum())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step, under masks of its own."""
+        """Compute the loss under freshly drawn masks."""
         found = self.objectives(batch, self.masking.training_noise(batch))
         means = {name: each.loss / each.count.clamp(min=1) for name, each in found.items()}
         if len(means) > 1:
@@ -119,13 +119,13 @@ class PretrainingModule(TrainingModule, ABC):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect losses and accuracies under the validation's masks."""
+        """Collect losses and accuracies under the validation masks."""
         for name, each in self.objectives(batch, self.masking.validation_noise(batch)).items():
             for value, total in (("loss", each.loss.float()), ("accuracy", each.correct.float())):
                 self._means[f"{name}_{value}"].update(total / each.count.clamp(min=1), each.count)
 
     def on_validation_epoch_end(self) -> None:
-        """Log ``val/loss``, ``val/perplexity`` and, of each objective, loss and accuracy.
+        """Log ``val/loss``, ``val/perplexity``, and the loss and accuracy of each objective.
 
         Raises:
             DataError: If there was nothing to predict.
@@ -141,9 +141,9 @@ class PretrainingModule(TrainingModule, ABC):
         means["loss"] = cast("Tensor", sum(losses.values()))
         if "masked_language_loss" in losses:
             means["perplexity"] = losses["masked_language_loss"].exp()
-        # The means are over all processes already, as Lightning cannot know.
+        # The means are already synchronised, which Lightning cannot know.
         self.log_dict({f"val/{name}": mean for name, mean in means.items()}, sync_dist=True)
-        with torch.inference_mode(False):  # or a training could not count in them after a validation
+        with torch.inference_mode(False):  # or later training could not update them
             for metric in self._means.values():
                 metric.reset()
 
@@ -155,7 +155,7 @@ class PretrainingModule(TrainingModule, ABC):
         """Write the encoder and its trained head in Hugging Face's own format, for ``name`` of a text encoder.
 
         Args:
-            folder: Where to.
+            folder: The folder to create.
 
         Raises:
             DataError: If the folder exists.

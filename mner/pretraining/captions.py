@@ -1,4 +1,4 @@
-"""Batches for sentence-image prediction: every second caption is another image's."""
+"""Batches for sentence-image prediction: half of the captions are replaced by another image's."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mner.posts import Post
 from mner.preprocessor import Preprocessor
 
 UNKNOWN, ANOTHERS, OWN = -1, 0, 1
-"""Whose caption a post has: it may have none."""
+"""Origin of a post's caption; ``UNKNOWN`` if it has none."""
 
 
 class CaptionedBatch(Batch):
-    """A batch in which some captions were exchanged.
+    """A batch in which some captions are shuffled.
 
     Args:
         caption_of: :data:`OWN`, :data:`ANOTHERS` or :data:`UNKNOWN`, shape ``(B,)``.
-        parts: What every batch takes.
+        parts: Arguments of :class:`mner.batch.Batch`.
     """
 
     def __init__(self, *, caption_of: Tensor, **parts: Any) -> None:
@@ -32,11 +32,11 @@ class CaptionedBatch(Batch):
 
 
 class CaptionPreprocessor(Preprocessor):
-    """Makes batches in which half of the captions are another image's.
+    """Makes batches in which half of the captions are replaced by another image's.
 
     Args:
         kind: The kind of context that is the caption.
-        options: What every :class:`mner.preprocessor.Preprocessor` takes.
+        options: Arguments of :class:`mner.preprocessor.Preprocessor`.
     """
 
     def __init__(self, kind: str, **options: Any) -> None:
@@ -44,10 +44,10 @@ class CaptionPreprocessor(Preprocessor):
         self.kind = kind
 
     def check(self, posts: Sequence[Post], split: str) -> None:
-        """Refuse posts without captions or images: there is nothing to tell apart.
+        """Reject posts without captions or images, on which the objective is undefined.
 
         Raises:
-            ConfigurationError: Says how to provide them.
+            ConfigurationError: If there are none; says how to provide them.
         """
         if self.kind not in self.contexts:
             raise ConfigurationError(
@@ -61,7 +61,7 @@ class CaptionPreprocessor(Preprocessor):
             )
 
     def __call__(self, posts: Sequence[Post]) -> CaptionedBatch:
-        """Make a batch.
+        """Collate posts into a batch.
 
         Args:
             posts: B posts.
@@ -71,17 +71,17 @@ class CaptionPreprocessor(Preprocessor):
 
 
 def exchange_captions(posts: Sequence[Post], kind: str) -> tuple[list[Post], list[int]]:
-    """Give every second post that has a caption that of the next one, in a circle.
+    """Give every second post with a caption the caption of the next one, cyclically.
 
-    It follows from the order of the posts alone, which is another one in each epoch of a training, the same in every
-    validation, and the same again when a training is resumed.
+    This depends only on the order of the posts, which differs between the epochs of a training run but is the same in
+    every validation and when training is resumed.
 
     Args:
         posts: The posts.
         kind: The kind of context that is the caption.
 
     Returns:
-        The posts, and whose caption each has: :data:`OWN` also where the next one's is the same text.
+        The posts, and the origin of each one's caption: :data:`OWN` also where the next caption is the same text.
 
     Example:
         >>> posts = [Post(name, ("a",), contexts={"caption": f"picture {name}"}) for name in "123"]

@@ -1,4 +1,4 @@
-"""Writing an encoder as a folder in Hugging Face's own format."""
+"""Exporting an encoder as a folder in Hugging Face's format."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def export_encoder(
     folder: str | Path,
     match: SentenceImageHead | None = None,
 ) -> Path:
-    """Write configuration, tokenizer and weights; the heads with them, where the architecture has a place for them.
+    """Write configuration, tokenizer and weights, and the heads where the architecture has them.
 
-    The folder is there as a whole or not at all.
+    The folder appears complete or not at all.
 
     Args:
         text_encoder: The encoder.
-        head: Its language-model head, or ``None`` to write the encoder alone.
-        folder: Where to; ``name`` of a ``HuggingFaceText`` or ``VisualBertText`` afterwards.
-        match: A VisualBERT's head of sentence-image prediction, if it has one.
+        head: Its language-model head, or ``None`` to write only the encoder.
+        folder: The folder to create, the ``name`` for a ``HuggingFaceText`` or ``VisualBertText``.
+        match: A VisualBERT's sentence-image head, if it has one.
 
     Returns:
         The folder.
@@ -38,7 +38,7 @@ def export_encoder(
     """
     folder = Path(folder)
     if folder.exists():
-        raise DataError(f"{folder} exists already; give another folder, or delete it")
+        raise DataError(f"{folder} already exists; give another folder, or delete it")
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     model = _whole(text_encoder, head, match)
@@ -54,7 +54,7 @@ def export_encoder(
 
 
 def _whole(text_encoder: SubwordEncoder, head: LanguageModelHead | None, match: SentenceImageHead | None) -> Any:
-    """The language model of encoder and heads; the encoder alone where the architecture has no heads of this form."""
+    """Assemble encoder and heads; return only the encoder where the architecture has no such heads."""
     encoder = text_encoder.model
     cls = language_model_class(encoder.config)
     if cls is None or (head is None and match is None):
@@ -66,7 +66,7 @@ def _whole(text_encoder: SubwordEncoder, head: LanguageModelHead | None, match: 
     weights = {} if head is None else head.state_dict()
     if head is not None and set(names.values()) != weights.keys():
         return encoder
-    model.base_model.load_state_dict(encoder.state_dict(), strict=False)  # it may have a pooler, which ours has not
+    model.base_model.load_state_dict(encoder.state_dict(), strict=False)  # it may have a pooler, ours has none
     model.load_state_dict({name: weights[own] for name, own in names.items() if own in weights}, strict=False)
     if match is not None:
         match.write(model)

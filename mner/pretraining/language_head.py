@@ -1,4 +1,4 @@
-"""The language-model head in BERT's form: from a subword's state to a score for every piece."""
+"""The language-model head of BERT: from a subword's state to a score for every subword of the vocabulary."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ NAMES = {
     r"(?:LayerNorm|layer_norm|vocab_layer_norm)\.(weight|bias)": "norm",
     r"(?:predictions|lm_head|vocab_projector|generator_lm_head)\.(bias)": "",
 }
-"""What the language models of BERT's kin call the weights of the head (BERT, RoBERTa, DistilBERT, ELECTRA, ...)."""
+"""Names of the head's weights in BERT-like language models (BERT, RoBERTa, DistilBERT, ELECTRA, ...)."""
 
 
 class LanguageModelHead(nn.Module):
     r"""Scores every subword (Devlin et al. 2019), :math:`E\,\mathrm{norm}(\mathrm{gelu}(W h + b)) + c`.
 
-    :math:`E` is the encoder's own table of embeddings: the head reads it where it is and holds no copy.
+    :math:`E` is the embedding table of the encoder: the head uses it in place, without a copy.
 
     Args:
-        text_encoder: The encoder it stands on.
+        text_encoder: The encoder whose states it reads.
     """
 
     def __init__(self, text_encoder: SubwordEncoder) -> None:
@@ -47,23 +47,23 @@ class LanguageModelHead(nn.Module):
         """Score the subwords.
 
         Args:
-            states: Encoder states of M pieces, shape ``(M, D)``.
-            embeddings: The encoder's table, one row a piece of the vocabulary.
+            states: Encoder states of M subwords, shape ``(M, D)``.
+            embeddings: The encoder's embedding table, one row per subword of the vocabulary.
 
         Returns:
-            Scores, one column a piece of the vocabulary.
+            Scores, one column per subword of the vocabulary.
         """
         return functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
 
     def load(self, source: str, revision: str | None = None) -> bool:
-        """Take over the head of a pretrained language model.
+        """Load the head of a pretrained language model.
 
         Args:
-            source: As the ``name`` of the text encoder.
-            revision: As that of the text encoder.
+            source: The ``name`` of the text encoder.
+            revision: The ``revision`` of the text encoder.
 
         Returns:
-            Whether the weights hold a head of this form, tied to the embeddings; if not, it stays as it was drawn.
+            Whether the weights contain such a head, tied to the embeddings; if not, it keeps its random weights.
         """
         with quiet_loading():
             cls = language_model_class(resolve_weights(source), revision)
@@ -81,17 +81,17 @@ class LanguageModelHead(nn.Module):
 
 
 def _is_tied(model: Any) -> bool:
-    """Whether a language model scores pieces by its table of embeddings."""
+    """Whether a language model scores subwords by its embedding table (tied weights)."""
     output = model.get_output_embeddings()
     return output is not None and torch.equal(output.weight, model.get_input_embeddings().weight)
 
 
 def language_model_class(source: Any, revision: str | None = None) -> Any:
-    """The ``transformers`` class of an encoder with its language-model head, or ``None`` if there is none.
+    """Return the ``transformers`` class of an encoder with its language-model head, or ``None`` if there is none.
 
     Args:
-        source: A folder, a model hub's name, or a configuration.
-        revision: Of a repository of the hub.
+        source: A folder, a name on a model hub, or a configuration.
+        revision: Revision of a repository on the hub.
     """
     from transformers import AutoConfig, AutoModelForMaskedLM, PretrainedConfig, VisualBertForPreTraining
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
@@ -105,7 +105,7 @@ def language_model_class(source: Any, revision: str | None = None) -> Any:
 
 
 def head_names(model: Any) -> dict[str, str]:
-    """Names of the head's weights in a ``transformers`` language model, each with its name here."""
+    """Map the names of the head's weights in a ``transformers`` language model to their names here."""
     found = {}
     for name in model.state_dict():
         if name.startswith(f"{model.base_model_prefix}."):

@@ -14,23 +14,23 @@ from mner.word_tokenizers import WordTokenizer
 
 
 class MaskedLanguageModel(PretrainingModule):
-    r"""Predicts hidden subwords from those around them, as BERT was pretrained (Devlin et al. 2019).
+    r"""Predicts masked subwords from those around them, as BERT was pretrained (Devlin et al. 2019).
 
     .. math::
         \mathcal{L} = -\frac{1}{|M|} \sum_{i \in M} \log p(x_i \mid \tilde x), \qquad
         \mathrm{perplexity} = e^{\mathcal{L}}
 
-    with :math:`M` the hidden pieces of the text :math:`x`, of posts and of the contexts that the data module puts
-    behind them, and :math:`\tilde x` what is left to see.
+    with :math:`M` the masked subwords of the text :math:`x`, the post followed by its contexts, and :math:`\tilde x`
+    the masked text.
 
     Args:
-        text_encoder: The encoder to adapt. If its weights hold a language-model head, that is trained on, otherwise a
-            new one; either is tied to the encoder's embeddings.
-        mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
-        whole_words: Hide all pieces of a word or none.
-        validation_seed: Of the validation's masks.
+        text_encoder: The encoder to adapt. If its weights contain a language-model head, that is trained further,
+            otherwise a new one; either is tied to the encoder's embeddings.
+        mask_rate: Fraction of the subwords to predict; of these 80 % are masked, 10 % replaced.
+        whole_words: Mask all subwords of a word or none (whole-word masking).
+        validation_seed: Seed of the validation masks.
         optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.
-        contexts: Kinds of context that the model reads behind the post; the command line takes them from the data.
+        contexts: Kinds of context that the model reads after the post; the command line takes them from the data.
         word_tokenizer: Splits raw text into words; the command line takes it from the data.
 
     Raises:
@@ -61,7 +61,7 @@ class MaskedLanguageModel(PretrainingModule):
         )
 
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
-        """The hidden subwords, under the name ``masked_language``."""
+        """Predict the masked subwords, under the name ``masked_language``."""
         ids, targets = self.masking(batch, noise)
         states = self.text_encoder.encode_subwords(batch.replace(input_ids=ids))
         return {"masked_language": self.masked_language(states, targets)}

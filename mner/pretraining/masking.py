@@ -1,4 +1,4 @@
-"""Which subwords are masked, and by what: all of a batch at once."""
+"""Dynamic and deterministic masking of subwords, vectorised over a batch."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mner.text.pretrained import build_tokenizer
 from mner.text.subword_encoder import SubwordEncoder
 
 MASKED, REPLACED = 0.8, 0.1
-"""Shares of the chosen pieces that become the mask, or any other piece; the rest stays as it is."""
+"""Fractions of the chosen subwords that are masked, or replaced at random; the rest is unchanged."""
 IGNORE_INDEX = -100
-"""The target of every other piece; what ``cross_entropy`` leaves out."""
+"""The target of all other subwords, which ``cross_entropy`` ignores."""
 
 
 class SubwordMasking(nn.Module):
-    """Hides a share of the subwords, of posts and contexts alike (Devlin et al. 2019, section 3.1).
+    """Masks a fraction of the subwords, of posts and contexts alike (Devlin et al. 2019, section 3.1).
 
-    What is hidden is a function of uniform noise: in training it is drawn anew at each step (dynamic masks), in
-    validation from the names of the posts, so that epochs compare, whatever the batches and processes.
+    The masks are a function of uniform noise: in training it is drawn anew in each step (dynamic masking), in
+    validation it depends on the ids of the posts, so that epochs are comparable, whatever the batches and processes.
 
     Args:
-        text_encoder: Its tokenizer has the mask and says which pieces are special; these are never hidden.
-        rate: Share of the other pieces that is to be predicted.
-        whole_words: Choose words of the post, or of its contexts, with all their pieces.
-        validation_seed: Of the validation's masks.
+        text_encoder: Its tokenizer defines the mask token and the special tokens, which are never masked.
+        rate: Fraction of the other subwords to predict.
+        whole_words: Choose whole words of the post or of its contexts.
+        validation_seed: Seed of the validation masks.
 
     Raises:
         ConfigurationError: If the rate is not between 0 and 1, or the tokenizer has no mask.
@@ -54,7 +54,7 @@ class SubwordMasking(nn.Module):
         self.whole_words = whole_words
         self.validation_seed = validation_seed
         is_ordinary = torch.ones(text_encoder.model.config.vocab_size, dtype=torch.bool)
-        is_ordinary[len(tokenizer) :] = False  # rows that fill the embedding table up
+        is_ordinary[len(tokenizer) :] = False  # rows that pad the embedding table
         is_ordinary[tokenizer.all_special_ids] = False
         self.register_buffer("is_ordinary", is_ordinary, persistent=False)
         self.register_buffer("ordinary_ids", is_ordinary.nonzero()[:, 0], persistent=False)
@@ -64,11 +64,11 @@ class SubwordMasking(nn.Module):
 
         Args:
             batch: Posts as subwords.
-            noise: Uniform in [0, 1), shape ``(N, P, 3)``: for the choice of pieces, for what becomes of them, and for
-                the piece that replaces them.
+            noise: Uniform in [0, 1), shape ``(N, P, 3)``: for the choice of subwords, for masking or replacement, and
+                for the replacing subword.
 
         Returns:
-            The pieces that the encoder reads, and those to predict, :data:`IGNORE_INDEX` elsewhere: both ``(N, P)``.
+            The masked subwords, and the targets, :data:`IGNORE_INDEX` elsewhere: both ``(N, P)``.
         """
         ids = batch.input_ids
         allowed = self.is_ordinary[ids] & batch.attention_mask.bool()
@@ -84,11 +84,11 @@ class SubwordMasking(nn.Module):
         return torch.where(replaced, self.ordinary_ids[other], masked), ids.masked_fill(~chosen, IGNORE_INDEX)
 
     def training_noise(self, batch: Batch) -> Tensor:
-        """Noise that is new at each call, shape ``(N, P, 3)``."""
+        """Draw new noise in each call, shape ``(N, P, 3)``."""
         return torch.rand(*batch.input_ids.shape, 3, device=batch.input_ids.device)
 
     def validation_noise(self, batch: Batch) -> Tensor:
-        """Noise that is a row's own: of the post, of the window of it, and of the seed; shape ``(N, P, 3)``."""
+        """Draw noise that depends on a row's post, its window and the seed only, shape ``(N, P, 3)``."""
         length = batch.input_ids.shape[1]
         first = batch.first_row[batch.post_of_row]
         windows = (torch.arange(len(first), device=first.device) - first).tolist()

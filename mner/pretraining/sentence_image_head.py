@@ -1,4 +1,4 @@
-"""The head of sentence-image prediction: from the state of ``[CLS]`` to whether a caption is the image's own."""
+"""The head of sentence-image prediction: whether a caption belongs to the image, from the state of ``[CLS]``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mner.weights import resolve_weights
 
 
 class SentenceImageHead(nn.Module):
-    r"""Scores a caption by VisualBERT's pooler and a layer on it, :math:`w^\top \tanh(W h + b) + c`.
+    r"""Scores a caption by VisualBERT's pooler and a linear layer, :math:`w^\top \tanh(W h + b) + c`.
 
-    A published VisualBERT has a score for "own" and one for "another's"; what counts is their difference.
+    A published VisualBERT has one score for "own" and one for "another's", of which this is the difference.
 
     Args:
-        width: Of the state of ``[CLS]``, D.
+        width: Width of the state of ``[CLS]``, D.
     """
 
     def __init__(self, width: int) -> None:
@@ -31,7 +31,7 @@ class SentenceImageHead(nn.Module):
         """Score captions; above zero is "own".
 
         Args:
-            states: Of ``[CLS]``, shape ``(B, D)``.
+            states: States of ``[CLS]``, shape ``(B, D)``.
 
         Returns:
             Shape ``(B,)``.
@@ -40,13 +40,13 @@ class SentenceImageHead(nn.Module):
         return scores
 
     def load(self, text_encoder: VisualBertText) -> bool:
-        """Take over the head of a pretrained VisualBERT.
+        """Load the head of a pretrained VisualBERT.
 
         Args:
-            text_encoder: The encoder, whose weights' source is asked.
+            text_encoder: The encoder, from whose source the head is loaded.
 
         Returns:
-            Whether the source holds one; if not, it stays as it was drawn.
+            Whether the source contains one; if not, it keeps its random weights.
         """
         from transformers import VisualBertForPreTraining
 
@@ -69,7 +69,7 @@ class SentenceImageHead(nn.Module):
         return True
 
     def write(self, model: Any) -> None:
-        """Put the head into a ``VisualBertForPreTraining``."""
+        """Copy the head into a ``VisualBertForPreTraining``."""
         with torch.no_grad():
             model.visual_bert.pooler.dense.load_state_dict(self.dense.state_dict())
             for parameter, value in (

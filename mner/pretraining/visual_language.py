@@ -1,4 +1,4 @@
-"""Pre-training of VisualBERT: masked language modelling with the image in view, and sentence-image prediction."""
+"""Pre-training of VisualBERT: image-conditioned masked language modelling and sentence-image prediction."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from mner.word_tokenizers import WordTokenizer
 
 
 class VisualLanguageModel(PretrainingModule):
-    r"""The two objectives of VisualBERT (Li et al. 2019; paper 3.2), together or one alone.
+    r"""The two objectives of VisualBERT (Li et al. 2019; paper 3.2), both or only one of them.
 
-    * ``masked_language``: hidden subwords are predicted from the other pieces and the regions of the image.
-    * ``sentence_image``: the encoder reads two captions with an image, one its own, the other its own or, in half of
-      the cases, another image's. Which of the two is told from the state of ``[CLS]``,
+    * ``masked_language``: masked subwords are predicted from the other subwords and the regions of the image.
+    * ``sentence_image``: the encoder reads two captions with an image, the first its own, the second its own or, in
+      half of the cases, another image's. Which of the two is predicted from the state of ``[CLS]``,
       :math:`p = \sigma(w^\top \tanh(W h + b) + c)`.
 
-    A post and its image were published together, so the post's words are the first caption; the second is the one
-    that the data module puts behind them. Two captions of one source would not do where an image has but one: that it
-    stands there twice can be told without a look at the image. The words of an exchanged
-    caption are hidden but not to be predicted, for this image does not tell them.
+    A post and its image were published together, so the post's words are the first caption; the second is the caption
+    among its contexts. Two captions from the same source would not work where an image has only one: a repeated caption
+    can be recognised without the image. The words of a replaced caption are masked but not predicted, since they do
+    not depend on this image.
 
     Args:
-        text_encoder: The encoder to adapt. If its weights hold a language-model head or one of sentence-image
-            prediction, these are trained on, otherwise new ones.
+        text_encoder: The encoder to adapt. If its weights contain a language-model or sentence-image head, these are
+            trained further, otherwise new ones.
         image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
         masked_language: Use the first objective.
-        sentence_image: Use the second objective; posts without image or caption take no part in it.
+        sentence_image: Use the second objective; posts without an image or a caption are excluded from it.
         caption: The kind of context that is the caption.
-        mask_rate: Share of the subwords that are to be predicted; of these 80 % are masked, 10 % replaced.
-        whole_words: Hide all pieces of a word or none.
-        validation_seed: Of the validation's masks.
+        mask_rate: Fraction of the subwords to predict; of these 80 % are masked, 10 % replaced.
+        whole_words: Mask all subwords of a word or none (whole-word masking).
+        validation_seed: Seed of the validation masks.
         optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.
-        contexts: Kinds of context that the model reads behind the post; the command line takes them from the data.
+        contexts: Kinds of context that the model reads after the post; the command line takes them from the data.
         word_tokenizer: Splits raw text into words; the command line takes it from the data.
-        on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
+        on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
 
     Raises:
-        ConfigurationError: If there is no objective, or the parts do not combine.
+        ConfigurationError: If there is no objective, or the parts are incompatible.
     """
 
     monitor = ("val/loss", "min")
@@ -104,7 +104,7 @@ class VisualLanguageModel(PretrainingModule):
         """Write the encoder and its trained heads, as a ``VisualBertForPreTraining``.
 
         Args:
-            folder: Where to.
+            folder: The folder to create.
 
         Raises:
             DataError: If the folder exists.
@@ -113,13 +113,13 @@ class VisualLanguageModel(PretrainingModule):
         return export_encoder(self.text_encoder, head, folder, self.match)
 
     def objectives(self, batch: Batch, noise: Tensor) -> dict[str, Objective]:
-        """The hidden subwords and the captions, under the names of the objectives in use."""
+        """Predict the masked subwords and the captions, under the names of the objectives in use."""
         found = {}
         image = self.encode_image(batch)
         caption_of = batch.caption_of if isinstance(batch, CaptionedBatch) else None
         if "masked_language" in self.names:
             ids, targets = self.masking(batch, noise)
-            if caption_of is not None:  # hidden all the same: else a mask in a caption would tell that it is the own
+            if caption_of is not None:  # masked all the same, or a mask would reveal an own caption
                 anothers = (caption_of == ANOTHERS)[batch.post_of_row, None] & (batch.token_type_ids == 1)
                 targets = targets.masked_fill(anothers, IGNORE_INDEX)
             states = self.text_encoder.encode_subwords(batch.replace(input_ids=ids), image)

@@ -26,7 +26,7 @@ IMAGE_ENCODERS = {"grid": TinyGrid, "regions": TinyRegions}
 PRESENT = {"in all": (0, 1, 2, 3, 4), "in some": (0, 2), "in none": ()}
 TOLERANCE = 1e-4
 ROUNDING = 1e-10
-"""A gradient that is smaller, beside the largest of the model, may be what rounding leaves of zero."""
+"""A gradient smaller than this, relative to the largest of the model, may be a rounding error."""
 STEPS = 400
 
 TEXTS = (
@@ -39,7 +39,7 @@ TEXTS = (
 
 
 class FusionContract:
-    """What every fusion module must do, for pytest; a class of your own is tested in three lines.
+    """Tests of every fusion module, for pytest; your own class is tested in three lines.
 
     .. code-block:: python
 
@@ -48,8 +48,8 @@ class FusionContract:
         class TestMyFusion(FusionContract):
             fusion = MyFusion
 
-    Each test runs with grid and with regional images that are there in all posts, in some, or in none. The models
-    are built on the parts of :mod:`mner.testing.parts`; override :meth:`build` or :meth:`text_encoder` for a class
+    Each test runs with grid and with region features, and with images in all posts, in some, or in none. The models
+    are built from the parts of :mod:`mner.testing.parts`; override :meth:`build` or :meth:`text_encoder` for a class
     that needs others.
 
     Attributes:
@@ -61,24 +61,24 @@ class FusionContract:
     init_args: dict[str, Any] = {}  # noqa: RUF012  (a subclass gives its own)
 
     def text_encoder(self) -> TextEncoder:
-        """The text encoder of a model."""
+        """Build the text encoder of a model."""
         return tiny_text_encoder()
 
     def build(self, image_encoder: ImageEncoder) -> FusionModule:
-        """A new model, the same at every call."""
+        """Build a new model, identical in every call."""
         torch.manual_seed(0)
         return self.fusion(
             labels=LABELS, text_encoder=self.text_encoder(), image_encoder=image_encoder, **self.init_args
         )
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
-        """Run each test with the image encoders and images it names."""
+        """Parametrise each test by the image encoders and images in its signature."""
         for name, choices in (("images", IMAGE_ENCODERS), ("present", PRESENT)):
             if name in metafunc.fixturenames:
                 metafunc.parametrize(name, list(choices))
 
     def test_emissions_have_their_shape_and_are_finite(self, images: str, present: str) -> None:
-        """A score for each label of each word, also for a post without words."""
+        """There is a score for each label of each word, also for a post without words."""
         model = self._model(images)
         posts = [*_posts(present), Post("empty", ())]
         for batch in (model.preprocessor(posts), model.preprocessor(posts[-1:])):
@@ -88,7 +88,7 @@ class FusionContract:
             assert emissions.isfinite().all(), "emissions are not finite"
 
     def test_padding_and_batch_order_change_nothing(self, images: str, present: str) -> None:
-        """A post's emissions do not depend on the posts beside it."""
+        """A post's emissions do not depend on the other posts of its batch."""
         model = self._model(images)
         posts = _posts(present)
         together, reverse = _words(model, posts), _words(model, posts[::-1])[::-1]
@@ -97,7 +97,7 @@ class FusionContract:
             assert _same(first, _words(model, [post])[0]), f"the emissions of {post.words} depend on padding"
 
     def test_what_is_masked_changes_nothing(self, images: str, present: str) -> None:
-        """Neither a missing image's pixels nor what stands in masked regions."""
+        """Neither a missing image's pixels nor the values of masked regions affect emissions."""
         model = self._model(images)
         batch = model.preprocessor(_posts(present))
         emissions = model(batch)
@@ -112,10 +112,10 @@ class FusionContract:
             regions=image.regions.masked_fill(~image.mask[..., None], 9.0),
             pooled=image.pooled.masked_fill(~image.present[:, None], 9.0),
         )
-        assert _same(model(noisy), emissions), "what stands in masked regions changes emissions"
+        assert _same(model(noisy), emissions), "the values of masked regions change emissions"
 
     def test_an_image_changes_its_own_post_alone(self, images: str) -> None:
-        """The method uses images, and keeps them apart."""
+        """The method uses images, each for its own post only."""
         if not self.fusion.needs_image:
             return
         model = self._model(images)
@@ -131,7 +131,7 @@ class FusionContract:
         assert changed[posts != 2].max() <= TOLERANCE, "an image changes other posts"
 
     def test_gradients_reach_every_parameter(self, images: str, present: str) -> None:
-        """Also in a batch without images, where distributed training would miss a parameter that takes no part."""
+        """Also in a batch without images, where distributed training fails if a parameter is unused."""
         model = self._model(images).train()
         batch = model.preprocessor(_posts(present))
         _loss(model, batch).backward()
@@ -140,14 +140,14 @@ class FusionContract:
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad or (id(parameter) in encoder and not self._sees(present)):
                 continue
-            assert parameter.grad is not None, f"{name} takes no part in the loss"
+            assert parameter.grad is not None, f"{name} is not used in the loss"
             assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
-            # A bias may cancel in a softmax for good reason, as that of an attention's keys does.
+            # A bias may legitimately cancel in a softmax, as that of an attention's keys does.
             reached = parameter.grad.abs().max() > (ROUNDING * largest if parameter.ndim > 1 else 0)
             assert not self._sees(present) or reached, f"no gradient reaches {name}"
 
     def test_it_memorises_four_posts(self, images: str) -> None:
-        """Two of which only their images tell apart, if the method uses images."""
+        """Two of them differ only in their images, if the method uses images."""
         model = self._model(images)
         posts = _posts("in all")[:4]
         if self.fusion.needs_image:
@@ -166,7 +166,7 @@ class FusionContract:
         raise AssertionError(f"four posts are not learned in {STEPS} steps at a learning rate of 0.01")
 
     def test_checkpoints_round_trip(self, images: str, tmp_path: Path) -> None:
-        """Train a step, save, load: the same arguments and emissions."""
+        """After a training step, saving and loading preserve arguments and emissions."""
         from pytorch_lightning import Trainer
         from torch.utils.data import DataLoader
 
@@ -184,10 +184,10 @@ class FusionContract:
         assert to_config(loaded) == to_config(model), "the loaded model has other arguments"
         batch = model.preprocessor(posts)
         with torch.no_grad():
-            assert loaded(batch).equal(model.eval()(batch)), "the loaded model gives other emissions"
+            assert loaded(batch).equal(model.eval()(batch)), "the loaded model returns other emissions"
 
     def test_a_config_builds_it(self, images: str, tmp_path: Path) -> None:
-        """The parser of the command line makes of its arguments, as plain data in a file, the same model."""
+        """The command line builds the same model from a config file with its arguments."""
         from pytorch_lightning.cli import LightningArgumentParser
 
         model = self._model(images)
@@ -203,7 +203,7 @@ class FusionContract:
         built.load_state_dict(model.state_dict())
         batch = model.preprocessor(_posts("in some"))
         with torch.no_grad():
-            assert built.eval()(batch).equal(model(batch)), "the model of the config gives other emissions"
+            assert built.eval()(batch).equal(model(batch)), "the model of the config returns other emissions"
 
     def test_it_trains_in_mixed_precision(self, images: str, present: str) -> None:
         """Under autocast to bfloat16 loss and gradients are finite."""
@@ -216,7 +216,7 @@ class FusionContract:
         assert all(gradient.isfinite().all() for gradient in gradients), "a gradient is not finite"
 
     def test_attention_over_regions_is_a_distribution(self, images: str, present: str) -> None:
-        """If the method records any, over the regions that are there, and none without an image; gates are finite."""
+        """Recorded attention sums to one over real regions, and is zero without an image; gates are finite."""
         model = self._model(images)
         batch = model.preprocessor(_posts(present))
         attention = model.attention(batch)
@@ -248,7 +248,7 @@ def _posts(present: str) -> list[Post]:
 
 
 def _words(model: FusionModule, posts: Sequence[Post]) -> list[Tensor]:
-    """The emissions of the words of each post."""
+    """Return the emissions of the words of each post."""
     batch = model.preprocessor(posts)
     with torch.no_grad():
         return [scores[mask] for scores, mask in zip(model(batch), batch.word_mask, strict=True)]

@@ -1,4 +1,4 @@
-"""Tiny parts with random weights, built without a file: enough to run any fusion in milliseconds."""
+"""Tiny parts with random weights, built without any file, which run any fusion in milliseconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPECIALS = {name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token"
 
 
 def tiny_text_encoder(hidden_size: int = 16) -> HuggingFaceText:
-    """A BERT of one layer whose subwords are the letters.
+    """Build a one-layer BERT whose subwords are the letters.
 
     Args:
         hidden_size: Width of a word, even.
@@ -51,17 +51,17 @@ def tiny_text_encoder(hidden_size: int = 16) -> HuggingFaceText:
 
 
 class _NoiseTransform(ImageTransform):
-    """Four cells of an image; noise drawn from the image's name if there is no such file."""
+    """Four cells of an image, or noise seeded by the image's name if there is no such file."""
 
     reads_files = False
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """Take the colours of four cells, shape ``(4, 3)``."""
+        """Return the colours of four cells, shape ``(4, 3)``."""
         cells = image.convert("RGB").resize((2, 2))
         return torch.tensor([cells.getpixel((x, y)) for y in (0, 1) for x in (0, 1)]) / 128 - 1
 
     def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
-        """Draw four cells for the image's name, unless there is such a file."""
+        """Read the image, or draw noise seeded by its name if there is no such file."""
         if post.image is None or post.image.exists():
             return super().load(post, read)
         draw = torch.Generator().manual_seed(zlib.crc32(post.image.name.encode()))
@@ -73,7 +73,7 @@ class _Noise(ImageEncoder):
 
     Args:
         hidden_size: Width of a region, V.
-        frozen: Whether the projection stays as it is drawn.
+        frozen: Whether the projection keeps its random weights.
     """
 
     def __init__(self, hidden_size: int = 6, frozen: bool = False) -> None:
@@ -85,7 +85,7 @@ class _Noise(ImageEncoder):
 
 
 class TinyGrid(_Noise):
-    """Four cells of every picture, as a grid encoder gives: all of them there, the pooled vector their mean."""
+    """Four cells per image, like a grid encoder: none of them masked, the pooled vector their mean."""
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         """Project: ``(B, 4, 3)`` to regions ``(B, 4, V)``."""
@@ -94,7 +94,7 @@ class TinyGrid(_Noise):
 
 
 class TinyRegions(_Noise):
-    """Two to four regions a picture, as a detector gives: the others are padding, with boxes, classes and scores."""
+    """Two to four regions per image with boxes, classes and scores, like a detector; the rest is padding."""
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         """Project: ``(B, 4, 3)`` to regions ``(B, 4, V)``, two to four of them real."""

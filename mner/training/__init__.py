@@ -1,4 +1,4 @@
-"""Training: what every model that is trained has in common, whatever its task."""
+"""Training: the parts that all trained models have in common, whatever their task."""
 
 from mner.training.module import TrainingModule
 from mner.training.optimization import Optimization

@@ -26,22 +26,22 @@ from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
 
 class TrainingModule(SelfContained, ABC):
-    """Encoders, and how they are trained; a subclass says for what: it has the steps, and sets ``preprocessor``.
+    """Encoders and their optimization; a subclass defines the steps and sets ``preprocessor``.
 
     Args:
         text_encoder: Posts to word vectors.
         image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
         optimization: Learning rates, optimizer, schedule, clipping, EMA.
-        contexts: Kinds of context that the model reads behind the post, in order.
+        contexts: Kinds of context that the model reads after the post, in order.
         word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default.
-        on_bad_image: ``mask`` treats a post whose image cannot be used as one without; ``error`` stops.
+        on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
 
     Raises:
         ConfigurationError: If an option of the optimization is out of range.
     """
 
     monitor: ClassVar[tuple[str, Literal["min", "max"]]]
-    """The logged value that tells the best checkpoint, and whether it is to be small or large."""
+    """The logged metric that selects the best checkpoint, and whether it is minimised or maximised."""
     preprocessor: Preprocessor
     """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.preprocessor)``."""
 
@@ -60,22 +60,22 @@ class TrainingModule(SelfContained, ABC):
         self.contexts = list(contexts)
         self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
         self.image_loader = ImageLoader(on_bad_image=on_bad_image)
-        # A checkpoint holds it as a mapping.
+        # A mapping if it comes from a checkpoint.
         self.optimization = Optimization(**optimization) if isinstance(optimization, Mapping) else optimization
         if not isinstance(self.optimization, Optimization):
             raise ConfigurationError(f"expected an Optimization, got a {type(optimization).__name__}")
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The given arguments, with the image encoder as it was built."""
+        """Add the image encoder as it was built to the arguments."""
         arguments = super().checkpoint_arguments()
         return {**arguments, **({"image_encoder": self.image_encoder} if "image_encoder" in arguments else {})}
 
     @abstractmethod
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one step."""
+        """Return the loss of one step."""
 
     def preprocessing(self) -> dict[str, Any]:
-        """The arguments of the model's preprocessor that follow from its encoders and options."""
+        """Return the preprocessor's arguments that follow from the encoders and options."""
         return {
             "subword_tokenizer": self.text_encoder.subword_tokenizer,
             "contexts": self.contexts,
@@ -86,13 +86,13 @@ class TrainingModule(SelfContained, ABC):
 
     @property
     def image_width(self) -> int:
-        """Width of a region, V; 1 where there is no image encoder and one masked region stands for the image."""
+        """Width of a region, V; 1 where there is no image encoder and one masked region replaces the image."""
         return 1 if self.image_encoder is None else self.image_encoder.hidden_size
 
     def encode_image(self, batch: Batch) -> ImageFeatures:
-        """Region features of a batch: stored ones, or the image encoder's; all masked where there is no image.
+        """Return the region features of a batch: stored, or from the image encoder; masked where there is no image.
 
-        They are in the floating-point type of the model, so true half and double precision need no further care.
+        They have the floating-point type of the model, so true half and double precision need no special handling.
         """
         dtype = next(self.parameters()).dtype
         if batch.image is not None:
@@ -100,7 +100,7 @@ class TrainingModule(SelfContained, ABC):
         if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
             regions = torch.zeros(len(batch), 1, self.image_width, dtype=dtype, device=self.device)
             if self.image_encoder is not None:
-                # Zeros that depend on all its parameters: processes with images would wait for gradients of this one.
+                # Zeros that depend on all its parameters, or processes with images would wait for this one's gradients.
                 trained = (each for each in self.image_encoder.parameters() if each.requires_grad)
                 regions = regions + sum(each.flatten()[:0].sum() for each in trained)
             return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
@@ -114,7 +114,7 @@ class TrainingModule(SelfContained, ABC):
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def learning_rates(self) -> list[Rates]:
-        """Parameters with their learning rate and weight decay, the most specific first; the last are the model's."""
+        """Return parameters with learning rate and weight decay, the most specific first, those of the model last."""
         options, image = self.optimization, self.image_encoder
         new, decay = options.effective_new_layer_lr, options.weight_decay
         rates: list[Rates] = [(list(layer.parameters()), new, decay) for layer in self.text_encoder.new_layers]
@@ -131,7 +131,7 @@ class TrainingModule(SelfContained, ABC):
             ConfigurationError: If they cannot be built; says why.
         """
         groups = parameter_groups(self.learning_rates(), self.parameters())
-        # A fused optimizer unscales float16 gradients itself, after they would have to be clipped.
+        # A fused optimizer unscales float16 gradients itself, too late for clipping.
         scaled = self.trainer.precision == "16-mixed"
         if scaled and self.optimization.optimizer_arguments.get("fused") and self._clips:
             raise ConfigurationError(
@@ -153,13 +153,13 @@ class TrainingModule(SelfContained, ABC):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip to the trainer's bound if it has one, else to the model's own; a bound of 0 disables clipping."""
+        """Clip to the trainer's maximum norm if it has one, else to the model's; 0 disables clipping."""
         bound = self.optimization.max_grad_norm if gradient_clip_val is None else gradient_clip_val
         if not self._clips:
             return
         algorithm = gradient_clip_algorithm or "norm"
         if self.trainer.precision == "bf16-mixed":
-            # Nothing is scaled here, yet Lightning refuses to clip under any fused optimizer in mixed precision.
+            # Nothing is scaled here, yet Lightning refuses to clip with any fused optimizer in mixed precision.
             parameters = [each for group in optimizer.param_groups for each in group["params"]]
             if algorithm == "norm":
                 nn.utils.clip_grad_norm_(parameters, bound)
@@ -169,22 +169,22 @@ class TrainingModule(SelfContained, ABC):
             self.clip_gradients(optimizer, bound, algorithm)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another model, or one to resume with another optimizer.
+        """Reject a checkpoint of another model, and resuming with another optimizer.
 
         Raises:
-            CheckpointError: If its weights are not the model's, or its optimizer is another one.
+            CheckpointError: If its weights are not the model's, or its optimizer is a different one.
         """
         super().on_load_checkpoint(checkpoint)
         kept = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("optimization", {})
         optimizer = kept.get("optimizer", self.optimization.optimizer)
         if "optimizer_states" in checkpoint and optimizer != self.optimization.optimizer:
             raise CheckpointError(
-                f"the checkpoint has the state of {optimizer}, and optimization.optimizer is "
+                f"the checkpoint has the state of {optimizer}, but optimization.optimizer is "
                 f"{self.optimization.optimizer}; resume with {optimizer}, or start a new training"
             )
 
     def configure_callbacks(self) -> list[Callback]:
-        """A summary of the images; for a training also exact resumption, and the EMA of the weights if asked for."""
+        """Return an image summary and, for training, exact resumption, and the EMA of the weights if enabled."""
         present = any(isinstance(each, ImageSummary) for each in self.trainer.callbacks)  # type: ignore[attr-defined]
         summary: list[Callback] = [] if present else [ImageSummary()]
         if self.trainer.state.fn != TrainerFn.FITTING:
@@ -193,8 +193,8 @@ class TrainingModule(SelfContained, ABC):
         return [*summary, ExactResumption(), *([EMA(decay)] if decay else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what builds the model again, and the average of the weights where it is the model."""
-        if "callbacks" not in checkpoint:  # weights only, for which Lightning does not ask the callbacks
+        """Save the arguments that rebuild the model, and the EMA of the weights where it replaces them."""
+        if "callbacks" not in checkpoint:  # weights only, for which Lightning does not call the callbacks
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, EMA):
                     checkpoint["state_dict"] = callback.averaged(checkpoint["state_dict"])

@@ -19,15 +19,15 @@ class Optimization:
     ``--model.optimization.lr 1e-4``.
 
     Args:
-        lr: Learning rate of the text encoder, and of an image encoder without one of its own.
+        lr: Learning rate of the text encoder, and of an image encoder that does not set its own.
         new_layer_lr: Learning rate of the layers that are not pretrained; ``lr`` by default.
         decoder_lr: Learning rate of the decoder's own parameters; ``new_layer_lr`` by default.
         layer_lr_decay: Factor on ``lr`` from each layer of the text encoder to the one below it (layer-wise
             learning-rate decay); the top layer has ``lr``, the embeddings the lowest rate.
         weight_decay: Weight decay of matrices; biases, norms and the decoder have none.
-        warmup_ratio: Fraction of the training steps in which the learning rates rise from zero.
+        warmup_ratio: Warm-up ratio: fraction of the training steps in which the learning rates rise from zero.
         max_grad_norm: Maximum gradient norm; 0 disables clipping. Overridden by ``Trainer(gradient_clip_val=...)``.
-        ema_decay: Decay of the exponential moving average (EMA) of the weights, which is validated and saved in place
+        ema_decay: Decay of the exponential moving average (EMA) of the weights, which is validated and saved instead
             of the weights; 0 disables it.
         optimizer: A class of ``torch.optim`` by name, or any optimizer by its dotted path.
         optimizer_arguments: Further arguments of the optimizer, for example ``{"betas": [0.9, 0.98]}``.

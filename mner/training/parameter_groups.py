@@ -1,4 +1,4 @@
-"""Parameter groups of an optimizer: by learning rate and weight decay, and by the depth of a layer."""
+"""Parameter groups of an optimizer, by learning rate, weight decay and layer depth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parameter_groups(rates: Iterable[Rates], parameters: Iterable[nn.Parameter])
     """Group trainable parameters by learning rate and weight decay.
 
     Args:
-        rates: The most specific first; a parameter takes the rates of the first entry that contains it.
+        rates: The most specific first; a parameter gets the rates of the first entry that contains it.
         parameters: All parameters of the model; frozen ones are left out.
 
     Returns:
@@ -36,7 +36,7 @@ def parameter_groups(rates: Iterable[Rates], parameters: Iterable[nn.Parameter])
 
 
 def layerwise_rates(encoder: nn.Module, lr: float, decay: float, weight_decay: float) -> list[Rates]:
-    """Lower the learning rate from layer to layer of a transformer, down to its embeddings.
+    """Decrease the learning rate from layer to layer of a transformer, down to its embeddings.
 
     Layer ``i`` of ``N``, counted from 0 at the input, has ``lr * decay ** (N - 1 - i)``; what precedes the layers
     (embeddings) has ``lr * decay ** N``, what follows them ``lr``.
@@ -56,7 +56,7 @@ def layerwise_rates(encoder: nn.Module, lr: float, decay: float, weight_decay: f
     layers = max(stacks, key=len, default=None)
     if layers is None or len(layers) < 2:
         raise ConfigurationError(
-            f"layer-wise learning-rate decay needs an encoder with a stack of layers, and {type(encoder).__name__} has "
+            f"layer-wise learning-rate decay needs an encoder with a stack of layers, but {type(encoder).__name__} has "
             "none; set optimization.layer_lr_decay to 1"
         )
     rates: list[Rates] = [

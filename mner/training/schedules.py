@@ -1,4 +1,4 @@
-"""Optimizer and learning-rate schedule as an ``Optimization`` names them, for ``configure_optimizers``."""
+"""Building the optimizer and the learning-rate schedule of an ``Optimization``, for ``configure_optimizers``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mner.errors import ConfigurationError
 from mner.training.optimization import Optimization
 
 ENDLESS = ("constant", "constant_with_warmup", "inverse_sqrt", "reduce_lr_on_plateau")
-"""Schedules of ``transformers`` that do not ask for the number of training steps."""
+"""Schedules of ``transformers`` that do not need the number of training steps."""
 HALF_PRECISION_EPS = 1e-4
-"""``eps`` of an optimizer of float16 parameters: the usual 1e-8 is zero there, and a zero gradient divides by it."""
+"""``eps`` for float16 parameters, where the default 1e-8 underflows to a division by zero at a zero gradient."""
 
 
 def optimizer_and_scheduler(
@@ -28,12 +28,12 @@ def optimizer_and_scheduler(
     Args:
         optimization: Names and arguments of both.
         groups: Parameter groups with their learning rates.
-        steps: Optimizer steps of the whole training, infinite if they are not known.
+        steps: Number of optimizer steps of the whole training, infinite if unknown.
         monitor: The metric that ``ReduceLROnPlateau`` reads.
-        fused: Use the fused kernel where the optimizer has one and ``optimizer_arguments`` do not say otherwise.
+        fused: Use the fused kernel where the optimizer has one, unless overridden by ``optimizer_arguments``.
 
     Returns:
-        What ``LightningModule.configure_optimizers`` returns.
+        The return value of ``LightningModule.configure_optimizers``.
 
     Raises:
         ConfigurationError: If there is no such class, it does not take these arguments, or the schedule needs the
@@ -62,7 +62,7 @@ def _scheduler(optimization: Optimization, optimizer: Optimizer, steps: float) -
     if not _is_transformers(name):
         if optimization.warmup_ratio:
             raise ConfigurationError(
-                f"optimization.warmup_ratio belongs to the schedules of transformers, and {name} is none of them; "
+                f"optimization.warmup_ratio applies to the schedules of transformers, but {name} is not one of them; "
                 "set warmup_ratio to 0, or choose one of those, for example linear or cosine"
             )
         cls = _named_class(name, lr_scheduler, lr_scheduler.LRScheduler, "scheduler")
@@ -86,7 +86,7 @@ def _is_transformers(name: str) -> bool:
 
 
 def _named_class(name: str, home: Any, base: type, kind: str) -> Any:
-    """A class of ``home`` by name, or any subclass of ``base`` by its dotted path."""
+    """Return a class of ``home`` by name, or any subclass of ``base`` by its dotted path."""
     module, _, last = name.rpartition(".")
     # Optimization has imported the module, unless it came from a checkpoint, which imports none.
     found = getattr(sys.modules.get(module), last, None) if module else getattr(home, name, None)
@@ -99,7 +99,7 @@ def _named_class(name: str, home: Any, base: type, kind: str) -> Any:
         close = difflib.get_close_matches(name, known)
         meant = f"did you mean {' or '.join(close)}? " if close else ""
         raise ConfigurationError(
-            f"no {kind} is called {name!r}; {meant}A class of your own is given by its dotted path, my_module.{name}"
+            f"there is no {kind} {name!r}; {meant}Give your own class by its dotted path, my_module.{name}"
         )
     return found
 

@@ -146,7 +146,7 @@ def test_the_folder_it_leaves_is_hugging_faces(make_masked, sample_posts, tmp_pa
     scores = model.head(states, model.text_encoder.model.get_input_embeddings().weight)
     torch.testing.assert_close(peer(**inputs(batch)).logits, scores)
     assert make_masked(folder).head_is_pretrained
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         model.export(folder)
 
 

@@ -167,7 +167,7 @@ def test_a_gradient_of_rounding_is_none(fusion):
 def test_what_a_checkpoint_does_not_hold_is_caught(tmp_path):
     contract = FusionContract()
     contract.fusion = Forgets
-    with pytest.raises(AssertionError, match="gives other emissions"):
+    with pytest.raises(AssertionError, match="returns other emissions"):
         contract.test_checkpoints_round_trip("grid", tmp_path)
 
 

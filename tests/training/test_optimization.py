@@ -175,12 +175,12 @@ def test_optimizer_and_schedule_of_ones_own(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"optimizer": "AdmaW"}, "no optimizer is called 'AdmaW'; did you mean AdamW"),
+        ({"optimizer": "AdmaW"}, "there is no optimizer 'AdmaW'; did you mean AdamW"),
         ({"optimizer_arguments": {"momentum": 1}}, "optimization.optimizer: .*momentum"),
-        ({"scheduler": "cosin"}, "no scheduler is called 'cosin'; did you mean cosine"),
+        ({"scheduler": "cosin"}, "there is no scheduler 'cosin'; did you mean cosine"),
         ({"scheduler": "StepLR"}, "optimization.scheduler: .*step_size"),
-        ({"scheduler": "StepLR", "warmup_ratio": 0.1}, "warmup_ratio belongs to the schedules of transformers"),
-        ({"optimizer": "pathlib.Path"}, "no optimizer is called 'pathlib.Path'"),
+        ({"scheduler": "StepLR", "warmup_ratio": 0.1}, "warmup_ratio applies to the schedules of transformers"),
+        ({"optimizer": "pathlib.Path"}, "there is no optimizer 'pathlib.Path'"),
     ],
 )
 def test_choices_that_cannot_be_built(make_model, make_trainer, shared_twitter_folder, options, complaint):
