@@ -1,1 +1,1 @@
-"""Analyses of saved predictions; no model needed."""
+"""Analyses of saved predictions, without a model."""

@@ -1,4 +1,4 @@
-"""Check that predictions to be compared are of the same posts; otherwise a comparison means nothing."""
+"""Checks that predictions to be compared are of the same posts; a comparison is meaningless otherwise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mner.predictions import Prediction
 
 
 def check_aligned(predictions: Mapping[str, Sequence[Prediction]]) -> None:
-    """Refuse predictions of other posts, in another order, with other words or other gold tags.
+    """Reject predictions of other posts, in another order, with other words or other gold tags.
 
     Args:
         predictions: Predictions by their name in the message; the others must match the first.

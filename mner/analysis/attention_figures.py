@@ -24,14 +24,14 @@ TALLEST = 1.3 * PANEL
 BAR = 3.0  # inches
 HEAT = "plasma"
 NAMED = 3
-"""Number of boxes that are labelled in a panel, heaviest first."""
+"""Number of boxes that are labelled in a panel, those of the largest weights."""
 MAX_LABEL = 26
 """In characters; a link would overlap its neighbours."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one word, or the words of one entity, attend to.
+    """The attention of one word, or of the words of one entity.
 
     Args:
         label: The word, or the entity with its type.
@@ -56,10 +56,10 @@ def draw_attention(
     names: Sequence[str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw one panel per look over the image; if nothing attends to regions, the gates as a table next to it.
+    """Draw one panel per look over the image; without attention to regions, a table of the gates next to it.
 
-    What a grid's encoder cropped away is faded: the model never saw it. The panels share one scale, from zero to the
-    largest weight of all.
+    The margins that a grid encoder crops are faded, as the model never saw them. The panels share one scale, from zero
+    to the largest weight.
 
     Args:
         image: The image, shape ``(height, width, 3)``, values from 0 to 1.

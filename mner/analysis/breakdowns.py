@@ -15,14 +15,14 @@ from mner.posts import Post
 from mner.predictions import Prediction, Span, gold_spans
 
 LENGTH_EDGES = (0, 10, 15, 20, 25, inf)
-"""In words: posts of fewer than 10 words, of 10 to 14, and so on."""
+"""Edges in words: fewer than 10 words per post, 10 to 14, and so on."""
 GROUPS = ("seen", "unseen", "multi-type", "single-type")
 
 
 class TrainedMentions:
-    """The surface strings of the training entities with their types.
+    """The surface forms of the training entities with their types.
 
-    Strings are compared in lower case, words joined by a space; entities are read off the tags by ``conlleval``.
+    Surface forms are compared in lower case, words joined by a space; entities are decoded from tags by ``conlleval``.
 
     Args:
         posts: The training posts.
@@ -46,7 +46,7 @@ class TrainedMentions:
 
     @property
     def ambiguous(self) -> list[str]:
-        """The strings that occur with several types."""
+        """The surface forms that occur with several types."""
         return sorted(surface for surface, types in self.types_of.items() if len(types) > 1)
 
     def groups(self, surface: str, type_: str) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class TrainedMentions:
         return (seen, "single-type") if types == {type_} else (seen,)
 
     def check_types(self, predictions: Iterable[Prediction]) -> None:
-        """Refuse a training file of other labels.
+        """Reject a training file with other labels.
 
         Raises:
             LabelError: If there are gold or predicted entity types that no training post has.
@@ -79,7 +79,7 @@ class TrainedMentions:
             scored.update(entity.type for entity in prediction.entities)
         if not scored <= trained:
             raise LabelError(
-                f"the training file has entities of {', '.join(sorted(trained)) or 'no type'}, the posts scored have "
+                f"the training file has entities of {', '.join(sorted(trained)) or 'no type'}, the scored posts have "
                 f"{', '.join(sorted(scored))}; give the training file of the same data set"
             )
 
@@ -95,7 +95,7 @@ def by_mention(predictions: Sequence[Prediction], trained: TrainedMentions) -> d
         trained: The entities that occur in training.
 
     Returns:
-        A score for each of :data:`GROUPS`.
+        One score per group of :data:`GROUPS`.
     """
 
     def groups(prediction: Prediction, span: Span) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def by_length(predictions: Sequence[Prediction], edges: Sequence[float] = LENGTH
         edges: Each bin contains the posts from one edge up to but not including the next.
 
     Returns:
-        A score per bin, called ``10-14`` or ``25+``.
+        One score per bin, named ``10-14`` or ``25+``.
     """
     names = length_bins(edges)
     return _by_post(predictions, lambda post: _bin(len(post.words), edges, names), names)

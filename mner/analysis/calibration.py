@@ -26,7 +26,7 @@ class Bin:
         low: Lower edge, which belongs to the bin below.
         high: Upper edge, which belongs to the bin.
         confidence: Mean confidence.
-        accuracy: Share of correct entities.
+        accuracy: Fraction of correct entities.
         count: Number of entities.
     """
 
@@ -46,7 +46,7 @@ class Calibration:
         expected_error: Expected calibration error: mean over entities of their bin's gap (Naeini et al. 2015).
         maximum_error: Maximum calibration error: the largest gap of a bin.
         brier: Mean squared difference of confidence and correctness, 1 or 0 (Brier 1950).
-        accuracy: Share of correct entities, which is precision.
+        accuracy: Fraction of correct entities, which is precision.
         confidence: Mean confidence.
         count: Number of predicted entities.
     """
@@ -61,7 +61,7 @@ class Calibration:
 
 
 def calibrate(predictions: Iterable[Prediction], bins: int = 10, binning: Binning = "width") -> Calibration:
-    """Compare the confidences of predicted entities with the share of correct ones.
+    """Compare the confidences of predicted entities with the fraction of correct ones.
 
     Args:
         predictions: Predictions of annotated posts.

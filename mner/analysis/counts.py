@@ -18,8 +18,8 @@ Integers = NDArray[np.int64]
 class Counts:
     """Entities of N posts and T types.
 
-    A predicted entity is correct if a gold entity has its type and both its boundaries. Gold entities are read off the
-    tags by ``conlleval``, as predicted ones are, so that F1 is that of ``metrics.json``. The strict convention depends
+    A predicted entity is correct if a gold entity has its type and both its boundaries. Gold and predicted entities are
+    decoded from tags by ``conlleval``, so that F1 is that of ``metrics.json``. The strict convention depends
     on predicted tags, which a predictions file does not contain: strict scores are in ``metrics.json`` only.
 
     Args:
@@ -53,8 +53,8 @@ class Score:
     """Precision, recall and F1, between 0 and 1; a ratio with a zero denominator is 0.
 
     Args:
-        precision: Share of the predicted entities that are correct.
-        recall: Share of the gold entities that are predicted.
+        precision: Fraction of the predicted entities that are correct.
+        recall: Fraction of the gold entities that are predicted.
         f1: Their harmonic mean.
         predicted: Number of predicted entities.
         support: Number of gold entities.
@@ -109,6 +109,6 @@ def count_entities(predictions: Sequence[Prediction], types: Sequence[str] | Non
                 correct[row, place[span[0]]] += span in true
     except KeyError as error:
         raise DataError(
-            f"post {predictions[row].post.id!r} has the type {error}, which is none of {list(types)}"
+            f"post {predictions[row].post.id!r} has the type {error}, which is not one of {list(types)}"
         ) from None
     return Counts(tuple(types), correct, predicted, gold)

@@ -10,7 +10,7 @@ from mner.predictions import Prediction, Span, gold_spans
 
 @dataclass(frozen=True, slots=True)
 class ErrorKinds:
-    """How gold and predicted entities pair up; each entity is in one kind only.
+    """Counts of paired and unpaired gold and predicted entities; each entity is counted once.
 
     Args:
         correct: Same type and boundaries.
@@ -39,7 +39,7 @@ class ErrorKinds:
         return self.correct + self.wrong_type + self.wrong_boundary + self.wrong_both + self.spurious
 
     def __add__(self, other: ErrorKinds) -> ErrorKinds:
-        """Add up two posts or sets of posts."""
+        """Add the counts of two posts or sets of posts."""
         return ErrorKinds(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 

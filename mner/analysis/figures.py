@@ -20,10 +20,10 @@ MARKERS = "osD^vP*X"
 
 
 def make_figures(report: Report) -> dict[str, Figure]:
-    """Draw the figures that a report has numbers for.
+    """Draw the figures for which a report has numbers.
 
     Args:
-        report: What :func:`mner.analysis.report.make_report` returned.
+        report: The result of :func:`mner.analysis.report.make_report`.
 
     Returns:
         Figures by name: ``differences``, and for each data set ``learning_curve_NAME``, ``lengths_NAME`` and
@@ -193,7 +193,7 @@ def _of(rows: Iterable[Row], data: str) -> list[Row]:
 
 
 def _label(name: str) -> str:
-    """A name in a legend, which leaves out those that begin with an underscore."""
+    """Return a name for a legend, which would omit one that begins with an underscore."""
     return printable(f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name)
 
 

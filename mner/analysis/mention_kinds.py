@@ -16,8 +16,8 @@ class KindScore:
 
     Args:
         kind: For example ``ambiguous`` or ``plain``.
-        precision: Share of the predicted entities on such mentions that are correct; 0 if there are none.
-        recall: Share of such mentions that are predicted.
+        precision: Fraction of the predicted entities on such mentions that are correct; 0 if there are none.
+        recall: Fraction of such mentions that are predicted.
         f1: Their harmonic mean.
         support: Number of mentions of the kind.
     """

@@ -1,4 +1,4 @@
-"""Published scores, from a YAML file that a report is given, beside those that were measured."""
+"""Published scores, read from a YAML file, for comparison with measured ones."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _REMEDY = f"{SHIPPED / 'chen2020.yaml'} is an example"
 
 @dataclass(frozen=True)
 class PublishedScore:
-    """What a publication reports on one model and split of a data set, in percent.
+    """Published scores of one model on one split of a data set, in percent.
 
     Args:
-        model: The model, as the results call it.
-        data: The data set, as the results call it.
+        model: Name of the model in the results.
+        data: Name of the data set in the results.
         split: The split that was scored.
         f1: F1, or ``None`` if it is not reported.
         precision: Precision.
@@ -39,13 +39,13 @@ class PublishedScore:
 
 
 class PublishedScores:
-    """The scores of one file, found by the full names of model and data set."""
+    """The scores of one file, by the full names of model and data set."""
 
     def __init__(self, scores: Mapping[tuple[str, str, str], PublishedScore] | None = None) -> None:
         self._scores = dict(scores or {})
 
     def find(self, model: str, data: str, split: str | None) -> PublishedScore | None:
-        """Find what is published of a model on a data set, on this split or else on its test split."""
+        """Find the published score of a model on this split of a data set, or else on its test split."""
         return self._scores.get((model, data, split or "test")) or self._scores.get((model, data, "test"))
 
 
@@ -53,10 +53,10 @@ def read_published(path: str | Path) -> PublishedScores:
     """Read a YAML file with a list of scores, each with the keys of :class:`PublishedScore`.
 
     Args:
-        path: The file, or the name of one that is shipped with mner, such as ``chen2020``.
+        path: The file, or the name of one that ships with mner, such as ``chen2020``.
 
     Raises:
-        FormatError: If the file is missing, no such list, or has an entry twice; names the entry.
+        FormatError: If the file is missing, is not such a list, or has an entry twice; names the entry.
     """
     path = Path(path)
     if not path.exists() and (SHIPPED / f"{path.name}.yaml").is_file():
@@ -64,7 +64,7 @@ def read_published(path: str | Path) -> PublishedScores:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise FormatError(path, None, f"no YAML file ({error})", _REMEDY) from error
+        raise FormatError(path, None, f"not a YAML file ({error})", _REMEDY) from error
     if not isinstance(entries, list) or not entries:
         raise FormatError(path, None, "expected a list of scores", _REMEDY)
     scores: dict[tuple[str, str, str], PublishedScore] = {}

@@ -1,4 +1,4 @@
-"""A report as Markdown, and as one HTML file with everything inside; whatever comes from data is escaped."""
+"""Rendering a report as Markdown, and as one self-contained HTML file; everything from data is escaped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def to_markdown(title: str, summary: Sequence[str], sections: Sequence[Section],
 
 
 def to_html(title: str, summary: Sequence[str], sections: Sequence[Section], svg: Callable[[str], str]) -> str:
-    """Render a report as one HTML file, with figures and style inside it.
+    """Render a report as one HTML file, with figures and style embedded.
 
     Args:
         title: Its heading.
@@ -59,7 +59,7 @@ def escape_markdown(text: object) -> Markup:
 
 
 def _environment(finalize: Callable[[Any], object]) -> Environment:
-    """Templates in which every expression goes through ``finalize``, and then through HTML's escaping."""
+    """Build templates in which every expression passes through ``finalize``, and then through HTML escaping."""
     return Environment(
         loader=PackageLoader("mner.analysis"),
         autoescape=True,

@@ -1,10 +1,10 @@
 r"""Significance of differences in F1: paired tests over posts, with several seeds, corrected for many comparisons.
 
-Two sources of variance are separated. **Posts**: another sample of posts would give other scores. **Seeds**: another
-training of the same method would, too.
+Two sources of variance are separated. **Posts**: another sample of posts would give other scores. **Seeds**: so would
+another training run of the same method.
 
 * Approximate randomisation (Yeh 2000) tests whether *these trained models* differ on posts like these. Under the null
-  hypothesis the outputs of the two systems can be exchanged post by post; all seeds of a post are exchanged together,
+  hypothesis the outputs of the two systems are exchangeable post by post; all seeds of a post are exchanged together,
   since they are predictions for the same words.
 * The bootstrap (Efron 1979) draws posts and, within each system, seeds, both with replacement: its interval covers both
   sources. With K seeds it sees only :math:`(K-1)/K` of the variance between them, and none of it with one.
@@ -39,7 +39,7 @@ class Resampling:
     Args:
         posts: Number of posts, N.
         rounds: Number of draws, R.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Raises:
         ConfigurationError: If there are no posts or no rounds.
@@ -64,13 +64,13 @@ class Resampling:
         return self._sums(values, lambda start, end: self._times[start:end])
 
     def exchanged(self, values: Floats) -> Floats:
-        """Sum over posts chosen by a fair coin each: values ``(N, C)`` to ``(R, C)``."""
+        """Sum over posts that are each chosen with probability 1/2: values ``(N, C)`` to ``(R, C)``."""
         return self._sums(
             values, lambda start, end: np.unpackbits(self._exchanged[start:end], axis=1, count=self.posts)
         )
 
     def seeds(self, count: int, stream: int) -> NDArray[np.int64]:
-        """Draw seeds with replacement, shape ``(R, count)``; another system takes another stream."""
+        """Draw seeds with replacement, shape ``(R, count)``; independent systems use different streams."""
         return np.random.default_rng((self.seed, 2, stream)).integers(count, size=(self.rounds, count))
 
     def _sums(self, values: Floats, weights: Callable[[int, int], NDArray[np.uint8]]) -> Floats:
@@ -128,7 +128,7 @@ def f1_interval(system: Sequence[Counts], draws: Resampling, level: float = 0.95
         system: Counts of each seed, over the same N posts.
         draws: Draws over as many posts.
         level: Confidence level.
-        stream: Which draw of seeds.
+        stream: The stream of seed draws.
     """
     spread = Spread.of(counts.score().f1 for counts in system)
     low, high = _percentiles(_replicates(system, draws, stream), level)
@@ -149,8 +149,8 @@ def compare(
         second: Counts of each seed of the second; there may be more or fewer.
         draws: Draws over as many posts.
         level: Confidence level of the interval.
-        same_trainings: Whether the two are the same weights, seed by seed, scored under two conditions, so that seeds
-            are drawn in pairs.
+        same_trainings: Whether both are the same weights, seed by seed, scored under two conditions, so that seeds are
+            drawn in pairs.
 
     Raises:
         DataError: If the number of posts is not that of the draws; check the posts with
@@ -190,7 +190,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
 
 def _corrected(p_values: Sequence[float], method: str) -> list[float]:
-    from statsmodels.stats.multitest import multipletests  # brings scipy, which takes a second
+    from statsmodels.stats.multitest import multipletests  # imports scipy, which takes a second
 
     if not len(p_values):
         return []
@@ -198,10 +198,10 @@ def _corrected(p_values: Sequence[float], method: str) -> list[float]:
 
 
 def _exchanged_differences(first: Sequence[Counts], second: Sequence[Counts], draws: Resampling) -> Floats:
-    """Compute the differences after exchanging, post by post, the outputs of the two systems, shape ``(R,)``.
+    """Compute the differences after permuting, post by post, the outputs of the two systems, shape ``(R,)``.
 
-    Where the systems differ in the number of seeds, both are repeated until they end together: every seed takes part as
-    often as the others of its system, so that no exchange gives the observed difference.
+    Where the systems differ in the number of seeds, both are repeated to a common multiple: every seed occurs as often
+    as the others of its system, so that no permutation gives the observed difference.
     """
     count = lcm(len(first), len(second))
     pairs = [(first[index % len(first)], second[index % len(second)]) for index in range(count)]

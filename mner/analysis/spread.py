@@ -1,4 +1,4 @@
-"""Mean and standard deviation over seeds, computed and printed in one way everywhere."""
+"""Mean and standard deviation over seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Spread(NamedTuple):
 
     Args:
         mean: The mean.
-        deviation: The deviation, or ``None`` for a single value, which has none.
+        deviation: The standard deviation, undefined (``None``) for a single value.
 
     Example:
         >>> f"{Spread.of([80.0, 90.0]):.2f}", f"{Spread.of([80.0]):.1f}", f"{Spread.of([0.8, 0.9]).percent():.2f}"
@@ -33,7 +33,7 @@ class Spread(NamedTuple):
         return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
 
     def percent(self) -> Spread:
-        """Convert shares into percent."""
+        """Convert fractions to percent."""
         return Spread(100 * self.mean, None if self.deviation is None else 100 * self.deviation)
 
     def __format__(self, spec: str) -> str:

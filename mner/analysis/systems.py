@@ -18,7 +18,7 @@ class Run:
     """One seed of a system.
 
     Args:
-        result: What was trained and scored.
+        result: The record of training and scoring.
         predictions: Its predictions.
         counts: Counts of these.
         ablations: Counts under each ablation, by its name.
@@ -36,7 +36,7 @@ class DataSet:
 
     Args:
         name: The data set.
-        systems: Runs by model and share of the training posts, in the order of the results.
+        systems: Runs by model and fraction of the training posts, in the order of the results.
     """
 
     name: str
@@ -64,7 +64,7 @@ class DataSet:
 
     @property
     def posts(self) -> Sequence[Prediction]:
-        """The predictions of some run, for what depends on the posts only."""
+        """The predictions of some run, where only the posts matter."""
         return next(iter(self.systems.values()))[0].predictions
 
 
@@ -93,7 +93,7 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
             if reference is None:
                 return predictions
             check_aligned({reference[0]: reference[1], name: predictions})
-            # The posts are the same: one copy of them is enough.
+            # The posts are the same, so one copy is enough.
             return [Prediction(one.post, other.entities) for one, other in zip(reference[1], predictions, strict=True)]
 
         predictions = aligned(result.predictions, name, reference)

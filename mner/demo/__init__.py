@@ -1,4 +1,4 @@
-"""The demo data set: generated posts in which half of the mentions can be told by the picture alone."""
+"""The demo data set: generated posts in which only the picture disambiguates half of the mentions."""
 
 from mner.demo.ceiling import TextOnlyCeiling, text_only_ceiling
 from mner.demo.demo_posts import DemoPosts

@@ -1,4 +1,4 @@
-"""How well a model that reads the words alone can do on demo posts, exactly."""
+"""The exact upper bound of text-only models on demo posts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mner.posts import Post
 
 @dataclass(frozen=True)
 class TextOnlyCeiling:
-    """The best that any function of the words can reach, between 0 and 1.
+    """The best scores that any function of the words can reach, between 0 and 1.
 
     Args:
         mentions: Number of ambiguous mentions.
         expected: Accuracy on ambiguous mentions by the generating process, in which each of a name's k types is
             equally likely: the mean of 1/k.
-        attained: The same, counted: of all mentions in the same words, the most frequent type is right.
-        ambiguous_f1: Entity F1 on ambiguous mentions alone.
-        overall_f1: Entity F1 on all mentions, every plain one being right.
+        attained: The same for the sampled posts: of all mentions in the same words, the most frequent type is correct.
+        ambiguous_f1: Entity F1 on ambiguous mentions only.
+        overall_f1: Entity F1 on all mentions, with all plain ones correct.
     """
 
     mentions: int
@@ -35,9 +35,9 @@ class TextOnlyCeiling:
 def text_only_ceiling(posts: Iterable[Post]) -> TextOnlyCeiling:
     """Compute the text-only ceiling of demo posts.
 
-    A model that sees equal words must predict equal tags. So of the mentions at one place of equal posts it gets at
-    most those of one type right, even if it has learnt the posts themselves by heart. It may also predict nothing
-    there, which can raise F1; the two F1 values are the best over all such choices.
+    A model that sees equal words must predict equal tags. Of the mentions at the same position in equal posts it can
+    therefore predict only one type correctly, even if it has memorised the posts. It may also predict no entity there,
+    which can raise F1; the two F1 values are the maximum over all such choices.
 
     Args:
         posts: Whole splits of :func:`~mner.demo.generate_demo_posts`.
@@ -68,7 +68,7 @@ def text_only_ceiling(posts: Iterable[Post]) -> TextOnlyCeiling:
 
 
 def _best_f1(places: Sequence[tuple[int, int]], plain: int) -> float:
-    """The best F1 over the places at which to predict: those of the highest precision first."""
+    """Compute the maximum F1 over the positions at which to predict, in order of decreasing precision."""
     gold = plain + sum(mentions for _, mentions in places)
     right = predicted = plain
     best = 2 * right / (predicted + gold)

@@ -1,4 +1,4 @@
-"""A demo post before it has a place in its split: words, mentions, and the scene of its picture."""
+"""Drafts of demo posts, without an id: words, mentions, and the scene of the picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Mention:
         start: Index of its first word.
         end: Index one past its last word.
         type: Its entity type.
-        kind: ``ambiguous`` if the picture alone tells the type, ``plain`` if the words do.
+        kind: ``ambiguous`` if only the picture determines the type, ``plain`` if the words do.
         novel_name: Whether the name occurs in the test split only.
         novel_sentence: Whether the sentence around it does.
     """
@@ -36,7 +36,7 @@ class Mention:
     novel_sentence: bool
 
     def moved(self, by: int) -> Mention:
-        """The same mention, ``by`` words further on."""
+        """Return the same mention ``by`` words later."""
         return replace(self, start=self.start + by, end=self.end + by)
 
 
@@ -53,7 +53,7 @@ class Text:
 
 
 def fill(template: str, name: str, entity_type: str, kind: str, novel_name: bool, novel_sentence: bool) -> Text:
-    """Put a name into a sentence; words are cut at spaces."""
+    """Insert a name into a sentence; words are separated by spaces."""
     before, after = (tuple(part.split()) for part in template.split("{}"))
     inside = tuple(name.split())
     start, end = len(before), len(before) + len(inside)
@@ -63,7 +63,7 @@ def fill(template: str, name: str, entity_type: str, kind: str, novel_name: bool
 def compose(rng: random.Random, sentences: Sequence[Text]) -> Text:
     """Join sentences to a post, with the user names, hashtags, emoji and links of social media around them.
 
-    Nothing here looks at the mentions' types, so that what is added tells nothing about them.
+    The additions are independent of the types of the mentions, so they are no cue to them.
     """
     opening = rng.random()
     handle = rng.choice(HANDLES)
@@ -82,8 +82,8 @@ class Draft:
 
     Args:
         text: Words and mentions.
-        picture: How the picture stands to the mentions: ``related``, ``unrelated`` or ``missing``.
-        scene: What the picture shows, or ``None`` if it is missing.
+        picture: Relation of the picture to the mentions: ``related``, ``unrelated`` or ``missing``.
+        scene: The scene of the picture, or ``None`` if it is missing.
         caption: The picture's caption, or ``None`` if it is missing.
         group: Number of the group of posts that share their words, or ``None``.
     """
@@ -95,7 +95,7 @@ class Draft:
     group: int | None = None
 
     def post(self, split: str, number: int, images: Path | None) -> Post:
-        """The post, its picture in the folder ``images`` if one is given."""
+        """Make the post, with its picture in the folder ``images`` if one is given."""
         words, mentions, scene = self.text.words, self.text.mentions, self.scene
         shown: dict[str, Any] = {"shown": None, "noun": None, "style": None, "novel_style": None}
         if scene is not None:

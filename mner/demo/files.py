@@ -1,4 +1,4 @@
-"""Puts demo posts into a folder: pictures drawn once, and text files in the layout of the paper's data."""
+"""Writes demo posts into a folder: pictures, drawn once, and text files in the layout of the paper's data."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def write_folder(
     scenes: Iterable[Scene],
     parameters: Mapping[str, Any],
 ) -> None:
-    """Write the text files and draw the pictures that are not there yet; several processes may do so at once.
+    """Write the text files and draw the missing pictures; several processes may do so at once.
 
-    A picture's name is the digest of its scene and it is renamed into place when complete, so whatever stands under
-    that name is right, whichever process drew it. The manifest comes last: where it is, the folder is complete.
+    A picture is named by the digest of its scene and renamed into place when complete, so an existing file is correct,
+    whichever process drew it. The manifest is written last: if it exists, the folder is complete.
 
     Args:
-        folder: Where to; it is made.
+        folder: The folder, which is created if needed.
         splits: Posts of each split.
         scenes: The pictures to draw into ``folder/images``.
-        parameters: What the posts were generated from, for the manifest.
+        parameters: The parameters of the generator, for the manifest.
 
     Raises:
-        DataError: If the folder holds other files of these names, from other parameters or another source.
+        DataError: If the folder contains other files of these names, from other parameters or another source.
     """
     manifest = json.dumps(dict(parameters)) + "\n"
     texts = {}
@@ -54,7 +54,7 @@ def write_folder(
 
 
 def draw_file(path: Path, scene: Scene) -> None:
-    """Draw a scene into a JPEG file, which appears only when it is complete."""
+    """Draw a scene into a JPEG file, which appears only when complete."""
     from mner.demo.drawings import draw_scene
 
     with atomic_write(path, "wb", wait=True) as file:
@@ -81,6 +81,6 @@ def _refuse_other(path: Path, text: str) -> None:
         return
     if found != text:
         raise DataError(
-            f"{path} holds other data than the demo posts asked for: expected an empty folder, or one generated with "
+            f"{path} contains other data than these demo posts: expected an empty folder, or one generated with "
             "the same size and seed by this version; give another folder, or delete this one"
         )

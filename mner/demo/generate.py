@@ -20,32 +20,32 @@ def generate_demo_posts(
 ) -> dict[str, list[Post]]:
     """Generate short posts with captions and drawn pictures, in which half of the mentions need the picture.
 
-    An *ambiguous* mention ("Jordan") stands in a neutral sentence, and the same words are posted once for each type
+    An *ambiguous* mention ("Jordan") occurs in a neutral sentence, and the same words are posted once for each type
     that the name may have, each time with a related picture of that type; so no function of the words does better on
-    them than :func:`~mner.demo.text_only_ceiling` says. A *plain* mention stands in a sentence that tells
-    its type; its post's picture is related, unrelated (it shows a type that none of the mentions has) or missing. A
-    few posts mention nothing. A third of the names, sentences and drawing styles occur in the test split only.
+    them than :func:`~mner.demo.text_only_ceiling`. A *plain* mention occurs in a sentence that determines its type;
+    its post's picture is related, unrelated (it shows a type that none of the mentions has) or missing. A few posts
+    have no mention. A third of the names, sentences and drawing styles occur in the test split only.
 
-    Words, tags, captions and scenes depend on ``size`` and ``seed`` alone; pixels also on the version of Pillow.
+    Words, tags, captions and scenes depend only on ``size`` and ``seed``; pixels also on the version of Pillow.
 
     Args:
         size: Number of training posts; a quarter as many are for validation and half as many for the test.
-        seed: Of everything.
+        seed: Seed of the generator.
         folder: Where to draw the pictures (``folder/images``) and write ``train.jsonl``, ``captions.train.jsonl``
-            and so on, in the layout of the paper's data. What is there already is not drawn again. ``None`` keeps
+            and so on, in the layout of the paper's data. Existing pictures are not drawn again. ``None`` keeps
             everything in memory, without pictures.
-        pictures: Whether to draw; without, the folder gets the text files alone.
+        pictures: Whether to draw pictures; otherwise only the text files are written.
 
     Returns:
         Posts of ``train``, ``valid`` and ``test``, tagged in BIO with ``PER``, ``LOC``, ``ORG`` and ``MISC``. ``image``
-        is ``None`` where the picture is missing or none are drawn. ``metadata`` holds ``mentions`` (``start``,
+        is ``None`` where the picture is missing or none are drawn. ``metadata`` contains ``mentions`` (``start``,
         ``end``, ``type``, ``kind``, ``novel_name``, ``novel_sentence``), ``group`` (the posts that share their words),
-        ``picture`` (``related``, ``unrelated`` or ``missing``) and what it shows: ``shown`` (a type), ``noun``,
+        ``picture`` (``related``, ``unrelated`` or ``missing``) and its content: ``shown`` (a type), ``noun``,
         ``style`` and ``novel_style``.
 
     Raises:
         ConfigurationError: If ``size`` is too small for every split to have ambiguous posts.
-        DataError: If ``folder`` holds other data.
+        DataError: If ``folder`` contains other data.
 
     Example:
         >>> posts = generate_demo_posts(size=40)
@@ -58,7 +58,7 @@ def generate_demo_posts(
     images = None if folder is None else Path(folder) / "images"
     splits, scenes, written = {}, [], set[tuple[str, ...]]()
     for split, number in sizes.items():
-        # A text seed: Python turns it into the same stream on every version and platform.
+        # A string seed gives the same stream on every version of Python and every platform.
         writer = SplitWriter(random.Random(f"demo posts {seed} {split} {number}"), split == "test", written)
         drafts = writer.write(number)
         splits[split] = [draft.post(split, index, images) for index, draft in enumerate(drafts)]

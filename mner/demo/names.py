@@ -1,4 +1,4 @@
-"""The names that demo posts mention: ambiguous ones with all their types, and plain ones of one type.
+"""The names in demo posts: ambiguous ones with all their types, and plain ones of one type.
 
 ``NOVEL_*`` appear in the test split only.
 """

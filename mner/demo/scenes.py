@@ -1,4 +1,4 @@
-"""What a demo picture shows, decided before it is drawn, so that its caption needs no drawing."""
+"""Scenes of demo pictures, planned before drawing, so that captions do not need the drawing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import re
 from dataclasses import astuple, dataclass
 
-# Part of every picture's name: raise it when a drawing changes, or folders drawn before keep the old pictures.
+# Part of every picture's name: increment it when a drawing changes, or existing folders keep the old pictures.
 DRAWINGS_VERSION = 1
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
@@ -29,10 +29,10 @@ class Style:
 
     Args:
         type: The entity type that the drawing shows.
-        nouns: What it may show; a novel style shows what another style of the type shows, drawn differently.
-        phrase: The shown thing in a caption.
-        places: Where it may stand, keys of ``PLACES``.
-        colours: The colours its main part may have.
+        nouns: What it may show; a novel style shows the same as another style of the type, drawn differently.
+        phrase: Its description in a caption.
+        places: Possible backgrounds, keys of ``PLACES``.
+        colours: Possible colours of the main part.
         novel: True if the style is drawn in the test split only.
     """
 
@@ -93,14 +93,14 @@ FRAMES = (
 
 @dataclass(frozen=True)
 class Scene:
-    """What one picture shows.
+    """The content of one picture.
 
     Args:
         style: Key of ``STYLES``.
         noun: What is shown, in the caption's words; a noun belongs to one type.
         colour: Colour of the main part.
         place: Background, key of ``PLACES``.
-        seed: Of everything else: size, position, pose, clutter, noise.
+        seed: Seed of everything else: size, position, pose, clutter, noise.
     """
 
     style: str
@@ -121,12 +121,12 @@ class Scene:
 
     @property
     def name(self) -> str:
-        """File name of the picture: a digest of the scene, so that a file that is there shows this scene."""
+        """File name of the picture: a digest of the scene, so that an existing file shows this scene."""
         digest = hashlib.sha256(repr((DRAWINGS_VERSION, astuple(self))).encode())
         return f"{digest.hexdigest()[:16]}.jpg"
 
     def caption(self, rng: random.Random) -> str:
-        """Describe the scene, now and then in a wrong colour, as captioners do."""
+        """Describe the scene, occasionally with a wrong colour, as captioners do."""
         style = STYLES[self.style]
         colour = rng.choice(style.colours) if rng.random() < 0.05 else self.colour
         thing = re.sub(r"\ba (?=[aeiou])", "an ", style.phrase.format(noun=self.noun, colour=colour))
@@ -134,10 +134,10 @@ class Scene:
 
 
 def plan_scene(rng: random.Random, entity_type: str, novel: bool = False) -> Scene:
-    """Choose what a picture of an entity type shows.
+    """Choose the scene for an entity type.
 
     Args:
-        rng: Source of chance.
+        rng: Random number generator.
         entity_type: ``PER``, ``LOC``, ``ORG`` or ``MISC``.
         novel: Choose among the styles of the test split instead of those of all splits.
     """

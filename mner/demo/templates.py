@@ -1,7 +1,7 @@
-"""The sentences of demo posts, in a social-media voice; ``{}`` stands for the name, words are cut at spaces.
+"""The sentences of demo posts, in the style of social media; ``{}`` is the name, words are separated by spaces.
 
-``NEUTRAL`` sentences fit a name of any type, ``TYPED`` ones tell the type. ``NOVEL_*`` appear in the test split only;
-the typed ones among them share their telling words with sentences of the training split.
+``NEUTRAL`` sentences fit a name of any type, ``TYPED`` ones determine the type. ``NOVEL_*`` appear in the test split
+only; the typed ones among them share their cue words with sentences of the training split.
 """
 
 from __future__ import annotations

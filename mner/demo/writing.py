@@ -1,4 +1,4 @@
-"""Writes one split of demo posts: how its names, types, sentences and pictures are balanced."""
+"""Writes one split of demo posts, with balanced names, types, sentences and pictures."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from mner.demo.scenes import plan_scene
 T = TypeVar("T")
 
 AMBIGUOUS_SHARE, EMPTY_SHARE = 0.5, 0.08
-SECOND_SENTENCE = 0.15  # share of the posts with a mention that get a second, plain one
+SECOND_SENTENCE = 0.15  # fraction of the posts with a mention that get a second, plain one
 
 
 def deal(rng: random.Random, items: Iterable[T]) -> Iterator[T]:
-    """Deal items without end, each as often as every other: shuffled, dealt out, shuffled again."""
+    """Yield items endlessly and equally often, reshuffled after each pass."""
     deck = list(items)
     while True:
         yield from rng.sample(deck, len(deck))
 
 
 def pool(seen: Iterable[T], novel: Iterable[T], test: bool) -> list[tuple[T, bool]]:
-    """The items of a split, each with whether it is novel: a third in the test split, none in the others."""
+    """List the items of a split, each with whether it is novel: a third in the test split, none in the others."""
     return [(item, False) for item in seen] + [(item, True) for item in novel if test]
 
 
 def choose_names(rng: random.Random, types_of: Mapping[str, Sequence[str]], room: int) -> list[str]:
-    """Choose ambiguous names for ``room`` posts, a name filling one post for each of its types.
+    """Choose ambiguous names for ``room`` posts, one post per type of a name.
 
-    Every name is chosen as often as every other, give or take one, in an order that keeps the types even.
+    Names are chosen equally often, give or take one, in an order that balances the types.
     """
     chosen: list[str] = []
     uses, counts = Counter[str](), Counter[str]()
@@ -56,9 +56,9 @@ class SplitWriter:
     """Writes the posts of one split.
 
     Args:
-        rng: Source of chance.
-        test: Whether novel names, sentences and drawings are among those used.
-        written: The texts of the splits before, which this one must not repeat; it adds its own.
+        rng: Random number generator.
+        test: Whether to use novel names, sentences and drawings.
+        written: The texts of earlier splits, which must not be repeated; those of this split are added.
     """
 
     def __init__(self, rng: random.Random, test: bool, written: set[tuple[str, ...]]) -> None:
@@ -73,7 +73,7 @@ class SplitWriter:
         self.picture = deal(rng, ("related", "related", "unrelated", "missing"))
 
     def write(self, size: int) -> list[Draft]:
-        """Write ``size`` posts, in an order that tells nothing."""
+        """Write ``size`` posts, in random order."""
         chosen = choose_names(self.rng, self.types_of, round(AMBIGUOUS_SHARE * size))
         drafts = [draft for group, name in enumerate(chosen) for draft in self._ambiguous(name, group)]
         empty = round(EMPTY_SHARE * size)
@@ -83,7 +83,7 @@ class SplitWriter:
         return drafts
 
     def _ambiguous(self, name: str, group: int) -> Iterator[Draft]:
-        """The same words once for each type that the name has, with a picture of that type."""
+        """Write the same words once for each type of the name, with a picture of that type."""
         template, novel = next(self.neutral)
         novel_name = name in names.NOVEL_AMBIGUOUS
         first = fill(template, name, self.types_of[name][0], "ambiguous", novel_name, novel)

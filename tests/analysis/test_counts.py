@@ -63,5 +63,5 @@ def test_posts_without_tags_and_unknown_types_are_refused():
     with pytest.raises(DataError, match="post '7' has no gold tags"):
         count_entities([Prediction(Post("7", ("a",)), ())])
     odd = Prediction(Post("8", ("a",), ("O",)), (Entity("MISC", 0, 1),))
-    with pytest.raises(DataError, match="post '8' has the type 'MISC', which is none of"):
+    with pytest.raises(DataError, match="post '8' has the type 'MISC', which is not one of"):
         count_entities([odd], types=["PER"])

@@ -36,8 +36,8 @@ def test_another_split_has_the_score_on_test_and_other_names_have_none():
         ("- {model: a, data: d, f1: 171}", "in percent"),
         ("- {model: a, data: d, groups: {seen: x}}", "in percent"),
         ("- {model: a, data: d, f1: 1}\n- {model: a, data: d, f1: 2}", "entry 2 is a on d again"),
-        ("- {", "no YAML file"),
-        ("!!python/object/apply:os.system ['true']", "no YAML file"),
+        ("- {", "not a YAML file"),
+        ("!!python/object/apply:os.system ['true']", "not a YAML file"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path, text, said):
@@ -47,5 +47,5 @@ def test_a_malformed_file_is_refused(tmp_path, text, said):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(FormatError, match="no YAML file"):
+    with pytest.raises(FormatError, match="not a YAML file"):
         read_published(tmp_path / "published.yaml")

@@ -89,7 +89,7 @@ def test_pre_training_and_fine_tuning_in_a_row(config, experiment, tmp_path, cap
     (tmp_path / "again").mkdir()
     (tmp_path / "run" / "pretraining").rename(tmp_path / "again" / "pretraining")
     assert main([*command, "--run_folder", str(tmp_path / "again")]) == 0
-    assert f"{tmp_path / 'again' / 'pretraining' / 'encoder'} already exists" in capfd.readouterr().out
+    assert f"{tmp_path / 'again' / 'pretraining' / 'encoder'} exists already" in capfd.readouterr().out
 
 
 def test_a_pre_training_that_is_not_there(experiment, tmp_path, capsys):

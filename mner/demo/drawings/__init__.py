@@ -1,4 +1,4 @@
-"""Draws the scenes of demo posts with Pillow, each as varied as its seed."""
+"""Draws the scenes of demo posts with Pillow, varied by their seed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (4, 5))
 def draw_scene(scene: Scene) -> Image.Image:
     """Draw a scene.
 
-    Size and shape come from the seed alone, noise and light from the same odds for everything, so that they tell
-    nothing about what is shown.
+    Size and shape depend only on the seed, and noise and light have the same distribution for all scenes, so that they
+    are no cue to the content.
 
     Returns:
         An RGB picture, its longer side between 180 and 360 pixels.
@@ -27,7 +27,7 @@ def draw_scene(scene: Scene) -> Image.Image:
     rng = random.Random(f"picture {scene.seed}")
     longer, (across, down) = rng.randint(180, 360), rng.choice(SHAPES)
     width, height = longer * across // max(across, down), longer * down // max(across, down)
-    # Drawn twice as large and reduced: Pillow's own shapes have jagged edges.
+    # Drawn at twice the size and reduced, since Pillow does not antialias shapes.
     image = paint(scene.place, rng, (2 * width, 2 * height))
     pen = Pen(ImageDraw.Draw(image, "RGBA"), 0, 0, image.height)
     DRAWERS[scene.style](pen, image.width / image.height, rng, scene.noun, vary(rng, RGB[scene.colour], 14))
@@ -44,7 +44,7 @@ def clutter(pen: Pen, width: float, rng: random.Random) -> None:
 
 
 def photograph(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Add what a cheap camera adds: light, contrast, a blur now and then, grain."""
+    """Imitate a cheap camera: light, contrast, occasional blur, grain."""
     image = ImageEnhance.Brightness(image).enhance(rng.uniform(0.8, 1.15))
     image = ImageEnhance.Contrast(image).enhance(rng.uniform(0.8, 1.15))
     if rng.random() < 0.25:

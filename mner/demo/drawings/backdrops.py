@@ -1,4 +1,4 @@
-"""What stands behind the thing that a demo picture shows, and the clutter around it."""
+"""Backdrops of demo pictures, with clutter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Size = tuple[int, int]
 
 
 def gradient(size: Size, top: Colour, bottom: Colour) -> Image.Image:
-    """A picture that goes from one colour at the top to another at the bottom."""
+    """Draw a vertical gradient between two colours."""
     image = Image.new("RGB", (1, 2))
     image.putpixel((0, 0), top[:3])
     image.putpixel((0, 1), bottom[:3])
@@ -26,7 +26,7 @@ def page(image: Image.Image) -> tuple[Pen, float]:
 
 
 def paint(place: str, rng: random.Random, size: Size) -> Image.Image:
-    """Draw a backdrop, coarser than what will stand before it, as a camera's focus would have it."""
+    """Draw a backdrop, coarser than the foreground, as if out of focus."""
     detail = rng.choice((0.2, 0.3, 0.5))
     image = PLACES[place](rng, (max(8, round(size[0] * detail)), max(8, round(size[1] * detail))))
     return image.resize(size, Image.Resampling.BILINEAR)

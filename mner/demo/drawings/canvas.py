@@ -28,7 +28,7 @@ RGB: dict[str, tuple[int, int, int]] = {
 
 
 def shade(colour: Colour, amount: float) -> Colour:
-    """Lighten (``amount`` above 0) or darken (below 0) a colour; 1 gives white, -1 black."""
+    """Lighten (``amount`` above 0) or darken (below 0) a colour; 1 is white, -1 black."""
     goal = 255 if amount > 0 else 0
     return tuple(round(c + (goal - c) * abs(amount)) for c in colour[:3])
 
@@ -40,14 +40,14 @@ def vary(rng: random.Random, colour: Colour, spread: int = 16) -> Colour:
 
 @dataclass(frozen=True)
 class Pen:
-    """Draws in coordinates of its own, which an affine map takes to pixels.
+    """Draws in its own coordinates, which an affine transform maps to pixels.
 
     Args:
-        draw: What it draws on.
+        draw: The Pillow drawing.
         x: Pixel column of the origin.
         y: Pixel row of the origin; the y axis points down.
-        scale: Pixels a unit.
-        angle: Turn of the axes, in radians.
+        scale: Pixels per unit.
+        angle: Rotation of the axes, in radians.
         mirror: -1 to flip left and right, else 1.
     """
 
@@ -67,7 +67,7 @@ class Pen:
         ]
 
     def at(self, x: float, y: float, scale: float = 1.0, angle: float = 0.0) -> Pen:
-        """A pen whose origin is at ``(x, y)``, with smaller or larger units, turned further."""
+        """Return a pen with its origin at ``(x, y)``, scaled and rotated relative to this one."""
         ((pixel_x, pixel_y),) = self.pixels([(x, y)])
         turned = self.angle + self.mirror * angle
         return replace(self, x=pixel_x, y=pixel_y, scale=self.scale * scale, angle=turned)
@@ -83,7 +83,7 @@ class Pen:
     def arc(
         self, x: float, y: float, across: float, down: float, start: float, end: float, fill: Colour, corners: int = 36
     ) -> None:
-        """Fill the part of an ellipse that lies between two turns, 0 pointing right and 0.25 down."""
+        """Fill the part of an ellipse between two angles in turns, 0 pointing right and 0.25 down."""
         steps = [2 * math.pi * (start + (end - start) * i / corners) for i in range(corners + 1)]
         self.polygon([(x + across * math.cos(t), y + down * math.sin(t)) for t in steps], fill)
 

@@ -11,12 +11,12 @@ BRIGHT = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
 
 
 def shadow(pen: Pen, x: float, y: float, across: float) -> None:
-    """The shadow that a thing casts on what it stands on."""
+    """The shadow of an object on the ground."""
     pen.ellipse(x, y, across, across * 0.13, (0, 0, 0, 80))
 
 
 def centred(pen: Pen, width: float, rng: random.Random, size: float, turn: float) -> Pen:
-    """A pen in the middle of the picture, turned a little, whose unit is a share of the shorter side."""
+    """A slightly rotated pen in the middle of the picture, whose unit is a fraction of the shorter side."""
     scale = min(width, 1) * size * rng.uniform(0.85, 1.1)
     middle = pen.at(width * rng.uniform(0.45, 0.55), rng.uniform(0.47, 0.57), scale, rng.uniform(-turn, turn))
     return middle if rng.random() < 0.5 else Pen(middle.draw, middle.x, middle.y, middle.scale, middle.angle, -1)
