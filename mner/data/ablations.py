@@ -1,6 +1,6 @@
-"""Ablations: the posts that are scored, with their images or captions blanked or shuffled.
+"""Ablations of the scored posts: their images or captions are blanked or shuffled.
 
-A model that looks at images (or reads captions) loses by them; what it does not lose was never due to the image.
+The drop in score of a model is the part of its score that is due to images (or captions).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Pos
     Args:
         posts: The posts.
         ablation: Which ablation.
-        seed: Of the exchange, a random cycle through all posts concerned, so that none keeps its own.
+        seed: Seed of the shuffling, a random cycle through all posts concerned, so that none keeps its own.
 
     Returns:
         As many posts, in their order, with their own words and tags.
 
     Raises:
-        DataError: If no post has an image (or a caption): a model that saw none loses nothing by it, which would read
-            as if images did not matter.
+        DataError: If no post has an image (or a caption): the unchanged score would suggest that images do not
+            matter.
 
     Example:
         >>> posts = [Post(name, ("a",), contexts={"caption": name}) for name in ("1", "2")]

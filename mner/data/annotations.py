@@ -1,4 +1,4 @@
-"""Which of a record's keys has its annotation, and a refusal of annotations that would be overlooked."""
+"""Finding the annotation among the keys of a record, and rejecting annotations that would be ignored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mner.data.spans import looks_like_annotation
 TAG_KEYS = ("label", "labels", "tags", "ner_tags", "ner")
 ANNOTATION_KEYS = (*TAG_KEYS, "entities", "spans", "ents", "annotations")
 
-# Words of a key's name that promise entities, and those that say that it is about something else.
+# Words in a key that indicate entities, and those that indicate something else.
 _PROMISING = re.compile(
     r"ner|tags?|labels?|entit(y|ies)|ents?|annotations?|spans?|mentions?|bio|iob|bioes|gold|targets?"
 )
@@ -28,36 +28,36 @@ _TWITTER_ENTITIES = frozenset(
 
 
 def find_annotation(record: Mapping[str, Any], line: Line) -> tuple[str, list[Any]] | None:
-    """The annotation of a record and its key; ``None`` if the record has none.
+    """Find the annotation of a record and its key; ``None`` if the record has none.
 
     Raises:
         FormatError: If there are several, or one that is neither tags nor spans.
     """
     given = [key for key in ANNOTATION_KEYS if record.get(key) is not None and not _is_twitter(record[key])]
     if len(given) > 1:
-        raise line.error(f"annotations under {' and '.join(given)}", "Keep the one that is right")
+        raise line.error(f"annotations under {' and '.join(given)}", "Keep the correct one")
     if not given:
         return None
     key, value = given[0], record[given[0]]
     if not isinstance(value, list):
         raise line.error(
             f"{key} is not a list: {value!r:.60}",
-            f"Give one tag per word, or a list of spans; if {key} is no annotation of entities, move it into metadata",
+            f"Give one tag per word, or a list of spans; if {key} does not annotate entities, move it into metadata",
         )
     if any(type(item) in (int, float) for item in value):
         raise line.error(
-            f"{key} has the numbers of classes: {value!r:.60}",
-            "Write the classes' names: with Hugging Face datasets, dataset.features[...].feature.int2str",
+            f"{key} contains class indices: {value!r:.60}",
+            "Write class names: with Hugging Face datasets, dataset.features[...].feature.int2str",
         )
     return key, value
 
 
 def refuse_overlooked(record: Mapping[str, Any], keys: Iterable[str], line: Line) -> None:
-    """Refuse keys that nobody reads and that look like an annotation of entities, by name or by form.
+    """Reject keys that are not read but look like an annotation of entities, by name or by form.
 
     Args:
         record: The record.
-        keys: Those of its keys that were not read.
+        keys: Its keys that were not read.
         line: Its line.
 
     Raises:
@@ -88,5 +88,5 @@ def _is_overlooked(key: str, value: Any) -> bool:
 
 
 def _is_twitter(value: Any) -> bool:
-    """Whether this is what Twitter calls the entities of a tweet: its hashtags and links."""
+    """Whether a value is Twitter's own ``entities`` of a tweet: its hashtags and links."""
     return isinstance(value, Mapping) and bool(value) and value.keys() <= _TWITTER_ENTITIES

@@ -1,4 +1,4 @@
-"""One annotation per task of a JSON-MIN export of Label Studio, which repeats a task for each of its annotators."""
+"""Choice of one annotation per task in JSON-MIN exports of Label Studio, which repeat a task per annotator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mner.posts import Post
 
 
 def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path) -> list[Post]:
-    """Keep one post of those that are the same task, and leave all other posts as they are.
+    """Keep one of the posts of the same task; all other posts are unchanged.
 
     Args:
         posts: Posts in the order of the file.
@@ -52,7 +52,7 @@ def _choice(group: list[Post], annotator: str | None, path: Path) -> Post:
 
 
 def _annotator(post: Post) -> str | None:
-    """Who annotated a post of JSON-MIN, or ``None`` for any other post."""
+    """Return the annotator of a post of JSON-MIN, or ``None`` for any other post."""
     task = post.metadata.get("task")
     if not isinstance(task, dict) or "annotation_id" not in task:
         return None

@@ -12,7 +12,7 @@ KEY = "entity_annotations"
 
 
 def autogluon_row(value: Any, line: Line) -> dict[str, Any] | None:
-    """Rewrite a row with ``entity_annotations``; its text is called ``text`` or ``text_snippet``.
+    """Convert a row with ``entity_annotations``; its text is ``text`` or ``text_snippet``.
 
     Returns:
         The record, or ``None`` for another format.

@@ -1,4 +1,4 @@
-"""What a user must know of a data set before training on it, counted."""
+"""Statistics and sanity checks of a data set before training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Duplicates:
 
     Args:
         groups: For each text that occurs more than once, its posts as ``split:id``.
-        differing: How many of these groups are not all tagged alike.
+        differing: Number of these groups with inconsistent tags.
     """
 
     groups: list[list[str]]
@@ -37,22 +37,22 @@ class SplitReport:
     """The counts of one split.
 
     Args:
-        file: Where it was read from, or ``None``.
-        version: Which published file that is, in words, or ``None`` where there is no file.
-        posts: Posts.
-        words: Words.
-        longest: Words of the longest post.
-        not_annotated: Posts without tags; what follows about entities is of the others.
-        without_entity: Posts in which no word is tagged but ``O``.
-        entities: Entities by convention and type.
-        orphan_tags: ``I-`` (or ``E-``) tags that follow no entity: behind ``O``, or first in their post.
-        mismatched_tags: ``I-`` (or ``E-``) tags behind a word of another type.
-        unknown_tags: Tags outside the label set and how often they occur.
-        invisible_words: Words of nothing but invisible characters, which vanish in a tokenizer.
-        widened_entities: Character spans that do not lie at word borders; each is widened to whole words.
+        file: The file that it was read from, or ``None``.
+        version: Description of the published version of that file, or ``None`` where there is no file.
+        posts: Number of posts.
+        words: Number of words.
+        longest: Number of words of the longest post.
+        not_annotated: Number of posts without tags; the entity statistics cover all others.
+        without_entity: Number of posts whose words are all tagged ``O``.
+        entities: Number of entities by convention and type.
+        orphan_tags: Number of ``I-`` (or ``E-``) tags that continue no entity: after ``O``, or first in their post.
+        mismatched_tags: Number of ``I-`` (or ``E-``) tags after a word of another type.
+        unknown_tags: Tags outside the label set, with their number.
+        invisible_words: Number of words of invisible characters only, which vanish in a tokenizer.
+        widened_entities: Character spans that are not at word borders; each is widened to whole words.
         lost_entities: Character spans that share a word with another one, which is kept.
         duplicates: Posts of the same words within the split.
-        missing_contexts: By kind of context, posts that have none, or an empty one.
+        missing_contexts: Number of posts with no or an empty context, by kind.
         images: The images, or ``None`` where no folder was given.
     """
 
@@ -77,7 +77,7 @@ class SplitReport:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """The report of ``mner check-data``; ``str()`` of it is a table.
+    """The report of ``mner check-data``; ``str()`` renders it as a table.
 
     Args:
         splits: The counts of each split.
@@ -88,7 +88,7 @@ class DataReport:
     across: Duplicates
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain data, for JSON."""
+        """Return the report as plain data, for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -103,15 +103,15 @@ def check_posts(
     contexts: Sequence[str] = (),
     image_folders: Mapping[str, Path | None] | None = None,
 ) -> DataReport:
-    """Count what is in a data set, and what is wrong with it.
+    """Compute statistics and sanity checks of a data set.
 
     Args:
         splits: The posts of each split.
-        files: The file of each split, to tell its version.
-        labels: The label set; by default every tag is taken for known.
+        files: The file of each split, to identify its version.
+        labels: The label set; by default every tag is considered known.
         contexts: Kinds of context that the posts should have.
         image_folders: The image folder of each split. Without it a split's images are not checked; with it, the
-            posts' own paths are opened, as :func:`mner.data.read_posts` made them.
+            paths in the posts are opened, as set by :func:`mner.data.read_posts`.
 
     Example:
         >>> report = check_posts({"train": [Post("1", ("St", ".", "Louis"), ("O", "O", "I-LOC"))]})
@@ -179,7 +179,7 @@ def _entities(tagged: Iterable[Sequence[str]], convention: Convention, scheme: S
 
 
 def _strays(tags: Sequence[str]) -> Iterable[str]:
-    """Say of each tag that should carry on an entity and does not whether it is an orphan or mismatched."""
+    """Classify each tag that should continue an entity but does not as orphan or mismatched."""
     for previous, tag in zip((OUTSIDE, *tags), tags, strict=False):
         if not opens(tag) and not continues(previous, tag):
             other = previous != OUTSIDE and split_tag(previous)[1] != split_tag(tag)[1]
@@ -198,7 +198,7 @@ def _duplicates(posts: Iterable[tuple[str, Post]], *, across: bool) -> Duplicate
 
 
 def _table(report: DataReport) -> str:
-    """One row a count, one column a split, then the remarks that apply."""
+    """Render one row per count and one column per split, then the remarks that apply."""
     splits = report.splits.values()
     rows: list[tuple[str, list[Any]]] = [
         ("", list(report.splits)),
@@ -226,7 +226,7 @@ def _table(report: DataReport) -> str:
         rows.append((f"posts without {kind}", [split.missing_contexts.get(kind, "-") for split in splits]))
     images = [split.images for split in splits]
     if any(images):
-        rows.append(("posts that name an image", [each.named if each else "-" for each in images]))
+        rows.append(("posts with an image name", [each.named if each else "-" for each in images]))
         for fault in ("missing", "unreadable", "tiny"):
             rows.append((f"  {fault}", [len(getattr(each, fault)) if each else "-" for each in images]))
         rows.append(("  the same image as another's", [each.repeated if each else "-" for each in images]))

@@ -33,7 +33,7 @@ class _Layout:
     """The columns of a file.
 
     Args:
-        width: How many there are.
+        width: Number of columns.
         numbered: Whether the first one is the number of the word in its post.
     """
 
@@ -46,7 +46,7 @@ class _Block:
     """The lines of one post.
 
     Args:
-        place: Which of the file's posts it is, from 1.
+        place: Its number in the file, counted from 1.
         header: Its ``IMGID`` or ``WID`` line.
         comments: The comments before its words.
         rows: The lines of its words.
@@ -69,7 +69,7 @@ def is_comment(raw: bytes) -> bool:
 
 
 def columns(line: Line) -> list[str]:
-    """Split a line at tabs, or at spaces where it has no tab; at nothing else, for a no-break space is a word.
+    """Split a line at tabs, or at spaces where it has no tab, but not at no-break spaces, which are words.
 
     Delimiters after the last of at least two columns are left out.
     """
@@ -88,12 +88,12 @@ def _split(text: str) -> list[str]:
 def read_conll(lines: Iterable[Line], images: ImageFolder | None, report: Report) -> Iterator[Post]:
     """Read posts from CoNLL lines, with headers or without, tagged or not.
 
-    Columns between the word and the tag are not read. A post without a header or an id in a comment is named by its
-    place in the file.
+    Columns between the word and the tag are ignored. A post without a header or an id in a comment is named by its
+    number in the file.
 
     Args:
         lines: The file's lines.
-        images: The image folder; the image of ``IMGID:<id>`` is the file ``<id>`` of any image suffix in it.
+        images: The image folder; the image of ``IMGID:<id>`` is its file ``<id>`` with any image suffix.
         report: Called with the error of a malformed post, which is then left out.
 
     Returns:
@@ -101,7 +101,7 @@ def read_conll(lines: Iterable[Line], images: ImageFolder | None, report: Report
     """
     blocks = _blocks(lines)
     ahead = []
-    for block in blocks:  # up to the first post of two words, where a column of numbers shows
+    for block in blocks:  # up to the first post of two words, which reveals a column of numbers
         ahead.append(block)
         if len(block.rows) > 1:
             break
@@ -127,14 +127,14 @@ def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
 
 
 def _layout(blocks: list[_Block]) -> _Layout:
-    """The layout of a file, by its first line of a word and its first post of several."""
+    """Infer the layout of a file from its first word and its first post of several words."""
     rows = [[_split(line.raw.decode("utf-8", "replace")) for line in block.rows] for block in blocks]
     width = next((len(cells) for block in rows for cells in block), 0)
     return _Layout(width, width > 2 and all(map(_is_numbered, rows)))
 
 
 def _is_numbered(rows: list[list[str]]) -> bool:
-    """Whether most of the first cells of a post's rows count its words, from 0 or from 1; another one is an error."""
+    """Whether most of the first cells of a post's rows number its words, from 0 or 1; any other one is an error."""
     firsts = [cells[0].rstrip(".:)") for cells in rows]
     counted = [sum(cell == str(number) for number, cell in enumerate(firsts, start)) for start in (0, 1)]
     return 2 * max(counted) > len(firsts)
@@ -158,7 +158,7 @@ def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
 
 
 def _name(block: _Block, images: ImageFolder | None) -> tuple[str, Path | None]:
-    """The id and the image of a post."""
+    """Return the id and the image of a post."""
     header = block.header
     if header is None:
         ids = (_COMMENT_ID.match(line.text) for line in block.comments)
@@ -173,8 +173,8 @@ def _name(block: _Block, images: ImageFolder | None) -> tuple[str, Path | None]:
 
 
 def _weibo_image(post_id: str, images: ImageFolder | None, header: Line) -> Path | None:
-    """The first of the images ``<id>_1.jpg``, ``<id>_2.jpg`` of a post of CMNER."""
-    image_path(post_id, images, header, is_id=True)  # refuses an id that leads out of the folder
+    """Find the first of the images ``<id>_1.jpg``, ``<id>_2.jpg`` of a post of CMNER."""
+    image_path(post_id, images, header, is_id=True)  # rejects an id that leads out of the folder
     found = [] if images is None else images.names.numbered(post_id)
     if len(found) > 1:
         header.note("of several images of a post only the first is used")
@@ -182,7 +182,7 @@ def _weibo_image(post_id: str, images: ImageFolder | None, header: Line) -> Path
 
 
 def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:
-    """The word and tag of a line; the tag is ``None`` in a file of one column."""
+    """Return the word and tag of a line; the tag is ``None`` in a file of one column."""
     cells = columns(line)
     if len(cells) != layout.width or not cells[0]:
         raise line.error(

@@ -1,4 +1,4 @@
-"""The base of every data module: splits of posts, with contexts, in length buckets, for the model at hand."""
+"""The base of every data module: splits of posts with contexts, in length-grouped batches."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "valid": ("val
 
 
 class PostDataModule(LightningDataModule, ABC):
-    """Posts in three splits. A subclass sets ``labels`` and says how a split is read.
+    """Posts in three splits. A subclass sets ``labels`` and implements the reading of a split.
 
-    A data module yields posts. Its batches are made by the preprocessor of the model that is trained or scored, which
-    it is given: ``data.preprocessor = model.preprocessor``, or ``trainer.fit(model, data.using(model.preprocessor))``.
+    A data module yields posts. Its batches are made by the preprocessor of the model that is trained or scored:
+    ``data.preprocessor = model.preprocessor``, or ``trainer.fit(model, data.using(model.preprocessor))``.
 
     Args:
-        batch_size: Posts a batch, at most.
-        max_tokens: Most subwords a batch with its padding; ``None`` for no bound.
-        contexts: Kinds of context that the model reads behind the post, for example ``["caption"]``.
-        train_fraction: Share of the training posts that is used; smaller shares of a seed lie within larger ones.
-        seed: Of the order of the batches and of the choice by ``train_fraction``; by default that of
-            ``seed_everything``.
-        num_workers: Processes that make batches; 0 makes them in the training process.
-        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
+        batch_size: Maximum number of posts per batch.
+        max_tokens: Maximum number of subwords per batch, padding included; ``None`` for no limit.
+        contexts: Kinds of context that the model reads after the post, for example ``["caption"]``.
+        train_fraction: Fraction of the training posts to use; for one seed, a smaller fraction is a subset of a larger
+            one.
+        seed: Seed of the batch order and of ``train_fraction``; by default that of ``seed_everything``.
+        num_workers: Number of processes that make batches; 0 makes them in the training process.
+        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
 
     Raises:
         ConfigurationError: If a number is out of range.
@@ -55,7 +55,7 @@ class PostDataModule(LightningDataModule, ABC):
 
     labels: list[str]
     word_tokenizer: WordTokenizer = TweetTokenizer()
-    """How raw text is split into words, where posts are raw; a model trained on the posts splits new ones alike."""
+    """Splits raw posts into words; a model trained on the posts splits new ones in the same way."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class PostDataModule(LightningDataModule, ABC):
 
     @property
     def preprocessor(self) -> Preprocessor | None:
-        """The model's preprocessor, which makes the batches; posts are read with the contexts that it reads."""
+        """The model's preprocessor, which makes the batches; posts are read with the contexts that it uses."""
         return self._preprocessor
 
     @preprocessor.setter
@@ -107,7 +107,7 @@ class PostDataModule(LightningDataModule, ABC):
             self._posts = {}
 
     def using(self: Data, preprocessor: Preprocessor) -> Data:
-        """Give the data module its model's preprocessor, in an expression: ``fit(model, data.using(...))``."""
+        """Set the model's preprocessor and return the data module: ``fit(model, data.using(...))``."""
         self.preprocessor = preprocessor
         return self
 
@@ -118,19 +118,19 @@ class PostDataModule(LightningDataModule, ABC):
 
     @property
     def context_kinds(self) -> list[str]:
-        """The kinds of context that are read: those of the model, once it is known, else ``contexts``."""
+        """The kinds of context to read: those of the model, once it is known, else ``contexts``."""
         return self.contexts if self._preprocessor is None else list(self._preprocessor.contexts)
 
     @abstractmethod
     def read(self, split: Split) -> list[Post]:
-        """Read a split with its contexts; called once a split.
+        """Read a split with its contexts; called once per split.
 
         Raises:
             DatasetNotFoundError: If the split is not there; says where it was looked for.
         """
 
     def split_file(self, split: Split) -> Path | None:
-        """The file of a split, or ``None`` if the data set does not come as files.
+        """Return the file of a split, or ``None`` if the data set does not come as files.
 
         Raises:
             DatasetNotFoundError: If the split is not there; says where it was looked for.
@@ -138,15 +138,15 @@ class PostDataModule(LightningDataModule, ABC):
         return None
 
     def split_images(self, split: Split) -> Path | None:
-        """The folder of a split's images, or ``None`` if there is none."""
+        """Return the folder of a split's images, or ``None`` if there is none."""
         return None
 
     def posts(self, split: Split) -> list[Post]:
-        """The posts of a split, read once, their tags checked; ``train`` cut to ``train_fraction``.
+        """Return the posts of a split, read once, with tags checked; ``train`` reduced to ``train_fraction``.
 
-        After the training posts come ``self.extra_posts``, unlabelled ones for a pre-training (see
-        :func:`mner.data.unlabelled.read_unlabelled`); the other splits are under ``self.ablation``, if one is set
-        (see :func:`mner.data.ablations.ablate`).
+        The training posts are followed by ``self.extra_posts``, unlabelled posts for pre-training (see
+        :func:`mner.data.unlabelled.read_unlabelled`); ``self.ablation``, if set, is applied to the other splits (see
+        :func:`mner.data.ablations.ablate`).
 
         Raises:
             DatasetNotFoundError: If the split is not there.
@@ -168,11 +168,11 @@ class PostDataModule(LightningDataModule, ABC):
         return replace(tokenize_post(post, self.word_tokenizer), is_raw=True) if post.is_raw else post
 
     def version(self, split: Split) -> str | None:
-        """Which published version of the data set the file of a split is, where that is known."""
+        """Identify the published version of the data set by the file of a split, where it is known."""
         return None
 
     def setup(self, stage: str) -> None:
-        """Read the splits that a stage needs, so that a fault shows before the first step."""
+        """Read the splits that a stage needs, so that errors surface before the first step."""
         for split in self.stage_splits(stage):
             posts = self.posts(split)
             rank_zero_info(f"{type(self).__name__}: {len(posts)} {split} posts")
@@ -185,9 +185,9 @@ class PostDataModule(LightningDataModule, ABC):
             self.check_images(stage)
 
     def check_annotation(self, stage: str) -> None:
-        """Refuse posts without annotation before a stage that needs them annotated; for a model that predicts tags.
+        """Reject posts without annotation before a stage that needs annotation; for a model that predicts tags.
 
-        A test split of which no post is annotated is accepted: it is tagged, and there is no score.
+        A test split without any annotation is accepted: it is tagged, and there is no score.
 
         Raises:
             DataError: Counts the posts of a split, and names the first of them.
@@ -200,11 +200,11 @@ class PostDataModule(LightningDataModule, ABC):
             named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
             raise DataError(
                 f"{len(missing)} of {len(posts)} {split} posts have no annotation: {named}; annotate them or "
-                "take them out, or tag them with mner tag"
+                "remove them, or tag them with mner tag"
             )
 
     def check_images(self, stage: str) -> None:
-        """Warn of missing images before a stage, once per split; for a model that looks at images.
+        """Warn of missing images before a stage, once per split; for a model that uses images.
 
         Raises:
             DataError: If more than ``max_missing_images`` of a split's images are missing, or all of those that an
@@ -219,16 +219,16 @@ class PostDataModule(LightningDataModule, ABC):
 
     @staticmethod
     def stage_splits(stage: str) -> tuple[Split, ...]:
-        """The splits that a stage of the trainer reads: ``fit``, ``validate``, ``test`` or ``predict``."""
+        """List the splits that a stage of the trainer reads: ``fit``, ``validate``, ``test`` or ``predict``."""
         needed: dict[str, tuple[Split, ...]] = {"fit": ("train", "valid"), "validate": ("valid",)}
         return needed.get(stage, ("test",))
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled batches of training posts of similar length."""
+        """Load shuffled batches of training posts of similar length."""
         return self.loader("train", shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation posts, longest first."""
+        """Load the validation posts, longest first."""
         return self.loader("valid")
 
     def test_dataloader(self) -> DataLoader[Any]:
@@ -240,11 +240,11 @@ class PostDataModule(LightningDataModule, ABC):
         return self.loader("test")
 
     def loader(self, split: Split, shuffle: bool = False) -> DataLoader[Any]:
-        """A loader over a split, whose batches the preprocessor makes.
+        """Build a loader over a split, whose batches the preprocessor makes.
 
         Args:
-            split: Which posts.
-            shuffle: Training order.
+            split: The split.
+            shuffle: Whether to use the training order.
 
         Raises:
             ConfigurationError: If the data module was not given a preprocessor.
@@ -255,7 +255,7 @@ class PostDataModule(LightningDataModule, ABC):
             preprocessor = preprocessor.using(image_folders=[folder, self.extra_images if split == "train" else None])
         posts = [preprocessor.prepare(post) for post in self.posts(split)]
         trainer = self.trainer
-        if trainer is not None and getattr(trainer, "overfit_batches", 0) > 0:  # an attribute that Lightning sets late
+        if trainer is not None and getattr(trainer, "overfit_batches", 0) > 0:  # Lightning sets the attribute late
             return DataLoader(posts, self.batch_size, collate_fn=preprocessor)  # type: ignore[arg-type]
         sampler = LengthGroupedBatchSampler(
             preprocessor.lengths(posts),
@@ -281,7 +281,7 @@ class PostDataModule(LightningDataModule, ABC):
 
 
 def check_post(post: Post, labels: Sequence[str]) -> None:
-    """Refuse a post with a tag outside the label set.
+    """Reject a post with a tag outside the label set.
 
     Raises:
         LabelError: Names the post and the tag.
@@ -293,12 +293,12 @@ def check_post(post: Post, labels: Sequence[str]) -> None:
 
 
 def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
-    """Find the file of a split, under any of the names in use.
+    """Find the file of a split, under any of the common names.
 
     Args:
         root: The data set's folder.
         split: ``train``, ``valid`` or ``test``; ``valid`` is also looked for as ``dev``.
-        patterns: File names under ``root`` with ``{split}`` in them, the preferred first; may hold ``*``.
+        patterns: File names under ``root`` with ``{split}`` in them, the preferred first; may contain ``*``.
 
     Raises:
         DatasetNotFoundError: If the folder or the file is not there; says what was looked for.
@@ -312,13 +312,13 @@ def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
     for pattern in wanted:
         found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
         if len(found) > 1:
-            raise DataError(f"{root} holds {len(found)} files that may be meant: {', '.join(found)}; leave one of them")
+            raise DataError(f"{root} has {len(found)} matching files: {', '.join(found)}; keep only one of them")
         if found:
             return root / found[0]
     raise DatasetNotFoundError(
         f"{root} has no {split} split; looked for {', '.join(wanted)}. "
         + (
-            "Put its file there, or use the splits that are there: mner validate for valid"
+            "Put its file there, or use an existing split: mner validate for valid"
             if split == "test"
             else "Put its file there"
         )
@@ -332,13 +332,13 @@ def with_contexts(
 
     Args:
         posts: The posts.
-        kinds: Which contexts are wanted. A kind that every post has already needs no file.
+        kinds: The kinds of context to attach. A kind that every post already has needs no file.
         files: File of each kind.
-        split: For the message.
+        split: Name of the split, for the message.
         images: The image folder, to which the names in the files are relative.
 
     Raises:
-        DataError: If a kind has neither a file nor is in the posts, or if its file is not there or of other posts.
+        DataError: If a kind has no file and is not in the posts, or if its file is missing or of other posts.
     """
     for kind in kinds:
         hint = ""
@@ -351,7 +351,7 @@ def with_contexts(
             hint = f" ({files[kind].name} has {'; '.join(near)})" if near else ""
             if missing == len(posts):
                 raise DataError(
-                    f"{files[kind]} has no {kind} of any of the {len(posts)} {split} posts{hint}; correct context_files"
+                    f"{files[kind]} has no {kind} of the {len(posts)} {split} posts{hint}; correct context_files"
                 )
             posts = attached
             if kind not in MAY_BE_EMPTY:
@@ -360,7 +360,7 @@ def with_contexts(
             missing = sum(kind not in post.contexts for post in posts)
         else:
             raise DataError(
-                f"no {kind} for the {split} posts: neither the posts have one nor is there a file; "
+                f"no {kind} for the {split} posts: they have none, and there is no file; "
                 "name it with context_files, or make it with mner caption"
             )
         if missing:

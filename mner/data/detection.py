@@ -1,4 +1,4 @@
-"""The format of a file, recognised by its first lines; formats that mner does not read are recognised too."""
+"""Detection of a file's format from its first lines, including formats that mner does not read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mner.word_tokenizers.characters import EMOJI, UNSPACED
 Format = Literal["conll", "json", "text"]
 
 MAX_SAMPLE = 64
-"""Lines to judge a format by, where no single one of them settles it."""
+"""Number of lines that determine a format where a single one is ambiguous."""
 
 _TAGGED = re.compile(r"\t[^ \t]*\t*$|[ ](O|X|[BIESLU][-_]\S+|\S+[-_][BIESLU])[\s\u200b-\u200f\u2060\ufeff]*$")
 _JSON = re.compile(r"\{\s*([\"'}]|$)|\[\s*([{\[\]\"]|$)")
@@ -34,10 +34,10 @@ _STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")
 
 
 def detect_format(sample: Sequence[Line]) -> Format | None:
-    """Recognise a file's format by its first lines.
+    """Detect a file's format from its first lines.
 
-    CoNLL shows by an ``IMGID`` line, by a tag at the end of most lines, or by several lines of one word each. Values
-    separated by commas are mistaken for neither, and lines of a script without spaces are texts.
+    CoNLL is detected by an ``IMGID`` line, by a tag at the end of most lines, or by several lines of one word each.
+    Comma-separated values are mistaken for neither, and lines in a script without spaces are texts.
 
     Args:
         sample: The first lines.
@@ -46,7 +46,7 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
         The format, or ``None`` if it can only be plain text, or is something else.
 
     Raises:
-        FormatError: If it is a format that mner knows and does not read, such as a table.
+        FormatError: If it is a format that mner recognises but does not read, such as a table.
     """
     texts = [
         line.raw.decode("utf-8", "replace").strip(" ") for line in sample if not line.blank and not is_comment(line.raw)
@@ -63,7 +63,7 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
 
 
 def settles(line: Line) -> bool:
-    """Whether a first line alone shows that its file is JSON or prose, so that a live stream need not wait for more."""
+    """Whether the first line suffices to detect JSON or prose, so that a live stream need not wait for more."""
     text = line.raw.decode("utf-8", "replace").strip(" ")
     prose = (
         not is_comment(line.raw)
@@ -96,21 +96,21 @@ def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
     if len(texts) > 1 and _share(_TAGGED, texts) < 0.5 and all(map(_NUMBERED_ROW.match, texts)):
         raise line.error(
             "rows of a table that begin with a number, where posts were expected",
-            "Write each row as a JSON object per line; if it is plain text, say so with format='text' (--format text)",
+            "Write each row as a JSON object per line; if it is plain text, set format='text' (--format text)",
         )
     if sum(map(bool, map(_OTHER_DELIMITER.match, texts))) >= len(texts) / 2:
         raise line.error(
-            "a word and its tag with another delimiter than a tab or spaces", "Separate the columns of CoNLL by tabs"
+            "a word and its tag with a delimiter other than tab or spaces", "Separate the columns of CoNLL by tabs"
         )
     if _STANDOFF.match(texts[0]):
         raise line.error(
-            "brat's standoff annotation, which is without its text",
+            "brat's standoff annotation, without its text",
             "Write each text with its spans as a JSON object per line",
         )
 
 
 def _table_header(text: str) -> list[str] | None:
-    """The column names of the header of a CSV or TSV file."""
+    """Return the column names in the header of a CSV or TSV file."""
     for delimiter in "\t,;|":
         names = [name.strip().strip("\"'") for name in text.split(delimiter)]
         if len(names) > 1 and len(set(names)) == len(names):

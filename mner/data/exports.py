@@ -1,4 +1,4 @@
-"""The exports of annotation tools and the layouts of other libraries, recognised and rewritten in mner's own layout."""
+"""Exports of annotation tools and layouts of other libraries, recognised and converted to mner's own layout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mner.data.unco import unco_post
 from mner.data.wikidiverse import wikidiverse_sentence
 
 Recogniser = Callable[[Any, Line], dict[str, Any] | None]
-"""Rewrites a value of its own format in mner's layout; ``None`` for any other value."""
+"""Converts a value of its format to mner's layout; returns ``None`` for any other value."""
 
 RECOGNISERS: tuple[Recogniser, ...] = (
     prodigy_task,
@@ -53,7 +53,7 @@ _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
 
 
 def to_record(value: Any, line: Line, images: ImageFolder | None, annotator: str | None) -> Any:
-    """Rewrite a value of a known export in mner's own layout.
+    """Convert a value of a known export to mner's own layout.
 
     Args:
         value: A JSON value.
@@ -62,7 +62,7 @@ def to_record(value: Any, line: Line, images: ImageFolder | None, annotator: str
         annotator: Whose annotation to read, where there are several.
 
     Returns:
-        The rewritten record, or the value itself if it is of no known export.
+        The converted record, or the value itself if it is not of a known export.
 
     Raises:
         FormatError: If it is of a known format that mner cannot read, or is malformed.

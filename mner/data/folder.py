@@ -44,8 +44,8 @@ class FolderDataModule(PostDataModule, ABC):
         max_tokens: Most subwords a batch.
         train_fraction: Share of the training posts.
         seed: Of order and fraction.
-        num_workers: Processes that make batches.
-        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
+        num_workers: Number of processes that make batches.
+        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
     """
 
     name: str

@@ -9,7 +9,7 @@ from mner.data.lines import Line
 
 
 def gliner_example(value: Any, line: Line) -> dict[str, Any] | None:
-    """Rewrite an example of GLiNER.
+    """Convert an example of GLiNER.
 
     Returns:
         The record, or ``None`` for another format.

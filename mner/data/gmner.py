@@ -1,4 +1,4 @@
-"""GMNER (Yu et al. 2023): CoNLL posts, and beside them one Pascal-VOC XML file an image with the entities' boxes."""
+"""GMNER (Yu et al. 2023): CoNLL posts, and one Pascal-VOC XML file per image with the entities' boxes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def box_folder(path: Path) -> Path | None:
-    """The folder ``xml`` beside a text file or beside its folder, where GMNER keeps its boxes, or ``None``."""
+    """Find the folder ``xml`` next to a text file or next to its folder, which has GMNER's boxes, or ``None``."""
     return next((folder for folder in (path.parent / "xml", path.parent.parent / "xml") if folder.is_dir()), None)
 
 
 def attach_boxes(posts: Sequence[Post], folder: Path, images: Path | None = None) -> list[Post]:
-    """Give each post the boxes of its image.
+    """Attach to each post the boxes of its image.
 
-    ``metadata["boxes"]`` becomes a list of ``{"name", "box"}``, the name being the entity's words and the box its
-    corners ``[x1, y1, x2, y2]`` in pixels of the original image. A post whose image has no XML file has no such entry:
-    none of its entities is in the picture.
+    ``metadata["boxes"]`` becomes a list of ``{"name", "box"}``, with the entity's words as name and the corners
+    ``[x1, y1, x2, y2]`` in pixels of the original image as box. A post whose image has no XML file has no such entry:
+    none of its entities is visible in the image.
 
     Args:
         posts: The posts, with their images.
-        folder: The folder of ``<image id>.xml``; the file of an image in a sub-folder may lie in the same sub-folder.
+        folder: The folder of ``<image id>.xml``; the file of an image in a subfolder may be in the same subfolder.
         images: The image folder.
 
     Raises:
@@ -45,7 +45,7 @@ def attach_boxes(posts: Sequence[Post], folder: Path, images: Path | None = None
     for name, several in owners.items():
         if len(several) > 1:
             raise FormatError(
-                folder / name, None, f"boxes of {' or '.join(map(str, several))}", "Name the file of each image as it"
+                folder / name, None, f"boxes of {' or '.join(map(str, several))}", "Name the file of each image like it"
             )
     boxes = {name: read_boxes(folder / name) for name in owners}
     return [
@@ -62,7 +62,7 @@ def _box_file(image: str, files: ImageNames) -> str | None:
 
 
 def read_boxes(path: Path) -> list[dict[str, Any]]:
-    """Read the named boxes of one Pascal-VOC file; an object with several names gives a box for each.
+    """Read the named boxes of one Pascal-VOC file; an object with several names has a box for each.
 
     Raises:
         FormatError: If it is not XML, declares entities of its own, or a box lacks a corner.
@@ -73,7 +73,7 @@ def read_boxes(path: Path) -> list[dict[str, Any]]:
     try:
         root = ElementTree.fromstring(raw)
     except ElementTree.ParseError as error:
-        raise FormatError(path, error.position[0], f"invalid XML ({error})", "Mend or delete the file") from error
+        raise FormatError(path, error.position[0], f"invalid XML ({error})", "Correct or delete the file") from error
     boxes = []
     for item in root.iter("object"):
         for box in item.iter("bndbox"):

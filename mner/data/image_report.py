@@ -1,4 +1,4 @@
-"""The state of the image files that posts name: missing, unusable, small or repeated."""
+"""The state of the image files of posts: missing, unusable, small or repeated."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ImageReport:
     """The images of a split.
 
     Args:
-        folder: Where they were looked for.
-        named: Number of posts that name an image.
+        folder: The folder that was searched.
+        named: Number of posts with an image name.
         missing: Names, relative to the folder, without a file.
-        near_misses: For some of these, the files that look like them: ``{"33.jpg": ["33.png", "train/33.jpg"]}``.
-        unreadable: Names of files that no training, captioning or tagging would use either, each with the reason.
-        tiny: Names of images that are used, though a side has fewer than 32 pixels.
+        near_misses: For some of these, files with similar names: ``{"33.jpg": ["33.png", "train/33.jpg"]}``.
+        unreadable: Names of files that training, captioning and tagging cannot use either, each with the reason.
+        tiny: Names of images that are used, although a side has fewer than 32 pixels.
         repeated: Number of images whose file has the same bytes as another post's, as a placeholder for lost images.
     """
 
@@ -43,7 +43,7 @@ def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
     """Open every image as training does.
 
     Args:
-        paths: One path per post that names an image.
+        paths: One path per post with an image.
         folder: The image folder; a file outside it is unreadable.
     """
     with ThreadPoolExecutor() as pool:
@@ -59,14 +59,14 @@ def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
             unreadable[name] = fault
     files = ImageFolder(folder).names
     near_misses = {name: near for name in missing if (near := files.near(name))}
-    # A post's own image may be named by several posts; a placeholder is the same content under several names.
+    # Several posts may share one image file; a placeholder is the same content under several names.
     contents = Counter(digest for _, digest in dict(zip(paths, states, strict=True)).values() if digest is not None)
     repeated = sum(digest is not None and contents[digest] > 1 for _, digest in states)
     return ImageReport(str(folder), len(paths), missing, near_misses, unreadable, tiny, repeated)
 
 
 def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
-    """The fault of an image, and a fingerprint of its content."""
+    """Return the fault of an image, and a fingerprint of its content."""
     digest = None
     try:
         with open_image_file(path, [folder]) as file:
@@ -80,5 +80,5 @@ def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name that no file can have
+    except OSError:  # an invalid file name
         return False

@@ -24,7 +24,7 @@ def read_json(
 ) -> Iterator[Post]:
     """Read a post from each JSON object.
 
-    Objects of one line each are read in constant memory; an array, or objects over several lines, are held in memory.
+    Objects of one line each are read in constant memory; an array, or objects over several lines, are kept in memory.
 
     Args:
         lines: The file's lines.
@@ -53,7 +53,7 @@ def read_json(
 
 
 def load_json(line: Line) -> Any:
-    """The JSON value of a line; its surrogates are repaired.
+    """Decode the JSON value of a line; its surrogates are repaired.
 
     Raises:
         FormatError: If it is not valid JSON, or has a key twice.
@@ -71,7 +71,7 @@ def load_json(line: Line) -> Any:
 
 
 def _is_one_per_line(ahead: list[Line]) -> bool:
-    """Whether the first lines show that each line is a record of its own, well formed or not."""
+    """Whether, by the first lines, each line is a separate record, well-formed or not."""
     first, *second = ahead
     if _is_begun(first):
         return any(line.raw.lstrip().startswith(b"{") for line in second)
@@ -79,12 +79,12 @@ def _is_one_per_line(ahead: list[Line]) -> bool:
         value = json.loads(first.text)
     except (ValueError, RecursionError, FormatError):
         return True
-    # A record may be a list too, a text and its spans; in an array of records no record is a bare string.
+    # A record may also be a list, a text and its spans; in an array of records no record is a bare string.
     return not isinstance(value, list) or (len(value) > 1 and isinstance(value[0], str))
 
 
 def _is_begun(line: Line) -> bool:
-    """Whether a line is the beginning of a JSON value that goes on in the next line."""
+    """Whether a line is the beginning of a JSON value that continues in the next line."""
     try:
         json.loads(line.text)
     except json.JSONDecodeError as error:
@@ -95,7 +95,7 @@ def _is_begun(line: Line) -> bool:
 
 
 def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
-    """Decode an array, or values one after the other, item by item, so that each is known by its line."""
+    """Decode an array, or consecutive values, item by item, so that each has its line."""
     texts = [line.text for line in lines]
     text = "\n".join(texts)
     starts = [0, *accumulate(len(piece) + 1 for piece in texts)]
@@ -146,7 +146,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> None:
-    """``NaN``, as pandas writes a missing value, is ``null``; there is no such reading of an infinite number."""
+    """Read ``NaN``, which pandas writes for a missing value, as ``null``; reject infinities."""
     if name != "NaN":
         raise ValueError(f"{name} is not a JSON value")
 

@@ -1,4 +1,4 @@
-"""Label Studio's exports: JSON, with annotations by several people, and JSON-MIN, a record per annotation."""
+"""Label Studio's exports: JSON, with annotations by several people, and JSON-MIN, one record per annotation."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _UPLOAD_HASH = re.compile(r"[0-9a-f]{8}-(?=.)")
 def label_studio_task(
     value: Any, line: Line, images: ImageFolder | None, annotator: str | None
 ) -> dict[str, Any] | None:
-    """Rewrite a task of either export as a record of a text and spans.
+    """Convert a task of either export to a record of a text and spans.
 
-    Relations, choices and whatever else was annotated is kept as ``other_annotations``, predictions as
-    ``predictions``, the task's remaining data by its own names, and what Label Studio itself notes under ``task``. A
-    task that nobody annotated, or whose annotations were cancelled, is a post without annotation.
+    Relations, choices and other annotations are kept as ``other_annotations``, predictions as ``predictions``, the
+    task's remaining data under its own keys, and Label Studio's bookkeeping under ``task``. A task without annotations,
+    or with cancelled ones only, is a post without annotation.
 
     Args:
         value: A JSON value.
@@ -42,7 +42,7 @@ def label_studio_task(
 
     Raises:
         FormatError: If several people annotated the task differently and ``annotator`` is ``None``; if its labels are
-            not of a text, or its data have not one text.
+            not those of a text, or its data do not have exactly one text.
     """
     if not isinstance(value, Mapping):
         return None
@@ -84,7 +84,7 @@ def _minimal(task: Mapping[str, Any], line: Line, images: ImageFolder | None) ->
     data = {key: item for key, item in task.items() if key not in _MIN_KEYS}
     keys = [key for key, item in data.items() if _is_labels(item)]
     if len(keys) > 1:
-        raise line.error(f"labels under {' and '.join(keys)}", "Keep the ones that are right")
+        raise line.error(f"labels under {' and '.join(keys)}", "Keep the correct ones")
     spans = [_span(label, line) for key in keys for label in data.pop(key)]
     record = _record(data, spans, line, images)
     record["metadata"] |= {"task": {key: task[key] for key in _MIN_KEYS[1:] if key in task}}
@@ -98,7 +98,7 @@ def _is_labels(value: Any) -> bool:
 
 
 def _choose(annotations: Sequence[Any], annotator: str | None, task: Any, line: Line) -> Any:
-    """The one annotation of a task that is read, or ``None``."""
+    """Choose the annotation of a task to read, or ``None``."""
     if annotator is not None and annotator not in ("first", "last"):
         annotations = [each for each in annotations if annotator in _names(each)]
     elif len(truth := [each for each in annotations if each.get("ground_truth")]) == 1:
@@ -118,14 +118,14 @@ def _choose(annotations: Sequence[Any], annotator: str | None, task: Any, line: 
 
 
 def _names(annotation: Mapping[str, Any]) -> list[str]:
-    """The names of who made an annotation: id, e-mail address."""
+    """Return the names of an annotation's author: id, e-mail address."""
     person = annotation.get("completed_by")
     names = [person.get("id"), person.get("email")] if isinstance(person, Mapping) else [person]
     return [str(name) for name in names if name is not None]
 
 
 def _labels(annotation: Mapping[str, Any]) -> list[str]:
-    """The labels of an annotation, comparable with those of another."""
+    """Return the labels of an annotation in a comparable form."""
     results = annotation["result"]
     values = [result["value"] for result in results if result["type"] in _TEXT_LABELS]
     return sorted(f"{_bounds(value)} {[value.get(key) for key in _TEXT_LABELS]}" for value in values)
@@ -152,7 +152,7 @@ def _span(value: Mapping[str, Any], line: Line) -> dict[str, Any]:
 def _record(
     data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line, images: ImageFolder | None
 ) -> dict[str, Any]:
-    """The text, the image and, as metadata, the rest of a task's data."""
+    """Return the text, the image and, as metadata, the rest of a task's data."""
     key = _text_key(data, spans, line)
     record: dict[str, Any] = {"text": data[key], "metadata": {}}
     links = [name for name, item in data.items() if name != key and isinstance(item, str) and _is_image(item)]
@@ -166,7 +166,7 @@ def _record(
 
 
 def _text_key(data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line) -> str:
-    """Which of a task's data is the text that was labelled: the one in which the labels' own texts are found."""
+    """Find which of a task's data is the labelled text: the one that contains the labels' own texts."""
     texts = [key for key, item in data.items() if isinstance(item, str) and (key == "text" or not _LINK.match(item))]
     fitting = [key for key in texts if _fits(data[key], spans, line)] if any(s["text"] for s in spans) else texts
     named = [key for key in fitting if "text" in key.casefold()]
@@ -174,7 +174,7 @@ def _text_key(data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line) 
         if len(keys) == 1:
             return keys[0]
     raise line.error(
-        f"a task whose data have {'no text' if not texts else 'several texts'} (its keys are {', '.join(data)})",
+        f"a task whose data contain {'no text' if not texts else 'several texts'} (its keys are {', '.join(data)})",
         "Call the labelled text 'text'",
     )
 
@@ -192,7 +192,7 @@ def _is_image(value: str) -> bool:
 
 
 def uploaded_name(value: str, images: ImageFolder | None) -> str:
-    """The name, in the image folder, of an image that Label Studio serves.
+    """Return the name, in the image folder, of an image that Label Studio serves.
 
     Args:
         value: A path such as ``/data/upload/3/1a2b3c4d-33.jpg`` (the prefix is Label Studio's) or
@@ -200,7 +200,7 @@ def uploaded_name(value: str, images: ImageFolder | None) -> str:
         images: The image folder.
 
     Returns:
-        Of the names that the path ends with, the longest that is in the folder; without one, the file name.
+        The longest trailing part of the path that is in the folder; without one, the file name.
     """
     if not _LINK.match(value):
         return value

@@ -7,31 +7,31 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
-POOL = 50  # batches that are sorted together: enough to pad little, few enough to mix the posts anew each epoch
+POOL = 50  # batches that are sorted together: enough for little padding, few enough to mix the posts in each epoch
 
 
 class LengthGroupedBatchSampler(Sampler[list[int]]):
     """Yields lists of post indices; each list is one batch.
 
-    In training the posts are shuffled, sorted by length within pools of 50 batches, cut into batches, and the batches
-    shuffled: a pure function of seed and epoch. With a token budget all posts are sorted (ties at random) and cut so
-    that no batch pads to more subwords than the budget. In evaluation all posts are sorted, longest first, so that
-    memory runs out at once or not at all.
+    In training the posts are shuffled, sorted by length within pools of 50 batches, split into batches, and the batches
+    shuffled: a pure function of seed and epoch. With a token budget all posts are sorted (ties at random) and split so
+    that no padded batch exceeds the budget. In evaluation all posts are sorted, longest first, so that memory runs out
+    at once or not at all.
 
-    Several processes take turns. In training the batches are filled up so that each process has as many; in
+    Batches are distributed over processes in turn. In training batches are added so that each process has as many; in
     evaluation no post is seen twice, and batches are made small enough for each process to have one. The trainer must
-    not put a sampler of its own in its place: ``Trainer(use_distributed_sampler=False)``.
+    not replace the sampler: ``Trainer(use_distributed_sampler=False)``.
 
     Pass it as ``sampler`` to a ``DataLoader`` with ``batch_size=None`` over a data set that takes lists.
 
     Args:
         lengths: Length per post, in any unit.
         batch_size: Maximum number of posts per batch.
-        max_tokens: Maximum number of subwords per batch with its padding, or ``None``; a longer post is a batch.
+        max_tokens: Maximum number of subwords per batch, padding included, or ``None``; a longer post is one batch.
         shuffle: Training order, else evaluation order.
-        seed: Of the order.
+        seed: Seed of the order.
         num_replicas: Number of processes.
-        rank: This process.
+        rank: Index of this process.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         rank: int = 0,
     ) -> None:
         self.lengths = np.asarray(lengths)
-        # In evaluation each process needs a batch: one without would not take part in what they reduce together.
+        # In evaluation each process needs a batch: one without would not take part in collective operations.
         self.batch_size = batch_size if shuffle else min(batch_size, max(len(lengths) // num_replicas, 1))
         self.max_tokens = max_tokens
         self.shuffle = shuffle
@@ -56,20 +56,20 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         self._skipped = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, which the training order depends on."""
+        """Set the epoch, on which the training order depends."""
         self.epoch = epoch
 
     def skip(self, epoch: int, batches: int) -> None:
-        """Leave out the first batches of one epoch: they were seen before an interruption."""
+        """Skip the first batches of one epoch, which were seen before an interruption."""
         self._skipped = (epoch, batches)
 
     def __len__(self) -> int:
-        """Batches of this process in an epoch, skipped ones included; the same in every epoch."""
+        """Return the number of batches per epoch and process, skipped ones included; the same in every epoch."""
         total = len(self._cuts(np.sort(self.lengths)))
         return -(-total // self.num_replicas) if self.shuffle else len(range(self.rank, total, self.num_replicas))
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The batches of this process in the current epoch."""
+        """Yield the batches of this process in the current epoch."""
         batches = self._batches()
         if self.shuffle and batches:
             short = -len(batches) % self.num_replicas
@@ -95,7 +95,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         return [part.tolist() for part in np.split(order, self._cuts(self.lengths[order])[1:])] if len(order) else []
 
     def _cuts(self, lengths: np.ndarray) -> list[int]:
-        """Where batches begin in a sequence of sorted lengths."""
+        """Find where batches begin in a sequence of sorted lengths."""
         if self.max_tokens is None:
             return list(range(0, len(lengths), self.batch_size))
         cuts: list[int] = []

@@ -1,4 +1,4 @@
-"""Text files and streams as numbered lines; whatever is not UTF-8 text is refused by name."""
+"""Text files and streams as numbered lines; anything but UTF-8 text is rejected with its kind."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mner.unicode import repair_surrogates
 Source = str | Path | IO[str] | IO[bytes]
 
 Report = Callable[[FormatError], None]
-"""What a reader does with the error of a malformed line: raise it, or record it and read on."""
+"""Handles the error of a malformed line: raises it, or records it and continues."""
 
 Item = TypeVar("Item")
 
 MAX_LINE_BYTES = 10_000_000
-"""Default limit of a line in a stream: a thousand times the longest post, and far from filling the memory."""
+"""Default limit of a line in a stream: a thousand times the longest post, and still small in memory."""
 
-_KEPT = 100  # bytes of a line beyond the limit, by which a person finds it
+_KEPT = 100  # bytes of an overlong line that are kept to identify it
 _BOM = b"\xef\xbb\xbf"
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*([{\[\]]|$)")
 _BINARY = {
@@ -46,7 +46,7 @@ _BINARY = {
 
 
 class Notes:
-    """What was repaired or left aside in a file, counted by line and reported once, at its end.
+    """Repairs and omissions in a file, counted by line and reported once at its end.
 
     Args:
         path: The file.
@@ -54,10 +54,10 @@ class Notes:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lines: dict[str, tuple[int, int, int]] = {}  # how many lines, the first and the last of them
+        self._lines: dict[str, tuple[int, int, int]] = {}  # number of lines, the first and the last one
 
     def add(self, what: str, line: int) -> None:
-        """Count a line, once even if it is noted again."""
+        """Count a line, only once even if it is noted again."""
         count, first, last = self._lines.get(what, (0, line, -1))
         if line != last:
             self._lines[what] = count + 1, first, line
@@ -92,7 +92,7 @@ class Line:
 
     @property
     def blank(self) -> bool:
-        """Whether the line has nothing but spaces and tabs; a no-break space is something."""
+        """Whether the line has only spaces and tabs; a line with a no-break space is not blank."""
         return not self.raw.strip(b" \t")
 
     @property
@@ -100,8 +100,8 @@ class Line:
         """The line as text; encoded surrogates, which UTF-8 forbids, are repaired.
 
         Raises:
-            FormatError: If it is not UTF-8, contains a NUL or a carriage return, which no text line does, or is longer
-                than the reader's limit.
+            FormatError: If it is not UTF-8, contains a NUL or a carriage return, or is longer than the reader's
+                limit.
         """
         if self.size is not None:
             raise self.error(
@@ -122,15 +122,15 @@ class Line:
         return text
 
     def error(self, found: str, remedy: str) -> FormatError:
-        """A :class:`FormatError` at this line."""
+        """Make a :class:`FormatError` at this line."""
         return FormatError(self.path, self.number, found, remedy)
 
     def note(self, what: str) -> None:
-        """Count this line among those that the file's notes report."""
+        """Add this line to the file's notes."""
         self.notes.add(what, self.number)
 
     def repaired(self, value: Item) -> Item:
-        """A value of this line with its surrogates repaired, which is noted."""
+        """Repair the surrogates in a value of this line, and note it."""
         value, halves = repair_surrogates(value)
         if halves:
             self.note("lone surrogates, halves of cut emoji, were replaced by U+FFFD")
@@ -145,8 +145,8 @@ def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Li
 
     Args:
         source: A path, or a stream open for reading, text or binary, such as ``sys.stdin``.
-        max_line_bytes: Limit above which a line is passed over without being held in memory; its ``text`` then raises
-            an error. A file that begins as a JSON array, which must be held whole, has no limit.
+        max_line_bytes: Limit above which a line is skipped without being kept in memory; its ``text`` then raises an
+            error. There is no limit for a file that begins as a JSON array, which must be kept in memory as a whole.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
@@ -162,13 +162,13 @@ def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Li
     try:
         stream = path.open("rb")
     except FileNotFoundError as error:
-        raise DatasetNotFoundError(f"there is no file {path}; check the path, it counts from {Path.cwd()}") from error
+        raise DatasetNotFoundError(f"there is no file {path}; check the path, relative to {Path.cwd()}") from error
     with stream:
         yield from _number(stream, path, max_line_bytes)
 
 
 def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Report) -> Iterator[Post]:
-    """Read a post from each item; the error of an item that is no post is reported."""
+    """Read a post from each item; the error of a malformed item is reported."""
     for item in items:
         try:
             post = read(item)
@@ -192,7 +192,7 @@ def _number(stream: IO[str] | IO[bytes], path: Path, max_line_bytes: int | None)
 
 
 def _raw_lines(stream: IO[str] | IO[bytes], limit: int | None) -> Iterator[tuple[bytes, int | None]]:
-    """The lines with their ends; of those beyond the limit only the beginning, and their size."""
+    """Yield the lines with their ends; of those beyond the limit only the beginning, and their size."""
     begun = False
     while raw := _read_line(stream, limit):
         if not begun and raw.strip(_BOM + b" \t\r\n"):
@@ -209,7 +209,7 @@ def _raw_lines(stream: IO[str] | IO[bytes], limit: int | None) -> Iterator[tuple
 
 
 def _read_line(stream: IO[str] | IO[bytes], limit: int | None) -> bytes:
-    """The next line, or its next ``limit + 1`` bytes (characters of a text stream)."""
+    """Read the next line, or its next ``limit + 1`` bytes (characters of a text stream)."""
     piece = stream.readline(-1 if limit is None else limit + 1)
     return piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
 

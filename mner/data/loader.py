@@ -15,41 +15,41 @@ from mner.posts import Post
 
 
 class PostDataset(Dataset[list[Post]]):
-    """Posts, fetched a batch at a time by a list of indices."""
+    """Posts, fetched one batch at a time by a list of indices."""
 
     def __init__(self, posts: Sequence[Post]) -> None:
         self.posts = list(posts)
 
     def __len__(self) -> int:
-        """The number of posts."""
+        """Return the number of posts."""
         return len(self.posts)
 
     def __getitem__(self, indices: list[int]) -> list[Post]:
-        """The posts at the given places."""
+        """Return the posts at the given indices."""
         return [self.posts[index] for index in indices]
 
 
 class PostLoader(DataLoader[list[Post]]):
-    """A ``DataLoader`` in length-grouped batches that resumes within an epoch.
+    """A ``DataLoader`` with length-grouped batches that resumes within an epoch.
 
-    It starts when the first batch is asked for, not with ``iter()``: Lightning calls that before it restores the
-    progress of the training, which determines the place in the data. Its own random generator leaves the global one,
-    which dropout draws from, untouched: what follows an interruption is bit for bit what would have come without.
+    It starts when the first batch is requested, not with ``iter()``: Lightning calls that before it restores the
+    progress of training, which determines the position in the data. It has a separate random generator and does not
+    touch the global one, which dropout uses: resumed training is bit for bit the same as uninterrupted training.
     """
 
     trainer: Trainer | None = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """The batches; in training those that the trainer has not done in the current epoch.
+        """Yield the batches; in training those that the trainer has not finished in the current epoch.
 
         Raises:
-            ConfigurationError: If the trainer wrapped the sampler, which shares the batches among processes already.
+            ConfigurationError: If the trainer wrapped the sampler, which already distributes batches over processes.
         """
         sampler = self.sampler
         if not isinstance(sampler, LengthGroupedBatchSampler):
             raise ConfigurationError(
-                "the trainer put a sampler of its own in the place of length-grouped batches, and every process would "
-                "see a part of its part; build it with Trainer(use_distributed_sampler=False)"
+                "the trainer replaced the sampler of length-grouped batches, so that every process would "
+                "see only a part of its batches; build it with Trainer(use_distributed_sampler=False)"
             )
         if self.trainer is not None and sampler.shuffle:
             training = self.trainer.fit_loop
@@ -59,11 +59,11 @@ class PostLoader(DataLoader[list[Post]]):
         yield from super().__iter__()
 
     def state_dict(self) -> dict[str, Any]:
-        """Empty: the trainer's progress determines the place; Lightning warns of a loader without state."""
+        """Return an empty state, as the trainer's progress determines the position; Lightning warns without it."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Does nothing; see :meth:`state_dict`."""
+        """Do nothing; see :meth:`state_dict`."""
 
 
 def post_loader(
@@ -79,7 +79,7 @@ def post_loader(
         posts: The posts that ``sampler`` indexes.
         sampler: The batches.
         preprocessor: ``model.preprocessor``.
-        num_workers: Processes that make batches; 0 makes them in this one.
+        num_workers: Number of processes that make batches; 0 makes them in this one.
         pin_memory: Copy batches to pinned memory, for a GPU.
     """
     return PostLoader(

@@ -1,4 +1,4 @@
-"""MNER-MI: ``{"text": [words], "images": [files], "label": [tags]}``, a post with several images."""
+"""MNER-MI: ``{"text": [words], "images": [files], "label": [tags]}``, posts with several images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mner.data.lines import Line
 
 
 def mner_mi_post(value: Any, line: Line) -> dict[str, Any] | None:
-    """Rewrite a post with a list of ``images``, of which the first is read, or with its words under ``text``.
+    """Convert a post with a list of ``images``, of which the first is read, or with its words under ``text``.
 
     Returns:
-        The record, with all the image names in the metadata; ``None`` for another format.
+        The record, with all image names in the metadata; ``None`` for another format.
     """
     if not isinstance(value, Mapping) or "tokens" in value or "words" in value:
         return None

@@ -1,4 +1,4 @@
-"""What the bounds of spans and words count, settled by the text that the file claims for each of them."""
+"""Units of span and word bounds, inferred from the text that the file gives for each of them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _EMOJI_REMEDY = "Count Unicode characters: an emoji is one, where JavaScript cou
 
 
 def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span]:
-    """Find out what character spans count, and check them.
+    """Infer the unit of character spans, and check them.
 
-    Bounds in UTF-16 units, as JavaScript counts, and inclusive ends are converted, and noted, where the text that the
-    spans themselves give proves them.
+    Bounds in UTF-16 units, as in JavaScript, and inclusive ends are converted, and noted, where the spans' own text
+    proves them.
 
     Args:
         text: The raw text.
@@ -34,8 +34,8 @@ def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span
         The spans in Unicode characters with exclusive ends, in order.
 
     Raises:
-        FormatError: If a span is outside of the text, or overlaps another; if its text is not what the file claims; or
-            if, without claims, only a count in UTF-16 units makes words of them.
+        FormatError: If a span is outside the text, or overlaps another; if its text is not the one in the file; or if,
+            without such texts, the spans match words only in UTF-16 units.
     """
     spans = _settle(spans, _character_readings(text), lambda span: text[span.start : span.end], len(text), line)
     spans = check_spans(spans, len(text), "characters", line)
@@ -54,7 +54,7 @@ def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span
 
 
 def settle_words(words: Sequence[str], spans: Sequence[Span], line: Line) -> list[Span]:
-    """Find out whether the ends of word spans are exclusive, and check them.
+    """Infer whether the ends of word spans are exclusive, and check them.
 
     Args:
         words: The post's words.
@@ -66,7 +66,7 @@ def settle_words(words: Sequence[str], spans: Sequence[Span], line: Line) -> lis
         proves them.
 
     Raises:
-        FormatError: If a span is outside of the post, overlaps another, or its words are not what the file claims.
+        FormatError: If a span is outside the post, overlaps another, or its words are not those in the file.
     """
     spans = _settle(spans, _word_readings(), lambda span: " ".join(words[span.start : span.end]), len(words), line)
     spans = check_spans(spans, len(words), "words", line)
@@ -83,12 +83,12 @@ def settle_words(words: Sequence[str], spans: Sequence[Span], line: Line) -> lis
 def spans_over_words(
     words: Sequence[str], text: str, offsets: Offsets | None, spans: Sequence[Span], line: Line
 ) -> list[Span]:
-    """Read the spans of a post that has both words and a text, of which the spans may count either.
+    """Read the spans of a post that has both words and a text, where the spans may count either.
 
     Args:
         words: The words.
         text: The raw text.
-        offsets: Where the words are in it, if the file says so.
+        offsets: Offsets of the words in it, if the file has them.
         spans: The spans, in words or in characters.
         line: Their line.
 
@@ -96,7 +96,7 @@ def spans_over_words(
         The spans in words.
 
     Raises:
-        FormatError: If they are malformed under both readings, or are different entities under each.
+        FormatError: If they are malformed under both interpretations, or are different entities under each.
     """
     if any(span.unit == "characters" for span in spans):
         return _words_of_characters(words, text, offsets, spans, line)
@@ -122,10 +122,10 @@ def spans_over_words(
 
 
 def check_offsets(words: Sequence[str], text: str, offsets: Offsets, line: Line) -> None:
-    """Refuse word offsets that are not those of the words.
+    """Reject word offsets that are not those of the words.
 
     Raises:
-        FormatError: Names the first word that the text does not have at its offsets.
+        FormatError: Names the first word that is not at its offsets in the text.
     """
     last = 0
     for word, (start, end) in zip(words, offsets, strict=True):
@@ -140,7 +140,7 @@ def check_offsets(words: Sequence[str], text: str, offsets: Offsets, line: Line)
 
 
 def align_words(words: Sequence[str], text: str) -> list[tuple[int, int]] | None:
-    """Find words in their text, one after the other; ``None`` if visible text is left over or a word is not there."""
+    """Find words in their text, one after the other; ``None`` if visible text is left over or a word is missing."""
     offsets, last = [], 0
     for word in words:
         start = text.find(word, last)
@@ -164,7 +164,7 @@ def _words_of_characters(
         if span.start not in starts or span.end not in ends:
             raise line.error(
                 f"the span {span}, in characters, does not begin and end with a word",
-                "Delete the words, so that they are made from the text, or correct the span",
+                "Delete the words, so that the text is tokenized, or correct the span",
             )
         converted.append(replace(span, start=starts[span.start], end=ends[span.end]))
     return converted
@@ -177,7 +177,7 @@ def _settle(
     length: int,
     line: Line,
 ) -> Sequence[Span]:
-    """The spans under the first reading that every claimed text agrees with; as they are if there is none."""
+    """Interpret the spans so that every text in the file agrees; leave them unchanged if that is impossible."""
     for name, reading in readings:
         converted = [read for span in spans if (read := reading(span)) is not None and 0 <= read.start < read.end]
         if len(converted) < len(spans) or any(span.end > length for span in converted):
@@ -221,7 +221,7 @@ def _has_astral(text: str) -> bool:
 
 
 def _is_claimed(span: Span, found: str) -> bool:
-    """Whether a text is what its span claims, apart from white space (which may be escaped, as Label Studio does)."""
+    """Whether a text is that of its span, apart from white space (which may be escaped, as in Label Studio)."""
     if span.text is None:
         return True
     claimed = {span.text, _ESCAPED.sub(" ", span.text)}
@@ -229,7 +229,7 @@ def _is_claimed(span: Span, found: str) -> bool:
 
 
 def _refuse_shifted(text: str, spans: Sequence[Span], line: Line) -> None:
-    """Refuse spans without claimed text that cut words, where in UTF-16 units none of them would."""
+    """Reject spans without text that split words, where in UTF-16 units none of them would."""
     if not _has_astral(text) or any(span.text is not None for span in spans):
         return
     read = _from_utf16(text)
@@ -237,11 +237,11 @@ def _refuse_shifted(text: str, spans: Sequence[Span], line: Line) -> None:
     whole = [span is not None and _is_whole(text, span) for span in shifted]
     if all(whole) and not all(_is_whole(text, span) for span in spans):
         span = next(span for span in spans if not _is_whole(text, span))
-        raise line.error(f"the span {span} is {text[span.start : span.end]!r}, which cuts a word", _EMOJI_REMEDY)
+        raise line.error(f"the span {span} is {text[span.start : span.end]!r}, which splits a word", _EMOJI_REMEDY)
 
 
 def _is_whole(text: str, span: Span) -> bool:
-    """Whether a span begins and ends with visible characters and cuts no word."""
+    """Whether a span begins and ends with visible characters and splits no word."""
 
     def within_word(place: int) -> bool:
         return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()

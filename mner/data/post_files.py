@@ -28,15 +28,15 @@ class PostFiles(PostDataModule):
             address, or ``first`` or ``last``.
         contexts: Kinds of context that the model reads, for example ``["caption"]``.
         context_files: File of a kind, with ``{split}`` where the split's name goes if there is one a split.
-        batch_size: Posts a batch, at most.
-        max_tokens: Most subwords a batch with its padding.
-        train_fraction: Share of the training posts; smaller shares lie within larger ones.
+        batch_size: Maximum number of posts per batch.
+        max_tokens: Maximum number of subwords per batch, padding included.
+        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
         word_tokenizer: Splits the text of raw posts into words. By default a
             :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word behind them only
             if the training file comes as words of which most do.
-        seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
-        num_workers: Processes that make batches.
-        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
+        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
+        num_workers: Number of processes that make batches.
+        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
 
     Raises:
         DatasetNotFoundError: If a file is not there.

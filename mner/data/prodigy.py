@@ -9,7 +9,7 @@ from mner.data.lines import Line
 
 
 def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
-    """Rewrite a task of Prodigy, or a document as spaCy's ``Doc.to_json`` writes it.
+    """Convert a task of Prodigy, or a document as written by spaCy's ``Doc.to_json``.
 
     A task whose answer is ``reject`` or ``ignore`` is a post without annotation: its spans are not gold.
 
@@ -49,7 +49,7 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
 
 
 def _span(span: Any) -> Any:
-    """A span that says that it counts characters."""
+    """Mark a span as counting characters."""
     if not isinstance(span, Mapping) or "start" not in span or "end" not in span:
         return span
     rest = {key: item for key, item in span.items() if key not in ("start", "end")}

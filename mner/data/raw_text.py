@@ -1,4 +1,4 @@
-"""Plain text: a post per line."""
+"""Plain text: one post per line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading ahead of a consumer: full chunks from a fast source, small ones without delay from a slow or endless one."""
+"""Reading ahead of a consumer: full chunks from a fast source, small ones without delay from a slow one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _END = object()
 
 
 def read_ahead(items: Iterable[Item], size: int, max_wait: float) -> Iterator[list[Item]]:
-    """Read items in a thread and group them, so that none waits long for others to come.
+    """Read items in a thread and group them, so that none waits long for later ones.
 
     Args:
         items: Any number of items, of which at most ``2 * size`` are read ahead of the consumer.
@@ -34,11 +34,11 @@ def read_ahead(items: Iterable[Item], size: int, max_wait: float) -> Iterator[li
                 queue.put(item)
                 if abandoned.is_set():
                     return
-        except BaseException as error:  # the consumer raises it, whatever it is
+        except BaseException as error:  # raised again in the consumer
             errors.append(error)
         queue.put(_END)
 
-    # A daemon thread: a source that stays silent must not keep the program from ending.
+    # A daemon thread: a blocked source must not keep the program from ending.
     Thread(target=read, name="mner-read-ahead", daemon=True).start()
     chunk: list[Item] = []
     deadline = 0.0
@@ -63,5 +63,5 @@ def read_ahead(items: Iterable[Item], size: int, max_wait: float) -> Iterator[li
             raise errors[0]
     finally:
         abandoned.set()
-        while not queue.empty():  # the thread may be waiting for room
+        while not queue.empty():  # the thread may be waiting for space
             queue.get()

@@ -1,4 +1,4 @@
-"""Posts from a file of any known format, which is recognised by its content."""
+"""Reading posts from a file of any known format, which is detected from its content."""
 
 from __future__ import annotations
 
@@ -32,16 +32,15 @@ def read_posts(
 ) -> list[Post]:
     """Read every post of a file.
 
-    Nothing is lost silently: a malformed line is an error, and what is repaired or left aside is counted and reported
-    once. An id that occurs again is made unique by its number of occurrence, ``5``, ``5#2``, ``5#3``; the image stays
-    that of ``5``.
+    Nothing is lost silently: a malformed line is an error, and repairs and omissions are counted and reported once. A
+    repeated id is made unique by numbering, ``5``, ``5#2``, ``5#3``; the image is still that of ``5``.
 
     Args:
         path: A file of any format of the formats page.
         images: The image folder. Without it, ``Post.image`` is the name in the file, as a relative path.
-        boxes: The folder of GMNER's XML files; by default a folder ``xml`` beside the file or beside its folder.
-        format: The format, where it should not be recognised. Plain text must be asked for by ``"text"``, since any
-            file could be taken for it.
+        boxes: The folder of GMNER's XML files; by default a folder ``xml`` next to the file or next to its folder.
+        format: The format, where it should not be detected. Plain text must be requested by ``"text"``, since any file
+            could be mistaken for it.
         annotator: Whose annotation to read where a task of Label Studio has several: the annotator's id or e-mail
             address, or ``"first"`` or ``"last"`` in the order of the export.
 
@@ -73,12 +72,12 @@ def iter_posts(
     Args:
         source: A file, or an open stream such as ``sys.stdin``.
         images: The image folder.
-        format: The format; by default recognised, where what is nothing else is plain text, a post per line.
+        format: The format; by default it is detected, and anything else is plain text, one post per line.
         on_error: Called with the error of each malformed line or post, which is left out; by default it is raised.
         annotator: As in :func:`read_posts`.
-        max_line_bytes: Limit above which a line is malformed, and not held in memory; ``None`` for none.
-        max_wait: Seconds after its first line at which the format of a live source is judged by what has come; by
-            default as many lines as it takes are waited for.
+        max_line_bytes: Limit above which a line is malformed, and not kept in memory; ``None`` for no limit.
+        max_wait: Seconds after its first line at which the format of a live source is detected from the lines so far;
+            by default as many lines as necessary are awaited.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
@@ -110,8 +109,8 @@ def _posts(
     format = format or detect_format(sample) or fallback
     if format is None:
         raise first.error(
-            f"{first.raw[:60].decode('utf-8', 'replace')!r} begins no format that mner reads",
-            "Give CoNLL (a word, a tab, a tag), JSON lines or a JSON array, or ask for plain text by format='text'",
+            f"{first.raw[:60].decode('utf-8', 'replace')!r} is not the beginning of a format that mner reads",
+            "Give CoNLL (a word, a tab, a tag), JSON lines or a JSON array, or request plain text with format='text'",
         )
     lines = chain(sample, lines)
     folder = None if images is None else ImageFolder(images)
@@ -127,7 +126,7 @@ def _posts(
 
 
 def _sample(lines: Iterator[Line], size: int) -> list[Line]:
-    """The first lines, as many as are needed to judge the format by."""
+    """Return as many of the first lines as are needed to detect the format."""
     sample: list[Line] = []
     for line in dropwhile(lambda line: line.blank, lines):
         sample.append(line)

@@ -1,9 +1,9 @@
-"""A JSON object as a post: words with tags or spans, or raw text with spans.
+"""From JSON objects to posts: words with tags or spans, or raw text with spans.
 
-Read are ``id``, ``image_id`` or ``image``, ``tokens`` (or ``words``), ``text``, ``offsets``, ``contexts`` and
-``caption``, ``metadata``, and one annotation: a tag per word, or spans (beside which ``character_spans`` may give the
-exact bounds of entities that tags widen to whole words). Any other key is kept in ``Post.metadata``, and
-refused if it looks like an annotation. Exports of other programs are rewritten first, by :mod:`mner.data.exports`.
+The keys are ``id``, ``image_id`` or ``image``, ``tokens`` (or ``words``), ``text``, ``offsets``, ``contexts`` and
+``caption``, ``metadata``, and one annotation: a tag per word, or spans (in addition to which ``character_spans`` may
+contain the exact bounds of entities that tags widen to whole words). Any other key is kept in ``Post.metadata``, and
+rejected if it looks like an annotation. Exports of other programs are converted first, by :mod:`mner.data.exports`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KNOWN_KEYS = _POST_KEYS.union(_WORD_KEYS, ANNOTATION_KEYS)
 
 
 def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, annotator: str | None = None) -> Post:
-    """Make a post of one JSON value.
+    """Make a post from one JSON value.
 
     Args:
         value: The value, an object except for the exports of some programs.
@@ -39,7 +39,7 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         annotator: Whose annotation to read, where there are several.
 
     Raises:
-        FormatError: If it is not an object, has neither words nor text, has an annotation that would be overlooked, or
+        FormatError: If it is not an object, has neither words nor text, has an annotation that would be ignored, or
             one of its values is malformed.
     """
     record = to_record(value, line, images, annotator)
@@ -74,12 +74,12 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
 
 
 def _character_spans(text: str, found: tuple[str, list[Any]] | None, line: Line) -> tuple[CharacterSpan, ...] | None:
-    """The gold entities of a raw text."""
+    """Read the gold entities of a raw text."""
     if found is None:
         return None
     key, items = found
     if items and all(isinstance(item, str) for item in items):
-        raise line.error(f"{key} has {len(items)} tags of words, but there are no words", "Give them as 'tokens'")
+        raise line.error(f"{key} has {len(items)} word tags, but there are no words", "Give the words as 'tokens'")
     return tuple((span.start, span.end, span.type) for span in settle_characters(text, read_spans(items, line), line))
 
 
@@ -98,14 +98,14 @@ def _tags(
         return tuple(read_tag(tag, line) for tag in tags)
     if key == "ner":
         raise line.error(
-            f"ner is {items!r:.80}: whether the ends of these spans are inclusive cannot be told",
+            f"ner is {items!r:.80}: it is ambiguous whether the ends of these spans are inclusive",
             'Write "entities": [[start, end, type]] with exclusive ends, or "tokenized_text" and "ner" as GLiNER does',
         )
     spans = read_spans(items, line)
     if text is not None:
         spans = spans_over_words(words, text, offsets, spans, line)
     elif any(span.unit == "characters" for span in spans):
-        raise line.error("spans that count characters, without the text that they count in", "Give the post's 'text'")
+        raise line.error("character spans without the text", "Give the post's 'text'")
     else:
         spans = settle_words(words, spans, line)
     return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], len(words), "BIO"))
@@ -171,7 +171,7 @@ def _contexts(record: Mapping[str, Any], line: Line) -> dict[str, str]:
     for kind, value in contexts.items():
         text = context_text(value)
         if text is None:
-            raise line.error(f"the context {kind} is {value!r}, no text", "Write contexts as strings")
+            raise line.error(f"the context {kind} is {value!r}, not a text", "Write contexts as strings")
         texts[kind] = text
     return {kind: text for kind, text in texts.items() if text}
 
@@ -179,7 +179,7 @@ def _contexts(record: Mapping[str, Any], line: Line) -> dict[str, str]:
 def _text(record: Mapping[str, Any], key: str, line: Line) -> str | None:
     value = record.get(key)
     if value is not None and not isinstance(value, str):
-        raise line.error(f"{key} is {value!r:.60}, no text", f"Write {key} as a string")
+        raise line.error(f"{key} is {value!r:.60}, not a text", f"Write {key} as a string")
     return value
 
 
@@ -193,4 +193,4 @@ def _object(record: Mapping[str, Any], key: str, line: Line) -> dict[str, Any]:
 def _set_once(values: dict[str, Any], name: str, value: Any, line: Line) -> None:
     found = values.setdefault(name, value)
     if found is not value and found != value:
-        raise line.error(f"two values of {name!r}", "Keep the one that is right")
+        raise line.error(f"two values of {name!r}", "Keep the correct one")

@@ -9,7 +9,7 @@ from mner.data.lines import Line
 
 
 def spacy_example(value: Any, line: Line) -> dict[str, Any] | None:
-    """Rewrite a pair of a text and its annotation.
+    """Convert a pair of a text and its annotation.
 
     Returns:
         The record, or ``None`` for another format.

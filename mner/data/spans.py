@@ -1,4 +1,4 @@
-"""Annotation as files have it: tags, and spans in the shapes that annotation tools and libraries export."""
+"""Parsing annotations: tags, and spans in the layouts that annotation tools and libraries export."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Span:
     """A typed span of words or characters.
 
     Args:
-        start: Index of the first.
-        end: Index one past the last.
+        start: Index of the first one.
+        end: Index one past the last one.
         type: The entity type.
-        text: The text that the file claims for it, or ``None``.
-        unit: What is counted, if the file says so.
+        text: Its text according to the file, or ``None``.
+        unit: Whether indices count words or characters, if the file specifies it.
     """
 
     start: int
@@ -46,12 +46,12 @@ class Span:
     unit: Unit | None = None
 
     def __str__(self) -> str:
-        """For messages: ``3-11 (LOC)``."""
+        """Format for messages: ``3-11 (LOC)``."""
         return f"{self.start}-{self.end} ({self.type})"
 
 
 def read_tag(tag: str, line: Line) -> str:
-    """Read a tag; invisible characters, which would make a type that looks like another, are removed and noted.
+    """Read a tag; invisible characters, which would result in lookalike types, are removed and noted.
 
     Raises:
         FormatError: If it is neither ``O`` nor a BIO or BIOES tag.
@@ -68,27 +68,27 @@ def read_tag(tag: str, line: Line) -> str:
 
 
 def read_spans(items: Iterable[Any], line: Line) -> list[Span]:
-    """Read spans of any shape; those labelled ``O`` are no entities and are left out.
+    """Read spans of any layout; those labelled ``O`` are not entities and are left out.
 
-    Takes ``{"start", "end", "type"}`` with the other names in use, and ``[start, end, type]`` as spaCy writes.
+    Accepts ``{"start", "end", "type"}`` with all common synonyms, and ``[start, end, type]`` as in spaCy.
 
     Args:
-        items: The spans as JSON gave them.
+        items: The spans as decoded from JSON.
         line: Their line.
 
     Raises:
-        FormatError: If one is of another shape, or its type is a tag.
+        FormatError: If one has another layout, or its type is a tag.
     """
     return [span for item in items if (span := _span(item, line)).type != OUTSIDE]
 
 
 def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> list[Span]:
-    """Sort spans, and refuse those that cannot be the entities of one post.
+    """Sort spans, and reject those that cannot be the entities of one post.
 
     Args:
         spans: The spans.
         length: The number of words or characters of the post.
-        unit: Which of the two is counted.
+        unit: Which of the two.
         line: Their line.
 
     Raises:
@@ -112,7 +112,7 @@ def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> l
 
 
 def looks_like_annotation(value: Any) -> bool:
-    """Whether a value has the form of an annotation, whatever it is called: tags, or spans with a type."""
+    """Whether a value has the form of an annotation, whatever its key: tags, or spans with a type."""
     if not isinstance(value, list) or not value:
         return False
     if all(isinstance(item, str) for item in value):
@@ -142,7 +142,7 @@ def _span(item: Any, line: Line) -> Span:
     kind = _visible(kind, line) if isinstance(kind, str) else None
     if type(start) is not int or type(end) is not int or not kind:
         raise line.error(
-            f"{item!r:.200} is no entity span",
+            f"{item!r:.200} is not an entity span",
             'Write {"start": 0, "end": 2, "type": "PER"} or [0, 2, "PER"]',
         )
     if _TAG.match(kind):
@@ -159,7 +159,7 @@ def _bounds(item: Mapping[str, Any]) -> tuple[Any, Any, Unit | None]:
 
 
 def _visible(label: str, line: Line) -> str:
-    """A tag or type in one Unicode form, without invisible characters and without white space around it."""
+    """Normalise a tag or type: one Unicode form, no invisible characters, no surrounding white space."""
     if label.isascii() and label.isprintable():
         return label.strip()
     kept = "".join(" " if character.isspace() else character for character in label if not _is_hidden(character))

@@ -15,14 +15,14 @@ class Twitter2015(FolderDataModule):
     Args:
         root: The folder.
         contexts: Kinds of context that the model reads, for example ``["caption"]``.
-        context_files: File of a kind, relative to ``root``, with ``{split}`` where the split's name goes.
+        context_files: Context file per kind, relative to ``root``, with ``{split}`` for the split.
         image_folder: Folder of the images, relative to ``root``.
-        batch_size: Posts a batch, at most.
-        max_tokens: Most subwords a batch with its padding.
-        train_fraction: Share of the training posts; smaller shares lie within larger ones.
-        seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
-        num_workers: Processes that make batches.
-        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
+        batch_size: Maximum number of posts per batch.
+        max_tokens: Maximum number of subwords per batch, padding included.
+        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
+        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
+        num_workers: Number of processes that make batches.
+        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
     """
 
     name = "twitter2015"

@@ -1,4 +1,4 @@
-"""UnCo's JSON (as Twitter-GMNER and FMNERG circulate): ``gt_entities`` with inclusive ends, phrases and boxes."""
+"""UnCo's JSON (a format of Twitter-GMNER and FMNERG): ``gt_entities`` with inclusive ends, phrases and boxes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEY = "gt_entities"
 
 
 def unco_post(value: Any, line: Line) -> dict[str, Any] | None:
-    """Rewrite a post with ``gt_entities``; its boxes become ``metadata["boxes"]``, as those of GMNER.
+    """Convert a post with ``gt_entities``; its boxes become ``metadata["boxes"]``, as for GMNER.
 
     Returns:
         The record, or ``None`` for another format.
@@ -29,7 +29,7 @@ def unco_post(value: Any, line: Line) -> dict[str, Any] | None:
         boxes = [{"name": entity.get("phrase"), "box": box} for entity in value[KEY] for box in _boxes(entity)]
     except (AttributeError, KeyError, TypeError) as error:
         raise line.error(
-            f"{KEY} has what is no entity of UnCo ({error!r})",
+            f"{KEY} has an entity in a layout other than UnCo's ({error!r})",
             'Write {"start": 0, "end": 1, "entity_type": "PER", "phrase": "Ana Ruiz"}, the end inclusive',
         ) from error
     return record | ({"boxes": boxes} if boxes else {})
@@ -41,6 +41,6 @@ def _span(entity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _boxes(entity: Mapping[str, Any]) -> list[Any]:
-    """The boxes of an entity: one, several or none."""
+    """Return the boxes of an entity: one, several or none."""
     boxes = entity.get("region_box") or []
     return boxes if not boxes or isinstance(boxes[0], list) else [boxes]

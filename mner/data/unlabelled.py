@@ -1,4 +1,4 @@
-"""Further posts to pre-train on, without tags."""
+"""Unlabelled posts for pre-training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mner.posts import Post
 
 
 def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = None) -> list[Post]:
-    """Read posts to pre-train on, for ``data.extra_posts``; their tags are dropped.
+    """Read posts for pre-training, for ``data.extra_posts``; their tags are dropped.
 
     Args:
         paths: Files in any format that mner reads, or of one raw text per line.
-        images: The folder of their images; without it, the posts are read as posts without one.
+        images: The folder of their images; without it, the posts have no images.
 
     Raises:
         DatasetNotFoundError: If a file or the folder is not there.

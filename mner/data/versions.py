@@ -1,7 +1,7 @@
-"""Which published file a file is, told by its fingerprint.
+"""Identification of published data files by their fingerprint.
 
 Several versions of Twitter-2015 circulate (the original, one with 18 tweets edited, a relabelled one, one without its
-last post), and the Twitter-2017 of one paper is not that of another. Scores on different versions do not compare.
+last post), and Twitter-2017 differs between papers. Scores on different versions are not comparable.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file that is published, and part of published scores.
+    """A published file, on which published scores are based.
 
     Args:
         dataset: Name of the data set.
-        version: Which of its versions this is.
+        version: Description of its version.
         split: ``train``, ``valid`` or ``test``.
     """
 
@@ -26,7 +26,7 @@ class KnownFile:
     split: str
 
     def __str__(self) -> str:
-        """For people: ``Twitter-2015 train, the version ...``."""
+        """Format as ``Twitter-2015 train, the version ...``."""
         return f"{self.dataset} {self.split}, {self.version}"
 
 
@@ -45,10 +45,10 @@ _KNOWN = {
 
 
 def fingerprint(path: str | Path) -> str:
-    """The MD5 of a file's text with LF line ends, so that a copy made on Windows is the same version."""
+    """Compute the MD5 of a file's text with LF line ends, so that a copy made on Windows is the same version."""
     return hashlib.md5(Path(path).read_bytes().replace(b"\r\n", b"\n"), usedforsecurity=False).hexdigest()
 
 
 def identify(path: str | Path) -> KnownFile | None:
-    """Tell which published file this is, or ``None`` if it is none that is known here."""
+    """Identify a published file; ``None`` if it is not a known one."""
     return _KNOWN.get(fingerprint(path))

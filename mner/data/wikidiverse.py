@@ -10,7 +10,7 @@ from mner.data.lines import Line
 
 
 def wikidiverse_sentence(value: Any, line: Line) -> dict[str, Any] | None:
-    """Rewrite a sentence of WikiDiverse.
+    """Convert a sentence of WikiDiverse.
 
     The image is the file name in its URL; the URL, the topic and the linked pages are kept in the metadata.
 
@@ -31,7 +31,7 @@ def wikidiverse_sentence(value: Any, line: Line) -> dict[str, Any] | None:
         links = [link for *_, link in mentions]
     except (TypeError, ValueError) as error:
         raise line.error(
-            "mentions that WikiDiverse does not write", "Write [mention, type, start, end, URL] for each"
+            "mentions in a layout other than WikiDiverse's", "Write [mention, type, start, end, URL] for each"
         ) from error
     record = {"text": text, "entities": spans, "image_url": url, "topic": topic, "links": links}
     name = PurePosixPath(unquote(urlsplit(url).path)).name

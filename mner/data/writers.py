@@ -1,4 +1,4 @@
-"""Posts to files: complete or not at all, and exactly as a reader returns them."""
+"""Writing posts to files: complete or not at all, and with an exact round trip through the reader."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NAMES = tuple(field.name for field in fields(Post))
 
 
 def write_json_lines(posts: Iterable[Post], path: str | Path, *, images: str | Path | None = None) -> None:
-    """Write posts as JSON lines, with everything that a post contains.
+    """Write posts as JSON lines, with all their fields.
 
     Lone surrogates, which UTF-8 cannot encode, are repaired and reported.
 
     Args:
         posts: The posts.
-        path: The file, replaced if it exists; a failure leaves it as it was.
-        images: The image folder, to which the images' names are written relative.
+        path: The file, replaced if it exists; a failure leaves it unchanged.
+        images: The image folder, to which image names are written relative.
 
     Raises:
         DataError: If a post would not read back equal; names it and what differs.
@@ -40,13 +40,13 @@ def write_json_lines(posts: Iterable[Post], path: str | Path, *, images: str | P
 def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path | None = None) -> None:
     """Write posts as CoNLL, in the layout of Twitter-2015 and 2017; the context ``"context"`` is appended to the words.
 
-    CoNLL has ids, words and tags, and of an image only that it is ``<id>.jpg``. Posts that know more are refused:
-    write JSON lines, or take out what may be lost with ``dataclasses.replace``. Lone surrogates, which UTF-8 cannot
-    encode, are repaired and reported.
+    CoNLL has ids, words and tags, and images only as ``<id>.jpg``. Posts with more information are rejected: write JSON
+    lines, or remove with ``dataclasses.replace`` what may be lost. Lone surrogates, which UTF-8 cannot encode, are
+    repaired and reported.
 
     Args:
         posts: The posts.
-        path: The file, replaced if it exists; a failure leaves it as it was.
+        path: The file, replaced if it exists; a failure leaves it unchanged.
         images: The image folder of the posts.
 
     Raises:
@@ -58,7 +58,7 @@ def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path |
 
 def _json_line(post: Post, images: Path | None) -> str:
     record = post_to_dict(post, None if post.image is None else _relative(post.image, images))
-    if post.is_raw:  # a reader makes the words of raw text again, with their offsets and tags
+    if post.is_raw:  # a reader tokenizes raw text again, with offsets and tags
         record = {"entities" if name == "character_spans" else name: value for name, value in record.items()}
         record = {name: value for name, value in record.items() if name not in ("words", "tags", "offsets")}
     try:
@@ -85,13 +85,13 @@ def _relative(image: Path, images: Path | None) -> str:
 def _write(
     posts: Iterable[Post], path: Path, encode: Callable[[Post, Path | None], str], images: Path | None, format: str
 ) -> None:
-    """Write, read back and compare; the former file is replaced only if they are equal."""
+    """Write, read back and compare; an existing file is replaced only if they are equal."""
     posts = _repaired(posts, path)
     if not posts:
-        raise DataError(f"there are no posts to write to {path}")
+        raise DataError(f"no posts to write to {path}")
     name, times = Counter(post.id for post in posts).most_common(1)[0]
     if times > 1:
-        raise DataError(f"{times} posts have the id {name!r}; give every post of a file its own")
+        raise DataError(f"{times} posts have the id {name!r}; give every post of a file a unique id")
     absolute = next(
         (post for post in posts if images is None and post.image is not None and post.image.is_absolute()), None
     )
@@ -107,7 +107,7 @@ def _write(
 
 
 def _repaired(posts: Iterable[Post], path: Path) -> list[Post]:
-    """The posts without lone surrogates."""
+    """Return the posts without lone surrogates."""
     repaired, faulty = [], 0
     for post in posts:
         texts, halves = repair_surrogates({name: getattr(post, name) for name in _NAMES if name != "image"})

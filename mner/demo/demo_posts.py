@@ -1,4 +1,4 @@
-"""The demo data set as a data module: generated posts, captions and pictures, no download."""
+"""The demo data set as a data module: generated posts, captions and pictures, without a download."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mner.posts import Post
 
 
 class DemoPosts(PostDataModule):
-    """Short posts, typed PER, LOC, ORG, MISC, in which half of the mentions can be told by the picture alone.
+    """Short posts, typed PER, LOC, ORG, MISC, in which only the picture disambiguates half of the mentions.
 
     Args:
-        size: Training posts; a quarter as many are for validation, half as many for the test.
-        root: Folder for the pictures and text files, drawn at the first use; without one there are no pictures.
-        generator_seed: Of the posts and pictures.
+        size: Number of training posts; a quarter as many are for validation, half as many for testing.
+        root: Folder for the pictures and text files, created at first use; without one there are no pictures.
+        generator_seed: Seed of the posts and pictures.
         contexts: Kinds of context that the model reads; there is a ``caption`` for every picture.
-        batch_size: Posts a batch, at most.
-        max_tokens: Most subwords a batch with its padding.
-        train_fraction: Share of the training posts; smaller shares lie within larger ones.
-        seed: Of the order of the batches and of the fraction; by default that of ``seed_everything``.
-        num_workers: Processes that make batches.
-        max_missing_images: Maximum share of the named images that may be missing where a model looks at images.
+        batch_size: Maximum number of posts per batch.
+        max_tokens: Maximum number of subwords per batch, padding included.
+        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
+        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
+        num_workers: Number of processes that make batches.
+        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class DemoPosts(PostDataModule):
         self._generated: dict[str, list[Post]] = {}
 
     def prepare_data(self) -> None:
-        """Draw the pictures, in one process a machine."""
+        """Draw the pictures, in one process per machine."""
         self._generate()
 
     def read(self, split: Split) -> list[Post]:
-        """The generated posts of a split."""
+        """Return the generated posts of a split."""
         return with_contexts(self._generate()[split], self.context_kinds, {}, split)
 
     def split_images(self, split: Split) -> Path | None:
-        """The folder of the pictures, the same for every split."""
+        """Return the folder of the pictures, the same for every split."""
         return None if self.root is None else self.root / "images"
 
     def _generate(self) -> dict[str, list[Post]]:

@@ -83,7 +83,10 @@ def test_a_config_of_a_training_names_the_data(report, experiment):
 
 def test_an_empty_file_and_one_of_another_format(tmp_path, capsys):
     path = tmp_path / "train.txt"
-    for content, complaint in (("", "train.txt"), ("<html>\n", "train.txt, line 1: '<html>' begins no format")):
+    for content, complaint in (
+        ("", "train.txt"),
+        ("<html>\n", "train.txt, line 1: '<html>' is not the beginning of a format"),
+    ):
         path.write_text(content)
         assert main(["check-data", "--data", "Twitter2017", "--data.root", str(tmp_path)]) == 1
         said = capsys.readouterr().err

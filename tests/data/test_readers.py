@@ -52,7 +52,7 @@ def test_detection(content, format):
 def test_plain_text_must_be_asked_for(tmp_path):
     path = tmp_path / "file"
     path.write_text("just some text\nin two lines\n")
-    with pytest.raises(FormatError, match="begins no format that mner reads"):
+    with pytest.raises(FormatError, match="is not the beginning of a format that mner reads"):
         read_posts(path)
 
 
@@ -71,8 +71,8 @@ def test_plain_text_must_be_asked_for(tmp_path):
         ('1,"so, really"\n2,hi there\n', "rows of a table"),
         ("T1\tPER 0 8\tAna Ruiz\n", "brat"),
         ('<?xml version="1.0"?>\n<x/>\n', "XML"),
-        ("Ana,B-PER\nin,O\n,,O\n\nok,O\n", "another delimiter"),
-        ("Ana;NNP;B-PER\nin;IN;O\n", "another delimiter"),
+        ("Ana,B-PER\nin,O\n,,O\n\nok,O\n", "a delimiter other"),
+        ("Ana;NNP;B-PER\nin;IN;O\n", "a delimiter other"),
         ("<!DOCTYPE html>\n", "HTML"),
     ],
 )
