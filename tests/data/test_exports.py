@@ -210,8 +210,8 @@ def test_a_prediction_of_mner_is_a_post(read):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"tokens": WORDS, "ner_tags": [1, 2, 0, 5]}, "ner_tags has the numbers of classes"),
-        ({"tokens": WORDS, "labels": [0, 0, 0, 0]}, "labels has the numbers of classes"),
+        ({"tokens": WORDS, "ner_tags": [1, 2, 0, 5]}, "ner_tags contains class indices"),
+        ({"tokens": WORDS, "labels": [0, 0, 0, 0]}, "labels contains class indices"),
         ({"tokens": WORDS, "gold_tags": [1, 2, 0, 5]}, "gold_tags looks like an annotation"),
         ({"tokens": WORDS, "bio": ["O"] * 4}, "bio looks like an annotation"),
         ({"tokens": WORDS, "y": ["B-PER", "I-PER", "O", "O"]}, "y looks like an annotation"),
@@ -256,7 +256,7 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"messages": [], "images": []}, "fine-tuning"),
         ({**PRODIGY, "answer": "maybe"}, "the answer 'maybe'"),
         ({"text": TEXT, "tokens": [{"orth": "Ana"}]}, "neither words nor those of Prodigy"),
-        ({"text": WORDS, "tokens": WORDS}, "no text"),
+        ({"text": WORDS, "tokens": WORDS}, "not a text"),
         ({"classes": ["PER"], "annotations": []}, r"its keys are classes, annotations"),
     ],
 )  # fmt: skip
