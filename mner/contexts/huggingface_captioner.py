@@ -54,12 +54,18 @@ def load_pretrained(name: str) -> tuple[Any, Any, Any]:
         WeightsNotFoundError: If one of them is neither on disk nor reachable; says how to get them.
         ConfigurationError: If the model does not turn images into text.
     """
-    from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+    from transformers import (
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+        AutoConfig,
+        AutoImageProcessor,
+        AutoModelForImageTextToText,
+        AutoTokenizer,
+    )
 
     source = resolve_weights(name)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        if type(config) not in AutoModelForImageTextToText._model_mapping:
+        if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
             raise ConfigurationError(
                 f"{name} is a {config.model_type}, which does not turn images into text; choose a captioner such as "
                 "Salesforce/blip-image-captioning-base, microsoft/git-base-coco or nlpconnect/vit-gpt2-image-captioning"

@@ -1,0 +1,62 @@
+"""The structure that docs/contributing/structure.md reports of mner, measured by the same script."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import mner
+
+PACKAGE = Path(mner.__file__).parent
+ROOT = PACKAGE.parent
+
+
+@pytest.fixture(scope="module")
+def structure():
+    spec = importlib.util.spec_from_file_location("structure", ROOT / "benchmarks" / "structure.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_cycle_and_no_private_api_of_lightning(structure):
+    row = structure.measure(PACKAGE)
+    assert row["modules on import cycles"] == row["subpackages on import cycles"] == "0"
+    assert row["uses of private Lightning APIs"] == "0"
+
+
+def test_what_counts(structure, tmp_path):
+    package = tmp_path / "package"
+    for name, text in {
+        "__init__": "from package.a.one import One",
+        "a/__init__": "",
+        "a/one": "from package.b import two\nclass One:\n    def forward(self):\n        '''Shape ``(B, W)``.'''",
+        "b/__init__": "",
+        "b/two": "if TYPE_CHECKING:\n    import package.c\ndef late():\n    import package.a.one",
+        "c": "from . import d\nfrom pytorch_lightning.loops import _Loop\ndef f(trainer):\n    trainer._x()",
+        "d": "from .c import f\nclass D: ...\nclass E: ...\nclass _F: ...",
+    }.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / f"{name}.py").write_text(text)
+    row = structure.measure(package)
+    assert row["modules on import cycles"] == "2"
+    assert row["subpackages on import cycles"] == "4"
+    assert row["files of classes with one public class"] == "50%"
+    assert row["public classes per such file, maximum"] == "2"
+    assert row["`forward` and `fuse` whose docstrings state shapes"] == "100% of 1"
+    assert row["uses of private Lightning APIs"] == "2"
+
+
+def test_training_from_the_command_line_is_short():
+    assert (PACKAGE / "cli" / "training.py").read_text(encoding="utf-8").count("\n") < 150
+
+
+def test_a_fusion_method_is_short(structure):
+    example = ROOT / "examples" / "new_fusion" / "gated_sum.py"
+    assert structure.code_lines(ast.parse(example.read_text(encoding="utf-8"))) <= 20
+
+
+def test_code_lines(structure):
+    text = "class A:\n    '''Text.\n\n    More.\n    '''\n\n    x = 1  # why\n    # why\n    def f(self):\n        return 2"
+    assert structure.code_lines(ast.parse(text)) == 4
