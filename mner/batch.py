@@ -135,8 +135,15 @@ class Batch:
         """Return a copy with some parts replaced."""
         return type(self)(**{**vars(self), **parts})
 
-    def to(self: BatchType, device: torch.device | str, non_blocking: bool = False) -> BatchType:
-        """Copy the batch to another device, except ``image_mask``: a GPU would have to wait to count it."""
+    def to(self: BatchType, device: torch.device | str, non_blocking: bool | None = None) -> BatchType:
+        """Copy the batch to another device, except ``image_mask``: a GPU would have to wait to count it.
+
+        Args:
+            device: The device.
+            non_blocking: Whether to copy from pinned memory while the device computes; by default, only to a GPU.
+        """
+        if non_blocking is None:  # Lightning passes it only for tensors
+            non_blocking = torch.device(device).type == "cuda"
         moved = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
         moved.image_mask = self.image_mask
         return moved

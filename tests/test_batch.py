@@ -43,6 +43,19 @@ def test_to_another_device(batch):
     assert moved.tags is moved.image.boxes is None
 
 
+def test_only_copies_to_a_gpu_are_asynchronous(batch, monkeypatch):
+    asynchronous = {}
+
+    def to(tensor, device, non_blocking):
+        asynchronous[device] = non_blocking
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    for device in ("cuda", "mps", "cpu"):
+        batch.to(device)
+    assert asynchronous == {"cuda": True, "mps": False, "cpu": False}
+
+
 def test_pinning_takes_every_tensor(batch, monkeypatch):
     pinned = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)

@@ -58,5 +58,5 @@ def test_a_fusion_method_is_short(structure):
 
 
 def test_code_lines(structure):
-    text = "class A:\n    '''Text.\n\n    More.\n    '''\n\n    x = 1  # why\n    # why\n    def f(self):\n        return 2"
+    text = "class A:\n    '''T.\n\n    U.\n    '''\n\n    x = 1  # why\n    # why\n    def f():\n        return 2"
     assert structure.code_lines(ast.parse(text)) == 4

@@ -107,12 +107,6 @@ class TrainingModule(SelfContained, ABC):
         image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
         return image.to_dtype(dtype)
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Copy a batch from pinned memory while the GPU computes; Lightning by itself does so only for tensors."""
-        if isinstance(batch, Batch) and device.type == "cuda":
-            return batch.to(device, non_blocking=True)
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)
-
     def learning_rates(self) -> list[Rates]:
         """Return parameters with learning rate and weight decay, the most specific first, those of the model last."""
         options, image = self.optimization, self.image_encoder
