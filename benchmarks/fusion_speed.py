@@ -69,12 +69,12 @@ def posts(count: int, links: bool) -> list[Post]:
 
 
 def link(draw: random.Random) -> str:
-    """A shortened link, which is some twelve subwords."""
+    """A shortened link, about twelve subwords."""
     return "http://t.co/" + "".join(draw.choices(string.ascii_letters + string.digits, k=10))
 
 
 def methods() -> list[str]:
-    """The names of all fusion modules, text alone first."""
+    """The names of all fusion modules, the text-only one first."""
     classes = [getattr(mner.fusion, name) for name in mner.fusion.__all__]
     names = [cls.__name__ for cls in classes if issubclass(cls, FusionModule) and cls is not FusionModule]
     return sorted([*names, DETECTED], key=lambda name: (name != "TextOnly", name in EXCEPTED, name))
@@ -105,7 +105,7 @@ def stepper(name: str, arguments: argparse.Namespace) -> Callable[[], None]:
 
 
 def cached(batch: Batch, regions: int, width: int) -> Batch:
-    """The batch with features in the place of pixels."""
+    """Replace the pixels of a batch by features."""
     features = torch.rand(len(batch), regions, width)
     batch.image = ImageFeatures(features, torch.ones(len(batch), regions, dtype=torch.bool), features.mean(dim=1))
     batch.pixels = None

@@ -92,14 +92,14 @@ class Curve(pl.Callback):
     """Prints what each validation finds."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """One line an epoch."""
+        """Print one line per epoch."""
         found = {name: f"{value:.3f}" for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         print(trainer.current_epoch, found, flush=True)
 
 
 @torch.no_grad()
 def matching(model: VisualLanguageModel, posts: Sequence[Post]) -> float:
-    """Share of the captions of which the model tells whether they are the image's own."""
+    """Accuracy of sentence-image prediction."""
     correct = count = 0.0
     for start in range(0, len(posts), 32):
         batch = model.preprocessor(posts[start : start + 32])
@@ -110,7 +110,7 @@ def matching(model: VisualLanguageModel, posts: Sequence[Post]) -> float:
 
 @torch.no_grad()
 def hidden_words(model: VisualLanguageModel, posts: Sequence[Post], words: Sequence[str]) -> tuple[float, float]:
-    """Hide these words wherever they stand in the captions: share predicted right, and mean log-probability."""
+    """Mask these words wherever they occur in the captions; return accuracy and mean log-probability."""
     tokenizer = model.text_encoder.subword_tokenizer.tokenizer
     ids = torch.tensor([tokenizer.token_to_id(word) for word in words if tokenizer.token_to_id(word) is not None])
     preprocessor = Preprocessor(**model.preprocessing())  # captions stay with their posts

@@ -1,4 +1,4 @@
-"""What the whole test suite shares: a tiny pretrained encoder on disk, posts, and a data set in its real layout."""
+"""Shared fixtures: a tiny pretrained encoder on disk, posts, and a data set in its real layout."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def pytest_runtest_protocol(item):
 def tiny_text_encoder_folder(tmp_path_factory) -> Path:
     """A folder with a random BERT, 16 wide, of one layer and 64 positions, and its fast WordPiece tokenizer.
 
-    Its subwords are the letters, so that each word of letters has as many pieces as letters.
+    Its subwords are the letters, so that a word has as many subwords as letters.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -94,7 +94,7 @@ def labels() -> list[str]:
 
 @pytest.fixture
 def sample_posts() -> list[Post]:
-    """Five annotated posts of two to seven words; two have a caption, one holds a word that vanishes in BERT."""
+    """Five annotated posts of two to seven words; two have a caption, one has a word that vanishes in BERT."""
     contexts = [{"caption": "a man with a ball"}, {}, {}, {"caption": "two people on a sofa"}, {}]
     return [Post(f"post_{index}", words, tags, contexts=contexts[index]) for index, (words, tags) in enumerate(WORDS)]
 
@@ -110,7 +110,7 @@ def twitter_folder(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_twitter_folder(tmp_path_factory) -> Path:
-    """The same, for tests that leave it as it is."""
+    """The same, for tests that do not modify it."""
     return write_twitter_folder(tmp_path_factory.mktemp("data") / "twitter2017")
 
 

@@ -1,4 +1,4 @@
-"""Trains the UpDown captioner, on the demo posts or on captions of your own, and says how well it describes.
+"""Trains the UpDown captioner, on the demo posts or on your own captions, and evaluates it.
 
 python examples/contexts/train_updown.py runs/captioner
 python examples/contexts/train_updown.py runs/captioner --captions captions_train2017.json --images train2017
@@ -32,7 +32,7 @@ def main() -> None:
     options.add_argument("--valid", type=int, default=1000, help="captions at the end of the file kept for validation")
     options.add_argument("--image-encoder", default="efficientnet_lite0", help="faster_rcnn is the paper's")
     options.add_argument("--hidden-size", type=int, default=256, help="1000 in the paper")
-    options.add_argument("--least", type=int, default=2, help="fewest occurrences of a word that is learnt")
+    options.add_argument("--least", type=int, default=2, help="minimum occurrences of a word to be learned")
     options.add_argument("--size", type=int, default=600, help="posts of the demo's training split")
     options.add_argument("--epochs", type=int, default=20)
     given = options.parse_args()

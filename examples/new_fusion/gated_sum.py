@@ -1,4 +1,4 @@
-"""A fusion module of one's own: the image is added to every word through a learned gate."""
+"""Your own fusion module: the image is added to every word through a learned gate."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class GatedSum(FusionModule):
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``.
-            image: One vector an image, ``image.pooled`` of shape ``(B, V)``.
+            image: One vector per image, ``image.pooled`` of shape ``(B, V)``.
 
         Returns:
-            Shape ``(B, W, D)``; a post without an image keeps its words as they are.
+            Shape ``(B, W, D)``; the words of a post without an image are unchanged.
         """
         picture = self.project(image.pooled)[:, None].expand_as(text.words)
         gate = self.gate(torch.cat([text.words, picture], dim=-1)).sigmoid() * image.present[:, None, None]

@@ -43,7 +43,7 @@ def make_report(
         baseline: The model that the others are compared with; by default the first of the results.
         rounds: Rounds of randomisation and bootstrap.
         level: Confidence level of the intervals.
-        published: Published scores to print beside those of runs on all training posts.
+        published: Published scores to print next to those of runs on all training posts.
 
     Returns:
         Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``,

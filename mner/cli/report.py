@@ -64,7 +64,7 @@ def parser() -> OptionParser:
         "--published",
         type=str | None,
         default=None,
-        help="A YAML file of published scores to print beside the measured ones, or chen2020 for those of the paper.",
+        help="A YAML file of published scores to print next to the measured ones, or chen2020 for those of the paper.",
     )
     return options
 

@@ -100,7 +100,7 @@ def find_checkpoint(
         max_epochs: Epochs of the training that is to be resumed.
 
     Returns:
-        Its path, or ``None`` to start anew.
+        Its path, or ``None`` to start from scratch.
 
     Raises:
         CheckpointError: If there is no such checkpoint, or ``fit`` cannot resume from it.

@@ -32,7 +32,7 @@ def load_scored(path: Path | None, command: str, options: Namespace) -> Training
     """Load the model of a checkpoint for a scoring command, and print what it is.
 
     Raises:
-        CheckpointError: If there is no such model, or it is one that finds no entities.
+        CheckpointError: If there is no such model, or it is one that predicts no entities.
         ConfigurationError: If its decoder has no constraints, and some are asked for.
     """
     if path is None:
@@ -49,7 +49,7 @@ def load_scored(path: Path | None, command: str, options: Namespace) -> Training
         say(f"model: {type(model).__name__} from {path}, labels {', '.join(model.labels)}")
     elif command != "validate":
         raise CheckpointError(
-            f"{path} is a pre-training, which finds no entities; fine-tune the encoder beside it, with "
+            f"{path} is a pre-training checkpoint, which predicts no entities; fine-tune the encoder next to it, with "
             f"--model.init_args.text_encoder.init_args.name {path.parent / ENCODER_FOLDER}"
         )
     if options.model is not None:

@@ -98,7 +98,7 @@ class TrainingCommandLine(LightningCLI):
             self.pretrain(options)
 
     def pretrain(self, options: Namespace) -> None:
-        """Run the pre-training, let the text encoder start from it, and start the random numbers anew."""
+        """Run the pre-training, initialise the text encoder from it, and reset the random seed."""
         encoder = pretrained_encoder(options.pretraining, options, self.folder / "pretraining", type(self))
         options.model.init_args.text_encoder.init_args.name = str(encoder)
         seed_everything(options.seed_everything, workers=True)

@@ -75,7 +75,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         help="Folder of checkpoints, logs, config and results (default: runs/0, runs/1, ..., or that of the training "
         "that is resumed)."
         if command == "fit"
-        else f"Folder of the results (default: the folder {command} beside the checkpoint).",
+        else f"Folder of the results (default: the folder {command} next to the checkpoint).",
     )
     if command != "fit":
         parser.add_argument(

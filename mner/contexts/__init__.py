@@ -1,4 +1,4 @@
-"""Texts about images, written offline: captions, object tags, OCR."""
+"""Offline image-to-text: captions, object tags and OCR."""
 
 from mner.contexts.captioner import Captioner
 from mner.contexts.classifier_tags import ClassifierTags

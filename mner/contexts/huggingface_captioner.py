@@ -14,12 +14,12 @@ from mner.weights import resolve_weights
 
 
 class HuggingFaceCaptioner(Captioner):
-    """A pretrained captioner: BLIP, GIT, ViT-GPT2 and every other model that writes about an image without a prompt.
+    """A pretrained captioner: BLIP, GIT, ViT-GPT2 and every other model that describes an image without a prompt.
 
     Args:
-        name: A model hub's name, for example ``Salesforce/blip-image-captioning-base``, a folder, or
+        name: A name on a model hub, for example ``Salesforce/blip-image-captioning-base``, a folder, or
             ``pkg://package/folder`` inside an installed package.
-        max_new_tokens: Most subwords of a caption.
+        max_new_tokens: Maximum number of subwords per caption.
         beams: Beams of the search; 1 takes the likeliest piece each time.
 
     Raises:
@@ -35,7 +35,7 @@ class HuggingFaceCaptioner(Captioner):
         self.requires_grad_(False).eval()
 
     def describe(self, images: Sequence[Image.Image]) -> list[dict[str, Any]]:
-        """Caption B pictures."""
+        """Caption B images."""
         inputs = self.image_processor(images=list(images), return_tensors="pt").to(self.model.device)
         pieces = self.model.generate(
             **inputs, max_new_tokens=self.max_new_tokens, num_beams=self.beams, do_sample=False
@@ -77,6 +77,6 @@ def load_pretrained(name: str) -> tuple[Any, Any, Any]:
     except (OSError, ValueError) as error:
         raise WeightsNotFoundError(
             f"cannot load the captioner {name!r}: {str(error).splitlines()[0]} "
-            "Without a network give a folder that holds config.json, the weights, preprocessor_config.json and the "
+            "Without a network give a folder that contains config.json, the weights, preprocessor_config.json and the "
             "tokenizer's files, or a checkpoint of UpDown"
         ) from error

@@ -1,4 +1,4 @@
-"""The letters in the picture, read by RapidOCR, whose wheel brings its models."""
+"""Optical character recognition by RapidOCR, whose wheel includes its models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OCR(Captioner):
     It runs on the CPU. The model for Latin and Chinese letters is the package's own.
 
     Args:
-        threshold: Least confidence in a line of text, between 0 and 1.
+        threshold: Minimum confidence of a line of text, between 0 and 1.
 
     Raises:
         ConfigurationError: If the package is not installed.
@@ -34,11 +34,11 @@ class OCR(Captioner):
             import onnxruntime  # noqa: F401  RapidOCR runs its models with it, and does not require it
             from rapidocr import RapidOCR
         except ImportError as error:
-            raise ConfigurationError(f'to read text in pictures, pip install "mner[ocr]" ({error})') from error
+            raise ConfigurationError(f'to read text in images, pip install "mner[ocr]" ({error})') from error
         self._engine = RapidOCR(params={"Global.text_score": threshold, "Global.log_level": "critical"})
 
     def describe(self, images: Sequence[Image.Image]) -> list[dict[str, Any]]:
-        """Read B pictures, the lines of each from top to bottom; a picture without letters gets an empty list."""
+        """Read B images, the lines of each from top to bottom; an image without text gets an empty list."""
         return [self._read(image) for image in images]
 
     def _read(self, image: Image.Image) -> dict[str, Any]:

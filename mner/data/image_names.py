@@ -78,7 +78,7 @@ class ImageNames:
 
     @property
     def in_folders(self) -> bool:
-        """Whether some image lies in a sub-folder."""
+        """Whether some image is in a subfolder."""
         return any("/" in spelled for spelled in self._by_spelling)
 
     def find(self, name: str) -> str | None:
@@ -170,7 +170,7 @@ def file_exists(path: Path) -> bool:
 
 
 def relative_name(path: Path, folder: Path | None) -> str:
-    """A path relative to a folder if it lies in it, with ``/`` between folders."""
+    """Return a path, relative to a folder if it is inside, with ``/`` between folders."""
     return (path.relative_to(folder) if folder is not None and path.is_relative_to(folder) else path).as_posix()
 
 

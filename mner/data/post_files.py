@@ -32,7 +32,7 @@ class PostFiles(PostDataModule):
         max_tokens: Maximum number of subwords per batch, padding included.
         train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
         word_tokenizer: Splits the text of raw posts into words. By default a
-            :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word behind them only
+            :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word after them only
             if the training file comes as words of which most do.
         seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
         num_workers: Number of processes that make batches.

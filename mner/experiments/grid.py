@@ -20,7 +20,7 @@ class Part:
     """What one value of an axis adds to the command of its cells.
 
     Args:
-        configs: Config files, in order; a later one goes before an earlier one.
+        configs: Config files, in order; a later one overrides an earlier one.
         options: Options of ``mner fit`` by their full name, for example ``{"trainer.max_epochs": 5}``.
     """
 
@@ -52,7 +52,7 @@ class Grid:
     """Models x data sets x seeds x training fractions.
 
     The configs of a cell's command come in the order model, data set, fraction, then those of the grid itself; the
-    options likewise, and all options go before all configs. The seed is that of Lightning and of the data module.
+    options likewise, and all options override all configs. The seed is that of Lightning and of the data module.
 
     Args:
         models: Configs and options of each model, by name.
@@ -60,7 +60,7 @@ class Grid:
         seeds: One training each.
         fractions: Shares of the training posts; for one seed a smaller share lies within a larger one.
         fraction_parts: What some fractions add, for example more epochs where there are fewer posts.
-        configs: Configs of every cell, behind those of model and data set.
+        configs: Configs of every cell, after those of model and data set.
         options: Options of every cell.
 
     Raises:

@@ -21,7 +21,7 @@ IGNORE_INDEX = -100
 class SubwordMasking(nn.Module):
     """Masks a fraction of the subwords, of posts and contexts alike (Devlin et al. 2019, section 3.1).
 
-    The masks are a function of uniform noise: in training it is drawn anew in each step (dynamic masking), in
+    The masks are a function of uniform noise: in training it is drawn again in each step (dynamic masking), in
     validation it depends on the ids of the posts, so that epochs are comparable, whatever the batches and processes.
 
     Args:

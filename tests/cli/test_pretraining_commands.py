@@ -66,7 +66,7 @@ def test_it_is_validated_and_holds_no_entities(run, shared_twitter_folder, capsy
     assert "val/perplexity: " in capsys.readouterr().out
     for command in ("test", "predict"):
         assert main([command, "--ckpt_path", str(run / "best.ckpt"), *data, *quiet]) == 1
-        assert "is a pre-training, which finds no entities" in capsys.readouterr().err
+        assert "is a pre-training checkpoint, which predicts no entities" in capsys.readouterr().err
 
 
 @pytest.mark.slow

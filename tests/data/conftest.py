@@ -1,4 +1,4 @@
-"""A data module whose posts are at hand, and a model that writes down which posts it sees."""
+"""A data module with posts in memory, and a model that records which posts it sees."""
 
 import pytest
 import torch

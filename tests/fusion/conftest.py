@@ -1,4 +1,4 @@
-"""What the tests of fusion methods share: a model on tiny parts in double precision, and random features."""
+"""Fixtures of the fusion tests: a model on tiny parts in double precision, and random features."""
 
 from types import SimpleNamespace
 

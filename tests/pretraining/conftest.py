@@ -1,4 +1,4 @@
-"""What the tests of pre-training share: models on the tiny encoder."""
+"""Fixtures of the pre-training tests: models on the tiny encoder."""
 
 import pytest
 import torch

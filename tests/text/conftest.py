@@ -12,9 +12,9 @@ class Family:
     """A saved random encoder.
 
     Args:
-        folder: Where it lies.
-        segments: Whether the model tells post and context apart by token types.
-        space: What a byte-level tokenizer wants before each word.
+        folder: Its folder.
+        segments: Whether the model distinguishes post and context by token types.
+        space: Prefix that a byte-level tokenizer needs before each word.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ def byte_level_tokenizer():
 
 
 def sentence_piece_tokenizer():
-    """XLM-R's and DeBERTa-v3's: a unigram model over the letters, each word behind a ``▁``."""
+    """XLM-R's and DeBERTa-v3's: a unigram model over the letters, each word after a ``▁``."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

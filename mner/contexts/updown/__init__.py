@@ -1,4 +1,4 @@
-"""The bottom-up and top-down captioner (Anderson et al. 2018), trained on one's own captions."""
+"""The bottom-up and top-down captioner (Anderson et al. 2018), trained on your own captions."""
 
 from mner.contexts.updown.captioner import UpDown
 from mner.contexts.updown.training_data import CaptionData, read_captions

@@ -25,7 +25,7 @@ from mner.vision.registry import create_image_encoder
 class UpDown(Captioner, SelfContained):
     """Bottom-up and top-down attention (Anderson et al. 2018; the captions of section 3.1 of the paper).
 
-    Trained by cross-entropy with :class:`~mner.contexts.updown.training_data.CaptionData`. Its checkpoints hold the
+    Trained by cross-entropy with :class:`~mner.contexts.updown.training_data.CaptionData`. Its checkpoints contain the
     image encoder too: ``mner caption --captioner updown.ckpt`` needs nothing else.
 
     Args:
@@ -37,7 +37,7 @@ class UpDown(Captioner, SelfContained):
         dropout: On word vectors and outputs.
         lr: Learning rate of AdamW, falling linearly to zero.
         beams: Beams of the search for a caption.
-        max_length: Most words of a caption.
+        max_length: Maximum number of words per caption.
 
     Raises:
         ConfigurationError: If the image encoder is trained, or the words are not distinct.
@@ -72,11 +72,11 @@ class UpDown(Captioner, SelfContained):
         self.max_length = max_length
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The given arguments, with the image encoder as it was built."""
+        """Add the image encoder as it was built to the arguments."""
         return {**super().checkpoint_arguments(), "image_encoder": self.image_encoder}
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Prepare a picture as the image encoder wants it."""
+        """Transform an image for the image encoder."""
         return self.image_encoder.image_transform(image)
 
     @torch.no_grad()
@@ -110,7 +110,7 @@ class UpDown(Captioner, SelfContained):
         return [self.vocabulary.decode(row) for row in best.tolist()]
 
     def loss(self, image: ImageFeatures, words: Tensor) -> Tensor:
-        """The mean cross-entropy of the words and the end of B captions.
+        """Compute the mean cross-entropy of the words and the end of B captions.
 
         Args:
             image: Features of the images.

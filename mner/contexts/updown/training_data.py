@@ -1,4 +1,4 @@
-"""What a captioner of one's own is trained on: captions in COCO's format or JSON lines, and image features."""
+"""Training data of your own captioner: captions in COCO's format or JSON lines, and image features."""
 
 from __future__ import annotations
 

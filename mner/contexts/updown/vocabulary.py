@@ -17,10 +17,10 @@ WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
 class Vocabulary:
-    """Words and their indices; behind the end of a caption stands the end again, as padding.
+    """Words and their indices; captions are padded with the end symbol.
 
     Args:
-        words: The words, lower-case, each once; the specials are put before them.
+        words: Distinct words in lower case; the special symbols precede them.
 
     Raises:
         ConfigurationError: If there is no word, or one stands twice.
@@ -60,11 +60,11 @@ def split(caption: str) -> list[str]:
 
 
 def common_words(captions: Iterable[str], least: int = 5) -> list[str]:
-    """The words that occur often enough to be learnt, the most frequent first.
+    """List the words that occur often enough to be learned, the most frequent first.
 
     Args:
         captions: Training captions.
-        least: Fewest occurrences; the rarer words are unknown to the captioner.
+        least: Minimum number of occurrences; rarer words are unknown to the captioner.
     """
     counts = Counter(word for caption in captions for word in split(caption))
     return sorted((word for word, count in counts.items() if count >= least), key=lambda word: (-counts[word], word))
