@@ -81,7 +81,7 @@ class UpDown(Captioner, SelfContained):
 
     @torch.no_grad()
     def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
-        """Encode and caption B transformed pictures."""
+        """Encode and caption B transformed images."""
         pixels = self.image_encoder.image_transform.collate(images)
         if isinstance(pixels, Mapping):
             pixels = {name: part.to(self.device) for name, part in pixels.items()}
