@@ -268,7 +268,7 @@ def test_the_lowest_loss_is_kept_if_it_is_monitored(fit):
 
 def test_a_metric_that_nothing_logs(fit, capsys):
     assert fit("--checkpoint.monitor", "val/typo", "--early_stopping", "null") == 1
-    assert "monitored metric 'val/typo'; choose one of " in capsys.readouterr().err
+    assert "the monitored metric 'val/typo' is not logged; choose one of " in capsys.readouterr().err
 
 
 def test_a_checkpoint_callback_of_the_users_changes_nothing(fit, capsys):
