@@ -29,7 +29,7 @@ _TABLE_NAMES = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[\"']?[^\W\d]\w*[\"']?")
-_OTHER_DELIMITER = re.compile(r"\S+?[,;|](\S*[,;|])?\"?(O|[BIES]-[^\s,;|\"]+)\"?$")
+_OTHER_DELIMITER = re.compile(r"\S+?[,;|\xa0](\S*[,;|\xa0])?\"?(O|[BIES]-[^\s,;|\"]+)\"?$")
 _STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")
 
 

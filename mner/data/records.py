@@ -143,6 +143,9 @@ def _offsets(value: Any, length: int, line: Line) -> tuple[tuple[int, int], ...]
         raise line.error("offsets that are not pairs of numbers", 'Write "offsets": [[0, 2], [3, 8]]')
     if len(offsets) != length:
         raise line.error(f"{length} words and {len(offsets)} offsets", "Give one pair of offsets per word")
+    for start, end in offsets:
+        if not 0 <= start <= end:
+            raise line.error(f"the offsets {start}-{end}", "Give the start of each word, from 0, and its end")
     return offsets
 
 

@@ -22,7 +22,7 @@ _BOUNDS: tuple[tuple[str, str, Unit | None], ...] = (
     ("startOffset", "endOffset", "characters"),
 )
 _TYPE_KEYS = ("type", "label", "labels", "hypertextlabels", "entity_type", "entity_group", "category", "tag", "entity")
-_TEXT_KEYS = ("text", "word", "phrase", "mention")
+_TEXT_KEYS = ("text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
 _TAG = re.compile("[BIESLU][-_].")
 _BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks without a glyph
 
@@ -79,7 +79,7 @@ def read_spans(items: Iterable[Any], line: Line) -> list[Span]:
     Raises:
         FormatError: If one has another layout, or its type is a tag.
     """
-    return [span for item in items if (span := _span(item, line)).type != OUTSIDE]
+    return [span for item in items if (span := _span(item, line)).type.upper() != OUTSIDE]
 
 
 def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> list[Span]:

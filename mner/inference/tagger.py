@@ -65,7 +65,9 @@ class Tagger:
         Warns:
             UserWarning: If the image at a path cannot be used; the post is then tagged as one without an image.
         """
-        unknown = sorted(set(contexts or ()) - set(self.preprocessor.contexts))
+        if contexts is not None and not isinstance(contexts, Mapping):
+            raise DataError(f"expected contexts by kind, got {_kind(contexts)}; give a dict such as {{'caption': ...}}")
+        unknown = sorted(map(str, set(contexts or ()) - set(self.preprocessor.contexts)))
         if unknown:
             raise DataError(
                 f"the model was not trained with the contexts {', '.join(unknown)}; it reads "
@@ -90,13 +92,11 @@ class Tagger:
 
         Raises:
             DataError: If the posts are a single text or record, or one of them is none of the above.
-            ConfigurationError: If ``batch_size`` is less than 1.
+            ConfigurationError: If ``batch_size`` is no whole number of at least 1.
 
         Warns:
             UserWarning: For each of the first ten images that cannot be used.
         """
-        if isinstance(posts, (str, bytes, Mapping, Post)) or not isinstance(posts, Iterable):
-            raise DataError(f"expected several posts, got one {_kind(posts)}; give a list of them, or use predict")
         return [list(prediction.entities) for prediction in self.stream(posts, batch_size, max_wait=None)]
 
     def stream(
@@ -123,11 +123,15 @@ class Tagger:
             Predictions in the order of the posts.
 
         Raises:
-            DataError: If one of the posts cannot be one.
-            ConfigurationError: If ``batch_size`` or ``window`` is less than 1.
+            DataError: If the posts are a single text or record, or one of them cannot be one.
+            ConfigurationError: If ``batch_size`` or ``window`` is no whole number of at least 1.
         """
-        if batch_size < 1 or window < 1:
-            raise ConfigurationError(f"expected batch_size and window of at least 1, got {batch_size} and {window}")
+        if isinstance(posts, (str, bytes, Mapping, Post)) or not isinstance(posts, Iterable):
+            raise DataError(f"expected several posts, got one {_kind(posts)}; give a list of them, or use predict")
+        if not all(isinstance(size, int) and size >= 1 for size in (batch_size, window)):
+            raise ConfigurationError(
+                f"expected batch_size and window to be whole numbers of at least 1, got {batch_size!r} and {window!r}"
+            )
         on_bad_image = on_bad_image or BoundedReport(lambda line: warnings.warn(line, stacklevel=4), "bad images")
         source = (self.preprocessor.prepare(_as_post(post)) for post in posts)
         return self._stream(_chunks(source, batch_size * window, max_wait), batch_size, on_bad_image)
@@ -183,7 +187,9 @@ def _as_post(post: NewPost) -> Post:
     if not isinstance(post, Mapping):
         return make_post(post)
     record = dict(post)
-    image = record.pop("image", None)  # in a file it may not lead out of the image folder; here it may be anywhere
+    image = record.pop("image", None) or None  # in a file it may not leave the image folder; here it may be anywhere
+    if image is not None and not isinstance(image, (str, Path)):
+        raise DataError(f"expected the path of an image, got {_kind(image)}: {image!r:.60}; save it and give its path")
     try:
         line = json.dumps(record)
     except (TypeError, ValueError) as error:

@@ -73,6 +73,7 @@ def test_plain_text_must_be_asked_for(tmp_path):
         ('<?xml version="1.0"?>\n<x/>\n', "XML"),
         ("Ana,B-PER\nin,O\n,,O\n\nok,O\n", "a delimiter other"),
         ("Ana;NNP;B-PER\nin;IN;O\n", "a delimiter other"),
+        ("Ana\u00a0B-PER\nin\u00a0O\n", "a delimiter other"),
         ("<!DOCTYPE html>\n", "HTML"),
     ],
 )

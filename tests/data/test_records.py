@@ -64,6 +64,11 @@ def test_word_spans(read):
     assert post.tags == ("O", "B-LOC", "I-LOC", "B-PER")
 
 
+@pytest.mark.parametrize("outside", ["O", "o"])
+def test_a_span_labelled_o_is_no_entity(read, outside):
+    assert read({"tokens": ["a", "b"], "entities": [[0, 1, outside], [1, 2, "PER"]]})[0].tags == ("O", "B-PER")
+
+
 def test_no_entities_is_an_annotation(read):
     assert read({"tokens": ["a"], "entities": []})[0].tags == ("O",)
     assert read({"tokens": ["a"]})[0].tags is None
@@ -170,6 +175,9 @@ def test_raw_text_without_annotation(read):
         ({"tokens": ["a"], "caption": "x", "contexts": {"caption": "y"}}, "two values of 'caption'"),
         ({"tokens": ["a"], "offsets": [[0, 1], [1, 2]]}, "1 words and 2 offsets"),
         ({"tokens": ["a"], "offsets": [3]}, "not pairs"),
+        ({"tokens": ["a"], "offsets": [[-2, 1]]}, "the offsets -2-1"),
+        ({"tokens": ["a"], "offsets": [[5, 1]]}, "the offsets 5-1"),
+        ({"tokens": ["a"], "entities": [{"start": 0, "end": 1, "type": "PER", "surface_form": "b"}]}, "says 'b'"),
         ({"tokens": ["a", "b"], "entities": [[0, 3, "PER"]]}, "within the 2 words"),
         ({"tokens": ["a", "b"], "entities": [[1, 1, "PER"]]}, "within the 2 words"),
         ({"tokens": ["a", "b"], "entities": [[0, 2, "PER"], [1, 2, "LOC"]]}, "overlaps"),

@@ -148,9 +148,25 @@ def test_what_is_no_post_is_refused(tagger, text):
             tagger.predict_batch(["in Oslo", text])
     with pytest.raises(DataError, match="expected several posts"):
         tagger.predict_batch(text if isinstance(text, (dict, bytes)) else 3)
+    with pytest.raises(DataError, match="expected several posts"):
+        tagger.stream("in Oslo")
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 0}, {"batch_size": -1}, {"window": 0}])
+@pytest.mark.parametrize("image", [3, float("nan"), b"not a path", ["a.png"], Image.new("RGB", (20, 20))], ids=repr)
+def test_the_image_of_a_record_is_a_path(tagger, image):
+    with pytest.raises(DataError, match="expected the path of an image"):
+        tagger.predict_batch([{"text": "in Oslo", "image": image}])
+
+
+@pytest.mark.parametrize("contexts", ["caption", ["caption"], {3: "a man", "ocr": "x"}])
+def test_contexts_are_by_kind(tagger, contexts):
+    with pytest.raises(DataError, match="contexts"):
+        tagger.predict("in Oslo", contexts=contexts)
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 0}, {"batch_size": -1}, {"batch_size": 1.5}, {"batch_size": None}, {"window": 0}]
+)
 def test_sizes_below_one_are_refused_before_a_post_is_read(tagger, options):
     with pytest.raises(ConfigurationError, match="at least 1"):
         tagger.stream(["in Oslo"], **options)
