@@ -169,7 +169,7 @@ def full_disk(job: Job, folder: Path, expected: list[str], tally: Tally, capacit
         process = begun(job, folder)
         said = process.communicate()[1]
         tally.runs += 1
-        named = "No space left on device" in said or "log.txt" in said
+        named = "no space left" in said.lower() or "log.txt" in said
         tally.full = f"exit {process.returncode}, {'said' if named and 'Traceback' not in said else said[-500:]}"
         tally.damaged += damaged(folder)
         subprocess.run(["mount", "-o", "remount,size=256m", str(folder)], check=True)
