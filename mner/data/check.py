@@ -154,7 +154,11 @@ def _check_split(
         mismatched_tags=strays.count("mismatched"),
         unknown_tags={} if labels is None else {tag: n for tag, n in sorted(counts.items()) if tag not in labels},
         invisible_words=sum(is_invisible(word) for post in posts for word in post.words),
-        widened_entities=[_shown(post, span) for post in posts for span in _alignment(post).widened],
+        widened_entities=[
+            f"{_shown(post, span)} -> {_covering_words(post, span)!r}"
+            for post in posts
+            for span in _alignment(post).widened
+        ],
         lost_entities=[_shown(post, span) for post in posts for span in _alignment(post).lost],
         duplicates=_duplicates(((name, post) for post in posts), across=False),
         missing_contexts={kind: sum(kind not in post.contexts for post in posts) for kind in contexts},
@@ -171,6 +175,12 @@ def _alignment(post: Post) -> Alignment:
 def _shown(post: Post, span: CharacterSpan) -> str:
     start, end, kind = span
     return f"{post.id}: {(post.text or '')[start:end]!r} ({kind})"
+
+
+def _covering_words(post: Post, span: CharacterSpan) -> str:
+    start, end, _ = span
+    inside = [offsets for offsets in post.offsets or () if offsets[0] < end and offsets[1] > start]
+    return (post.text or "")[inside[0][0] : inside[-1][1]]
 
 
 def _entities(tagged: Iterable[Sequence[str]], convention: Convention, scheme: Scheme) -> dict[str, int]:
@@ -244,7 +254,10 @@ def _align(rows: Sequence[tuple[str, Sequence[Any]]]) -> list[str]:
 
 def _remarks(report: DataReport) -> list[str]:
     across = report.across
-    remarks = [f"texts in more than one split: {len(across.groups)}, {across.differing} of them with different tags"]
+    remarks = []
+    if len(report.splits) > 1:
+        differing = f"{across.differing} of them with different tags"
+        remarks.append(f"texts in more than one split: {len(across.groups)}, {differing}")
     remarks += [f"  {', '.join(group)}" for group in across.groups[:_SHOWN]]
     for name, split in report.splits.items():
         if split.version is not None:
@@ -252,7 +265,8 @@ def _remarks(report: DataReport) -> list[str]:
         if split.unknown_tags:
             remarks.append(f"tags of {name} outside the label set: {split.unknown_tags}")
         for what, entities in (("widened", split.widened_entities), ("lost", split.lost_entities)):
-            remarks += [f"entities of {name} {what}: {', '.join(entities[:_SHOWN])}"] if entities else []
+            rest = f", and {len(entities) - _SHOWN} more" if len(entities) > _SHOWN else ""
+            remarks += [f"entities of {name} {what}: {', '.join(entities[:_SHOWN])}{rest}"] if entities else []
         if split.images is None:
             remarks.append(f"images of {name}: not checked, no image folder")
         else:

@@ -39,7 +39,7 @@ def test_counts(report):
     assert train.entities == {"conlleval": {"LOC": 2, "ORG": 1, "PER": 1}, "strict": {"LOC": 1, "ORG": 1, "PER": 1}}
     assert (train.orphan_tags, train.mismatched_tags) == (1, 0)
     assert train.invisible_words == 1
-    assert (train.widened_entities, train.lost_entities) == (["2: 'b' (LOC)"], ["2: 'c' (ORG)"])
+    assert (train.widened_entities, train.lost_entities) == (["2: 'b' (LOC) -> 'bc'"], ["2: 'c' (ORG)"])
     assert train.unknown_tags == {"B-ORG": 1}
     assert train.missing_contexts == {"caption": 4}
     assert (train.file, train.version, train.images) == (None, None, None)
@@ -59,6 +59,14 @@ def test_strict_takes_its_scheme_from_the_whole_data():
     split = check_posts({"train": posts}).splits["train"]
     assert split.entities["strict"] == {"PER": 2}
     assert split.orphan_tags == 1
+
+
+def test_entities_that_are_not_listed_are_counted_and_one_split_has_no_duplicates_across():
+    posts = [raw_post("#RigaNow", TweetTokenizer(), [(1, 5, "LOC")], id=f"{number}") for number in range(13)]
+    text = str(check_posts({"train": posts}))
+    assert "entities of train widened: 0: 'Riga' (LOC) -> 'RigaNow', 1: " in text
+    assert ", and 3 more" in text
+    assert "more than one split" not in text
 
 
 def test_table_and_json(report):

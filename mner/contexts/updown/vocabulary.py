@@ -59,12 +59,13 @@ def split(caption: str) -> list[str]:
     return WORD.findall(caption.lower())
 
 
-def common_words(captions: Iterable[str], least: int = 5) -> list[str]:
-    """List the words that occur often enough to be learned, the most frequent first.
+def common_words(captions: Iterable[str], min_count: int = 5) -> list[str]:
+    """The words that occur often enough to be learnt, the most frequent first.
 
     Args:
         captions: Training captions.
-        least: Minimum number of occurrences; rarer words are unknown to the captioner.
+        min_count: Minimum number of occurrences; rarer words are unknown to the captioner.
     """
     counts = Counter(word for caption in captions for word in split(caption))
-    return sorted((word for word, count in counts.items() if count >= least), key=lambda word: (-counts[word], word))
+    common = (word for word, count in counts.items() if count >= min_count)
+    return sorted(common, key=lambda word: (-counts[word], word))

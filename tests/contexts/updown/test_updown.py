@@ -144,6 +144,6 @@ def test_it_trains_on_files_of_captions(coloured_posts, tmp_path):
     file = tmp_path / "captions.jsonl"
     file.write_text('{"image_id": "red.png", "caption": ["a red picture", "red"]}\n')
     posts = read_captions(file, tmp_path)
-    model = updown(words=common_words((post.contexts["caption"] for post in posts), least=1))
+    model = updown(words=common_words((post.contexts["caption"] for post in posts), min_count=1))
     fit(model, posts, tmp_path, epochs=1)
     assert model.vocabulary.words[3:] == ["red", "a", "picture"]

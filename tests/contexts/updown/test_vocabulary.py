@@ -17,8 +17,8 @@ def test_words_are_split_without_punctuation():
 
 
 def test_rare_words_are_left_out_and_the_order_is_fixed():
-    assert common_words(["a dog", "a cat", "the dog", "a dog"], least=2) == ["a", "dog"]
-    assert common_words(["b a", "a b"], least=1) == ["a", "b"]
+    assert common_words(["a dog", "a cat", "the dog", "a dog"], min_count=2) == ["a", "dog"]
+    assert common_words(["b a", "a b"], min_count=1) == ["a", "b"]
 
 
 @pytest.mark.parametrize("words", [[], ["dog", "dog"], ["<end>"]])
