@@ -9,6 +9,7 @@ from pytorch_lightning import Callback
 from mner.callbacks.atomic_checkpoint_io import AtomicCheckpointIO
 from mner.callbacks.best_checkpoint import BestCheckpoint
 from mner.callbacks.divergence_stop import DivergenceStop
+from mner.callbacks.early_stop import EarlyStop
 from mner.callbacks.ema import EMA
 from mner.callbacks.epoch_summary import EpochSummary
 from mner.callbacks.exact_resumption import ExactResumption
@@ -24,6 +25,7 @@ __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
     "DivergenceStop",
+    "EarlyStop",
     "EpochSummary",
     "ExactResumption",
     "ImageSummary",

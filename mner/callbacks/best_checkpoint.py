@@ -88,11 +88,8 @@ class BestCheckpoint(ModelCheckpoint):
         Raises:
             ConfigurationError: If the metric is not logged.
         """
-        logged = trainer.callback_metrics
-        if not trainer.sanity_checking and self.monitor is not None and self.monitor not in logged:
-            raise ConfigurationError(
-                f"the monitored metric {self.monitor!r} is not logged; choose one of {', '.join(sorted(logged))}"
-            )
+        if not trainer.sanity_checking and self.monitor is not None:
+            check_logged(self.monitor, trainer)
         super().on_validation_end(trainer, pl_module)
         self._copy_best(trainer)
 
@@ -114,6 +111,19 @@ class BestCheckpoint(ModelCheckpoint):
             with best.open("rb") as source, atomic_write(target, "wb") as copy:
                 shutil.copyfileobj(source, copy)
         self._copied = found
+
+
+def check_logged(monitor: str, trainer: Trainer) -> None:
+    """Check after a validation that a monitored metric was logged.
+
+    Raises:
+        ConfigurationError: If it was not; names those that were.
+    """
+    logged = trainer.callback_metrics
+    if monitor not in logged:
+        raise ConfigurationError(
+            f"the monitored metric {monitor!r} is not logged; choose one of {', '.join(sorted(logged))}"
+        )
 
 
 def mode_of(metric: str) -> Literal["min", "max"]:

@@ -9,9 +9,13 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from mner.callbacks.best_checkpoint import BestCheckpoint
+
 
 class EpochSummary(Callback):
-    """Prints the model size once, and the losses and the monitored metric after each validation or epoch.
+    """Prints the model size and losses and metrics after each validation or epoch.
+
+    ``(best)`` marks a line whose weights are the new ``best.ckpt``.
 
     Args:
         file: A file to which the lines are appended, or ``None``.
@@ -62,11 +66,17 @@ class EpochSummary(Callback):
         self._best = state_dict["best"]
 
     def _summarise(self, trainer: Trainer, model: LightningModule) -> None:
-        name, mode = getattr(model, "monitor", ("val/loss", "min"))
+        shown = getattr(model, "monitor", ("val/loss", "min"))
+        name, mode = next(
+            ((each.monitor, each.mode) for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint)),
+            shown,
+        )
         values = {} if self._sum is None else {"train/loss": float(self._sum) / self._count}
         self._sum, self._count, self._printed_step = None, 0, trainer.global_step
         metrics = trainer.callback_metrics
-        values |= {each: float(metrics[each]) for each in dict.fromkeys(("val/loss", name)) if each in metrics}
+        values |= {
+            each: float(metrics[each]) for each in dict.fromkeys(("val/loss", shown[0], name)) if each in metrics
+        }
         end = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
         line = f"epoch {trainer.current_epoch + 1}{end}, step {trainer.global_step}: "
         line += ", ".join(f"{each} {value:.4f}" for each, value in values.items())

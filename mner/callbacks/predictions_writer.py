@@ -151,7 +151,7 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
     table.add_row("overall (micro)", *_cells(metrics, ""), style="bold")
     table.add_row("mean of types (macro)", *_cells(metrics, "", "macro_"))
     if "f1_characters" in metrics:
-        table.add_row("character spans of raw text", *_cells(metrics, "_characters"))
+        table.add_row("character spans", *_cells(metrics, "_characters"))
     if kinds:
         table.add_section()
     for score in kinds:

@@ -43,6 +43,22 @@ class OptionParser(ArgumentParser):
             self.error(str(error), error)
         return super().parse_args(given, *others, **options)
 
+    def instantiate_classes(self, *given: Any, **options: Any) -> Any:
+        """Build the objects of a config.
+
+        Raises:
+            ConfigurationError: If a class needs a package that is not installed, as a logger may.
+        """
+        try:
+            return super().instantiate_classes(*given, **options)
+        except ValueError as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, ModuleNotFoundError):
+                cause = cause.__cause__
+            if cause is None:
+                raise
+            raise ConfigurationError(f"a class of the config needs a package that is not installed: {cause}") from error
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the message and exit with status 2, or raise it where an outer parser reports it."""
         if not self.exit_on_error:

@@ -115,11 +115,10 @@ def find_checkpoint(
             raise ConfigurationError("--resume auto looks for a checkpoint in the run folder; give --run_folder")
         found = latest(Path(folder))
         return None if found is None else _resumable(found, max_epochs)
-    if folder is not None and (found := latest(Path(folder)) or min(Path(folder).glob("*.ckpt"), default=None)):
-        raise ConfigurationError(
-            f"{folder} has the checkpoints of a training; give another --run_folder, "
-            f"or resume it: --ckpt_path {found if found.name != BEST else Path(folder) / 'last.ckpt'}"
-        )
+    if folder is not None and any(Path(folder).glob("*.ckpt")):
+        found = latest(Path(folder))
+        remedy = "" if found is None else f", or resume it: --ckpt_path {found}"
+        raise ConfigurationError(f"{folder} has the checkpoints of a training; give another --run_folder{remedy}")
     return None
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from jsonargparse import Namespace
 from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from mner.callbacks import (
     AtomicCheckpointIO,
     BestCheckpoint,
     DivergenceStop,
+    EarlyStop,
     EpochSummary,
     InterruptionCheckpoint,
     LastCheckpoint,
@@ -62,7 +62,7 @@ def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last:
         callbacks += [DivergenceStop(), EpochSummary(folder / "train.log")]
         if built.early_stopping and built.early_stopping.patience is not None:
             # Only a validation can decide; an epoch without one is no error.
-            callbacks.append(EarlyStopping(**vars(built.early_stopping), check_on_train_epoch_end=False))
+            callbacks.append(EarlyStop(**vars(built.early_stopping), check_on_train_epoch_end=False))
         if built.trainer.enable_checkpointing is not False:
             best = built.checkpoint
             callbacks += [best, *([LastCheckpoint(folder)] if keeps_last else []), interruption]

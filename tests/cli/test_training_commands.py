@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import torch
 import yaml
 from filelock import FileLock
 from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import Logger
 
 import mner
 import mner.fusion
@@ -263,11 +265,23 @@ def test_the_lowest_loss_is_kept_if_it_is_monitored(fit):
     assert fit(*options) == 0
     with Path("runs/0/metrics.csv").open() as file:
         losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
-    assert losses[load_checkpoint("runs/0/best.ckpt")["epoch"]] == min(losses)
+    best = load_checkpoint("runs/0/best.ckpt")["epoch"]
+    assert losses[best] == min(losses)
+    lines = Path("runs/0/train.log").read_text().splitlines()[1:]
+    improved = [loss < min(losses[:epoch], default=math.inf) for epoch, loss in enumerate(losses)]
+    assert ["(best)" in line for line in lines] == improved
 
 
-def test_a_metric_that_nothing_logs(fit, capsys):
-    assert fit("--checkpoint.monitor", "val/typo", "--early_stopping", "null") == 1
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--checkpoint.monitor", "val/typo"],
+        ["--checkpoint.monitor", "val/typo", "--early_stopping", "null"],
+        ["--early_stopping.monitor", "val/typo"],
+    ],
+)
+def test_a_metric_that_nothing_logs(fit, capsys, options):
+    assert fit(*options) == 1
     assert "the monitored metric 'val/typo' is not logged; choose one of " in capsys.readouterr().err
 
 
@@ -278,6 +292,26 @@ def test_a_checkpoint_callback_of_the_users_changes_nothing(fit, capsys):
     assert len(list(Path("mine").glob("*.ckpt"))) == 1
     assert f"checkpoint: {Path.cwd() / 'runs/1/best.ckpt'}" in capsys.readouterr().out
     assert same_weights("runs/0/best.ckpt", "runs/1/best.ckpt")
+
+
+class NeedsPackage(Logger):
+    """Stands in for a logger such as MLflow's without MLflow."""
+
+    def __init__(self):
+        raise ModuleNotFoundError("try running `pip install mlflow`")
+
+
+def test_a_class_whose_package_is_not_installed_is_one_line(fit, capsys):
+    assert fit("--trainer.logger", f"{__name__}.NeedsPackage") == 1
+    error = capsys.readouterr().err
+    assert "mner fit: error: a class of the config needs a package that is not installed: try running" in error
+    assert "Traceback" not in error
+
+
+def test_no_checkpoint_is_named_that_does_not_exist(fit, capsys):
+    assert fit("--checkpoint.save_last", "false", "--run_folder", "run") == 0
+    assert fit("--run_folder", "run") == 1
+    assert "training; give another --run_folder\n" in capsys.readouterr().err
 
 
 def snapshot(folder):
