@@ -15,7 +15,7 @@ import torch
 import yaml
 from filelock import FileLock
 from pytorch_lightning import Trainer
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers import CSVLogger
 
 import mner
 import mner.fusion
@@ -294,7 +294,7 @@ def test_a_checkpoint_callback_of_the_users_changes_nothing(fit, capsys):
     assert same_weights("runs/0/best.ckpt", "runs/1/best.ckpt")
 
 
-class NeedsPackage(Logger):
+class NeedsPackage(CSVLogger):
     """Stands in for a logger such as MLflow's without MLflow."""
 
     def __init__(self):
