@@ -60,7 +60,7 @@ def split(caption: str) -> list[str]:
 
 
 def common_words(captions: Iterable[str], min_count: int = 5) -> list[str]:
-    """The words that occur often enough to be learnt, the most frequent first.
+    """List the words that occur often enough to be learned, the most frequent first.
 
     Args:
         captions: Training captions.
