@@ -27,6 +27,10 @@ from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
 
+MAX_REPORTED = 20
+"""Kinds of fault that are reported: an endless stream may name any number of contexts."""
+
+
 class StoredFeatures(Protocol):
     """Precomputed image features, by image content."""
 
@@ -210,7 +214,7 @@ class Preprocessor:
             return None
 
     def _report(self, kind: str, message: str) -> None:
-        if not self._quiet and kind not in self._reported:
+        if not self._quiet and kind not in self._reported and len(self._reported) < MAX_REPORTED:
             self._reported.add(kind)
             worker = get_worker_info()
             if worker is None or worker.id == 0:  # each worker has its own copy
