@@ -26,7 +26,6 @@ from mner.vision.transform import ImageTransform
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
-
 MAX_REPORTED = 20
 """Kinds of fault that are reported: an endless stream may name any number of contexts."""
 
