@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mner.terminal import printable
+
 MAX_SHOWN = 10
 
 
@@ -26,6 +28,6 @@ class BoundedReport:
         """Count a problem, and show it if it is among the first."""
         self.count += 1
         if self.count <= self._max_shown:
-            self._show(str(problem))
+            self._show(printable(problem))
         elif self.count == self._max_shown + 1:
             self._show(f"further {self._what} are only counted")

@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
+from mner.terminal import printable
+
 GROUP = "mner.plugins"
 
 
@@ -26,7 +28,7 @@ def load_plugins() -> Mapping[str, str]:
         try:
             plugin.load()
         except Exception as error:  # noqa: PERF203  another package's import may fail in any way
-            failures[plugin.name] = f"{type(error).__name__}: {error}"
+            failures[plugin.name] = printable(f"{type(error).__name__}: {error}")
             warnings.warn(
                 f"the mner plugin {plugin.name!r} ({plugin.value}) cannot be loaded: {failures[plugin.name]}; "
                 "update or uninstall its package",

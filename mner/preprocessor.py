@@ -20,6 +20,7 @@ from mner.errors import ImageError, LabelError
 from mner.images import ImageLoader
 from mner.labels import check_tags
 from mner.posts import Post
+from mner.terminal import printable
 from mner.text.characters import character_ids
 from mner.text.subwords import SubwordTokenizer
 from mner.vision.transform import ImageTransform
@@ -217,7 +218,7 @@ class Preprocessor:
             self._reported.add(kind)
             worker = get_worker_info()
             if worker is None or worker.id == 0:  # each worker has its own copy
-                warnings.warn(f"{message}; further cases are not reported individually", stacklevel=2)
+                warnings.warn(f"{printable(message)}; further cases are not reported individually", stacklevel=2)
 
 
 def _complaint(post: Post, labels: Sequence[str]) -> str:

@@ -33,4 +33,4 @@ def printable(text: object) -> str:
 
 def printable_lines(text: object) -> str:
     """Apply :func:`printable` to each line of a text whose line breaks are intended."""
-    return "\n".join(map(printable, str(text).splitlines()))
+    return "\n".join(map(printable, str(text).split("\n")))

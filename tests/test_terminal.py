@@ -3,11 +3,13 @@
 import json
 import pickle
 import unicodedata
+from contextlib import suppress
 
 import pytest
 
+from mner.cli import main
 from mner.errors import ExperimentError, FormatError, MNERError
-from mner.terminal import printable
+from mner.terminal import printable, printable_lines
 
 BIDI = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
@@ -48,3 +50,29 @@ def test_an_error_is_printable_and_comes_whole_out_of_a_worker():
 def test_only_the_library_breaks_the_lines_of_an_error():
     assert str(ExperimentError("two cells failed:", "a\nb", "c")) == "two cells failed:\na\\nb\nc"
     assert str(MNERError()) == ""
+
+
+def test_lines_that_are_meant_and_those_that_are_not():
+    assert printable_lines("one\ntwo\u2028three\x0bfour\r") == "one\ntwo\\u2028three\\u000bfour\\r"
+
+
+HOSTILE = "\x1b]0;gotcha\x07\u202e[red]$x$"
+
+
+def test_check_data_shows_hostile_names(tmp_path, capsys):
+    lines = [json.dumps({"id": HOSTILE, "tokens": ["Ana", HOSTILE], "tags": [f"B-{HOSTILE.strip()}", "O"]})] * 2
+    (tmp_path / "posts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    status = main(["check-data", str(tmp_path / "posts.jsonl")])
+    captured = capsys.readouterr()
+    assert not set("\x1b\x07\u202e") & set(captured.out + captured.err)
+    assert status in (0, 1)
+
+
+@pytest.mark.parametrize("command", ["fit", "tag", "attend", "report", "check-data", "\x1b[2J"])
+def test_options_and_files_with_hostile_names(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with suppress(SystemExit):
+        main([command, HOSTILE, f"--{HOSTILE}", f"--ckpt_path={HOSTILE}"])
+    captured = capsys.readouterr()
+    assert captured.err
+    assert not set("\x1b\x07\u202e") & set(captured.out + captured.err)

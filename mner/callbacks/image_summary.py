@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.batch import Batch
+from mner.terminal import printable
 
 MAX_NAMED = 10
 """Maximum number of unusable images that a summary lists with their reasons."""
@@ -79,7 +80,7 @@ class ImageSummary(Callback):
             shown = [bad[path] for path in sorted(bad)[:MAX_NAMED]]
             more = [f"and {len(bad) - MAX_NAMED:,} more"] if len(bad) > MAX_NAMED else []
             head = f"{len(bad):,} of {len(named):,} images could not be used; their posts count as posts without one"
-            rank_zero_warn("\n  ".join([head, *shown, *more]))
+            rank_zero_warn("\n  ".join(map(printable, [head, *shown, *more])))
 
 
 def _gathered(named: set[Path], bad: dict[Path, str]) -> tuple[set[Path], dict[Path, str]]:

@@ -128,7 +128,7 @@ class PredictionsWriter(Callback):
                 with atomic_write(self.folder / f"classification_report{suffix}.txt") as file:
                     file.write(report)
                 print(f"seqeval's classification_report:\n{printable_lines(report)}")
-        print(f"predictions: {path}")
+        print(printable(f"predictions: {path}"))
 
 
 def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:

@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> None:
     )
     for reason in report.bad.values():
         print(f"  {printable(reason)}")
-    print(f"  {options.output} is complete" if report.complete else "  other processes are still working")
+    print(f"  {printable(options.output)} is complete" if report.complete else "  other processes are still working")
 
 
 def _captioner(kind: str, name: str) -> Captioner:

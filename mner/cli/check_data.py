@@ -13,6 +13,7 @@ from mner.data.datamodule import SPLITS, PostDataModule
 from mner.errors import DatasetNotFoundError
 from mner.post_json import to_json
 from mner.posts import Post
+from mner.terminal import printable_lines
 from mner.word_tokenizers import WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
@@ -80,4 +81,4 @@ def run(arguments: Sequence[str]) -> None:
     if not posts:
         raise missing[0]
     report = check_posts(posts, files=files, labels=data.labels, contexts=data.contexts, image_folders=folders)
-    print(to_json(report.to_dict(), indent=2) if config.json else report)
+    print(printable_lines(to_json(report.to_dict(), indent=2) if config.json else report))

@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> None:
     runner = GridRunner(grid, config.run_folder, _devices(config.jobs), config.keep)
     if config.dry_run:
         for cell in grid.cells():
-            print(shlex.join(runner.command(cell)))
+            print(printable(shlex.join(runner.command(cell))))
         return
     # So that a training does not outlive the runner that was told to stop.
     before = signal.signal(signal.SIGTERM, _stop)
@@ -75,8 +75,8 @@ def run(arguments: Sequence[str]) -> None:
         console.print(progress_table(progress))
     for table in breakdown_tables(progress):
         console.print(table)
-    print(f"checkpoints, predictions and logs: {Path(config.run_folder) / 'cells'}")
-    print(f"results: {Path(config.run_folder) / 'results.jsonl'}")
+    print(printable(f"checkpoints, predictions and logs: {Path(config.run_folder) / 'cells'}"))
+    print(printable(f"results: {Path(config.run_folder) / 'results.jsonl'}"))
     failed = [cell for cell, state in progress.states.items() if state == "failed"]
     if failed:
         raise ExperimentError(

@@ -13,6 +13,7 @@ from typing import Any
 from pytorch_lightning.utilities import rank_zero_only
 
 from mner.errors import MNERError
+from mner.terminal import printable_lines
 
 # Printed at every start, and nothing a user of the command line can act on.
 SILENCED_MESSAGES = (
@@ -39,7 +40,7 @@ PACKAGE = Path(__file__).parent.parent
 @rank_zero_only
 def say(message: str) -> None:
     """Print a line, in the first process only."""
-    print(message)
+    print(printable_lines(message))
 
 
 def is_first_process() -> bool:
@@ -79,7 +80,7 @@ def keep_traceback(error: BaseException, folder: Path | None) -> None:
 
 def _in_one_line(message: Warning | str, category: type[Warning], filename: str, *_: Any, **__: Any) -> str:
     own = Path(filename).is_relative_to(PACKAGE)
-    return f"warning: {message}\n" if own else f"{filename}: {category.__name__}: {message}\n"
+    return printable_lines(f"warning: {message}" if own else f"{filename}: {category.__name__}: {message}") + "\n"
 
 
 def _is_useful(record: logging.LogRecord) -> bool:

@@ -13,6 +13,7 @@ from jsonargparse import ArgumentParser
 from mner.components import Component
 from mner.errors import ConfigurationError
 from mner.shipped_configs import find_config
+from mner.terminal import printable_lines
 
 _NOISE = re.compile(
     r"\s*(- )?(Does not validate against any|Subtypes: |Errors:|Given value|Expected a <class 'NoneType'>|"
@@ -63,7 +64,7 @@ class OptionParser(ArgumentParser):
         """Print the message and exit with status 2, or raise it where an outer parser reports it."""
         if not self.exit_on_error:
             super().error(message, ex)
-        print(f"mner: error: {shortened(message)}\n(--help lists the options)", file=sys.stderr)
+        print(printable_lines(f"mner: error: {shortened(message)}\n(--help lists the options)"), file=sys.stderr)
         self.exit(2)
 
 

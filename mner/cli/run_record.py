@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from mner.files import atomic_write
+from mner.terminal import printable
 
 NOT_RECORDED = ("ckpt_path", "run_folder", "resume", "weights_only", "pretraining", "ablations")
 """Where and how often it was run, so that the config can be given to any command."""
@@ -51,4 +52,4 @@ class RunRecord(Callback):
         if file.exists():
             names = (self.folder / f"metrics.part_{part}.csv" for part in count(1))
             kept = file.rename(next(name for name in names if not name.exists()))
-            trainer.print(f"the metrics logged before are in {kept}")
+            trainer.print(printable(f"the metrics logged before are in {kept}"))

@@ -22,6 +22,7 @@ from mner.data.readers import iter_posts
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError, FormatError
 from mner.files import open_output
+from mner.terminal import printable
 
 MAX_WAIT = 0.3
 """Seconds that a post of a live source, such as a pipe or a terminal, waits for others."""
@@ -97,7 +98,8 @@ def run(arguments: Sequence[str]) -> int:
         empty = True
         for prediction in tqdm(found, unit=" posts", disable=None):
             line = prediction.to_json()
-            output.write((json.dumps(json.loads(line)) if ascii else line) + "\n")
+            shown = printable(line) if output.isatty() else line  # escaped as JSON escapes: it stays JSON
+            output.write((json.dumps(json.loads(line)) if ascii else shown) + "\n")
             empty = False
             if live:
                 output.flush()
@@ -111,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(line: str) -> None:
-    tqdm.write(f"mner tag: {line}", file=sys.stderr)
+    tqdm.write(printable(f"mner tag: {line}"), file=sys.stderr)
 
 
 def _source(file: str) -> tuple[Path | BinaryIO, bool]:

@@ -12,6 +12,7 @@ from mner.data.image_report import ImageReport, check_images
 from mner.data.versions import identify
 from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
 from mner.posts import CharacterSpan, Post
+from mner.terminal import printable
 from mner.word_tokenizers.characters import is_invisible
 from mner.word_tokenizers.raw_posts import Alignment, align_spans
 
@@ -240,7 +241,7 @@ def _table(report: DataReport) -> str:
         for fault in ("missing", "unreadable", "tiny"):
             rows.append((f"  {fault}", [len(getattr(each, fault)) if each else "-" for each in images]))
         rows.append(("  the same image as another's", [each.repeated if each else "-" for each in images]))
-    return "\n".join([*_align(rows), "", *_remarks(report)])
+    return "\n".join(map(printable, [*_align(rows), "", *_remarks(report)]))
 
 
 def _align(rows: Sequence[tuple[str, Sequence[Any]]]) -> list[str]:

@@ -15,6 +15,7 @@ from mner.data.versions import identify
 from mner.errors import DataError, DatasetNotFoundError
 from mner.labels import labels_for
 from mner.posts import Post
+from mner.terminal import printable
 
 POST_FILES = ("{split}.txt", "{split}", "{split}.json*", "texts/{split}/*.json*")
 CONTEXT_FILES = (
@@ -75,7 +76,7 @@ class FolderDataModule(PostDataModule, ABC):
         """Read a split from its file; says which known version of the data set the file is."""
         path = self.split_file(split)
         known = self.version(split) or "a version that is not known here; do not compare its numbers"
-        rank_zero_info(f"{path}: {known}")
+        rank_zero_info(printable(f"{path}: {known}"))
         images = self.split_images(split)
         posts = read_posts(path, images=images)
         return with_contexts(posts, self.context_kinds, self._context_paths(split), split, images)

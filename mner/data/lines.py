@@ -12,6 +12,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.errors import DatasetNotFoundError, FormatError
 from mner.posts import Post
+from mner.terminal import printable
 from mner.unicode import repair_surrogates
 
 Source = str | Path | IO[str] | IO[bytes]
@@ -66,7 +67,7 @@ class Notes:
         """Warn of everything noted since the last report."""
         for what, (count, first, _) in self._lines.items():
             lines = f"line {first}" if count == 1 else f"{count} lines, the first is {first}"
-            rank_zero_warn(f"{self.path}: {what} ({lines})")
+            rank_zero_warn(printable(f"{self.path}: {what} ({lines})"))
         self._lines.clear()
 
 

@@ -10,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from mner.data.image_names import ImageFolder, file_exists, relative_name
 from mner.errors import DataError
 from mner.posts import Post
+from mner.terminal import printable
 
 _SHOWN = 10
 
@@ -41,7 +42,7 @@ def check_images(
             f"{count}: {shown}. Correct the image folder; or, to train on what is there, allow a larger share than "
             f"{max_missing:g} with --data.init_args.max_missing_images (max_missing_images=... in Python)"
         )
-    rank_zero_warn(f"{count}, so their posts count as posts without an image: {shown}")
+    rank_zero_warn(printable(f"{count}, so their posts count as posts without an image: {shown}"))
 
 
 def check_any_image(posts: Sequence[Post], consequence: str) -> None:

@@ -12,6 +12,7 @@ from mner.data.readers import read_posts
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
 from mner.posts import Post
+from mner.terminal import printable
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.tweet import marks_stand_alone
 
@@ -74,7 +75,7 @@ class PostFiles(PostDataModule):
         given_words = [post.words for post in self._read.get("train", ()) if not post.is_raw]
         self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=marks_stand_alone(given_words))
         self.labels = find_labels(self._read)
-        rank_zero_info(f"labels found in the data: {', '.join(self.labels)}")
+        rank_zero_info(printable(f"labels found in the data: {', '.join(self.labels)}"))
 
     def read(self, split: Split) -> list[Post]:
         """The posts of a split's file, with their contexts.

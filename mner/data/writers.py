@@ -15,6 +15,7 @@ from mner.errors import DataError, FormatError
 from mner.files import atomic_write
 from mner.post_json import post_to_dict, to_json
 from mner.posts import Post
+from mner.terminal import printable
 from mner.unicode import repair_surrogates
 
 _NAMES = tuple(field.name for field in fields(Post))
@@ -114,7 +115,9 @@ def _repaired(posts: Iterable[Post], path: Path) -> list[Post]:
         repaired.append(replace(post, **texts) if halves else post)
         faulty += bool(halves)
     if faulty:
-        rank_zero_warn(f"{path}: lone surrogates, halves of cut emoji, were replaced by U+FFFD in {faulty} posts")
+        rank_zero_warn(
+            f"{printable(path)}: lone surrogates, halves of cut emoji, were replaced by U+FFFD in {faulty} posts"
+        )
     return repaired
 
 

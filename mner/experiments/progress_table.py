@@ -6,10 +6,12 @@ import time
 from collections import Counter
 
 from rich.table import Table
+from rich.text import Text
 
 from mner.analysis.spread import Spread
 from mner.experiments.grid import Cell
 from mner.experiments.progress import Progress, State
+from mner.terminal import printable
 
 
 def progress_table(progress: Progress, title: str = "") -> Table:
@@ -33,13 +35,13 @@ def progress_table(progress: Progress, title: str = "") -> Table:
     for name in ("model", "fraction"):
         table.add_column(name)
     for name in data_sets:
-        table.add_column(name, justify="right")
+        table.add_column(Text(printable(name)), justify="right")
     for model, fraction in dict.fromkeys((cell.model, cell.fraction) for cell in cells):
         groups = [
             [cell for cell in cells if (cell.model, cell.fraction, cell.data) == (model, fraction, data)]
             for data in data_sets
         ]
-        table.add_row(model, f"{fraction:g}", *(_summary(group, progress) for group in groups))
+        table.add_row(Text(printable(model)), f"{fraction:g}", *(_summary(group, progress) for group in groups))
     return table
 
 

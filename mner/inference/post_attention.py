@@ -18,6 +18,7 @@ from mner.fusion import FusionModule
 from mner.fusion.attention import Attention
 from mner.inference.tagger import Tagger
 from mner.posts import Entity, Post
+from mner.terminal import printable
 from mner.vision.region_places import grid_shape, region_places
 
 ATTENDING = "VisualAttention, CoAttention, MultidimensionalAttention, UMT and TransformerAttention"
@@ -154,7 +155,7 @@ def attend(model: FusionModule, post: Post) -> PostAttention:
         places = region_places(encoder, image, features)
         grid = None if features.boxes is not None else grid_shape(encoder, image, len(places))
     except ConfigurationError as error:
-        warnings.warn(f"post {post.id}: {error}", stacklevel=2)
+        warnings.warn(printable(f"post {post.id}: {error}"), stacklevel=2)
     if places is not None and grid is None:  # padding of a detector's regions
         places = places[kept.cpu().numpy()]
         if attention.regions is not None:

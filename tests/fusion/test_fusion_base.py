@@ -177,7 +177,7 @@ def test_a_test_set_is_annotated_whole_or_not_at_all(make_model, make_trainer, s
     posts = [replace(sample_posts[index], tags=None) if index == 3 else sample_posts[index] for index in order]
     for batch_size in (1, 4):
         loader = DataLoader(posts, batch_size=batch_size, collate_fn=model.preprocessor)
-        with pytest.raises(DataError, match=f"post '{posts[order.index(3)].id}' has no tags and post .* has"):
+        with pytest.raises(DataError, match=f"post '{posts[order.index(3)].id}' has no tags but post .* has"):
             trainer.test(model, loader, verbose=False)
     untagged = [replace(post, tags=None) for post in posts]
     trainer.test(model, DataLoader(untagged, collate_fn=model.preprocessor), verbose=False)

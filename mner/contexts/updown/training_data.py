@@ -20,6 +20,7 @@ from mner.data.lines import Line, read_lines
 from mner.errors import DataError, FormatError
 from mner.images import ImageLoader
 from mner.posts import Post
+from mner.terminal import printable_lines
 from mner.vision.feature_store import FeatureStore
 
 
@@ -68,7 +69,7 @@ class CaptionData(LightningDataModule):
         progress = trainer is None or trainer.is_global_zero
         report = self.store.fill(self.image_encoder, paths, self.loader, device=device, progress=progress)
         if report.bad:
-            rank_zero_warn(f"captions of unusable images are left out: {report}")
+            rank_zero_warn(printable_lines(f"captions of unusable images are left out: {report}"))
         for split, posts in self._given.items():
             self._usable[split] = [
                 (post.image, post.contexts["caption"])
