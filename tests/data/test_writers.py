@@ -155,6 +155,7 @@ def test_any_words_are_kept_or_refused(tmp_path, words):
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
 LINES = TEXTS.filter(lambda text: not set(text) & set("\n\r\0"))
+CAPTIONS = TEXTS.filter(lambda text: text.strip().lower() not in ("", "none", "null", "nan") and "<unk>" not in text)
 TAGS = st.sampled_from(["O", "B-PER", "I-PER", "S-a b", "E-\u00e9"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
@@ -170,7 +171,7 @@ def posts(draw):
     common = {
         "id": draw(TEXTS.filter(bool)),
         "image": draw(st.none() | NAMES.map(Path)),
-        "contexts": draw(st.dictionaries(TEXTS, TEXTS.filter(str.strip), max_size=2)),
+        "contexts": draw(st.dictionaries(TEXTS, CAPTIONS, max_size=2)),
         "metadata": draw(st.dictionaries(TEXTS, JSON, max_size=2)),
     }
     if draw(st.booleans()):
