@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from mner.batch import Batch, ImageFeatures
-from mner.errors import ImageError, LabelError
+from mner.errors import ConfigurationError, ImageError, LabelError
 from mner.images import ImageLoader
 from mner.labels import check_tags
 from mner.posts import Post
@@ -58,6 +58,9 @@ class Preprocessor:
         image_transform: The image encoder's transform; ``None`` for a model that sees no images.
         image_loader: Opens image files, and decides how an unreadable one is handled.
         features: Stored features of a frozen image encoder, used for every image that they contain.
+
+    Raises:
+        ConfigurationError: If ``word_tokenizer`` is none.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class Preprocessor:
         image_loader: ImageLoader | None = None,
         features: StoredFeatures | None = None,
     ) -> None:
+        if word_tokenizer is not None and not isinstance(word_tokenizer, WordTokenizer):
+            raise ConfigurationError(f"expected word_tokenizer to be a WordTokenizer, got {word_tokenizer!r:.60}")
         self.subword_tokenizer = subword_tokenizer
         self.labels = list(labels)
         self.contexts = tuple(contexts)

@@ -106,14 +106,22 @@ def build_untrained(architecture: dict[str, Any], attn_implementation: str | Non
         require_open_source("the attention kernel", attn_implementation)
     config = AutoConfig.for_model(**model_settings(architecture["config"]))
     options = {"attn_implementation": attn_implementation, "dtype": torch.float32, "trust_remote_code": False}
-    return _model_class(config).from_config(config, **options), build_tokenizer(architecture)
+    model = _model_class(config).from_config(config, **options)
+    return model, build_tokenizer(architecture, len(model.get_input_embeddings().weight))
 
 
-def build_tokenizer(architecture: dict[str, Any]) -> Any:
+def build_tokenizer(architecture: dict[str, Any], rows: int | None = None) -> Any:
     """Build the tokenizer that :func:`describe` described.
+
+    Args:
+        architecture: The description.
+        rows: Number of subwords that the model has vectors for, where the description is not trusted.
 
     Returns:
         A ``transformers`` tokenizer.
+
+    Raises:
+        ConfigurationError: If the tokenizer has an id of no vector.
     """
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
@@ -122,7 +130,11 @@ def build_tokenizer(architecture: dict[str, Any]) -> Any:
     if not isinstance(described, str):  # the config parser has decoded the JSON
         described = json.dumps(described)
     options = tokenizer_settings(architecture["tokenizer_options"])
-    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(described), **options)
+    backend = Tokenizer.from_str(described)
+    largest = max(backend.get_vocab().values(), default=0)
+    if rows is not None and largest >= rows:  # first, since copying a tokenizer takes time in proportion to this id
+        raise ConfigurationError(f"expected ids of subwords below {rows}, the model's number of vectors, got {largest}")
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **options)
 
 
 def describe(model: Any, tokenizer: Any) -> dict[str, Any]:

@@ -52,6 +52,14 @@ def tokenizer(**options):
     )
 
 
+def subword(id):
+    def change(parameters):
+        described = parameters["text_encoder"]["init_args"]["architecture"]
+        described["tokenizer"] = described["tokenizer"].replace('"z":', f'"kevin":{id},"z":')
+
+    return change
+
+
 def image_encoder(value):
     def change(parameters):
         parameters["_class_path"] = "mner.fusion.concatenation.Concatenation"
@@ -85,6 +93,9 @@ HOSTILE = {
     "a width that is a word": architecture(hidden_size="16"),
     "a width that is no number": architecture(hidden_size=float("nan")),
     "no heads": architecture(num_attention_heads=0),
+    "a subword without a vector": subword(50_000),
+    "a subword whose id would take hours to copy": subword(2**31),
+    "a word tokenizer that is none": lambda p: p.update(word_tokenizer=3),
     "a file of the tokenizer": tokenizer(tokenizer_file="/etc/passwd"),
     "another file of the tokenizer": tokenizer(gguf_file="/etc/passwd"),
     "code of the tokenizer": tokenizer(auto_map={"AutoTokenizer": ["evil.Evil", None]}),
