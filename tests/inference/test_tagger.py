@@ -152,7 +152,11 @@ def test_what_is_no_post_is_refused(tagger, text):
         tagger.stream("in Oslo")
 
 
-@pytest.mark.parametrize("image", [3, float("nan"), b"not a path", ["a.png"], Image.new("RGB", (20, 20))], ids=repr)
+@pytest.mark.parametrize(
+    "image",
+    [3, float("nan"), b"not a path", ["a.png"], Image.new("RGB", (20, 20))],
+    ids=lambda value: type(value).__name__,
+)
 def test_the_image_of_a_record_is_a_path(tagger, image):
     with pytest.raises(DataError, match="expected the path of an image"):
         tagger.predict_batch([{"text": "in Oslo", "image": image}])
