@@ -101,7 +101,7 @@ def test_fit_of_a_model_that_looks_at_images_ends_with_how_to_tag_one(fit, capsy
 
 
 @pytest.mark.parametrize("fusion", [name for name in mner.fusion.__all__ if name not in ("Attention", "FusionModule")])
-def test_every_fusion_is_trained_saved_and_loaded(fusion, fit, tiny_text_encoder_folder):
+def test_every_fusion_is_trained_saved_and_loaded(fusion, fit, tiny_text_encoder_folder, shared_twitter_folder):
     text_encoder = "VisualBertText" if fusion == "TransformerAttention" else "HuggingFaceText"
     options = ["--model", fusion, "--model.image_encoder", "mner.testing.TinyGrid"]
     options += ["--model.text_encoder", text_encoder, "--model.text_encoder.name", str(tiny_text_encoder_folder)]
@@ -109,7 +109,12 @@ def test_every_fusion_is_trained_saved_and_loaded(fusion, fit, tiny_text_encoder
     model = mner.load_model("runs/0/best.ckpt")
     assert type(model).__name__ == fusion
     (record, *_) = read_predictions("runs/0/predictions.jsonl")
-    assert mner.load("runs/0/best.ckpt").predict(record.post.words, record.post.image) == list(record.entities)
+    image = shared_twitter_folder / "images" / record.post.image.name
+    found, saved = mner.load("runs/0/best.ckpt").predict(record.post.words, image), record.entities
+    assert [(each.type, each.start, each.end) for each in found] == [
+        (each.type, each.start, each.end) for each in saved
+    ]
+    assert [each.confidence for each in found] == pytest.approx([each.confidence for each in saved], abs=1e-4)
 
 
 def test_runs_are_numbered_and_never_overwritten(fit, working_directory, capsys):

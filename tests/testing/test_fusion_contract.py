@@ -143,7 +143,12 @@ class Narrow(Sum):
         (SeesPadding, "padding_and_batch_order_change_nothing", ("grid", "in none"), "depend on padding"),
         (DividesByTheRegions, "emissions_have_their_shape_and_are_finite", ("grid", "in some"), "not finite"),
         (DividesByTheRegions, "it_trains_in_mixed_precision", ("grid", "in some"), "not finite"),
-        (SkipsTheImage, "gradients_reach_every_parameter", ("grid", "in none"), "project.weight takes no part"),
+        (
+            SkipsTheImage,
+            "gradients_reach_every_parameter",
+            ("grid", "in none"),
+            "project.weight is not used in the loss",
+        ),
         (LooksAtNothing, "attention_over_regions_is_a_distribution", ("grid", "in some"), "does not sum to one"),
         (DecidesNothing, "attention_over_regions_is_a_distribution", ("grid", "in all"), "the gate mine has the shape"),
         (Narrow, "emissions_have_their_shape_and_are_finite", ("grid", "in all"), "expected fuse"),
