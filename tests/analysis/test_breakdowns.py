@@ -104,9 +104,9 @@ def test_a_training_file_that_does_not_fit_is_refused():
     with pytest.raises(DataError, match="expected training posts, got none"):
         TrainedMentions([])
     TRAINED.check_types([Prediction(TRAIN[0], ())])
-    with pytest.raises(LabelError, match="LOC, PER, the posts scored have MISC"):
+    with pytest.raises(LabelError, match="LOC, PER, the scored posts have MISC"):
         TRAINED.check_types([Prediction(post("x", "B-MISC"), ())])
-    with pytest.raises(LabelError, match="LOC, PER, the posts scored have MISC"):
+    with pytest.raises(LabelError, match="LOC, PER, the scored posts have MISC"):
         TRAINED.check_types([Prediction(post("x", "O"), (Entity("MISC", 0, 1),))])
 
 

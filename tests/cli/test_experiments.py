@@ -1,4 +1,4 @@
-"""The eight experiments of the paper run: fit, test and tag, on tiny encoders here and on real pictures where asked."""
+"""The eight experiments of the paper run: fit, test and tag, on tiny encoders here and on real images where asked."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from mner.cli import main
 from mner.data.writers import write_json_lines
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-EXAMPLES = Path(__file__).parents[2] / "examples"
+CONFIGS = Path(mner.__file__).parent / "configs"
 FUSIONS = {
     "1.0_bert_crf": "TextOnly",
     "1.1_bert_cm_crf": "Concatenation",
@@ -44,7 +44,7 @@ def tiny(tiny_text_encoder_folder, tmp_path):
 
 def run_everything(experiment, posts, *options):
     """Fit, test on the posts, and tag them; returns the model."""
-    config = EXAMPLES / "experiments" / f"{experiment}.yaml"
+    config = CONFIGS / "experiments" / f"{experiment}.yaml"
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
     run = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", *quiet]
     assert main(["fit", "--config", str(config), *map(str, options), *run, "--run_folder", "run"]) == 0
@@ -75,7 +75,7 @@ def entities(path):
 
 
 def test_there_are_eight():
-    assert {path.stem for path in (EXAMPLES / "experiments").glob("*.yaml")} == set(FUSIONS)
+    assert {path.stem for path in (CONFIGS / "experiments").glob("*.yaml")} == set(FUSIONS)
 
 
 @pytest.mark.parametrize("experiment", FUSIONS)
@@ -101,13 +101,13 @@ def test_it_runs_offline_on_pictures(experiment, data, tmp_path):
     if data == "sample":
         root = Path(os.environ["MNER_DATA"]) / "sample" / "twitter_2015"
         posts = Twitter2015(root, contexts=contexts(experiment)).posts("test")
-        options = ["--config", EXAMPLES / "data" / "twitter2015.yaml", "--data.init_args.root", root]
+        options = ["--config", CONFIGS / "data" / "twitter2015.yaml", "--data.init_args.root", root]
     else:
         root = tmp_path / "demo"
         source = DemoPosts(size=16, root=root, contexts=contexts(experiment))
         source.prepare_data()
         posts = source.posts("test")
-        options = ["--config", EXAMPLES / "data" / "demo.yaml", "--data.init_args.root", root]
+        options = ["--config", CONFIGS / "data" / "demo.yaml", "--data.init_args.root", root]
         options += ["--data.init_args.size", "16"]
-    model = run_everything(experiment, posts, *options, "--config", EXAMPLES / "offline.yaml")
+    model = run_everything(experiment, posts, *options, "--config", CONFIGS / "offline.yaml")
     assert type(model).__name__ == FUSIONS[experiment]
