@@ -144,6 +144,19 @@ def entity_from_dict(record: Any, words: int) -> Entity:
     )
 
 
+def scores_from_dict(record: Any) -> dict[str, float]:
+    """Return the ``scores`` of a prediction, numbers by name; empty if it has none.
+
+    Raises:
+        DataError: If one of them is not a number.
+    """
+    scores = _optional(record, "scores")
+    for name, score in scores.items():
+        if not _is_number(score):
+            raise _error(f"scores.{name}", "a number", score)
+    return scores
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,19 @@ class Entity:
     def span(self) -> tuple[str, int, int]:
         """The entity as scorers compare it: ``(type, start, end)``."""
         return self.type, self.start, self.end
+
+
+class Entities(list[Entity]):
+    """The entities of a post, and what else a model computed for it.
+
+    Args:
+        entities: The entities, in order.
+        scores: Numbers that describe the whole post, by name, such as RpBERT's ``relation``; most models have none.
+    """
+
+    def __init__(self, entities: Iterable[Entity] = (), scores: Mapping[str, float] | None = None) -> None:
+        super().__init__(entities)
+        self.scores = dict(scores or {})
 
 
 @dataclass(frozen=True, slots=True)

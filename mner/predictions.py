@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,15 @@ from typing import Any
 from mner.errors import DataError, FormatError, LabelError
 from mner.files import atomic_write
 from mner.labels import spans
-from mner.post_json import entity_from_dict, entity_to_dict, from_json, post_from_dict, post_to_dict, to_json
+from mner.post_json import (
+    entity_from_dict,
+    entity_to_dict,
+    from_json,
+    post_from_dict,
+    post_to_dict,
+    scores_from_dict,
+    to_json,
+)
 from mner.posts import Entity, Post
 
 Span = tuple[str, int, int]
@@ -26,10 +34,12 @@ class Prediction:
     Args:
         post: The post, with its gold tags if it has any.
         entities: The predicted entities, in order, with confidences.
+        scores: Numbers that the model computed for the post as a whole, by name.
     """
 
     post: Post
     entities: tuple[Entity, ...]
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the prediction as plain data, one line of a predictions file."""
@@ -38,6 +48,8 @@ class Prediction:
         if self.post.tags is not None:
             record["gold"] = [entity_to_dict(entity, self.post) for entity in spans(self.post.tags)]
         record["predicted"] = [entity_to_dict(entity, self.post) for entity in self.entities]
+        if self.scores:
+            record["scores"] = {name: round(score, 6) for name, score in self.scores.items()}
         return record if metadata is None else {**record, "metadata": metadata}
 
     def to_json(self) -> str:
@@ -58,7 +70,8 @@ class Prediction:
         """Build the prediction that :meth:`to_dict` described.
 
         Raises:
-            DataError: If the post or an entity is malformed, entities overlap, or ``gold`` disagrees with the tags.
+            DataError: If the post, an entity or a score is malformed, entities overlap, or ``gold`` disagrees with the
+                tags.
             LabelError: If a tag is of no scheme that mner reads.
         """
         post = post_from_dict(record)
@@ -67,7 +80,7 @@ class Prediction:
             gold = gold_spans(post)
             if "gold" in record and {entity.span for entity in _entities(record, "gold", post)} != gold:
                 raise DataError(f"gold is not what the tags spell, {sorted(gold, key=lambda span: span[1])}")
-        return cls(post, entities)
+        return cls(post, entities, scores_from_dict(record))
 
 
 def gold_tags(post: Post) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ def predictions(draw):
         None if text is None else tuple((index, index + 1) for index in range(len(words))),
         draw(st.dictionaries(TEXT, st.integers(), max_size=1)),
     )
-    return Prediction(post, entities)
+    scores = draw(st.dictionaries(TEXT, st.floats(-9, 9).map(lambda value: round(value, 6)), max_size=2))
+    return Prediction(post, entities, scores)
 
 
 @settings(deadline=None, max_examples=60)
@@ -124,6 +125,8 @@ ENTITY = {"type": "PER", "start": 0, "end": 2, "confidence": 0.5}
         ({"image": {}}, "image to be a file name"),
         ({"contexts": {"caption": 1}}, "contexts.caption to be a string"),
         ({"metadata": []}, "metadata to be an object"),
+        ({"scores": [0.5]}, "scores to be an object"),
+        ({"scores": {"relation": "high"}}, "scores.relation to be a number, got 'high'"),
     ],
 )
 def test_a_malformed_prediction_is_refused_with_file_and_line(tmp_path, change, said):

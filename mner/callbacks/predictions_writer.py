@@ -17,15 +17,15 @@ from rich.table import Table
 from mner.analysis.mention_kinds import KindScore, score_kinds
 from mner.batch import Batch
 from mner.data.datamodule import PostDataModule
+from mner.decoders.entities import EntityLists
 from mner.files import atomic_write
 from mner.labels import types_of
 from mner.metrics import seqeval_report
 from mner.post_json import to_json
-from mner.posts import Entity, Post
+from mner.posts import Post
 from mner.predictions import Prediction, write_predictions
 from mner.terminal import printable, printable_lines
 
-Outputs = list[list[Entity]]
 Item = TypeVar("Item")
 
 
@@ -81,9 +81,10 @@ class PredictionsWriter(Callback):
         """Write."""
         self._write(trainer, pl_module, "predict")
 
-    def _collect(self, outputs: Outputs, batch: Batch) -> None:
+    def _collect(self, outputs: EntityLists, batch: Batch) -> None:
         self._predictions += [
-            Prediction(post, tuple(entities)) for post, entities in zip(batch.posts, outputs, strict=True)
+            Prediction(post, tuple(entities), entities.scores)
+            for post, entities in zip(batch.posts, outputs, strict=True)
         ]
         if batch.image_mask is not None:
             self._images |= {post.image: not error for post, error in zip(batch.posts, batch.image_errors, strict=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,10 +12,10 @@ from mner.batch import Batch
 from mner.decoders.decoder import Decoder
 from mner.decoders.entity_probability import entity_bounds
 from mner.labels import split_tag
-from mner.posts import Entity, Post
+from mner.posts import Entities, Entity, Post
 
 
-class EntityLists(list[list[Entity]]):
+class EntityLists(list[Entities]):
     """The entities of each post of a batch."""
 
     def to(self, device: torch.device, **_: Any) -> EntityLists:
@@ -22,7 +23,9 @@ class EntityLists(list[list[Entity]]):
         return self
 
 
-def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tensor) -> EntityLists:
+def find_entities(
+    decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tensor, scores: Mapping[str, Tensor] | None = None
+) -> EntityLists:
     """Decode the entities of predicted tags under ``conlleval``, with one transfer from the device.
 
     Args:
@@ -30,6 +33,7 @@ def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tenso
         batch: B posts.
         emissions: Shape ``(B, W, L)``.
         tags: Predicted label indices, shape ``(B, W)``.
+        scores: Numbers that describe each post, by name, shape ``(B,)``.
 
     Returns:
         The entities of each post, in order.
@@ -40,7 +44,10 @@ def find_entities(decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tenso
     starts, ends = table[0].nonzero().tolist(), table[1].nonzero().tolist()
     labels, confidences = table[2].long().tolist(), table[3].tolist()
     types = [split_tag(label)[1] for label in decoder.labels]
-    found = EntityLists([] for _ in batch.posts)
+    by_name = {name: values.tolist() for name, values in (scores or {}).items()}
+    found = EntityLists(
+        Entities(scores={name: values[index] for name, values in by_name.items()}) for index in range(len(batch))
+    )
     for (index, start), (_, end) in zip(starts, ends, strict=True):
         type_ = types[labels[index][start]]
         found[index].append(_entity(batch.posts[index], type_, start, end + 1, confidences[index][start]))

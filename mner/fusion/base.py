@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -213,6 +213,18 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """
         return None
 
+    def post_scores(self, text: TextFeatures, image: ImageFeatures) -> dict[str, Tensor]:
+        """Return numbers that describe each post, written with its predictions; none by default.
+
+        Args:
+            text: Text features, as :meth:`encode` returned them.
+            image: Image features.
+
+        Returns:
+            Values by name, shape ``(B,)``.
+        """
+        return {}
+
     def on_test_epoch_start(self) -> None:
         """Reset the record of which posts were annotated in an earlier test."""
         self._test_posts = None, None
@@ -226,7 +238,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         Raises:
             DataError: If a post has no tags.
         """
-        text, image = self.encode(batch)
+        return self._losses(batch, *self.encode(batch))
+
+    def _losses(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> tuple[Tensor, Tensor, Tensor | None]:
         emissions = self.emissions(text, image)
         loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
         auxiliary = self.auxiliary_loss(batch, text, image, emissions)
@@ -242,7 +256,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
         """Count entities and log the loss; return predictions for a writer, except in validation during training."""
-        emissions, loss, auxiliary = self.losses(batch)
+        text, image = self.encode(batch)
+        emissions, loss, auxiliary = self._losses(batch, text, image)
         # A float, since Lightning truncates the average of integers over processes.
         options: dict[str, Any] = {"batch_size": float(len(batch)), "sync_dist": True}
         if auxiliary is not None:
@@ -255,7 +270,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         if self.trainer.state.fn == TrainerFn.FITTING and not is_raw:
             self.character_f1.update([], [])
             return None  # confidences take time and would not be used
-        entities = self.entities(batch, emissions, predicted)
+        entities = self.entities(batch, emissions, predicted, self.post_scores(text, image))
         self.character_f1.update(entities, batch.posts)
         return entities
 
@@ -270,12 +285,13 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             DataError: If some posts of the test set are annotated and others are not.
         """
         self._refuse_mixed(batch)
-        emissions = self(batch)
+        text, image = self.encode(batch)
+        emissions = self.emissions(text, image)
         predicted = self.decoder.decode(emissions, batch.word_mask)
         if batch.tags is not None:
             for metric in _values(self.test_f1):
                 metric.update(predicted, batch.tags, batch.word_mask)
-        entities = self.entities(batch, emissions, predicted)
+        entities = self.entities(batch, emissions, predicted, self.post_scores(text, image))
         self.character_f1.update(entities, batch.posts)
         return entities
 
@@ -285,21 +301,26 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> EntityLists:
         """Return the predicted entities of each post."""
-        emissions = self(batch)
-        return self.entities(batch, emissions, self.decoder.decode(emissions, batch.word_mask))
+        text, image = self.encode(batch)
+        emissions = self.emissions(text, image)
+        predicted = self.decoder.decode(emissions, batch.word_mask)
+        return self.entities(batch, emissions, predicted, self.post_scores(text, image))
 
-    def entities(self, batch: Batch, emissions: Tensor, predicted: Tensor) -> EntityLists:
+    def entities(
+        self, batch: Batch, emissions: Tensor, predicted: Tensor, scores: Mapping[str, Tensor] | None = None
+    ) -> EntityLists:
         """Decode the entities of predicted tags, with their confidences.
 
         Args:
             batch: B posts.
             emissions: Shape ``(B, W, L)``.
             predicted: Label indices, shape ``(B, W)``.
+            scores: What :meth:`post_scores` returned.
 
         Returns:
-            The entities of each post, in order.
+            The entities of each post, in order, with its scores.
         """
-        return find_entities(self.decoder, batch, emissions, predicted)
+        return find_entities(self.decoder, batch, emissions, predicted, scores)
 
     def learning_rates(self) -> list[Rates]:
         """Return the decoder's rates before those of the text encoder, the image encoder and the new layers."""

@@ -18,10 +18,11 @@ from mner.batch import Batch
 from mner.bounded_report import BoundedReport
 from mner.data.read_ahead import read_ahead
 from mner.data.readers import iter_posts
+from mner.decoders.entities import EntityLists
 from mner.errors import ConfigurationError, DataError
 from mner.fusion.base import FusionModule
 from mner.images import ImageSource, load_image
-from mner.posts import Entity, Post
+from mner.posts import Entities, Post
 from mner.predictions import Prediction
 from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
@@ -46,7 +47,7 @@ class Tagger:
         text: str | Sequence[str],
         image: ImageSource | None = None,
         contexts: Mapping[str, str] | None = None,
-    ) -> list[Entity]:
+    ) -> Entities:
         """Find the entities of one post.
 
         Args:
@@ -55,7 +56,8 @@ class Tagger:
             contexts: Texts about the image, by kind, as the model was trained with.
 
         Returns:
-            Entities in order, with type, text, word offsets, confidence and, for raw text, character offsets.
+            A list of entities in order, with type, text, word offsets, confidence and, for raw text, character
+            offsets. Its ``scores`` are numbers that the model computed for the post, by name, if it has any.
 
         Raises:
             DataError: If the text is neither a string nor a sequence of strings, or the model does not read one of the
@@ -80,7 +82,7 @@ class Tagger:
             load_image(image).save(path)
             return self.predict_batch([make_post(text, path, contexts)])[0]
 
-    def predict_batch(self, posts: Iterable[NewPost], batch_size: int = 32) -> list[list[Entity]]:
+    def predict_batch(self, posts: Iterable[NewPost], batch_size: int = 32) -> list[Entities]:
         """Find the entities of many posts.
 
         Args:
@@ -97,7 +99,8 @@ class Tagger:
         Warns:
             UserWarning: For each of the first ten images that cannot be used.
         """
-        return [list(prediction.entities) for prediction in self.stream(posts, batch_size, max_wait=None)]
+        found = self.stream(posts, batch_size, max_wait=None)
+        return [Entities(prediction.entities, prediction.scores) for prediction in found]
 
     def stream(
         self,
@@ -143,7 +146,7 @@ class Tagger:
         for chunk in chunks:
             lengths = preprocessor.lengths(chunk)
             order = sorted(range(len(chunk)), key=lengths.__getitem__)
-            entities: dict[int, list[Entity]] = {}
+            entities: dict[int, Entities] = {}
             for start in range(0, len(order), batch_size):
                 places = order[start : start + batch_size]
                 batch = preprocessor([replace(chunk[place], tags=None) for place in places])
@@ -151,10 +154,10 @@ class Tagger:
                     on_bad_image(error)
                 entities.update(zip(places, self._tag(batch), strict=True))
             for place, post in enumerate(chunk):
-                yield Prediction(post, tuple(entities[place]))
+                yield Prediction(post, tuple(entities[place]), entities[place].scores)
 
     @torch.inference_mode()
-    def _tag(self, batch: Batch) -> list[list[Entity]]:
+    def _tag(self, batch: Batch) -> EntityLists:
         return self.model.predict_step(batch.to(self.model.device), 0)
 
 

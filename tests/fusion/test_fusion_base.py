@@ -7,12 +7,16 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mner.callbacks.predictions_writer import PredictionsWriter
 from mner.components import from_config, to_config
 from mner.data import Twitter2017
 from mner.decoders import CRF, Softmax
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError, ShapeError
 from mner.fusion import FusionModule, TextOnly
+from mner.inference.tagger import Tagger
 from mner.labels import labels_for
+from mner.posts import Post
+from mner.predictions import read_predictions
 from mner.text import CharacterCNN
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -237,6 +241,29 @@ def test_the_emissions_do_not_depend_on_the_batch(make_model, sample_posts):
     for index, post in enumerate(sample_posts):
         alone = model(model.preprocessor([post]))[0]
         torch.testing.assert_close(together[index, : len(post.words)], alone, rtol=1e-4, atol=1e-5)
+
+
+class Counting(TextOnly):
+    def post_scores(self, text, image):
+        return {"words": text.mask.sum(dim=1).float()}
+
+
+def test_scores_of_a_post_reach_predictions_files_and_the_tagger(
+    make_model, make_trainer, shared_twitter_folder, tmp_path
+):
+    model = make_model(Counting)
+    data = Twitter2017(shared_twitter_folder, batch_size=2).using(model.preprocessor)
+    for name in ("test", "validate", "predict"):
+        folder = tmp_path / name
+        getattr(make_trainer(callbacks=[PredictionsWriter(folder)]), name)(model, data)
+        for prediction in read_predictions(folder / "predictions.jsonl"):
+            assert prediction.scores == {"words": len(prediction.post.words)}
+    texts = ["good", "a b c d", "a b"]
+    tagger = Tagger(model)
+    assert [entities.scores["words"] for entities in tagger.predict_batch(texts)] == [1, 4, 2]
+    assert [prediction.scores["words"] for prediction in tagger.stream(texts)] == [1, 4, 2]
+    assert tagger.predict("a b").scores == {"words": 2}
+    assert make_model().eval().predict_step(model.preprocessor([Post("1", ("a",))]), 0)[0].scores == {}
 
 
 class Wide(TextOnly):
