@@ -96,7 +96,7 @@ def stepper(name: str, arguments: argparse.Namespace) -> Callable[[], None]:
 
     def step() -> None:
         with torch.autocast(arguments.device, torch.bfloat16) if arguments.precision == "bf16" else nullcontext():
-            _, loss, _ = model.losses(batch)
+            loss = model.losses(batch).total
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

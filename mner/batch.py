@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from mner.errors import ConfigurationError
 from mner.posts import Post
 
 BatchType = TypeVar("BatchType", bound="Batch")
@@ -90,6 +91,8 @@ class Batch:
         image: Precomputed image features (from a feature store), or ``None``.
         image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``; always on the CPU.
         image_errors: Why the image of a post could not be used, one per post; ``None`` where there was no error.
+        text_only: The tensors from ``input_ids`` to ``word_mask`` of the posts without their contexts, by name, for
+            :meth:`text_only_view`; ``None`` where nobody reads that view.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class Batch:
         image: ImageFeatures | None = None,
         image_mask: Tensor | None = None,
         image_errors: Sequence[str | None] = (),
+        text_only: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.posts = posts
         self.input_ids = input_ids
@@ -126,6 +130,7 @@ class Batch:
         self.image = image
         self.image_mask = image_mask
         self.image_errors = image_errors
+        self.text_only = text_only
 
     def __len__(self) -> int:
         """The number of posts, B."""
@@ -134,6 +139,25 @@ class Batch:
     def replace(self: BatchType, **parts: Any) -> BatchType:
         """Return a copy with some parts replaced."""
         return type(self)(**{**vars(self), **parts})
+
+    def text_only_view(self: BatchType) -> BatchType:
+        """Return the same posts without contexts and images.
+
+        Raises:
+            ConfigurationError: If the batch was made without that view.
+        """
+        if self.text_only is None:
+            raise ConfigurationError(
+                "expected a batch with a text-only view, got one without; make batches of tagged posts with the "
+                "preprocessor of a model that has align_views: DataLoader(posts, collate_fn=model.preprocessor)"
+            )
+        return self.replace(**self.text_only, pixels=None, image=None, image_mask=None)
+
+    @property
+    def views_differ(self) -> Tensor:
+        """True for each post that has a context or an image, shape ``(B,)``, on the CPU."""
+        contexts = torch.tensor([bool(post.contexts) for post in self.posts])
+        return contexts if self.image_mask is None else contexts | self.image_mask
 
     def to(self: BatchType, device: torch.device | str, non_blocking: bool | None = None) -> BatchType:
         """Copy the batch to another device, except ``image_mask``: a GPU would have to wait to count it.

@@ -58,6 +58,7 @@ class Preprocessor:
         image_transform: The image encoder's transform; ``None`` for a model that sees no images.
         image_loader: Opens image files, and decides how an unreadable one is handled.
         features: Stored features of a frozen image encoder, used for every image that they contain.
+        text_only_view: Whether batches of tagged posts also contain the posts without contexts.
 
     Raises:
         ConfigurationError: If ``word_tokenizer`` is none.
@@ -73,6 +74,7 @@ class Preprocessor:
         image_transform: ImageTransform | None = None,
         image_loader: ImageLoader | None = None,
         features: StoredFeatures | None = None,
+        text_only_view: bool = False,
     ) -> None:
         if word_tokenizer is not None and not isinstance(word_tokenizer, WordTokenizer):
             raise ConfigurationError(f"expected word_tokenizer to be a WordTokenizer, got {word_tokenizer!r:.60}")
@@ -84,6 +86,7 @@ class Preprocessor:
         self.image_transform = image_transform
         self.image_loader = image_loader or ImageLoader()
         self.features = features
+        self.text_only_view = text_only_view
         self._index = {label: index for index, label in enumerate(self.labels)}
         self._reported: set[str] = set()
         self._quiet = False
@@ -163,13 +166,20 @@ class Preprocessor:
         """
         posts = [self.prepare(post) for post in posts]
         texts: dict[str, Any] = {**self.subword_tokenizer(posts)}
+        tags = self._tags(posts, texts["word_mask"])
         return Batch(
             posts=posts,
             **texts,
-            tags=self._tags(posts, texts["word_mask"]),
+            tags=tags,
+            text_only=None if tags is None or not self.text_only_view else self._without_contexts(posts, texts),
             characters=None if self.max_characters is None else character_ids(posts, self.max_characters),
             **self._images(posts),
         )
+
+    def _without_contexts(self, posts: Sequence[Post], texts: dict[str, Any]) -> dict[str, Any]:
+        if not any(post.contexts for post in posts):
+            return texts
+        return {**self.subword_tokenizer([replace(post, contexts={}) for post in posts])}
 
     def _tags(self, posts: Sequence[Post], word_mask: Tensor) -> Tensor | None:
         annotated = [post.tags for post in posts if post.tags is not None]

@@ -142,7 +142,6 @@ def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: flo
     interval = f1_interval([run.counts for run in runs], draws, level)
     split = results[0].split
     known = published.find(model, data.name, split) if fraction == 1 else None
-    strict = [result.metrics["f1_strict"] for result in results if "f1_strict" in result.metrics]
     posts = [result.train_posts for result in results if result.train_posts]
     return {
         "data": data.name,
@@ -156,10 +155,16 @@ def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: flo
         "precision": _mean([run.counts.score().precision for run in runs]),
         "recall": _mean([run.counts.score().recall for run in runs]),
         "f1": {**asdict(interval), "deviation": interval.deviation if len(runs) > 1 else None},
-        "f1_strict": _mean(strict) if len(strict) == len(runs) else None,
+        **{name: _logged(results, name) for name in ("f1_strict", "f1_text_only")},
         "published": known and {name: getattr(known, name) for name in ("split", "precision", "recall", "f1")},
         "main": fraction == data.main_fraction,
     }
+
+
+def _logged(results: Sequence[Result], name: str) -> Row | None:
+    """The mean of a metric that is not computed from predictions; ``None`` unless every run has it."""
+    values = [result.metrics[name] for result in results if name in result.metrics]
+    return _mean(values) if len(values) == len(results) else None
 
 
 def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) -> Iterable[Row]:

@@ -140,6 +140,7 @@ def _place(row: Row) -> dict[str, str]:
 
 
 def _scores(rows: Sequence[Row]) -> pd.DataFrame:
+    aligned = any(row["f1_text_only"] for row in rows)
     return pd.DataFrame(
         {
             **_place(row),
@@ -148,6 +149,7 @@ def _scores(rows: Sequence[Row]) -> pd.DataFrame:
             **{heading: _spread(row[name]) for name, heading in SCORES.items()},
             "95 % interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
             "F1 strict": _spread(row["f1_strict"]),
+            **({"F1 text only": _spread(row["f1_text_only"])} if aligned else {}),
             "published": _published(row["published"], SCORES),
             "scored": f"{row['split'] or 'split not known'}{': ' if row['version'] else ', '}"
             f"{row['version'] or 'version not known'}",

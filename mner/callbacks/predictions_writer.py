@@ -137,7 +137,7 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
 
     Args:
         metrics: Values between 0 and 1 under the names of :class:`mner.metrics.EntityF1`, those of the strict
-            convention with the suffix ``_strict``.
+            convention with the suffix ``_strict``, those of a model that aligns views also with ``_text_only``.
         types: Entity types, in order.
         title: Title of the table.
         kinds: Scores per kind of mention.
@@ -151,6 +151,8 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
     table.add_section()
     table.add_row("overall (micro)", *_cells(metrics, ""), style="bold")
     table.add_row("mean of types (macro)", *_cells(metrics, "", "macro_"))
+    if "f1_text_only" in metrics:
+        table.add_row("text only", *_cells(metrics, "_text_only"))
     if "f1_characters" in metrics:
         table.add_row("character spans", *_cells(metrics, "_characters"))
     if kinds:

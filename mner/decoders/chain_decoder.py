@@ -88,10 +88,10 @@ class ChainDecoder(Decoder):
         self.check(emissions, mask)
         return linear_chain.best_path(emissions, mask, self._chain(self.constraints != "none"))
 
-    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Compute each word's label probabilities given its post, ``(B, W, L)``; see the base class."""
+    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Compute each word's label log probabilities given its post, ``(B, W, L)``; see the base class."""
         self.check(emissions, mask)
-        return linear_chain.marginals(emissions, mask, self._chain(self.constraints != "none"))
+        return linear_chain.log_marginals(emissions, mask, self._chain(self.constraints != "none"))
 
     def confidence(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
         """Compute the exact probability of each entity, shape ``(B, W)``; see the base class."""

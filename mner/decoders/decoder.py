@@ -87,7 +87,19 @@ class Decoder(Component, nn.Module, ABC):
             ConfigurationError: If the decoder is not bound.
             ShapeError: If the shapes disagree with one another or with the labels.
         """
-        total = self.negative_log_likelihood(emissions, tags, mask).sum()
+        return self.reduce(self.negative_log_likelihood(emissions, tags, mask), mask)
+
+    def reduce(self, losses: Tensor, mask: Tensor) -> Tensor:
+        """Combine losses of posts as :meth:`loss` does.
+
+        Args:
+            losses: One per post, shape ``(B,)``.
+            mask: True where a word is real, shape ``(B, W)``.
+
+        Returns:
+            A scalar; zero if the batch has no word.
+        """
+        total = losses.sum()
         if self.reduction == "mean":
             return total / max(len(mask), 1)
         return total / mask.sum().clamp_min(1) if self.reduction == "token_mean" else total
@@ -119,6 +131,15 @@ class Decoder(Component, nn.Module, ABC):
         """
 
     @abstractmethod
+    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Compute the log probability of each label of each word.
+
+        Arguments and errors are those of :meth:`decode`.
+
+        Returns:
+            Shape ``(B, W, L)``, finite, zero where ``mask`` is false. Differentiable.
+        """
+
     def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Compute the probability of each label of each word.
 
@@ -127,6 +148,7 @@ class Decoder(Component, nn.Module, ABC):
         Returns:
             Shape ``(B, W, L)``, zero where ``mask`` is false. Differentiable.
         """
+        return self.log_marginals(emissions, mask).exp().masked_fill(~mask.unsqueeze(2), 0)
 
     @abstractmethod
     def confidence(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:

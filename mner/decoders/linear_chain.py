@@ -96,8 +96,8 @@ def best_path(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
     return torch.stack(path[:0:-1]).masked_fill(~mask, 0).t()[:, :words]
 
 
-def marginals(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
-    """Compute the probability of each label of each word, given the whole post.
+def log_marginals(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
+    """Compute the log probability of each label of each word, given the whole post.
 
     Args:
         emissions: Scores of the labels of each word, shape ``(B, W, L)``.
@@ -110,8 +110,8 @@ def marginals(emissions: Tensor, mask: Tensor, chain: Chain) -> Tensor:
     words = emissions.shape[1]
     emissions, mask, chain = _words_first(emissions, mask, chain)
     forward, backward = _forward_backward(emissions, mask, chain)
-    probabilities = (forward + backward - emissions).softmax(1).masked_fill(~mask.unsqueeze(1), 0)
-    return probabilities.permute(2, 0, 1)[:, :words]
+    marginals = (forward + backward - emissions).log_softmax(1).masked_fill(~mask.unsqueeze(1), 0)
+    return marginals.permute(2, 0, 1)[:, :words]
 
 
 @torch.no_grad()

@@ -54,12 +54,12 @@ class Softmax(ChainDecoder):
         self.check(emissions, mask)
         return emissions.argmax(2).masked_fill(~mask, 0)
 
-    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Compute each word's label probabilities, shape ``(B, W, L)``; see the base class."""
+    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Compute each word's label log probabilities, shape ``(B, W, L)``; see the base class."""
         if self.constraints != "none":
-            return super().marginals(emissions, mask)
+            return super().log_marginals(emissions, mask)
         self.check(emissions, mask)
-        return _real(emissions, mask).softmax(2).masked_fill(~mask.unsqueeze(2), 0)
+        return _real(emissions, mask).log_softmax(2).masked_fill(~mask.unsqueeze(2), 0)
 
     @torch.no_grad()
     def confidence(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:

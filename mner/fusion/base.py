@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
@@ -16,7 +16,9 @@ from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError, ShapeError
 from mner.fusion.attention import AttentionRecorder
-from mner.metrics import CharacterF1, EntityF1
+from mner.fusion.entity_scores import EntityScores
+from mner.fusion.losses import Losses
+from mner.fusion.view_alignment import ViewAlignment
 from mner.preprocessor import Preprocessor
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
@@ -51,6 +53,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default. The
             command line takes it from the data.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
+        align_views: Also train and score on the posts without contexts and images, and teach that view the predictions
+            with them (Wang et al. 2022); off by default.
 
     Raises:
         ConfigurationError: If parts are incompatible or a number is out of range.
@@ -74,6 +78,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         contexts: Sequence[str] = (),
         word_tokenizer: WordTokenizer | None = None,
         on_bad_image: Literal["mask", "error"] = "mask",
+        align_views: ViewAlignment | None = None,
     ) -> None:
         super().__init__(
             text_encoder,
@@ -96,6 +101,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
             )
         self.labels = list(labels)
+        # A mapping if it comes from a checkpoint.
+        self.align_views = ViewAlignment(**align_views) if isinstance(align_views, Mapping) else align_views
         parts = {"characters": characters, "decoder": decoder, "word_tokenizer": word_tokenizer}
         self._default_parts = [name for name, part in parts.items() if part is None]
         self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
@@ -104,12 +111,16 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.dropout = nn.Dropout(dropout)
         beside = 0 if self.uses_characters else self.character_width
         self.emission_layer = nn.Linear(self._known_fused_size() + beside, len(self.labels))
-        self.validation_f1 = nn.ModuleDict(_metrics(self.labels))
-        self.test_f1 = nn.ModuleDict(_metrics(self.labels))
-        self.character_f1 = CharacterF1()
+        both = self.align_views is not None
+        self.validation_scores, self.test_scores = (EntityScores(self.labels, both) for _ in range(2))
         self._test_posts: tuple[str | None, str | None] = None, None  # ids of one with and one without tags
         longest = None if self.characters is None else self.characters.max_characters
-        self.preprocessor = Preprocessor(**self.preprocessing(), labels=self.labels, max_characters=longest)
+        self.preprocessor = Preprocessor(
+            **self.preprocessing(),
+            labels=self.labels,
+            max_characters=longest,
+            text_only_view=both,
+        )
         check_arguments(self)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
@@ -229,54 +240,63 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """Reset the record of which posts were annotated in an earlier test."""
         self._test_posts = None, None
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Compute the loss of a batch.
-
-        Returns:
-            Emissions ``(B, W, L)``, the total loss, and the auxiliary loss that it contains, if there is one.
+    def losses(self, batch: Batch) -> Losses:
+        """Compute the losses of a batch.
 
         Raises:
             DataError: If a post has no tags.
         """
         return self._losses(batch, *self.encode(batch))
 
-    def _losses(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _losses(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Losses:
         emissions = self.emissions(text, image)
-        loss = self.decoder.loss(emissions, _annotated(batch), batch.word_mask)
+        tags, mask = _annotated(batch), batch.word_mask
+        total = self.decoder.loss(emissions, tags, mask)
+        parts: dict[str, Tensor] = {}
+        text_only = None
+        if self.align_views is not None:
+            text_only = self(batch.text_only_view())
+            total = total + self.decoder.loss(text_only, tags, mask)
+            differs = batch.views_differ.to(mask.device, non_blocking=True)
+            parts["alignment_loss"] = self.align_views.divergence(self.decoder, emissions, text_only, mask, differs)
+            total = self.align_views.mix(total, parts["alignment_loss"])
         auxiliary = self.auxiliary_loss(batch, text, image, emissions)
-        return emissions, loss if auxiliary is None else loss + auxiliary, auxiliary
+        if auxiliary is not None:
+            parts["auxiliary_loss"] = auxiliary
+            total = total + auxiliary
+        return Losses(emissions, total, parts, text_only)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the decoder's loss plus the auxiliary loss."""
-        _, loss, auxiliary = self.losses(batch)
-        if auxiliary is not None:
-            self.log("train/auxiliary_loss", auxiliary, batch_size=len(batch))
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
-        return loss
+        """Return the total loss, and log it with its parts."""
+        losses = self.losses(batch)
+        for name, part in losses.parts.items():
+            self.log(f"train/{name}", part, batch_size=len(batch))
+        self.log("train/loss", losses.total, prog_bar=True, batch_size=len(batch))
+        return losses.total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
         """Count entities and log the loss; return predictions for a writer, except in validation during training."""
         text, image = self.encode(batch)
-        emissions, loss, auxiliary = self._losses(batch, text, image)
+        losses = self._losses(batch, text, image)
         # A float, since Lightning truncates the average of integers over processes.
         options: dict[str, Any] = {"batch_size": float(len(batch)), "sync_dist": True}
-        if auxiliary is not None:
-            self.log("val/auxiliary_loss", auxiliary, **options)
-        self.log("val/loss", loss, **options)
-        predicted = self.decoder.decode(emissions, batch.word_mask)
-        for metric in _values(self.validation_f1):
-            metric.update(predicted, _annotated(batch), batch.word_mask)
+        for name, part in losses.parts.items():
+            self.log(f"val/{name}", part, **options)
+        self.log("val/loss", losses.total, **options)
+        predicted = self.decoder.decode(losses.emissions, batch.word_mask)
+        text_only = None if losses.text_only is None else self.decoder.decode(losses.text_only, batch.word_mask)
+        self.validation_scores.update(predicted, _annotated(batch), batch.word_mask, text_only)
         is_raw = any(post.spans is not None for post in batch.posts)
         if self.trainer.state.fn == TrainerFn.FITTING and not is_raw:
-            self.character_f1.update([], [])
+            self.validation_scores.characters.update([], [])
             return None  # confidences take time and would not be used
-        entities = self.entities(batch, emissions, predicted, self.post_scores(text, image))
-        self.character_f1.update(entities, batch.posts)
+        entities = self.entities(batch, losses.emissions, predicted, self.post_scores(text, image))
+        self.validation_scores.characters.update(entities, batch.posts)
         return entities
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/f1`` and the other scores."""
-        self._log_metrics("val", self.validation_f1)
+        self._log_scores("val", self.validation_scores)
 
     def test_step(self, batch: Batch, batch_idx: int) -> EntityLists:  # type: ignore[override]
         """Count entities and return predictions for a writer.
@@ -289,15 +309,16 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         emissions = self.emissions(text, image)
         predicted = self.decoder.decode(emissions, batch.word_mask)
         if batch.tags is not None:
-            for metric in _values(self.test_f1):
-                metric.update(predicted, batch.tags, batch.word_mask)
+            view = None if self.align_views is None else self(batch.text_only_view())
+            text_only = None if view is None else self.decoder.decode(view, batch.word_mask)
+            self.test_scores.update(predicted, batch.tags, batch.word_mask, text_only)
         entities = self.entities(batch, emissions, predicted, self.post_scores(text, image))
-        self.character_f1.update(entities, batch.posts)
+        self.test_scores.characters.update(entities, batch.posts)
         return entities
 
     def on_test_epoch_end(self) -> None:
         """Log ``test/f1`` and the other scores."""
-        self._log_metrics("test", self.test_f1)
+        self._log_scores("test", self.test_scores)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> EntityLists:
         """Return the predicted entities of each post."""
@@ -355,27 +376,12 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             )
         self._test_posts = tagged, untagged
 
-    def _log_metrics(self, stage: str, metrics: nn.ModuleDict) -> None:
-        for convention, metric in zip(metrics, _values(metrics), strict=True):
-            suffix = "" if convention == "conlleval" else f"_{convention}"
-            scores = {f"{stage}/{name}{suffix}": value.float() for name, value in metric.compute().items()}
-            shown = self.monitor[0]
-            if shown in scores:
-                self.log(shown, scores.pop(shown), prog_bar=True, sync_dist=True)
-            self.log_dict(scores, sync_dist=True)  # already synchronised, which Lightning cannot know
-            metric.reset()
-        characters = self.character_f1.compute()
-        if characters["support"]:
-            self.log_dict({f"{stage}/{name}_characters": value.float() for name, value in characters.items()})
-        self.character_f1.reset()
-
-
-def _metrics(labels: Sequence[str]) -> dict[str, EntityF1]:
-    return {"conlleval": EntityF1(labels), "strict": EntityF1(labels, convention="strict")}
-
-
-def _values(metrics: nn.ModuleDict) -> Iterable[EntityF1]:
-    return cast("Iterable[EntityF1]", metrics.values())
+    def _log_scores(self, stage: str, counted: EntityScores) -> None:
+        scores = {f"{stage}/{name}": value for name, value in counted.compute().items()}
+        shown = self.monitor[0]
+        if shown in scores:
+            self.log(shown, scores.pop(shown), prog_bar=True, sync_dist=True)
+        self.log_dict(scores, sync_dist=True)  # already synchronised, which Lightning cannot know
 
 
 def _annotated(batch: Batch) -> Tensor:

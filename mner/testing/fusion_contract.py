@@ -255,8 +255,7 @@ def _words(model: FusionModule, posts: Sequence[Post]) -> list[Tensor]:
 
 
 def _loss(model: FusionModule, batch: Batch) -> Tensor:
-    _, loss, _ = model.losses(batch)
-    return loss
+    return model.losses(batch).total
 
 
 def _same(first: Tensor, second: Tensor) -> bool:

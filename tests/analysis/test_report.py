@@ -219,3 +219,19 @@ def test_a_model_that_saw_no_image_has_no_ablation_of_images(tmp_path, posts):
     assert [row["ablation"] for row in blind["ablations"]] == ["shuffled_captions"]
     assert any(line.startswith("1.3_cam used 0 of the 100 images on twitter2017: its") for line in summary(blind))
     assert not any("shuffled images" in line or "1.0_bert_crf used" in line for line in summary(blind))
+
+
+def test_the_score_of_the_text_only_view_is_a_column_where_every_run_has_it(results):
+    (table,) = sections(make_report(results, rounds=50), [])[0].tables
+    assert "F1 text only" not in table
+    aligned = [
+        replace(result, metrics={"f1_strict": 0.5, "f1_text_only": 0.25 + result.seed / 8})
+        if result.model == "3.0_captions"
+        else result
+        for result in results
+    ]
+    (table,) = sections(make_report(aligned, rounds=50), [])[0].tables
+    assert dict(zip(table["model"], table["F1 text only"], strict=True)) == {
+        "1.0_bert_crf": "",
+        "3.0_captions": "43.75 ± 8.84",
+    }
