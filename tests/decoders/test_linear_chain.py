@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mner.decoders.chain_decoder import FORBIDDEN
 from mner.decoders.entity_probability import Spelling
-from mner.decoders.linear_chain import Chain, best_path, entity_probability, marginals, negative_log_likelihood
+from mner.decoders.linear_chain import Chain, best_path, entity_probability, log_marginals, negative_log_likelihood
 from mner.labels import labels_for, legal_transitions, spans
 
 LABELS = labels_for(["PER", "LOC"])
@@ -71,6 +71,10 @@ def test_best_path(case):
     for post in words_of(case):
         paths, logs = case.paths(post)
         assert tuple(decoded[post, : LENGTHS[post]].tolist()) == paths[logs.argmax()]
+
+
+def marginals(emissions, mask, chain):
+    return log_marginals(emissions, mask, chain).exp().masked_fill(~mask[..., None], 0)
 
 
 def test_marginals(case):
