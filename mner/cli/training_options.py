@@ -11,13 +11,7 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
-import mner.data
-import mner.decoders
-import mner.demo
-import mner.fusion
-import mner.pretraining
-import mner.text
-import mner.vision  # noqa: F401  (the classes of all these are the choices)
+from mner import data, decoders, demo, fusion, pretraining, text, vision  # noqa: F401  (their classes are the choices)
 from mner.callbacks import BestCheckpoint
 from mner.callbacks.best_checkpoint import mode_of
 from mner.cli.parsing import OptionParser, accept_unused

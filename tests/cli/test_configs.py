@@ -58,7 +58,7 @@ def test_a_file_takes_precedence_and_a_folder_does_not():
     assert find_config("demo") == shipped_configs()["demo"]
     Path("demo").mkdir()
     assert find_config("demo") == shipped_configs()["demo"]
-    Path("twitter2017").write_text("data: Twitter2015")
+    Path("twitter2017").write_text("data: Twitter2015", encoding="utf-8")
     assert find_config("twitter2017") == Path("twitter2017")
     os.mkfifo("offline")  # as of a process substitution
     assert find_config("offline") == Path("offline")

@@ -154,7 +154,7 @@ def test_what_is_missing_is_named(complain):
         ("model", "demo", "no model is chosen: add "),
         ("data", "1.0_bert_crf", "no data set is chosen: add "),
     ):
-        Path("late.yaml").write_text(f"{part}: {{init_args: {{batch_size: 4}}}}")
+        Path("late.yaml").write_text(f"{part}: {{init_args: {{batch_size: 4}}}}", encoding="utf-8")
         status, words = complain("fit", "--config", "late.yaml", "--config", other, config=False)
         assert (status, words.count("Subclass")) == (2, 0)
         assert f'Parser key "{part}":\n    - {remedy}' in words
@@ -179,10 +179,10 @@ def test_what_is_missing_is_named(complain):
 def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
     content = (trained_run / "best.ckpt").read_bytes()
     Path("truncated.ckpt").write_bytes(content[: len(content) // 2])
-    Path("text.ckpt").write_text("hello")
+    Path("text.ckpt").write_text("hello", encoding="utf-8")
     torch.save({"weight": torch.zeros(2)}, "tensors.ckpt")
     if command == "tag":
-        Path("posts.txt").write_text("hello")
+        Path("posts.txt").write_text("hello", encoding="utf-8")
         status, words = complain("tag", "posts.txt", "--ckpt_path", name, config=False)
     else:
         status, words = complain(command, "--ckpt_path", name)
@@ -192,7 +192,7 @@ def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
 
 def test_a_checkpoint_of_other_labels_is_not_resumed(complain, trained_run):
     words = "in\tO\nOslo\tB-LOC\n\nKevin\tB-PER\nDurant\tI-PER\n"
-    Path("posts.txt").write_text(words)
+    Path("posts.txt").write_text(words, encoding="utf-8")
     options = ["--data", "PostFiles", "--data.train", "posts.txt", "--data.valid", "posts.txt", "--run_folder", "new"]
     status, words = complain("fit", "--ckpt_path", str(trained_run / "last.ckpt"), *options)
     assert status == 1

@@ -44,7 +44,7 @@ def test_json_lines_with_text_words_contexts_and_images(tag):
         {"id": "a", "text": "Kevin Durant is loud", "image": "a.jpg", "contexts": {"caption": "a man"}},
         {"id": "b", "tokens": ["in", "Oslo"], "label": ["B-LOC", "O"]},
     ]
-    Path("posts.jsonl").write_text("".join(json.dumps(post) + "\n" for post in posts))
+    Path("posts.jsonl").write_text("".join(json.dumps(post) + "\n" for post in posts), encoding="utf-8")
     status, (first, second), _ = tag("posts.jsonl", "--images", "pictures")
     assert status == 0
     assert found([first, second]) == [[("PER", "Kevin Durant")], [("LOC", "Oslo")]]
@@ -77,13 +77,13 @@ def test_conll_with_and_without_tags(tag, shared_twitter_folder):
 
 def test_standard_input_from_a_file(tag, monkeypatch):
     Path("posts.txt").write_text("Kevin Durant is loud\nin Oslo tonight\n", encoding="utf-8")
-    with Path("posts.txt").open() as file:
+    with Path("posts.txt").open(encoding="utf-8") as file:
         monkeypatch.setattr("sys.stdin", file)
         status, records, _ = tag("-")
     assert status == 0
     assert found(records) == [[("PER", "Kevin Durant")], [("LOC", "Oslo")]]
     Path("bad.jsonl").write_text('{"text": "in Oslo"}\n{"id": 3}\n', encoding="utf-8")
-    with Path("bad.jsonl").open() as file:
+    with Path("bad.jsonl").open(encoding="utf-8") as file:
         monkeypatch.setattr("sys.stdin", file)
         assert "mner tag: <stdin>, line 2: " in tag("-")[2]
 
@@ -97,7 +97,8 @@ def test_a_live_source_is_answered_line_by_line(trained_run, monkeypatch, name):
     answers = []
 
     def talk():
-        with os.fdopen(read_out) as answered, Path(f"/dev/fd/{write_in}" if name == "-" else name).open("w") as posts:
+        path = Path(f"/dev/fd/{write_in}" if name == "-" else name)
+        with os.fdopen(read_out) as answered, path.open("w", encoding="utf-8") as posts:
             os.close(write_in)
             for text in texts:
                 print(text, file=posts, flush=True)
@@ -202,7 +203,7 @@ def test_of_two_runs_with_one_output_one_is_refused(tag):
         status, _, err = tag("posts.txt", "--output", "tagged.jsonl")
     assert status == 1
     assert "cannot write tagged.jsonl: another process is writing it" in err
-    assert Path("tagged.jsonl").read_text() == "the other run"
+    assert Path("tagged.jsonl").read_text(encoding="utf-8") == "the other run"
 
 
 @pytest.mark.parametrize("options", [[], ["--batch_size", "3", "--window", "2"], ["--batch_size", "1"]])
@@ -235,7 +236,7 @@ def test_it_finds_what_the_tagger_finds(tag, trained_run):
 )
 def test_what_cannot_be_tagged(tag, content, options, complaint):
     if content is not None:
-        Path("posts.txt").write_text(content)
+        Path("posts.txt").write_text(content, encoding="utf-8")
     status, records, err = tag("posts.txt", *options)
     assert (status, records) == (1, [])
     assert complaint in err
@@ -243,7 +244,7 @@ def test_what_cannot_be_tagged(tag, content, options, complaint):
 
 
 def test_a_reader_that_stops_early_is_no_error(trained_run, monkeypatch, capsys):
-    Path("posts.txt").write_text("in Oslo tonight\n" * 5)
+    Path("posts.txt").write_text("in Oslo tonight\n" * 5, encoding="utf-8")
 
     class Closed(io.StringIO):
         def write(self, _):

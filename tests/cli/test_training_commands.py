@@ -130,9 +130,9 @@ def test_runs_are_numbered_and_never_overwritten(fit, working_directory, capsys)
 
 def test_the_saved_config_repeats_the_training(fit, working_directory):
     assert fit("--model.init_args.dropout", "0.2") == 0
-    config = yaml.safe_load(Path("runs/0/config.yaml").read_text())
+    config = yaml.safe_load(Path("runs/0/config.yaml").read_text(encoding="utf-8"))
     assert config["model"]["init_args"]["dropout"] == 0.2
-    assert "runs/0" not in Path("runs/0/config.yaml").read_text()
+    assert "runs/0" not in Path("runs/0/config.yaml").read_text(encoding="utf-8")
     assert main(["fit", "--config", "runs/0/config.yaml"]) == 0
     assert same_weights("runs/0/best.ckpt", "runs/1/best.ckpt")
 
@@ -174,8 +174,8 @@ def test_results_go_beside_the_checkpoint(trained_run, data, tmp_path):
     Path("moved/best.ckpt").write_bytes((trained_run / "best.ckpt").read_bytes())
     assert main(["validate", "--ckpt_path", "moved/best.ckpt", *data]) == 0
     assert main(["test", "--ckpt_path", "moved/best.ckpt", *data]) == 0
-    assert json.loads(Path("moved/validate/metrics.json").read_text())["split"] == "valid"
-    assert json.loads(Path("moved/test/metrics.json").read_text())["split"] == "test"
+    assert json.loads(Path("moved/validate/metrics.json").read_text(encoding="utf-8"))["split"] == "valid"
+    assert json.loads(Path("moved/test/metrics.json").read_text(encoding="utf-8"))["split"] == "test"
 
 
 USERS_CLASS = '''
@@ -199,12 +199,12 @@ class Scaled(FusionModule):
 
 def test_a_class_of_the_users_own_in_the_working_directory(fit, data, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    Path("scaled_fusion.py").write_text(USERS_CLASS)
+    Path("scaled_fusion.py").write_text(USERS_CLASS, encoding="utf-8")
     assert fit("--model", "scaled_fusion.Scaled", "--model.factor", "0.5") == 0
     parameters = load_checkpoint("runs/0/best.ckpt")["hyper_parameters"]
     assert (parameters["_class_path"], parameters["factor"]) == ("scaled_fusion.Scaled", 0.5)
     assert main(["test", "--ckpt_path", "runs/0/best.ckpt", *data]) == 0
-    Path("posts.txt").write_text("Kevin Durant is loud\n")
+    Path("posts.txt").write_text("Kevin Durant is loud\n", encoding="utf-8")
     capsys.readouterr()
     assert main(["tag", "posts.txt", "--ckpt_path", "runs/0/best.ckpt", "--accelerator", "cpu"]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == ["Kevin", "Durant", "is", "loud"]
@@ -225,7 +225,7 @@ def test_options_of_checkpoints_early_stopping_and_trainer(fit, capsys):
         fit(*options, "--checkpoint.save_last", "false", "--checkpoint.monitor", "val/loss", "--checkpoint.mode", "min")
         == 0
     )
-    with Path("runs/0/metrics.csv").open() as file:
+    with Path("runs/0/metrics.csv").open(encoding="utf-8") as file:
         assert len([row for row in csv.DictReader(file) if row["val/f1"]]) == 2
     assert not Path("runs/0/last.ckpt").exists()
 
@@ -246,7 +246,7 @@ def test_early_stopping_is_switched_off(fit, switch):
 def test_without_checkpoints_the_last_weights_are_scored(fit, capsys):
     assert fit("--trainer.enable_checkpointing", "false") == 0
     assert "scoring the weights after the last step" in capsys.readouterr().out
-    assert json.loads(Path("runs/0/metrics.json").read_text())["posts"] == 5
+    assert json.loads(Path("runs/0/metrics.json").read_text(encoding="utf-8"))["posts"] == 5
     assert not list(Path("runs/0").glob("*.ckpt"))
 
 
@@ -255,7 +255,7 @@ def test_the_best_of_several_checkpoints_is_best(fit, kept):
     """Learning so fast that the scores go up and down; best.ckpt has those of the best epoch (case 102)."""
     options = ["--trainer.max_epochs", "5", "--checkpoint.save_top_k", kept, "--model.optimization.lr", "0.05"]
     assert fit(*options) == 0
-    with Path("runs/0/metrics.csv").open() as file:
+    with Path("runs/0/metrics.csv").open(encoding="utf-8") as file:
         scores = [float(row["val/f1"]) for row in csv.DictReader(file) if row["val/f1"]]
     assert len(set(scores)) > 1
     files = sorted(Path("runs/0").glob("epoch=*.ckpt"))
@@ -268,11 +268,11 @@ def test_the_best_of_several_checkpoints_is_best(fit, kept):
 def test_the_lowest_loss_is_kept_if_it_is_monitored(fit):
     options = ["--trainer.max_epochs", "4", "--checkpoint.monitor", "val/loss", "--model.optimization.lr", "0.05"]
     assert fit(*options) == 0
-    with Path("runs/0/metrics.csv").open() as file:
+    with Path("runs/0/metrics.csv").open(encoding="utf-8") as file:
         losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
     best = load_checkpoint("runs/0/best.ckpt")["epoch"]
     assert losses[best] == min(losses)
-    lines = Path("runs/0/train.log").read_text().splitlines()[1:]
+    lines = Path("runs/0/train.log").read_text(encoding="utf-8").splitlines()[1:]
     improved = [loss < min(losses[:epoch], default=math.inf) for epoch, loss in enumerate(losses)]
     assert ["(best)" in line for line in lines] == improved
 
@@ -431,7 +431,7 @@ class Remote(Logger):
 
 def test_any_loggers(fit, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    Path("remote_logger.py").write_text(LOGGER)
+    Path("remote_logger.py").write_text(LOGGER, encoding="utf-8")
     loggers = [{"class_path": "remote_logger.Remote"}, {"class_path": "CSVLogger", "init_args": {"save_dir": "logs"}}]
     assert fit("--trainer.logger", json.dumps(loggers), "--model.optimization.lr", "0.003") == 0
     (parameters,) = sys.modules.pop("remote_logger").Remote.logged
@@ -461,12 +461,12 @@ class Faulty(TextOnly):
 
 def test_an_unexpected_error_keeps_its_traceback(fit, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    Path("faulty.py").write_text(FAULTY_CLASS)
+    Path("faulty.py").write_text(FAULTY_CLASS, encoding="utf-8")
     assert fit("--model", "faulty.Faulty") == 1
     said = capsys.readouterr().err
     assert 'return {}["no such key"]' in said
     assert said.strip().endswith("mner fit: error: KeyError: 'no such key'")
-    assert 'return {}["no such key"]' in Path("runs/0/traceback.txt").read_text()
+    assert 'return {}["no such key"]' in Path("runs/0/traceback.txt").read_text(encoding="utf-8")
     del sys.modules["faulty"]
 
 
@@ -476,9 +476,9 @@ def test_a_data_set_without_a_test_split_is_scored_on_validation(fit, shared_twi
         Path(f"data/{split}.txt").write_bytes((shared_twitter_folder / f"{split}.txt").read_bytes())
     assert fit("--data.init_args.root", "data", "--model.init_args.optimization.ema_decay", "0.9") == 0
     assert "no test split: scoring the validation split" in capsys.readouterr().out
-    best = json.loads(Path("runs/0/metrics.json").read_text())["f1"]
+    best = json.loads(Path("runs/0/metrics.json").read_text(encoding="utf-8"))["f1"]
     assert main(["validate", "--ckpt_path", "runs/0/best.ckpt", "--data", "Twitter2017", "--data.root", "data"]) == 0
-    assert json.loads(Path("runs/0/metrics.json").read_text())["f1"] == best
+    assert json.loads(Path("runs/0/metrics.json").read_text(encoding="utf-8"))["f1"] == best
     data = ["--data", "Twitter2017", "--data.root", "data"]
     assert main(["test", "--ckpt_path", str(trained_run / "best.ckpt"), *data, "--run_folder", "x"]) == 1
     assert "data has no test split; looked for test.txt" in capsys.readouterr().err
@@ -504,7 +504,7 @@ class Failing(TextOnly):
 @pytest.mark.parametrize(("cause", "status"), [("fail", 1), ("press", 130)])
 def test_an_interrupted_training_goes_on_where_it_stood(fit, monkeypatch, capsys, cause, status):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    Path("failing.py").write_text(FAILING_CLASS)
+    Path("failing.py").write_text(FAILING_CLASS, encoding="utf-8")
     model = ["--model", "failing.Failing", "--trainer.max_epochs", "2", "--model.optimization.ema_decay", "0.9"]
     assert fit(*model, "--run_folder", "whole") == 0
     Path(cause).touch()
@@ -518,8 +518,8 @@ def test_an_interrupted_training_goes_on_where_it_stood(fit, monkeypatch, capsys
     assert fit(*model, "--ckpt_path", "parts/interrupted.ckpt") == 0
     assert same_weights("whole/last.ckpt", "parts/last.ckpt")
     assert same_weights("whole/best.ckpt", "parts/best.ckpt")
-    assert Path("whole/metrics.json").read_text() == Path("parts/metrics.json").read_text()
-    assert Path("whole/predictions.jsonl").read_text() == Path("parts/predictions.jsonl").read_text()
+    for name in ("metrics.json", "predictions.jsonl"):
+        assert Path("whole", name).read_bytes() == Path("parts", name).read_bytes()
     assert not Path("parts/interrupted.ckpt").exists()
     assert Path("parts/metrics.part_1.csv").exists()
     assert not Path("runs").exists()
