@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 
+from mner.cli.utf8_mode import enter_utf8_mode
 from mner.errors import MNERError
 from mner.search_path import working_directory_last
 from mner.terminal import printable_lines
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, 2 after a usage error, or 1 after any other error; ``--debug`` shows the traceback.
     """
+    if arguments is None:
+        enter_utf8_mode()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given, modules = _without_imports(argument for argument in given if argument != "--debug")
