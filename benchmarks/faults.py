@@ -203,7 +203,9 @@ def begun(job: Job, folder: Path) -> subprocess.Popen[str]:
     """Start a command in a process group of its own."""
     folder.mkdir(exist_ok=True)
     words = [sys.executable, "-m", "mner", *job.command(folder)]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True
+    )
 
 
 def damaged(folder: Path) -> Iterator[str]:
@@ -249,10 +251,12 @@ def make_jobs(folder: Path) -> dict[str, Job]:
     dataset = {"class_path": "DemoPosts", "init_args": {"size": 60, "root": str(data), "batch_size": 4}}
     config = folder / "config.json"
     trainer = {"max_epochs": 8, **QUIET}
-    config.write_text(json.dumps({"model": model, "data": dataset, "trainer": trainer, "seed_everything": 1}))
+    config.write_text(
+        json.dumps({"model": model, "data": dataset, "trainer": trainer, "seed_everything": 1}), encoding="utf-8"
+    )
     grid = folder / "grid.json"
     part = {"configs": [str(config)], "options": {"trainer.max_epochs": 1}}
-    grid.write_text(json.dumps({"models": {"tiny": part}, "data": {"demo": {}}, "seeds": [1, 2, 3]}))
+    grid.write_text(json.dumps({"models": {"tiny": part}, "data": {"demo": {}}, "seeds": [1, 2, 3]}), encoding="utf-8")
     captioner = UpDown(["dog", "cat"], Grid("resnet10t", weights=None, image_size=32), 8, 8, 8, max_length=3)
     saved = {"state_dict": captioner.state_dict()}
     captioner.on_save_checkpoint(saved)
@@ -262,7 +266,7 @@ def make_jobs(folder: Path) -> dict[str, Job]:
     subprocess.run([sys.executable, "-m", "mner", *fit, str(trained)], check=True, stdout=subprocess.DEVNULL)
     posts = folder / "posts.jsonl"
     line = '{{"id": "{}", "text": "Kevin Durant is loud in Oslo tonight"}}\n'
-    posts.write_text("".join(map(line.format, range(5000))))
+    posts.write_text("".join(map(line.format, range(5000))), encoding="utf-8")
     caption = ["caption", "--images", str(data / "images"), "--captioner", str(folder / "updown.ckpt")]
     on_cpu = ["--accelerator", "cpu"]
     tag = ["tag", str(posts), "--ckpt_path", str(trained / "best.ckpt"), *on_cpu, "--output"]

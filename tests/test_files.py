@@ -71,7 +71,7 @@ def test_the_mode_is_that_of_the_former_file_or_of_the_umask(tmp_path):
 
 def test_only_a_regular_file_is_replaced(tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "real").write_text("former")
+    (tmp_path / "real").write_text("former", encoding="utf-8")
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "dangling").symlink_to("nowhere")
     os.mkfifo(tmp_path / "fifo")
@@ -168,7 +168,7 @@ def test_a_full_disk_is_one_line_and_the_former_file(tmp_path, full_disk):
 
 
 def test_errors_of_the_system_are_about_the_path(tmp_path, monkeypatch):
-    (tmp_path / "file.txt").write_text("former")
+    (tmp_path / "file.txt").write_text("former", encoding="utf-8")
     with pytest.raises(OutputError, match=r"file\.txt/below: .*(directory|exists)"):
         write(tmp_path / "file.txt" / "below", "new")
 
@@ -183,7 +183,7 @@ def test_errors_of_the_system_are_about_the_path(tmp_path, monkeypatch):
 
 def test_a_write_protected_file_is_not_replaced(tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
-    path.write_text("former")
+    path.write_text("former", encoding="utf-8")
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everything
     with pytest.raises(OutputError, match="write-protected"):
         write(path, "new")
@@ -224,11 +224,11 @@ def test_appended_lines_follow_the_last_whole_line(tmp_path):
         with pytest.raises(OutputError, match="another process is writing it"), append_lines(path):
             pass
     for torn in ("torn", "x" * 200_000):
-        path.write_text(f"a\n{torn}")
+        path.write_text(f"a\n{torn}", encoding="utf-8")
         with append_lines(path) as append:
             append(["b\n"])
         assert path.read_text(encoding="utf-8") == "a\nb\n"
-    path.write_text("torn" * 50_000)
+    path.write_text("torn" * 50_000, encoding="utf-8")
     with append_lines(path) as append:
         append([])
     assert path.read_text(encoding="utf-8") == ""

@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)  # a socket's path is short
     socket.socket(socket.AF_UNIX).bind("socket.png")
     (folder / "empty.png").touch()
-    (folder / "page.jpg").write_text("<html>404</html>")
+    (folder / "page.jpg").write_text("<html>404</html>", encoding="utf-8")
     (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:400])
     noise(1, 1).save(folder / "dot.gif")
     noise(10, 300).save(folder / "strip.png")

@@ -119,7 +119,7 @@ def test_there_is_no_drawer_for_everything():
 )
 def test_imports_are_light(statement, heavy):
     code = f"{statement}; import sys; print(sorted(set({heavy!r}.split()) & set(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert run.stdout == "[]\n"
 
 

@@ -48,19 +48,26 @@ def test_what_the_user_puts_on_the_path_stays(search_path, tmp_path, monkeypatch
 
 def test_a_file_of_the_working_directory_passes_for_no_installed_module(tmp_path):
     for name in SHADOWS:
-        (tmp_path / f"{name}.py").write_text(f"import sys\nsys.exit('the {name}.py at hand was imported')\n")
+        (tmp_path / f"{name}.py").write_text(
+            f"import sys\nsys.exit('the {name}.py at hand was imported')\n", encoding="utf-8"
+        )
     (tmp_path / "somebody-1.0.dist-info").mkdir()
-    (tmp_path / "somebody-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1\n")
-    (tmp_path / "somebody-1.0.dist-info" / "entry_points.txt").write_text("[mner.plugins]\na = mner_plugin\n")
-    (tmp_path / "posts.txt").write_text("y\n")
-    environment = {**os.environ, "PYTHONPATH": str(Path(mner.__file__).parent.parent)}
+    (tmp_path / "somebody-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: somebody\nVersion: 1\n", encoding="utf-8"
+    )
+    (tmp_path / "somebody-1.0.dist-info" / "entry_points.txt").write_text(
+        "[mner.plugins]\na = mner_plugin\n", encoding="utf-8"
+    )
+    (tmp_path / "posts.txt").write_text("y\n", encoding="utf-8")
+    search = [str(Path(mner.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(search)}
     for arguments in (["--version"], ["tag", "posts.txt", "--ckpt_path", "none.ckpt"], ["tag", "--help"]):
         run = subprocess.run(
             [sys.executable, "-m", "mner", *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         assert "at hand was imported" not in run.stderr

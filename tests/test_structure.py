@@ -38,7 +38,7 @@ def test_what_counts(structure, tmp_path):
         "d": "from .c import f\nclass D: ...\nclass E: ...\nclass _F: ...",
     }.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / f"{name}.py").write_text(text)
+        (package / f"{name}.py").write_text(text, encoding="utf-8")
     row = structure.measure(package)
     assert row["modules on import cycles"] == "2"
     assert row["subpackages on import cycles"] == "4"

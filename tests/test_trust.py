@@ -27,7 +27,8 @@ def folder(tmp_path, monkeypatch):
         "(pathlib.Path(__file__).parent / 'imported').touch()\n"
         "class Part(Component):\n    class Nested(Component):\n        pass\n"
         "Alias = Part\n"
-        "def __getattr__(name):\n    (pathlib.Path(__file__).parent / 'asked').touch()\n    return Part\n"
+        "def __getattr__(name):\n    (pathlib.Path(__file__).parent / 'asked').touch()\n    return Part\n",
+        encoding="utf-8",
     )
     yield tmp_path
     sys.modules.pop("users_parts", None)
@@ -127,10 +128,10 @@ def test_classes_of_an_installed_plugin(tmp_path, monkeypatch, cwd):
     """But not of one whose metadata only lie in the working directory."""
     information = tmp_path / "somebody-1.0.dist-info"
     information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[mner.plugins]\nparts = plugin_of_somebody\n")
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n", encoding="utf-8")
+    (information / "entry_points.txt").write_text("[mner.plugins]\nparts = plugin_of_somebody\n", encoding="utf-8")
     (tmp_path / "plugin_of_somebody.py").write_text(
-        "from mner.components import Component\nclass Part(Component):\n    pass\n"
+        "from mner.components import Component\nclass Part(Component):\n    pass\n", encoding="utf-8"
     )
     monkeypatch.syspath_prepend(tmp_path)
     if cwd:

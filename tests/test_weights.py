@@ -12,7 +12,7 @@ from mner.weights import resolve_weights
 def package(tmp_path, monkeypatch):
     folder = tmp_path / "weights_of_somebody"
     (folder / "model").mkdir(parents=True)
-    (folder / "__init__.py").write_text("raise RuntimeError('must not be imported')")
+    (folder / "__init__.py").write_text("raise RuntimeError('must not be imported')", encoding="utf-8")
     (folder / "model" / "net.pth").write_bytes(b"x")
     monkeypatch.syspath_prepend(tmp_path)
     return folder

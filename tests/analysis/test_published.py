@@ -41,7 +41,7 @@ def test_another_split_has_the_score_on_test_and_other_names_have_none():
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path, text, said):
-    (tmp_path / "published.yaml").write_text(text)
+    (tmp_path / "published.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(FormatError, match=said):
         read_published(tmp_path / "published.yaml")
 

@@ -103,7 +103,7 @@ def test_loaders_without_a_data_module(model, make_trainer, sample_posts, tmp_pa
 def post_lines(path, *, tagged, untagged=0):
     records = [{"id": str(index), "tokens": ["Oslo"], "label": ["B-LOC"]} for index in range(tagged)]
     records += [{"id": f"untagged_{index}", "tokens": ["Oslo"]} for index in range(untagged)]
-    path.write_text("\n".join(map(json.dumps, records)) + "\n")
+    path.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
     return path
 
 

@@ -47,7 +47,7 @@ def posts(tmp_path):
         {"id": "2", "image_id": "two.jpg", "tokens": ["Kevin"]},
         {"id": "3", "tokens": ["Kevin"]},
     ]
-    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return [
         str(tmp_path / "posts.jsonl"),
         "--images",

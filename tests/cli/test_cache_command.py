@@ -9,7 +9,8 @@ from mner.cli import main
 def config(tiny_text_encoder_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "config.yaml"
-    file.write_text(f"""
+    file.write_text(
+        f"""
 data: {{class_path: DemoPosts, init_args: {{size: 16, root: demo, batch_size: 8}}}}
 model:
   class_path: CoAttention
@@ -17,7 +18,9 @@ model:
     text_encoder: {{class_path: HuggingFaceText, init_args: {{name: {tiny_text_encoder_folder}}}}}
     image_encoder: {{class_path: mner.vision.Grid, init_args: {{name: resnet10t, weights: null, image_size: 32}}}}
 trainer: {{accelerator: cpu, logger: false}}
-""")
+""",
+        encoding="utf-8",
+    )
     return str(file)
 
 

@@ -87,7 +87,7 @@ def test_an_empty_file_and_one_of_another_format(tmp_path, capsys):
         ("", "train.txt"),
         ("<html>\n", "train.txt, line 1: '<html>' is not the beginning of a format"),
     ):
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
         assert main(["check-data", "--data", "Twitter2017", "--data.root", str(tmp_path)]) == 1
         said = capsys.readouterr().err
         assert said.startswith("mner check-data: error: ")

@@ -90,5 +90,5 @@ def test_an_installed_wheel_has_configs_and_help(tmp_path):
         (["fit", "--help"], "--trainer.max_"),
     ):
         command = [sys.executable, "-m", "mner", *options]
-        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=True)
         assert expected in run.stdout

@@ -27,7 +27,7 @@ def grid(tmp_path, monkeypatch, experiment, shared_twitter_folder):
         "options": {"trainer.max_epochs": 1},
         "run_folder": "grid",
     }
-    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid), encoding="utf-8")
     return tmp_path
 
 

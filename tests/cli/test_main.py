@@ -84,7 +84,7 @@ except SystemExit as stop:
 assert set({heavy!r}.split()).isdisjoint(sys.modules)
 sys.exit(status)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == (0 if "--help" in arguments or arguments == ["configs"] else 2), run.stderr
     assert "Traceback" not in run.stderr
 

@@ -74,14 +74,14 @@ def test_pre_training_and_fine_tuning_in_a_row(config, experiment, tmp_path, cap
     command = ["fit", "--config", str(experiment), "--trainer.max_epochs", "1", "--pretraining", str(config)]
     assert main([*command, "--run_folder", str(tmp_path / "run")]) == 0
     encoder = tmp_path / "run" / "pretraining" / "encoder"
-    saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["train_posts"] == 20
+    saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))["train_posts"] == 20
     assert saved["model"]["init_args"]["text_encoder"]["init_args"]["name"] == str(encoder)
     assert "pretraining" not in saved
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["f1"] >= 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))["f1"] >= 0
     model = TextOnly.load_from_checkpoint(tmp_path / "run" / "best.ckpt")
     assert model.text_encoder.architecture["config"]["vocab_size"] > 0
-    inner = yaml.safe_load((tmp_path / "run" / "pretraining" / "config.yaml").read_text())
+    inner = yaml.safe_load((tmp_path / "run" / "pretraining" / "config.yaml").read_text(encoding="utf-8"))
     assert inner["data"]["class_path"].endswith("Twitter2017")  # the fine-tuning's
     assert inner["model"]["init_args"]["mask_rate"] == 0.4
     assert inner["trainer"]["max_epochs"] == 2
@@ -131,5 +131,5 @@ def test_several_processes_pre_train_and_fine_tune_together(config, experiment, 
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     subprocess.run([*torchrun, "-m", "mner", *command], check=True, cwd=tmp_path)
     assert (tmp_path / "run" / "pretraining" / "encoder" / "config.json").exists()
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["posts"] == 5
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))["posts"] == 5
     assert not (tmp_path / "runs").exists()

@@ -24,7 +24,7 @@ def test_the_file_is_given_again(regions, shared_twitter_folder, tiny_text_encod
         "data": {"class_path": "Twitter2017", "init_args": {"root": str(shared_twitter_folder)}},
         "trainer": {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False},
     }
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     run = tmp_path / "run"
     assert main(["fit", "--config", str(tmp_path / "config.json"), "--run_folder", str(run)]) == 0
     scored = ["test", "--ckpt_path", str(run / "best.ckpt"), "--config", str(run / "config.yaml")]
@@ -33,6 +33,8 @@ def test_the_file_is_given_again(regions, shared_twitter_folder, tiny_text_encod
     assert "--region_file FILE" in capsys.readouterr().err
     assert main([*scored, "--region_file", str(regions)]) == 0
     posts = tmp_path / "posts.jsonl"
-    posts.write_text(json.dumps({"id": "1", "tokens": ["Oslo"], "image": next(iter(np.load(regions))) + ".jpg"}))
+    posts.write_text(
+        json.dumps({"id": "1", "tokens": ["Oslo"], "image": next(iter(np.load(regions))) + ".jpg"}), encoding="utf-8"
+    )
     tag = ["tag", str(posts), "--ckpt_path", str(run / "best.ckpt"), "--images", str(shared_twitter_folder / "images")]
     assert main([*tag, "--region_file", str(regions)]) == 0

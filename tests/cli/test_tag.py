@@ -98,7 +98,7 @@ def test_a_live_source_is_answered_line_by_line(trained_run, monkeypatch, name):
 
     def talk():
         path = Path(f"/dev/fd/{write_in}" if name == "-" else name)
-        with os.fdopen(read_out) as answered, path.open("w", encoding="utf-8") as posts:
+        with os.fdopen(read_out, encoding="utf-8") as answered, path.open("w", encoding="utf-8") as posts:
             os.close(write_in)
             for text in texts:
                 print(text, file=posts, flush=True)
@@ -107,7 +107,7 @@ def test_a_live_source_is_answered_line_by_line(trained_run, monkeypatch, name):
 
     talker = threading.Thread(target=talk)
     talker.start()
-    with os.fdopen(read_in) as stdin, os.fdopen(write_out, "w") as stdout:
+    with os.fdopen(read_in, encoding="utf-8") as stdin, os.fdopen(write_out, "w", encoding="utf-8") as stdout:
         monkeypatch.setattr("sys.stdin", stdin)
         monkeypatch.setattr("sys.stdout", stdout)
         assert main(["tag", name, "--ckpt_path", str(trained_run / "best.ckpt"), "--accelerator", "cpu"]) == 0

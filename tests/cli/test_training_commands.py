@@ -57,7 +57,7 @@ def test_a_training_leaves_everything_in_its_folder(trained_run):
     assert {"best.ckpt", "last.ckpt", "config.yaml", "metrics.csv", "metrics.json", "predictions.jsonl"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert "interrupted.ckpt" not in names
-    with (trained_run / "metrics.csv").open() as file:
+    with (trained_run / "metrics.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows if row["val/f1"]] == [str(epoch) for epoch in range(6)]
     assert [row["step"] for row in rows if row["train/loss"]] == ["9", "19", "29"]
@@ -66,7 +66,11 @@ def test_a_training_leaves_everything_in_its_folder(trained_run):
     states = load_checkpoint(trained_run / "last.ckpt")["callbacks"]
     (state,) = (state for name, state in states.items() if name.startswith("BestCheckpoint"))
     assert state["best_model_score"].item() == pytest.approx(best)
-    epochs = [line for line in (trained_run / "train.log").read_text().splitlines() if line.startswith("epoch")]
+    epochs = [
+        line
+        for line in (trained_run / "train.log").read_text(encoding="utf-8").splitlines()
+        if line.startswith("epoch")
+    ]
     assert len(epochs) == 6
     assert epochs[0].startswith("epoch 1/6, step 5: train/loss ")
     assert f"val/f1 {best:.4f} (best)" in "".join(epochs)
@@ -96,7 +100,7 @@ def test_fit_of_a_model_that_looks_at_images_ends_with_how_to_tag_one(fit, capsy
     assert fit(*model, "--data", "DemoPosts", "--data.size", "16", "--data.root", "demo") == 0
     printed = capsys.readouterr().out
     command = printed.split("tag a post: ")[1].strip().replace("mner tag", f"{sys.executable} -m mner tag")
-    tagged = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    tagged = subprocess.run(command, shell=True, capture_output=True, encoding="utf-8", check=True)
     assert json.loads(tagged.stdout)["image"].endswith(".jpg")
 
 
@@ -141,7 +145,9 @@ def test_test_needs_a_checkpoint_and_data_alone(trained_run, data, tmp_path, cap
     checkpoint = trained_run / "best.ckpt"
     assert main(["test", "--ckpt_path", str(checkpoint), *data, "--run_folder", "results"]) == 0
     assert Path("results/predictions.jsonl").read_bytes() == (trained_run / "predictions.jsonl").read_bytes()
-    metrics, of_fit = (json.loads((folder / "metrics.json").read_text()) for folder in (Path("results"), trained_run))
+    metrics, of_fit = (
+        json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in (Path("results"), trained_run)
+    )
     assert of_fit.pop("train_posts") == 20
     assert metrics == of_fit
     printed = capsys.readouterr().out
@@ -496,7 +502,7 @@ class Failing(TextOnly):
         if self.global_step == 6 and os.path.exists("fail"):
             raise MemoryError("out of memory")
         if self.global_step == 6 and os.path.exists("press"):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return loss
 '''
 

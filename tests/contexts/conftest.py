@@ -42,9 +42,9 @@ def picture_folder(tmp_path):
         Image.new("RGB", (16, 16), list(COLOURS.values())[index % 3]).save(folder / f"{index}.png")
     Image.new("RGB", (16, 16), COLOURS["red"]).save(folder / "more" / "8.png")
     (folder / "empty.jpg").touch()
-    (folder / "text.jpg").write_text("not an image")
+    (folder / "text.jpg").write_text("not an image", encoding="utf-8")
     (folder / "torn.png").write_bytes((folder / "0.png").read_bytes()[:40])
-    (folder / "notes.txt").write_text("nothing to see")
+    (folder / "notes.txt").write_text("nothing to see", encoding="utf-8")
     Image.new("RGB", (16, 16)).save(tmp_path / "outside.png")
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
     return folder

@@ -63,7 +63,7 @@ def test_lines_of_images_that_are_gone_are_kept(picture_folder, tmp_path, colour
     output = tmp_path / "captions.jsonl"
     records = [("0.png", "corrected by hand"), ("gone.png", "a ghost")]
     given = [json.dumps({"image_id": name, "caption": text, "captioner": "colours"}) for name, text in records]
-    output.write_text("\n".join(given))
+    output.write_text("\n".join(given), encoding="utf-8")
     describe_folder(colour_captioner(), picture_folder, output, "colours")
     found = {line["image_id"]: line["caption"] for line in lines(output)}
     assert found.keys() == {*GOOD, "gone.png"}
@@ -75,7 +75,7 @@ def test_a_mended_image_is_tried_again(picture_folder, tmp_path, colour_captione
     with pytest.raises(KeyboardInterrupt):
         describe_folder(colour_captioner(stop_after=0), picture_folder, output, "colours")
     (tmp_path / "captions.jsonl.part0").write_text(
-        '{"image_id": "torn.png", "error": "torn", "captioner": "colours"}\n'
+        '{"image_id": "torn.png", "error": "torn", "captioner": "colours"}\n', encoding="utf-8"
     )
     (picture_folder / "torn.png").write_bytes((picture_folder / "0.png").read_bytes())
     describe_folder(colour_captioner(), picture_folder, output, "colours")
@@ -93,7 +93,7 @@ def test_a_mended_image_is_tried_again(picture_folder, tmp_path, colour_captione
 )
 def test_a_file_that_is_not_its_own_is_never_overwritten(picture_folder, tmp_path, colour_captioner, content):
     output = tmp_path / "captions.jsonl"
-    output.write_text(content)
+    output.write_text(content, encoding="utf-8")
     captioner = colour_captioner()
     with pytest.raises(MNERError, match=r"[Gg]ive another --output"):
         describe_folder(captioner, picture_folder, output, "colours")
@@ -115,10 +115,10 @@ def test_captioners_do_not_mix(picture_folder, tmp_path, colour_captioner):
     describe_folder(colour_captioner(), picture_folder, output, "colours")
     with pytest.raises(ConfigurationError, match="was not written by shapes"):
         describe_folder(colour_captioner(), picture_folder, output, "shapes")
-    output.write_text('{"image_id": "0.png", "objects": ["dog"]}\n')
+    output.write_text('{"image_id": "0.png", "objects": ["dog"]}\n', encoding="utf-8")
     with pytest.raises(ConfigurationError, match="under 'caption'"):
         describe_folder(colour_captioner(), picture_folder, output, "colours")
-    output.write_text('{"image_id"\n{"image_id": "0.png", "caption": "a dog"}\n')
+    output.write_text('{"image_id"\n{"image_id": "0.png", "caption": "a dog"}\n', encoding="utf-8")
     with pytest.raises(FormatError, match="line 1"):
         describe_folder(colour_captioner(), picture_folder, output, "colours")
 
@@ -204,7 +204,7 @@ def test_processes_at_once_do_no_image_twice(picture_folder, tmp_path):
             [sys.executable, "-c", script, picture_folder, output, Path(__file__).parent],
             env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"},
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         for rank in range(2)
     ]

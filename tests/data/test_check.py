@@ -83,7 +83,7 @@ def test_table_and_json(report):
 
 def test_unknown_version_is_said(tmp_path):
     path = tmp_path / "train.txt"
-    path.write_text("IMGID:1\nhi\tO\n")
+    path.write_text("IMGID:1\nhi\tO\n", encoding="utf-8")
     report = check_posts({"train": read_posts(path)}, files={"train": path})
     assert report.splits["train"].version.startswith("unknown")
     assert f"version of train: {report.splits['train'].version}" in str(report)

@@ -15,7 +15,7 @@ from mner.posts import Post
 def write(tmp_path):
     def write(*records):
         path = tmp_path / "captions.jsonl"
-        path.write_text("\n".join(json.dumps(record) for record in records))
+        path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
         return path
 
     return write
@@ -56,7 +56,7 @@ def test_ids_with_dots(write, tmp_path):
     contexts = read_contexts(
         write({"image_id": "17.06.1", "caption": "a woman"}, {"image_id": "17.06.2", "caption": "a town"})
     )
-    (tmp_path / "posts.txt").write_text("IMGID:17.06.1\nAna\tB-PER\n\nIMGID:17.06.2\nLugo\tB-LOC\n")
+    (tmp_path / "posts.txt").write_text("IMGID:17.06.1\nAna\tB-PER\n\nIMGID:17.06.2\nLugo\tB-LOC\n", encoding="utf-8")
     posts = read_posts(tmp_path / "posts.txt")
     assert [post.image for post in posts] == [Path("17.06.1.jpg"), Path("17.06.2.jpg")]
     assert captions(posts, contexts) == (["a woman", "a town"], 0)
@@ -125,7 +125,9 @@ def test_conll_without_images_finds_captions_of_any_suffix(write, tmp_path):
     contexts = read_contexts(
         write(*({"image_id": name, "caption": name} for name in ("33.png", "34.JPEG", "35.png", "35.gif")))
     )
-    (tmp_path / "posts.txt").write_text("".join(f"IMGID:{name}\nAna\tB-PER\n\n" for name in (33, 34, 35)))
+    (tmp_path / "posts.txt").write_text(
+        "".join(f"IMGID:{name}\nAna\tB-PER\n\n" for name in (33, 34, 35)), encoding="utf-8"
+    )
     assert captions(read_posts(tmp_path / "posts.txt"), contexts) == (["33.png", "34.JPEG", None], 1)
 
 
@@ -133,7 +135,9 @@ def test_posts_without_a_name_of_an_image(write, tmp_path):
     with pytest.raises(FormatError, match="no image_id and no id"):
         read_contexts(write({"image_id": " ", "caption": "a dog"}))
     contexts = read_contexts(write({"image_id": "33.jpg", "caption": "a dog"}))
-    (tmp_path / "posts.jsonl").write_text('{"tokens": ["a"], "image_id": ""}\n{"tokens": ["a"], "image": " "}\n')
+    (tmp_path / "posts.jsonl").write_text(
+        '{"tokens": ["a"], "image_id": ""}\n{"tokens": ["a"], "image": " "}\n', encoding="utf-8"
+    )
     posts = read_posts(tmp_path / "posts.jsonl", images=tmp_path)
     assert [post.image for post in posts] == [None, None]
     assert captions(posts, contexts) == ([None, None], 2)
@@ -161,7 +165,9 @@ def test_what_is_no_caption(write, tmp_path, value):
     contexts = read_contexts(write({"image_id": "1.jpg", "caption": value}, {"image_id": "2.jpg", "caption": "a dog"}))
     assert captions(named("1.jpg", "2.jpg"), contexts) == ([None, "a dog"], 0)
     record = {"tokens": ["a"], "caption": value}
-    (tmp_path / "posts.jsonl").write_text(f'{json.dumps(record)}\n{{"tokens": ["a"], "contexts": {{"caption": null}}}}')
+    (tmp_path / "posts.jsonl").write_text(
+        f'{json.dumps(record)}\n{{"tokens": ["a"], "contexts": {{"caption": null}}}}', encoding="utf-8"
+    )
     assert [dict(post.contexts) for post in read_posts(tmp_path / "posts.jsonl")] == [{}, {}]
 
 
@@ -172,7 +178,9 @@ def test_a_caption_that_came_at_the_second_attempt(write):
 
 def test_halves_of_emoji(tmp_path):
     path = tmp_path / "captions.jsonl"
-    path.write_text('{"id": "1", "caption": "a \\ud83d dog"}\n{"id": "2", "caption": "\\ud83d\\ude00"}')
+    path.write_text(
+        '{"id": "1", "caption": "a \\ud83d dog"}\n{"id": "2", "caption": "\\ud83d\\ude00"}', encoding="utf-8"
+    )
     with pytest.warns(UserWarning, match=r"U\+FFFD .line 1"):
         assert read_contexts(path).by_id == {"1": "a \ufffd dog", "2": "\U0001f600"}
 
@@ -220,6 +228,6 @@ def test_a_repeated_line_is_no_error(write):
 def test_no_file_no_text(tmp_path):
     with pytest.raises(DatasetNotFoundError):
         read_contexts(tmp_path / "none.jsonl")
-    (tmp_path / "blank.jsonl").write_text("\n")
+    (tmp_path / "blank.jsonl").write_text("\n", encoding="utf-8")
     with pytest.raises(FormatError, match="no text"):
         read_contexts(tmp_path / "blank.jsonl")

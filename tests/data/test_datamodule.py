@@ -111,7 +111,7 @@ def test_finds_a_split_under_any_name(tmp_path):
     patterns = ("{split}.txt", "{split}", "texts/{split}/*.json")
     (tmp_path / "texts" / "test").mkdir(parents=True)
     for name in ("train.txt", "train", "dev", "texts/test/x.json"):
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text("", encoding="utf-8")
     found = {split: find_split(tmp_path, split, patterns) for split in ("train", "valid", "test")}
     assert found == {
         "train": tmp_path / "train.txt",
@@ -129,7 +129,7 @@ def test_a_split_that_is_not_there(tmp_path):
 
 def test_of_several_files_none_is_left_out_unnoticed(tmp_path):
     for name in ("train.json", "train.jsonl"):
-        (tmp_path / name).write_text("")
+        (tmp_path / name).write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=r"2 matching files: train\.json, train\.jsonl"):
         find_split(tmp_path, "train", ["{split}.json*"])
 
@@ -137,7 +137,9 @@ def test_of_several_files_none_is_left_out_unnoticed(tmp_path):
 @pytest.fixture
 def captions(tmp_path):
     path = tmp_path / "captions.jsonl"
-    path.write_text("\n".join(json.dumps({"id": name, "caption": f"of {name}"}) for name in ("1", "2")))
+    path.write_text(
+        "\n".join(json.dumps({"id": name, "caption": f"of {name}"}) for name in ("1", "2")), encoding="utf-8"
+    )
     return path
 
 
@@ -162,7 +164,7 @@ def test_missing_contexts_are_counted(captions):
 @pytest.mark.parametrize(("kind", "missing"), [("caption", 2), ("ocr", 1), ("objects", 1)])
 def test_an_image_may_have_no_letters_but_not_an_empty_caption(tmp_path, kind, missing):
     records = [{"id": "1", kind: "x"}, {"id": "2", kind: ""}]
-    (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     posts = [Post(name, ("a",)) for name in ("1", "2", "3")]
     with pytest.warns(UserWarning, match=f"{missing} of 3 valid posts have no {kind}") as caught:
         found = with_contexts(posts, [kind], {kind: tmp_path / "texts.jsonl"}, "valid")
@@ -172,7 +174,9 @@ def test_an_image_may_have_no_letters_but_not_an_empty_caption(tmp_path, kind, m
 
 def test_captions_of_other_images(tmp_path):
     texts = tmp_path / "texts.jsonl"
-    texts.write_text('{"image_id": "33.png", "caption": "a dog"}\n{"image_id": "34.jpg", "caption": "a cat"}')
+    texts.write_text(
+        '{"image_id": "33.png", "caption": "a dog"}\n{"image_id": "34.jpg", "caption": "a cat"}', encoding="utf-8"
+    )
     posts = [Post(name, ("a",), image=Path(f"{name}.jpg")) for name in ("33", "34", "35")]
     posts[0] = replace(posts[0], id="1")
     hint = r"\(texts\.jsonl has 33\.png for 33\.jpg\)"

@@ -18,7 +18,7 @@ TRUE = [("PER", "Ana Ruiz"), ("LOC", "Lugo")]
 def read(tmp_path):
     def read(*values, **options):
         path = tmp_path / "posts.json"
-        path.write_text("\n".join(json.dumps(value) for value in values))
+        path.write_text("\n".join(json.dumps(value) for value in values), encoding="utf-8")
         return read_posts(path, **options)
 
     return read
@@ -269,7 +269,7 @@ def test_what_is_refused(read, value, message):
 
 def test_indented_exports(tmp_path):
     path = tmp_path / "posts.json"
-    path.write_text("\n".join(json.dumps(value, indent=1) for value in (PRODIGY, PRODIGY)))
+    path.write_text("\n".join(json.dumps(value, indent=1) for value in (PRODIGY, PRODIGY)), encoding="utf-8")
     assert [found(post) for post in read_posts(path)] == [TRUE, TRUE]
-    path.write_text(json.dumps([[TEXT, "u", "t", WIKI], [TEXT, "u", "t", WIKI]], indent=1))
+    path.write_text(json.dumps([[TEXT, "u", "t", WIKI], [TEXT, "u", "t", WIKI]], indent=1), encoding="utf-8")
     assert [found(post) for post in read_posts(path)] == [TRUE, TRUE]

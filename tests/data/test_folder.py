@@ -34,7 +34,7 @@ def as_published_by_the_paper(folder):
             (folder / "images" / name).mkdir(exist_ok=True)
             (folder / "images" / image).rename(folder / "images" / name / image)
         (folder / "texts" / name).mkdir(parents=True)
-        (folder / "texts" / name / f"{name}.json").write_text("\n".join(map(json.dumps, records)))
+        (folder / "texts" / name / f"{name}.json").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
         (folder / f"{split}.txt").unlink()
         rename(folder, {f"captions.{split}.jsonl": f"captions/{name}/{name}_image_captions.json"})
 
@@ -84,13 +84,13 @@ def test_without_a_test_split_all_but_the_test_works(twitter_folder):
 
 
 def test_contexts_that_are_not_asked_for_are_not_read(twitter_folder):
-    (twitter_folder / "captions.train.jsonl").write_text("nonsense")
+    (twitter_folder / "captions.train.jsonl").write_text("nonsense", encoding="utf-8")
     assert not any(post.contexts for post in Twitter2017(twitter_folder).posts("train"))
 
 
 def test_missing_captions_are_counted_and_said_once(twitter_folder):
     path = twitter_folder / "captions.train.jsonl"
-    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[3:]))
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[3:]), encoding="utf-8")
     data = Twitter2017(twitter_folder, contexts=["caption"])
     with pytest.warns(UserWarning, match="3 of 20 train posts have no caption") as caught:
         data.setup("fit")

@@ -14,13 +14,13 @@ BOX = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40.0</ymax></bnd
 def root(tmp_path):
     (tmp_path / "txt").mkdir()
     (tmp_path / "xml").mkdir()
-    (tmp_path / "txt" / "train.txt").write_text("IMGID:7\nBo\tB-PER\n\nIMGID:8\nhi\tO\n")
+    (tmp_path / "txt" / "train.txt").write_text("IMGID:7\nBo\tB-PER\n\nIMGID:8\nhi\tO\n", encoding="utf-8")
     return tmp_path
 
 
 def test_boxes_are_found_beside_the_texts(root):
     objects = f"<object><name>Bo</name><name>Bo X</name>{BOX}</object><object><name>none</name></object>"
-    (root / "xml" / "7.xml").write_text(f"<annotation>{objects}</annotation>")
+    (root / "xml" / "7.xml").write_text(f"<annotation>{objects}</annotation>", encoding="utf-8")
     first, second = read_posts(root / "txt" / "train.txt")
     assert first.metadata["boxes"] == [{"name": "Bo", "box": [1, 2, 30, 40]}, {"name": "Bo X", "box": [1, 2, 30, 40]}]
     assert first.image == Path("7.jpg")
@@ -31,17 +31,19 @@ def test_boxes_are_found_beside_the_texts(root):
 def test_boxes_of_names_with_dots_and_of_images_in_folders(tmp_path):
     for name in ("17.06.1", "17.06.2", "a/33", "b/33"):
         (tmp_path / "xml" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "xml" / f"{name}.xml").write_text(f"<a><object><name>{name}</name>{BOX}</object></a>")
+        (tmp_path / "xml" / f"{name}.xml").write_text(
+            f"<a><object><name>{name}</name>{BOX}</object></a>", encoding="utf-8"
+        )
     text = tmp_path / "train.txt"
-    text.write_text("".join(f"IMGID:{name}\nBo\tB-PER\n\n" for name in ("17.06.2", "a/33", "c/33")))
+    text.write_text("".join(f"IMGID:{name}\nBo\tB-PER\n\n" for name in ("17.06.2", "a/33", "c/33")), encoding="utf-8")
     for images in (None, tmp_path):
         names = [[box["name"] for box in post.metadata.get("boxes", ())] for post in read_posts(text, images=images)]
         assert names == [["17.06.2"], ["a/33"], []]
 
 
 def test_boxes_that_may_be_of_two_images(root):
-    (root / "xml" / "7.xml").write_text(f"<a><object><name>Bo</name>{BOX}</object></a>")
-    (root / "txt" / "train.txt").write_text("IMGID:7.jpg\nBo\tB-PER\n\nIMGID:7.png\nBo\tB-PER\n")
+    (root / "xml" / "7.xml").write_text(f"<a><object><name>Bo</name>{BOX}</object></a>", encoding="utf-8")
+    (root / "txt" / "train.txt").write_text("IMGID:7.jpg\nBo\tB-PER\n\nIMGID:7.png\nBo\tB-PER\n", encoding="utf-8")
     with pytest.raises(FormatError, match=r"7\.xml: boxes of 7\.jpg or 7\.png"):
         read_posts(root / "txt" / "train.txt")
 
@@ -55,6 +57,6 @@ def test_boxes_that_may_be_of_two_images(root):
     ],
 )
 def test_malformed_boxes(root, xml, found):
-    (root / "xml" / "7.xml").write_text(xml)
+    (root / "xml" / "7.xml").write_text(xml, encoding="utf-8")
     with pytest.raises(FormatError, match=found):
         read_posts(root / "txt" / "train.txt")

@@ -20,6 +20,10 @@ DECOMPOSED = unicodedata.normalize("NFD", "caf\u00e9")
 def folder(tmp_path):
     def make(*names):
         for name in names:
+            try:
+                os.fsencode(name)
+            except UnicodeEncodeError:
+                pytest.skip("no file can have this name in this locale")
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
         return ImageFolder(tmp_path)
@@ -140,7 +144,9 @@ def test_a_folder_is_listed_once_and_looked_up_in_constant_time(folder, monkeypa
 def test_conll_finds_images_of_any_suffix(folder, tmp_path):
     folder("images/33.png", "images/34.JPG", "images/35.jpeg", "images/36.jpg")
     posts = tmp_path / "posts.conll"
-    posts.write_text("".join(f"IMGID:{name}\nAna\tB-PER\n\n" for name in ("33", "34", "35", "36.jpg", "37")))
+    posts.write_text(
+        "".join(f"IMGID:{name}\nAna\tB-PER\n\n" for name in ("33", "34", "35", "36.jpg", "37")), encoding="utf-8"
+    )
     names = [post.image.name for post in read_posts(posts, images=tmp_path / "images")]
     assert names == ["33.png", "34.JPG", "35.jpeg", "36.jpg", "37.jpg"]
     assert [post.image.name for post in read_posts(posts)][2:] == ["35.jpg", "36.jpg", "37.jpg"]

@@ -20,7 +20,7 @@ def folder(tmp_path):
     (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:900])
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "text.jpg").write_text("<html>not found</html>")
+    (tmp_path / "text.jpg").write_text("<html>not found</html>", encoding="utf-8")
     (tmp_path / "placeholder.jpg").write_bytes(content)
     return tmp_path
 

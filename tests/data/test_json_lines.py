@@ -66,7 +66,7 @@ def test_layouts(tmp_path, content):
 )
 def test_errors_name_the_line(tmp_path, content, line, found):
     path = tmp_path / "posts.json"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(FormatError, match=found) as caught:
         read_posts(path)
     assert caught.value.line == line

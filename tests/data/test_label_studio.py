@@ -30,7 +30,7 @@ def annotation(*results, by=1, **more):
 def read(tmp_path):
     def read(*tasks, **options):
         path = tmp_path / "export.json"
-        path.write_text(json.dumps(tasks))
+        path.write_text(json.dumps(tasks), encoding="utf-8")
         return read_posts(path, **options)
 
     return read
@@ -189,7 +189,7 @@ HYPER = {"type": "hypertextlabels", "value": {"start": "/p[1]", "end": "/p[1]", 
 )
 def test_malformed(tmp_path, malformed, message):
     path = tmp_path / "export.json"
-    path.write_text("[\n" + json.dumps(task()) + ",\n" + json.dumps(malformed) + "]")
+    path.write_text("[\n" + json.dumps(task()) + ",\n" + json.dumps(malformed) + "]", encoding="utf-8")
     with pytest.raises(FormatError, match=message) as caught:
         read_posts(path)
     assert caught.value.line == 3

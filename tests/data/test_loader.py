@@ -68,7 +68,7 @@ def test_overfitting_a_few_batches(in_memory, witness, trainer):
 def test_two_processes_share_the_posts(in_memory, witness, trainer, tmp_path):
     class Writer(witness):
         def on_fit_end(self):
-            (tmp_path / f"{self.global_rank}.json").write_text(json.dumps(self.seen))
+            (tmp_path / f"{self.global_rank}.json").write_text(json.dumps(self.seen), encoding="utf-8")
 
     data = in_memory(batch_size=8).using(Writer.preprocessor)
     trainer(devices=2, strategy="ddp_fork", max_epochs=1).fit(Writer(), datamodule=data)

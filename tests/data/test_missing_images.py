@@ -89,7 +89,7 @@ def test_names_that_no_file_can_have(folder):
 def data(folder, tmp_path):
     def make(names, **arguments):
         records = [{"id": name, "image": name, "tokens": ["Ana"], "label": ["B-PER"]} for name in names]
-        (tmp_path / "posts.jsonl").write_text("\n".join(map(json.dumps, records)))
+        (tmp_path / "posts.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
         return PostFiles(
             train=tmp_path / "posts.jsonl", valid=tmp_path / "posts.jsonl", images=folder, batch_size=2, **arguments
         )

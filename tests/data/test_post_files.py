@@ -15,7 +15,9 @@ from mner.word_tokenizers import WhitespaceTokenizer
 def write(tmp_path):
     def write(name, *lines):
         path = tmp_path / name
-        path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+        path.write_text(
+            "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), encoding="utf-8"
+        )
         return path
 
     return write

@@ -51,7 +51,7 @@ def test_detection(content, format):
 
 def test_plain_text_must_be_asked_for(tmp_path):
     path = tmp_path / "file"
-    path.write_text("just some text\nin two lines\n")
+    path.write_text("just some text\nin two lines\n", encoding="utf-8")
     with pytest.raises(FormatError, match="is not the beginning of a format that mner reads"):
         read_posts(path)
 
@@ -79,7 +79,7 @@ def test_plain_text_must_be_asked_for(tmp_path):
 )
 def test_other_formats_are_named(tmp_path, read, content, found):
     path = tmp_path / "file"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(FormatError, match=found):
         read(path)
 
@@ -89,13 +89,13 @@ def test_other_formats_are_named(tmp_path, read, content, found):
 )
 def test_prose_with_commas_is_text(tmp_path, first):
     path = tmp_path / "file"
-    path.write_text(f"{first}\nsome more text here\n")
+    path.write_text(f"{first}\nsome more text here\n", encoding="utf-8")
     assert [post.text for post in iter_posts(path)] == [first, "some more text here"]
 
 
 def test_folders_may_be_strings(tmp_path):
     path = tmp_path / "posts"
-    path.write_text("IMGID:5\na\tO\n")
+    path.write_text("IMGID:5\na\tO\n", encoding="utf-8")
     assert read_posts(str(path), images="images", boxes=str(tmp_path)) == read_posts(path, images=Path("images"))
 
 
@@ -121,14 +121,14 @@ def test_surrogates_in_conll(tmp_path):
 @pytest.mark.parametrize("content", ["\n\n", "-DOCSTART- -X- -X- O\n\n"])
 def test_a_file_without_posts_is_refused(tmp_path, content):
     path = tmp_path / "file"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(FormatError, match="no posts"):
         read_posts(path)
 
 
 def test_plain_text(tmp_path):
     path = tmp_path / "posts.txt"
-    path.write_text("Bob's here\n\n\U0001f600\n")
+    path.write_text("Bob's here\n\n\U0001f600\n", encoding="utf-8")
     posts = read_posts(path, format="text")
     assert [(post.id, post.words) for post in posts] == [("1", ("Bob", "'", "s", "here")), ("3", ("\U0001f600",))]
     assert list(iter_posts(path)) == posts
@@ -136,7 +136,7 @@ def test_plain_text(tmp_path):
 
 def test_an_unknown_format_names_the_known(tmp_path):
     path = tmp_path / "posts.txt"
-    path.write_text("a\tO\n")
+    path.write_text("a\tO\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="conll, json, text"):
         read_posts(path, format="conl")
 

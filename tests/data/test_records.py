@@ -14,7 +14,7 @@ from mner.labels import spans
 def read(tmp_path):
     def read(*records, **options):
         path = tmp_path / "posts.json"
-        path.write_text("\n".join(json.dumps(record) for record in records))
+        path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
         return read_posts(path, **options)
 
     return read

@@ -19,8 +19,10 @@ def test_reads_json_lines(tmp_path):
             for index in range(count)
         ]
         captions = [{"image_id": record["image_id"], "caption": f"a <unk> {split}"} for record in records]
-        (tmp_path / "texts" / split / f"{split}.json").write_text("\n".join(map(json.dumps, records)))
-        (tmp_path / "captions" / split / "captions.json").write_text("\n".join(map(json.dumps, captions)))
+        (tmp_path / "texts" / split / f"{split}.json").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+        (tmp_path / "captions" / split / "captions.json").write_text(
+            "\n".join(map(json.dumps, captions)), encoding="utf-8"
+        )
     data = Snapchat(tmp_path, contexts=["caption"])
     assert [len(data.posts(split)) for split in ("train", "valid", "test")] == [3, 2, 1]
     post = data.posts("valid")[1]

@@ -66,7 +66,7 @@ def test_conll_without_images_and_tags(tmp_path):
     ],
 )
 def test_conll_refuses_what_it_cannot_hold(tmp_path, change, names):
-    (tmp_path / "posts").write_text("old")
+    (tmp_path / "posts").write_text("old", encoding="utf-8")
     with pytest.raises(DataError, match=f"cannot be written as CoNLL.*{names}"):
         write_conll(
             [

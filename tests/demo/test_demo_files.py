@@ -115,7 +115,7 @@ def test_a_folder_of_other_parameters_is_refused(folder: Path, other: dict[str, 
 
 
 def test_a_foreign_file_is_never_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "train.jsonl").write_text("mine")
+    (tmp_path / "train.jsonl").write_text("mine", encoding="utf-8")
     with pytest.raises(DataError, match=r"train\.jsonl contains other data"):
         generate_demo_posts(SIZE, folder=tmp_path)
     assert contents(tmp_path) == {"train.jsonl": b"mine"}

@@ -46,7 +46,7 @@ metrics["images"] = {"named": 5, "used": 3}
 def run(tmp_path, monkeypatch):
     """Run a grid of two models and two seeds, with options for the second model."""
     script = tmp_path / "mner.py"
-    script.write_text(SCRIPT)
+    script.write_text(SCRIPT, encoding="utf-8")
     monkeypatch.setattr(GridRunner, "program", (sys.executable, str(script)))
 
     def run_grid(options=None, **settings):
@@ -128,7 +128,7 @@ def test_several_at_a_time_share_the_processor_or_have_a_device_each(run, tmp_pa
 def test_a_record_that_was_cut_off_costs_its_cell_only(run, calls, tmp_path, content):
     run()
     path = tmp_path / "folder" / "cells" / "good" / "data" / "fraction_1" / "seed_1" / "cell.json"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     assert set(run().states.values()) == {"finished"}
     assert calls() == ["good 1", "good 1", "good 2", "other 1", "other 2"]
     assert len(read_results(tmp_path / "folder")) == 4
@@ -174,7 +174,7 @@ def test_a_runner_that_is_told_to_stop_stops_its_trainings(tmp_path, monkeypatch
 
 def test_two_runners_share_a_folder(tmp_path, monkeypatch):
     script = tmp_path / "mner.py"
-    script.write_text(SCRIPT)
+    script.write_text(SCRIPT, encoding="utf-8")
     monkeypatch.setattr(GridRunner, "program", (sys.executable, str(script)))
     data = {"data": Part(options={"data.calls": str(tmp_path / "calls")})}
     grid = Grid({"a": Part(options={"model.sleep": 0.1})}, data, seeds=range(6))
@@ -221,7 +221,7 @@ def training_of(tmp_path):
 def slow_runner(tmp_path, monkeypatch):
     """``mner experiment`` in its own process, with a cell that would take a minute; and its grid."""
     script = tmp_path / "mner.py"
-    script.write_text(SCRIPT)
+    script.write_text(SCRIPT, encoding="utf-8")
     monkeypatch.setattr(GridRunner, "program", (sys.executable, str(script)))
     grid = Grid(
         {"slow": Part(options={"model.sleep": 60})},
@@ -229,7 +229,9 @@ def slow_runner(tmp_path, monkeypatch):
         seeds=[1],
     )
     config = {name: asdict(grid)[name] for name in ("models", "data", "seeds")}
-    (tmp_path / "grid.yaml").write_text(json.dumps({**config, "run_folder": str(tmp_path / "folder")}))
+    (tmp_path / "grid.yaml").write_text(
+        json.dumps({**config, "run_folder": str(tmp_path / "folder")}), encoding="utf-8"
+    )
     code = (
         "import sys; from mner.experiments import GridRunner; from mner.cli import main; "
         f"GridRunner.program = (sys.executable, {str(script)!r}); "

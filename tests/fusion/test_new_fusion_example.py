@@ -30,7 +30,7 @@ class TestGatedSum(FusionContract):
 @pytest.fixture
 def example(tmp_path, monkeypatch):
     """A copy of the example as working directory, not yet imported."""
-    shutil.copytree(EXAMPLE, tmp_path / "example")
+    copy_example(tmp_path / "example")
     monkeypatch.chdir(tmp_path / "example")
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(EXAMPLE)])
     monkeypatch.delitem(sys.modules, "gated_sum")
@@ -71,27 +71,34 @@ def test_it_trains_by_its_path_is_saved_loaded_and_tags(example, fit):
 @pytest.mark.slow
 def test_its_package_installs(tmp_path):
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "installed")]
-    subprocess.run([*install, str(shutil.copytree(EXAMPLE, tmp_path / "example"))], check=True)
+    subprocess.run([*install, str(copy_example(tmp_path / "example"))], check=True)
     code = "from mner.plugins import load_plugins; load_plugins(); import sys; print(sys.modules['gated_sum'].__file__)"
     search = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=search, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=search,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     assert Path(found.stdout.strip()) == tmp_path / "installed" / "gated_sum.py"
 
 
 def test_its_package_makes_the_bare_name_known(example, fit, tmp_path, monkeypatch):
     project = ConfigParser()
-    project.read("pyproject.toml")
+    project.read("pyproject.toml", encoding="utf-8")
     points = [f"{name} = {module[1:-1]}" for name, module in project['project.entry-points."mner.plugins"'].items()]
     installed = tmp_path / "mner_gated_sum-0.1.0.dist-info"
     installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: mner-gated-sum\nVersion: 0.1.0\n")
-    (installed / "entry_points.txt").write_text("\n".join(["[mner.plugins]", *points]))
+    (installed / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: mner-gated-sum\nVersion: 0.1.0\n", encoding="utf-8"
+    )
+    (installed / "entry_points.txt").write_text("\n".join(["[mner.plugins]", *points]), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.syspath_prepend(example)
     config = (example / "gated_sum.yaml").read_text(encoding="utf-8").replace("gated_sum.GatedSum", "GatedSum")
-    (example / "gated_sum.yaml").write_text(config)
+    (example / "gated_sum.yaml").write_text(config, encoding="utf-8")
     load_plugins.cache_clear()
     try:
         assert fit() == 0
@@ -99,3 +106,10 @@ def test_its_package_makes_the_bare_name_known(example, fit, tmp_path, monkeypat
     finally:
         load_plugins.cache_clear()
     assert type(mner.load_model("run/best.ckpt")).__name__ == "GatedSum"
+
+
+def copy_example(folder):
+    """A writable copy, even of a read-only checkout."""
+    shutil.copytree(EXAMPLE, folder, copy_function=shutil.copyfile)
+    folder.chmod(0o755)
+    return folder

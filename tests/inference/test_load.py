@@ -56,7 +56,7 @@ def test_a_checkpoint_needs_nothing_else(trained_run, sample_posts, tmp_path, mo
 def test_python_saves_what_the_command_line_saves(
     trained_run, experiment, make_trainer, tiny_text_encoder_folder, shared_twitter_folder, sample_posts, tmp_path
 ):
-    arguments = json.loads(experiment.read_text())["model"]["init_args"]
+    arguments = json.loads(experiment.read_text(encoding="utf-8"))["model"]["init_args"]
     seed_everything(0)
     data = Twitter2017(shared_twitter_folder, batch_size=4)
     model = TextOnly(
@@ -169,7 +169,7 @@ class Shrunk(FusionModule):
 
 
 def test_a_users_own_class(make_model, make_trainer, shared_twitter_folder, sample_posts, tmp_path, monkeypatch):
-    (tmp_path / "users_fusion.py").write_text(USERS_CLASS)
+    (tmp_path / "users_fusion.py").write_text(USERS_CLASS, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     import users_fusion
 

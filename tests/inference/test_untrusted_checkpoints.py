@@ -158,13 +158,13 @@ def test_what_would_be_fetched_or_executed_is_left_out(load, change, trained_run
 
 @pytest.mark.parametrize("command", ["tag", "attend", "test", "predict", "fit"])
 def test_no_command_imports_what_a_checkpoint_names(command, trained_run, experiment, tmp_path, monkeypatch, capsys):
-    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('run').touch()\n")
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('run').touch()\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     checkpoint = torch.load(trained_run / "best.ckpt", weights_only=True)
     checkpoint["hyper_parameters"]["_class_path"] = "evil.Fusion"
     torch.save(checkpoint, tmp_path / "evil.ckpt")
-    (tmp_path / "posts.txt").write_text("y\n")
-    (tmp_path / "config.yaml").write_text("model: {class_path: evil.Fusion}\n")
+    (tmp_path / "posts.txt").write_text("y\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("model: {class_path: evil.Fusion}\n", encoding="utf-8")
     arguments = {
         "tag": ["tag", "posts.txt", "--ckpt_path", "evil.ckpt"],
         "attend": ["attend", "posts.txt", "--ckpt_path", "evil.ckpt", "--output", "drawn"],
@@ -178,7 +178,7 @@ def test_no_command_imports_what_a_checkpoint_names(command, trained_run, experi
 
 def test_a_module_that_is_named_on_the_command_line(trained_run, tmp_path, monkeypatch, capsys):
     (tmp_path / "own_fusion_of_mine.py").write_text(
-        "from mner.fusion import TextOnly\nclass Mine(TextOnly):\n    pass\n"
+        "from mner.fusion import TextOnly\nclass Mine(TextOnly):\n    pass\n", encoding="utf-8"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH", raising=False)
@@ -187,7 +187,7 @@ def test_a_module_that_is_named_on_the_command_line(trained_run, tmp_path, monke
     checkpoint["hyper_parameters"]["_class_path"] = "own_fusion_of_mine.Mine"
     seal(checkpoint)
     torch.save(checkpoint, "own.ckpt")
-    (tmp_path / "posts.txt").write_text("Ana in Lugo\n")
+    (tmp_path / "posts.txt").write_text("Ana in Lugo\n", encoding="utf-8")
     tag = ["tag", "posts.txt", "--ckpt_path", "own.ckpt"]
     assert main(tag) == 1
     assert "--import own_fusion_of_mine on the command line" in capsys.readouterr().err

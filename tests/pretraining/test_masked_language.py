@@ -194,7 +194,8 @@ def test_extra_posts_are_trained_on(make_masked, make_trainer, shared_twitter_fo
     (tmp_path / "raw.txt").write_text("good morning oslo\n\nso loud 😀 here\n", encoding="utf-8")
     tagged = tmp_path / "tagged.jsonl"
     tagged.write_text(
-        '{"tokens": ["nike"], "label": ["B-brand"], "image_id": "1.jpg", "contexts": {"caption": "a shoe"}}\n'
+        '{"tokens": ["nike"], "label": ["B-brand"], "image_id": "1.jpg", "contexts": {"caption": "a shoe"}}\n',
+        encoding="utf-8",
     )
     model, data = make_masked(), Twitter2017(shared_twitter_folder, batch_size=8)
     data.extra_posts = read_unlabelled([tmp_path / "raw.txt", tagged])
@@ -224,7 +225,9 @@ def test_the_test_split_is_never_opened(make_masked, make_trainer, twitter_folde
 
 def test_posts_without_tags(make_masked, make_trainer, tmp_path):
     for split in ("train", "valid"):
-        (tmp_path / f"{split}.jsonl").write_text('{"text": "good morning Oslo"}\n{"tokens": ["so", "loud"]}\n')
+        (tmp_path / f"{split}.jsonl").write_text(
+            '{"text": "good morning Oslo"}\n{"tokens": ["so", "loud"]}\n', encoding="utf-8"
+        )
     data = PostFiles(train=tmp_path / "train.jsonl", valid=tmp_path / "valid.jsonl")
     trainer = make_trainer(max_epochs=1)
     model = make_masked(mask_rate=0.5, contexts=[])

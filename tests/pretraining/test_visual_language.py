@@ -192,7 +192,8 @@ def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_f
 def test_extra_posts_bring_images_and_captions(make_visual, make_trainer, shared_twitter_folder, tmp_path):
     more = tmp_path / "more.jsonl"
     more.write_text(
-        '{"tokens": ["nike"], "image_id": "more.png", "contexts": {"caption": "a shoe"}}\n{"tokens": ["b"]}\n'
+        '{"tokens": ["nike"], "image_id": "more.png", "contexts": {"caption": "a shoe"}}\n{"tokens": ["b"]}\n',
+        encoding="utf-8",
     )
     data = Twitter2017(shared_twitter_folder, contexts=["caption"], batch_size=8)
     for images, expected in ((None, None), (tmp_path, tmp_path / "more.png")):

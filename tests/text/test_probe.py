@@ -132,7 +132,7 @@ def test_the_weights_of_the_offline_package_are_accepted():
 
 def change_config(folder, **changes):
     path = Path(folder) / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
 
 
 def test_a_bert_that_is_set_to_be_a_decoder_is_causal(save):
@@ -169,7 +169,7 @@ def test_a_model_of_several_parts(tmp_path, kind):
 def test_a_repository_with_its_own_code_is_refused_and_asks_nothing(save, tmp_path, monkeypatch):
     folder = save("bert", SIZES)
     change_config(folder, model_type="my_bert", auto_map={"AutoConfig": "code.MyConfig", "AutoModel": "code.MyModel"})
-    (tmp_path / "code.py").write_text("raise SystemExit('executed')")
+    (tmp_path / "code.py").write_text("raise SystemExit('executed')", encoding="utf-8")
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question on the terminal"))
     with pytest.raises(ConfigurationError, match="needs code") as caught:
         HuggingFaceText(folder)
@@ -178,7 +178,7 @@ def test_a_repository_with_its_own_code_is_refused_and_asks_nothing(save, tmp_pa
 
 def test_an_adapter_is_refused(save, tmp_path):
     folder = save("bert", SIZES)
-    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="PEFT adapter"):
         HuggingFaceText(folder)
 
@@ -196,9 +196,11 @@ def test_a_tokenizer_json_is_read_where_there_is_no_fast_class(save, tmp_path, n
     folder = save("roberta", SIZES)
     expected = HuggingFaceText(folder).subword_tokenizer([Post("1", ("ab", "c"))])["input_ids"]
     path = tmp_path / "tokenizer_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "tokenizer_class": name}))
-    (tmp_path / "vocab.txt").write_text("")
-    (tmp_path / "bpe.codes").write_text("")
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "tokenizer_class": name}), encoding="utf-8"
+    )
+    (tmp_path / "vocab.txt").write_text("", encoding="utf-8")
+    (tmp_path / "bpe.codes").write_text("", encoding="utf-8")
     assert torch.equal(HuggingFaceText(folder).subword_tokenizer([Post("1", ("ab", "c"))])["input_ids"], expected)
 
 

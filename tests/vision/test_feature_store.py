@@ -241,7 +241,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 assert all(store.key_of(path) for path in others)
 """
-    with subprocess.Popen([sys.executable, "-c", script], stdin=-1, stdout=-1, text=True) as reader:
+    with subprocess.Popen([sys.executable, "-c", script], stdin=-1, stdout=-1, encoding="utf-8") as reader:
         assert reader.stdout.readline() == "ready\n"
         lmdb_file.write(file, [(bytes([number]) * 9, bytes(20_000)) for number in range(60)])
         store.fill(encoder, paths)
@@ -345,7 +345,7 @@ def test_what_is_no_store(tiny_encoder, pictures, file, tmp_path):
     encoder = tiny_encoder()
     with pytest.raises(DataError, match=r"no feature store at .*features\.lmdb .*mner cache"):
         FeatureStore.of(encoder, file).key_of(path)
-    (tmp_path / "notes.txt").write_text("something else, which is longer than a page" * 200)
+    (tmp_path / "notes.txt").write_text("something else, which is longer than a page" * 200, encoding="utf-8")
     for other in (tmp_path / "notes.txt", path, tmp_path):
         before = other.read_bytes() if other.is_file() else None
         with pytest.raises((DataError, OutputError), match=r"feature store|cannot write"):

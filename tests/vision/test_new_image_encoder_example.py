@@ -19,12 +19,14 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "new_image_encoder"
 def installed(tmp_path, monkeypatch):
     """The example as pip would leave it: its folder on the path, its entry points beside."""
     project = ConfigParser()
-    project.read(EXAMPLE / "pyproject.toml")
+    project.read(EXAMPLE / "pyproject.toml", encoding="utf-8")
     points = [f"{name} = {module[1:-1]}" for name, module in project['project.entry-points."mner.plugins"'].items()]
     information = tmp_path / "mner_colour_grid-0.1.0.dist-info"
     information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: mner-colour-grid\nVersion: 0.1.0\n")
-    (information / "entry_points.txt").write_text("\n".join(["[mner.plugins]", *points]))
+    (information / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: mner-colour-grid\nVersion: 0.1.0\n", encoding="utf-8"
+    )
+    (information / "entry_points.txt").write_text("\n".join(["[mner.plugins]", *points]), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.syspath_prepend(EXAMPLE)
     monkeypatch.setattr(registry, "_factories", dict(registry._factories))

@@ -26,7 +26,7 @@ def pairs(posts):
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_coco_captions(tmp_path, indent):
-    (tmp_path / "coco.json").write_text(json.dumps(COCO, indent=indent))
+    (tmp_path / "coco.json").write_text(json.dumps(COCO, indent=indent), encoding="utf-8")
     posts = read_captions(tmp_path / "coco.json", tmp_path / "images")
     assert pairs(posts) == PAIRS
     assert posts[0].image == tmp_path / "images" / "cat.jpg"
@@ -35,9 +35,9 @@ def test_coco_captions(tmp_path, indent):
 
 def test_json_lines(tmp_path):
     lines = [json.dumps({"image_id": name, "caption": caption}) for name, caption in PAIRS]
-    (tmp_path / "captions.jsonl").write_text("\n".join(lines) + "\n\n")
+    (tmp_path / "captions.jsonl").write_text("\n".join(lines) + "\n\n", encoding="utf-8")
     assert pairs(read_captions(tmp_path / "captions.jsonl", tmp_path)) == PAIRS
-    (tmp_path / "one.jsonl").write_text('{"image_id": "dog.jpg", "caption": ["A dog.", "Dogs."]}')
+    (tmp_path / "one.jsonl").write_text('{"image_id": "dog.jpg", "caption": ["A dog.", "Dogs."]}', encoding="utf-8")
     assert pairs(read_captions(tmp_path / "one.jsonl", tmp_path)) == [("dog.jpg", "A dog."), ("dog.jpg", "Dogs.")]
 
 
@@ -53,7 +53,7 @@ def test_json_lines(tmp_path):
     ],
 )
 def test_faulty_files_say_where(tmp_path, content, message):
-    (tmp_path / "captions.json").write_text(content)
+    (tmp_path / "captions.json").write_text(content, encoding="utf-8")
     with pytest.raises(FormatError, match=message.replace("{", r"\{")):
         read_captions(tmp_path / "captions.json", tmp_path)
     with pytest.raises(DatasetNotFoundError):

@@ -142,7 +142,7 @@ def test_training_leaves_the_image_encoder_alone(coloured_posts, tmp_path):
 
 def test_it_trains_on_files_of_captions(coloured_posts, tmp_path):
     file = tmp_path / "captions.jsonl"
-    file.write_text('{"image_id": "red.png", "caption": ["a red picture", "red"]}\n')
+    file.write_text('{"image_id": "red.png", "caption": ["a red picture", "red"]}\n', encoding="utf-8")
     posts = read_captions(file, tmp_path)
     model = updown(words=common_words((post.contexts["caption"] for post in posts), min_count=1))
     fit(model, posts, tmp_path, epochs=1)
