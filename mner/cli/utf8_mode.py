@@ -8,7 +8,7 @@ import sys
 
 
 def enter_utf8_mode() -> None:
-    """Start the command anew in UTF-8 mode if the locale has another encoding, such as that of ``LANG=en_US``.
+    """Start the command again in UTF-8 mode if the locale has another encoding, such as that of ``LANG=en_US``.
 
     mner names the encoding of every file that it opens, but the libraries that read configs and write logs use that of
     the locale: there an accent in a config would be a decoding error, or silently two other letters. The standard
