@@ -63,7 +63,7 @@ def split_tag(tag: str) -> tuple[str, str]:
         ('B', 'PER')
     """
     prefix, _, type_ = tag.partition("-")
-    if tag != OUTSIDE and (prefix not in tuple(_PREFIXES["BIOES"]) or not type_):
+    if tag != OUTSIDE and (prefix not in tuple(_PREFIXES["BIOES"]) or type_ in ("", OUTSIDE)):
         remedy = _REMEDIES.get(prefix, "convert the tags to BIO, for example 'B-PER I-PER O'")
         raise LabelError(f"expected O or a BIO or BIOES tag such as B-PER, got {tag!r}; {remedy}")
     return prefix, type_

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mner.errors import DataError
+from mner.labels import OUTSIDE
 from mner.posts import CharacterSpan, Entity, Post
-from mner.unicode import repair_surrogates
+from mner.span_alignment import contradiction
+from mner.unicode import repair_surrogates, visible_name
+
+_TAG = re.compile("[BI][-_].")
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -40,12 +45,37 @@ def from_json(text: str | bytes) -> Any:
     """Decode standard JSON.
 
     Raises:
-        DataError: If it is malformed, or contains NaN or an infinity.
+        DataError: If it is malformed, has a key twice in one object, or contains NaN or an infinity such as ``1e999``.
     """
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, object_pairs_hook=unique_keys, parse_float=finite, parse_constant=finite)
     except (ValueError, RecursionError) as error:
         raise DataError(f"invalid JSON ({error})") from error
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make the object of a JSON decoder, of which a key that occurs twice would lose a value.
+
+    Raises:
+        ValueError: If a key occurs twice.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+    return record
+
+
+def finite(number: str) -> float:
+    """Make the floating-point number of a JSON decoder.
+
+    Raises:
+        ValueError: If it is NaN or an infinity, or too large for a float, as ``1e999``.
+    """
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not a finite number")
+    return value
 
 
 def post_to_dict(post: Post, image: str | None = None) -> dict[str, Any]:
@@ -77,16 +107,17 @@ def post_from_dict(record: Any) -> Post:
     """Build the post that :func:`post_to_dict` described; other keys are ignored.
 
     Raises:
-        DataError: If a value is missing or of the wrong type, or tags or offsets are not one per word.
+        DataError: If a value is missing or of the wrong type, tags or offsets are not one per word, a tag is not in its
+            visible form, or offsets or character spans are not within the text.
     """
     record = _mapping(record, "a post")
     tags, offsets, image, spans = (record.get(name) for name in ("tags", "offsets", "image", "character_spans"))
     if image is not None and not (isinstance(image, str) and image):
         raise _error("image", "a file name", image)
-    return Post(
+    post = Post(
         id=_text(record.get("id"), "id"),
         words=_texts(record.get("words"), "words"),
-        tags=None if tags is None else _texts(tags, "tags"),
+        tags=None if tags is None else tuple(_visible(tag, "every tag") for tag in _texts(tags, "tags")),
         image=None if image is None else Path(image),
         contexts={kind: _text(text, f"contexts.{kind}") for kind, text in _optional(record, "contexts").items()},
         text=None if record.get("text") is None else _text(record["text"], "text"),
@@ -94,6 +125,9 @@ def post_from_dict(record: Any) -> Post:
         metadata=_optional(record, "metadata"),
         spans=None if spans is None else tuple(map(_character_span, _list(spans, "character_spans"))),
     )
+    _check_bounds("offsets", post.offsets or (), post.text)
+    _check_spans(post)
+    return post
 
 
 def entity_to_dict(entity: Entity, post: Post) -> dict[str, Any]:
@@ -111,21 +145,21 @@ def entity_to_dict(entity: Entity, post: Post) -> dict[str, Any]:
     return record
 
 
-def entity_from_dict(record: Any, words: int) -> Entity:
+def entity_from_dict(record: Any, post: Post) -> Entity:
     """Build the entity that :func:`entity_to_dict` described.
 
     Args:
         record: Plain data.
-        words: The number of words in the post.
+        post: Its post.
 
     Raises:
-        DataError: If a value is missing or of the wrong type, the span is empty, reversed or not within the post, or
-            the confidence is not between 0 and 1.
+        DataError: If a value is missing or of the wrong type; if the span is empty, reversed or not within the post, or
+            its text or characters are not those of its words; if the confidence is not between 0 and 1; or if the type
+            is ``O``, a tag, or not in its visible form.
     """
     record = _mapping(record, "an entity")
-    type_, start, end = _text(record.get("type"), "type"), record.get("start"), record.get("end")
-    if not type_:
-        raise _error("type", "the name of an entity type", type_)
+    words = len(post.words)
+    type_, start, end = _type(record.get("type"), post), record.get("start"), record.get("end")
     if not (_is_index(start) and _is_index(end) and start < end <= words):
         raise DataError(
             f"expected an entity within the {words} words of the post, 0 <= start < end <= {words}, "
@@ -134,14 +168,18 @@ def entity_from_dict(record: Any, words: int) -> Entity:
     confidence = record.get("confidence")
     if confidence is not None and not (_is_number(confidence) and 0 <= confidence <= 1):
         raise _error("confidence", "a number from 0 to 1", confidence)
-    return Entity(
-        type=type_,
-        start=start,
-        end=end,
-        text=None if record.get("text") is None else _text(record["text"], "text"),
-        confidence=confidence,
-        characters=None if record.get("characters") is None else _pair(record["characters"], "characters"),
-    )
+    text, characters = record.get("text"), record.get("characters")
+    surface = post.surface(start, end)
+    same = {"".join(each.split()) for each in (surface, " ".join(post.words[start:end]))}
+    if text is not None and "".join(_text(text, "text").split()) not in same:
+        raise _error(f"the text of {type_} from {start} to {end}", f"that of its words, {surface!r}", text)
+    bounds = None if post.offsets is None else (post.offsets[start][0], post.offsets[end - 1][1])
+    if characters is not None and _pair(characters, "characters") != bounds:
+        expected = (
+            "left out, since the post has no offsets" if bounds is None else f"those of its words, {list(bounds)}"
+        )
+        raise _error(f"the characters of {type_} from {start} to {end}", expected, characters)
+    return Entity(type_, start, end, text, confidence, None if characters is None else bounds)
 
 
 def scores_from_dict(record: Any) -> dict[str, float]:
@@ -165,10 +203,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _error(name: str, expected: str, value: Any) -> DataError:
@@ -213,6 +247,40 @@ def _character_span(value: Any) -> CharacterSpan:
     if len(span) != 3:
         raise _error("every item of character_spans", "a start, an end and a type", value)
     return *_pair(span[:2], "character_spans"), _text(span[2], "the type in character_spans")
+
+
+def _check_bounds(name: str, bounds: Iterable[tuple[int, int]], text: str | None) -> None:
+    last, length = 0, math.inf if text is None else len(text)
+    for start, end in bounds:
+        if not last <= start <= end <= length:
+            raise _error(name, "in order, without overlap, within the text", [start, end])
+        last = end
+
+
+def _check_spans(post: Post) -> None:
+    if post.spans is None:
+        return
+    if post.text is None:
+        raise _error("character_spans", "left out, since the post has no text", post.spans)
+    _check_bounds("character_spans", [span[:2] for span in sorted(post.spans)], post.text)
+    if post.tags is not None and post.offsets is not None:
+        found = contradiction(post.tags, post.text, post.offsets, post.spans)
+        if found is not None:
+            raise DataError(found)
+
+
+def _type(value: Any, post: Post) -> str:
+    type_ = _visible(_text(value, "type"), "type")
+    gold = {tag[2:] for tag in post.tags or ()}
+    if not type_ or type_.upper() == OUTSIDE or (_TAG.match(type_) and type_ not in gold):
+        raise _error("type", "the name of an entity type, without B- and I-", type_)
+    return type_
+
+
+def _visible(name: str, what: str) -> str:
+    if visible_name(name) != name:
+        raise _error(what, f"{visible_name(name)!r}, without invisible characters", name)
+    return name
 
 
 def _is_index(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +23,8 @@ from mner.post_json import (
     to_json,
 )
 from mner.posts import Entity, Post
+from mner.terminal import printable
+from mner.unicode import repair_surrogates
 
 Span = tuple[str, int, int]
 _REMEDY = "Write the file again with mner test, or correct the line"
@@ -80,6 +83,8 @@ class Prediction:
             gold = gold_spans(post)
             if "gold" in record and {entity.span for entity in _entities(record, "gold", post)} != gold:
                 raise DataError(f"gold is not what the tags spell, {sorted(gold, key=lambda span: span[1])}")
+        elif record.get("gold"):
+            raise DataError("gold entities, but no tags")
         return cls(post, entities, scores_from_dict(record))
 
 
@@ -131,25 +136,34 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 
 def _lines(path: Path) -> Iterator[Prediction]:
     line_of: dict[str, int] = {}
+    repaired: list[int] = []
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                prediction = Prediction.from_dict(from_json(line))
-            except (DataError, LabelError) as error:
+                record, halves = repair_surrogates(from_json(line.decode("utf-8-sig", "surrogatepass")))
+                prediction = Prediction.from_dict(record)
+            except (DataError, LabelError, UnicodeDecodeError) as error:
                 raise FormatError(path, number, f"not a prediction: {error}", _REMEDY) from error
+            repaired += [number] if halves else []
             first = line_of.setdefault(prediction.post.id, number)
             if first != number:
                 raise FormatError(
                     path, number, f"the post {prediction.post.id!r} of line {first} again", "Keep one line per post"
                 )
             yield prediction
+    if repaired:
+        warnings.warn(
+            f"{printable(path)}: lone surrogates, halves of cut emoji, were replaced by U+FFFD in {len(repaired)} "
+            f"lines, the first is {repaired[0]}",
+            stacklevel=3,
+        )
 
 
 def _entities(record: Any, name: str, post: Post) -> tuple[Entity, ...]:
     items = record.get(name)
     if not isinstance(items, list):
         raise DataError(f"expected {name} to be a list of entities, got {items!r:.60}")
-    entities = tuple(entity_from_dict(item, len(post.words)) for item in items)
+    entities = tuple(entity_from_dict(item, post) for item in items)
     for left, right in pairwise(sorted(entities, key=lambda entity: entity.start)):
         if right.start < left.end:
             raise DataError(f"the {name} entities {left.span} and {right.span} overlap; a word belongs to at most one")

@@ -1,19 +1,25 @@
-"""The library's policy on surrogates: surrogate pairs are joined, and a lone surrogate becomes U+FFFD.
+"""The library's policy on surrogates, and on invisible characters in names.
 
 A program that cuts a text at a fixed number of UTF-16 units leaves half of an emoji behind. No UTF-8 file can hold one
-and no tokenizer accepts one, so every reader and writer repairs them here, counts them and reports the count once.
+and no tokenizer accepts one, so every reader and writer repairs them here, counts them and reports the count once: a
+pair is joined, and a lone surrogate becomes U+FFFD. Invisible characters in a tag or type would make a second type that
+looks like the first.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import TypeVar
+
+from mner.errors import DataError
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE = re.compile("[\ud800-\udfff]")
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks without a glyph
 
 Value = TypeVar("Value")
 
@@ -27,6 +33,9 @@ def repair_surrogates(value: Value) -> tuple[Value, int]:
     Returns:
         The repaired value (the same object if there was nothing to repair), and the number of replaced surrogates.
 
+    Raises:
+        DataError: If two keys of a mapping would become the same, so that one of their values would be lost.
+
     Example:
         >>> repair_surrogates({"text": "Oslo \ud83d", "n": 1})
         ({'text': 'Oslo �', 'n': 1}, 1)
@@ -38,6 +47,25 @@ def repair_surrogates(value: Value) -> tuple[Value, int]:
     return (value if repaired == value else repaired), len(halves)  # type: ignore[return-value]
 
 
+def visible_name(name: str) -> str:
+    r"""Return a tag or type in its one form: composed, without invisible characters and surrounding white space.
+
+    Example:
+        >>> visible_name("PER\u200b "), visible_name("work of\u00a0art")
+        ('PER', 'work of art')
+    """
+    if name.isascii() and name.isprintable():
+        return name.strip()
+    kept = "".join(" " if character.isspace() else character for character in name if not _is_hidden(character))
+    return unicodedata.normalize("NFC", kept).strip()
+
+
+def _is_hidden(character: str) -> bool:
+    if character.isspace():
+        return False
+    return unicodedata.category(character) in ("Cc", "Cf") or "\ufe00" <= character <= "\ufe0f" or character in _BLANKS
+
+
 def _repair(value: object, halves: list[str]) -> object:
     if isinstance(value, str):
         if _LONE.search(value) is None:
@@ -46,7 +74,10 @@ def _repair(value: object, halves: list[str]) -> object:
         halves += _LONE.findall(joined)
         return _LONE.sub(REPLACEMENT, joined)
     if isinstance(value, Mapping):
-        return {_repair(key, halves): _repair(item, halves) for key, item in value.items()}
+        repaired = {_repair(key, halves): _repair(item, halves) for key, item in value.items()}
+        if len(repaired) < len(value):
+            raise DataError(f"keys that differ only in surrogates, among {', '.join(map(repr, value)):.80}")
+        return repaired
     if isinstance(value, (list, tuple)):
         items = [_repair(item, halves) for item in value]
         return items if isinstance(value, list) else tuple(items)

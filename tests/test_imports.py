@@ -39,6 +39,7 @@ GROUND = [
     "checkpoint_file",
     "allocation",
     "checksum",
+    "span_alignment",
 ]
 FLOORS = [
     GROUND,

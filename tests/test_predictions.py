@@ -1,6 +1,7 @@
 """Predictions files read back as they were written."""
 
 import json
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,22 @@ def predictions(draw):
     count = len(words)
     tags = draw(st.none() | st.lists(st.sampled_from(["O", "B-PER", "I-PER"]), min_size=count, max_size=count))
     bounds = sorted(draw(st.sets(st.integers(0, len(words)), max_size=4)))
+    text = draw(st.none() | st.just(" ".join(words)))
+    edges = [0, *accumulate(len(word) + 1 for word in words)]
+    offsets = (
+        None if text is None else tuple((edge, edge + len(word)) for edge, word in zip(edges, words, strict=False))
+    )
     entities = tuple(
-        Entity("PER", start, end, " ".join(words[start:end]), round(draw(st.floats(0, 1)), 6), (start, 2 * end))
+        Entity(
+            "PER",
+            start,
+            end,
+            " ".join(words[start:end]),
+            round(draw(st.floats(0, 1)), 6),
+            None if offsets is None else (offsets[start][0], offsets[end - 1][1]),
+        )
         for start, end in zip(bounds[::2], bounds[1::2], strict=False)
     )
-    text = draw(st.none() | TEXT)
     post = Post(
         draw(TEXT),
         tuple(words),
@@ -32,7 +44,7 @@ def predictions(draw):
         Path("7.jpg") if draw(st.booleans()) else None,
         draw(st.dictionaries(TEXT, TEXT, max_size=2)),
         text,
-        None if text is None else tuple((index, index + 1) for index in range(len(words))),
+        offsets,
         draw(st.dictionaries(TEXT, st.integers(), max_size=1)),
     )
     scores = draw(st.dictionaries(TEXT, st.floats(-9, 9).map(lambda value: round(value, 6)), max_size=2))
@@ -84,6 +96,7 @@ def test_a_line_that_is_no_prediction_is_named(tmp_path, line):
 
 
 RECORD = {"id": "5", "words": ["Ann", "Lee", "!"], "tags": ["B-PER", "I-PER", "O"], "predicted": []}
+TEXT_OF = {"text": "Ann Lee !", "offsets": [[0, 3], [4, 7], [8, 9]]}
 ENTITY = {"type": "PER", "start": 0, "end": 2, "confidence": 0.5}
 
 
@@ -103,11 +116,27 @@ ENTITY = {"type": "PER", "start": 0, "end": 2, "confidence": 0.5}
         ({"predicted": [{**ENTITY, "confidence": 1.5}]}, "got 1.5"),
         ({"predicted": [{**ENTITY, "confidence": -0.1}]}, "got -0.1"),
         ({"predicted": [{**ENTITY, "confidence": True}]}, "got True"),
-        ({"predicted": [{**ENTITY, "confidence": float("nan")}]}, "NaN is not a JSON number"),
-        ({"predicted": [{**ENTITY, "confidence": float("inf")}]}, "Infinity is not a JSON number"),
+        ({"predicted": [{**ENTITY, "confidence": float("nan")}]}, "NaN is not a finite number"),
+        ({"predicted": [{**ENTITY, "confidence": float("inf")}]}, "Infinity is not a finite number"),
         ({"predicted": [{**ENTITY, "type": 3}]}, "type to be a string, got 3"),
         ({"predicted": [{**ENTITY, "type": ""}]}, "name of an entity type"),
+        *(
+            ({"predicted": [{**ENTITY, "type": name}]}, "expected type to be")
+            for name in ("O", "o", " ", "B-PER", "I_PER", "PER\u200b", "PER\xa0", "P\u202eER", "PER\n")
+        ),
+        ({"predicted": [{**ENTITY, "text": "Ann"}]}, "the text of PER from 0 to 2 to be that of its words, 'Ann Lee'"),
         ({"predicted": [{**ENTITY, "characters": [5, 1]}]}, "characters"),
+        ({"predicted": [{**ENTITY, "characters": [0, 7]}]}, "left out, since the post has no offsets"),
+        ({**TEXT_OF, "predicted": [{**ENTITY, "characters": [0, 99]}]}, r"those of its words, \[0, 7\], got \[0, 99\]"),
+        ({**TEXT_OF, "predicted": [{**ENTITY, "characters": [8, 9]}]}, r"those of its words, \[0, 7\], got \[8, 9\]"),
+        ({**TEXT_OF, "offsets": [[0, 3], [4, 7], [8, 10]]}, r"within the text, got \[8, 10\]"),
+        ({**TEXT_OF, "offsets": [[4, 7], [0, 3], [8, 9]]}, r"in order, without overlap, within the text, got \[0, 3\]"),
+        ({**TEXT_OF, "character_spans": [[0, 7, "ORG"]]}, "tags say PER 'Ann Lee', but character_spans ORG 'Ann Lee'"),
+        ({**TEXT_OF, "character_spans": [[0, 10, "PER"]]}, r"within the text, got \[0, 10\]"),
+        ({"character_spans": [[0, 3, "PER"]]}, "the post has no text"),
+        ({"tags": ["B-PER\u200b", "I-PER\u200b", "O"]}, "every tag to be 'B-PER', without invisible"),
+        ({"tags": ["B-O", "O", "O"]}, "expected O or a BIO or BIOES tag"),
+        ({"tags": None, "gold": [ENTITY]}, "gold entities, but no tags"),
         ({"predicted": ["PER"]}, "an entity to be an object, got 'PER'"),
         ({"predicted": {"PER": [0, 2]}}, "predicted to be a list"),
         ({"predicted": None}, "predicted to be a list"),
@@ -142,6 +171,32 @@ def test_a_post_that_comes_twice_is_refused(tmp_path):
     path.write_text(f"{json.dumps(RECORD)}\n" * 2, encoding="utf-8")
     with pytest.raises(FormatError, match="line 2: the post '5' of line 1 again"):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"id": "6", "words": [], "predicted": [], "predicted": []}', "the key 'predicted' occurs twice"),
+        (b'{"id": "6", "words": [], "predicted": [], "metadata": {"x": [1e999]}}', "1e999 is not a finite number"),
+        (b'{"id": "6", "words": [], "predicted": [], "metadata": {"\\ud83d": 1, "\\ud83c": 2}}', "differ only in surr"),
+    ],
+)
+def test_no_value_is_lost_in_decoding(tmp_path, line, said):
+    path = tmp_path / "predictions.jsonl"
+    path.write_bytes(json.dumps(RECORD).encode() + b"\n" + line + b"\n")
+    with pytest.raises(FormatError, match=f"line 2: not a prediction: .*{said}"):
+        read_predictions(path)
+
+
+def test_lone_surrogates_are_repaired_and_counted(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    entity = b'{"type": "PER", "start": 0, "end": 1, "text": "Ann\\ud83d"}'
+    line = b'{"id": "%d", "words": ["Ann\xed\xa0\xbd"], "tags": ["O"], "predicted": [' + entity + b"]}\n"
+    path.write_bytes(b"\xef\xbb\xbf" + line % 1 + line % 2)
+    with pytest.warns(UserWarning, match="replaced by U.FFFD in 2 lines, the first is 1"):
+        first, _ = read_predictions(path)
+    assert first.post.words == ("Ann\ufffd",)
+    assert first.entities[0].text == "Ann\ufffd"
 
 
 @pytest.mark.parametrize("line", [b"\xff\xfe{}", b"[" * 100_000, b'{"id": ' + b"9" * 5000 + b"}"])

@@ -1,8 +1,10 @@
 """Surrogates are joined or replaced, wherever they are, and counted."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mner.errors import DataError
 from mner.unicode import repair_surrogates
 
 TEXTS = st.text(alphabet=st.one_of(st.characters(), st.characters(categories=["Cs"])))
@@ -24,6 +26,11 @@ def test_every_text_of_a_record_is_repaired():
     )
 
 
+def test_no_value_is_lost_where_two_keys_become_one():
+    with pytest.raises(DataError, match="keys that differ only in surrogates"):
+        repair_surrogates([dict.fromkeys(("a", "x\ud83d", "x\ufffd"), 1)])
+
+
 def test_what_is_whole_is_the_same_object():
     record = {"words": ["a", "😀"]}
     assert repair_surrogates(record)[0] is record
@@ -40,5 +47,8 @@ def test_any_text_can_be_encoded_afterwards(text):
 
 @given(VALUES)
 def test_repairing_twice_changes_nothing(value):
-    repaired, _ = repair_surrogates(value)
+    try:
+        repaired, _ = repair_surrogates(value)
+    except DataError:  # two keys that differ only in surrogates
+        return
     assert repair_surrogates(repaired) == (repaired, 0)

@@ -1,4 +1,8 @@
-"""Choice of one annotation per task in JSON-MIN exports of Label Studio, which repeat a task per annotator."""
+"""Decisions about the tasks of a Label Studio export that need the whole file.
+
+JSON-MIN repeats a task per annotator. And a task with choices only has no entities where other tasks have labels; where
+none has, the project does not annotate entities.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from pytorch_lightning.utilities import rank_zero_warn
+
 from mner.errors import FormatError
 from mner.posts import Post
+from mner.terminal import printable
 
 
 def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path) -> list[Post]:
@@ -29,6 +36,32 @@ def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path)
     for place, post in enumerate(posts):
         tasks[post.id if _annotator(post) is not None else place].append(post)
     return [_choice(group, annotator, path) for group in tasks.values()]
+
+
+def without_labels(posts: list[Post], path: Path) -> list[Post]:
+    """Read tasks that have other annotations only, such as choices, as not annotated if no task of the file has labels.
+
+    Args:
+        posts: The posts of a file.
+        path: The file, for the message.
+
+    Returns:
+        The posts; what was decided is reported.
+    """
+    places = {place for place, post in enumerate(posts) if _has_only_others(post)}
+    if not places:
+        return posts
+    count = f"{printable(path)}: {len(places)} of {len(posts)} tasks have no labels, at most other annotations"
+    if any(post.spans for post in posts):
+        rank_zero_warn(f"{count}: they are read as having no entities, since other tasks have labels")
+        return posts
+    rank_zero_warn(f"{count}, and no other task has: they are read as not annotated")
+    return [replace(post, tags=None, spans=None) if place in places else post for place, post in enumerate(posts)]
+
+
+def _has_only_others(post: Post) -> bool:
+    # In JSON-MIN, choices may look like any data of the task.
+    return post.spans == () and ("other_annotations" in post.metadata or _annotator(post) is not None)
 
 
 def _choice(group: list[Post], annotator: str | None, path: Path) -> Post:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mner.data.fields import set_once
 from mner.data.lines import Line
 
 KEY = "entity_annotations"
@@ -22,7 +23,9 @@ def autogluon_row(value: Any, line: Line) -> dict[str, Any] | None:
     """
     if not isinstance(value, Mapping) or KEY not in value:
         return None
-    record = {("text" if key == "text_snippet" else key): item for key, item in value.items() if key != KEY}
+    record = {key: item for key, item in value.items() if key not in (KEY, "text_snippet")}
+    if "text_snippet" in value:
+        set_once(record, "text", value["text_snippet"], line)
     spans = value[KEY]
     if isinstance(spans, str):
         try:
@@ -36,4 +39,5 @@ def autogluon_row(value: Any, line: Line) -> dict[str, Any] | None:
             f"{KEY} is {spans!r:.60}, where a list was expected",
             'Write [{"entity_group": "PER", "start": 0, "end": 8}]',
         )
-    return {**record, "entities": spans}
+    set_once(record, "entities", spans, line)
+    return record

@@ -12,9 +12,9 @@ from mner.data.image_report import ImageReport, check_images
 from mner.data.versions import identify
 from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
 from mner.posts import CharacterSpan, Post
+from mner.span_alignment import Alignment, align_spans
 from mner.terminal import printable
 from mner.word_tokenizers.characters import is_invisible
-from mner.word_tokenizers.raw_posts import Alignment, align_spans
 
 UNKNOWN = "unknown, so do not compare its scores with published ones"
 _SHOWN = 10  # names listed on the screen; all of them are in to_dict()

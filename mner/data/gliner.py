@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mner.data.fields import set_once
 from mner.data.lines import Line
 
 
@@ -20,12 +21,13 @@ def gliner_example(value: Any, line: Line) -> dict[str, Any] | None:
     if not isinstance(value, Mapping) or "tokenized_text" not in value:
         return None
     record = {key: item for key, item in value.items() if key not in ("tokenized_text", "ner")}
-    record["tokens"] = value["tokenized_text"]
+    set_once(record, "tokens", value["tokenized_text"], line)
     if value.get("ner") is not None:
         try:
-            record["entities"] = [[start, end + 1, kind] for start, end, kind in value["ner"]]
+            spans = [[start, end + 1, kind] for start, end, kind in value["ner"]]
         except (TypeError, ValueError) as error:
             raise line.error(
                 f"ner is {value['ner']!r:.60}, where GLiNER has spans", 'Write "ner": [[0, 1, "PER"]], ends inclusive'
             ) from error
+        set_once(record, "entities", spans, line)
     return record

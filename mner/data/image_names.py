@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
+from mner.data.context_texts import NO_TEXT
 from mner.data.lines import Line
 
 IMAGE_SUFFIXES = frozenset(
@@ -20,6 +21,9 @@ IMAGE_SUFFIXES = frozenset(
 """What may stand after the last dot of an image's name; after any other dot the name goes on, as in ``17.06.1``."""
 DEFAULT_SUFFIX = ".jpg"
 """The suffix of an image that is named without one, as in the published data sets."""
+
+LINK = re.compile(r"[a-z][a-z0-9+.-]+://|data:[a-z]+/", re.IGNORECASE)
+"""How a URL begins, or an image that is encoded in its name."""
 
 _PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 
@@ -185,13 +189,15 @@ def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool
 
     Returns:
         The image's path in the folder, as the file is spelled there; as the name is written if it is not there, and
-        relative if no folder is given. ``None`` if the name is blank.
+        relative if no folder is given. ``None`` if the name is blank, or what programs write for a missing value.
 
     Raises:
-        FormatError: If the name is absolute or climbs out of the folder with ``..``.
+        FormatError: If the name is absolute, climbs out of the folder with ``..``, or is a link.
     """
-    if not name.strip():
+    if not name.strip() or name.strip().casefold() in NO_TEXT:
         return None
+    if LINK.match(name.strip()):
+        raise line.error(f"the image {name!r:.80}, a link", "Save it in the image folder, and give its file name")
     name = name if images is None else _inside(name, images)
     # The Windows reading knows both kinds of slash, and drives, so one rule serves on every system.
     parts = PureWindowsPath(name.strip())

@@ -14,6 +14,7 @@ from mner.data.image_names import ImageFolder
 from mner.data.lines import Line, Report, read_each
 from mner.data.records import post_from_record
 from mner.errors import FormatError
+from mner.post_json import finite, unique_keys
 from mner.posts import Post
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -116,6 +117,7 @@ def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
         begin = position
         try:
             record, position = _DECODER.raw_decode(text, begin)
+            record = line_at(begin).repaired(record)
         except (ValueError, RecursionError) as error:
             place = line_at(error.pos if isinstance(error, json.JSONDecodeError) else begin)
             remedy = "Correct the JSON, or write one object per line"
@@ -123,7 +125,7 @@ def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
             raise place.error(
                 f"invalid JSON ({error})", f"{remedy}; is the file cut off?" if cut else remedy
             ) from error
-        yield line_at(begin).repaired(record), line_at(begin)
+        yield record, line_at(begin)
         position = skip(position)
         if array and text.startswith(",", position):
             position = skip(position + 1)
@@ -137,18 +139,9 @@ def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
         raise line_at(position).error("text after the end of the array", "Delete it, or write one object per line")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
-    return record
-
-
-def _constant(name: str) -> None:
+def _constant(name: str) -> float | None:
     """Read ``NaN``, which pandas writes for a missing value, as ``null``; reject infinities."""
-    if name != "NaN":
-        raise ValueError(f"{name} is not a JSON value")
+    return None if name == "NaN" else finite(name)
 
 
 def _is_python(text: str) -> bool:
@@ -158,4 +151,4 @@ def _is_python(text: str) -> bool:
         return False
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_float=finite, parse_constant=_constant)

@@ -8,9 +8,11 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from mner.data.annotations import ANNOTATION_KEYS
 from mner.data.image_names import ImageFolder
 from mner.data.lines import Line
 from mner.data.offsets import settle_characters
+from mner.data.overlooked import refuse_overlooked
 from mner.data.spans import read_spans
 from mner.errors import FormatError
 
@@ -42,7 +44,7 @@ def label_studio_task(
 
     Raises:
         FormatError: If several people annotated the task differently and ``annotator`` is ``None``; if its labels are
-            not those of a text, or its data do not have exactly one text.
+            not those of a text, or its data do not have exactly one text; if its data contain an annotation.
     """
     if not isinstance(value, Mapping):
         return None
@@ -52,13 +54,15 @@ def label_studio_task(
 
 
 def _full(task: Mapping[str, Any], line: Line, images: ImageFolder | None, annotator: str | None) -> dict[str, Any]:
-    key = "completions" if "completions" in task else "annotations"
+    key = "annotations" if task.get("annotations") else "completions" if "completions" in task else "annotations"
     try:
         annotations = [each for each in task.get(key) or () if not each.get("was_cancelled")]
         chosen = _choose(annotations, annotator, task.get("id", line.number), line)
         results = [] if chosen is None else list(chosen["result"])
         others = [result for result in results if result["type"] not in _TEXT_LABELS]
-        spans = [_span(result["value"], line) for result in results if result["type"] in _TEXT_LABELS]
+        labels = [result for result in results if result["type"] in _TEXT_LABELS]
+        spans = [_span(result["value"], line) for result in labels]
+        targets = sorted({str(result["to_name"]) for result in labels if "to_name" in result})
     except (AttributeError, KeyError, TypeError) as error:
         raise line.error(
             f"annotations that Label Studio does not write ({error!r})", "Export the tasks again, as JSON"
@@ -68,10 +72,12 @@ def _full(task: Mapping[str, Any], line: Line, images: ImageFolder | None, annot
             raise line.error(
                 f"labels of the type {result['type']!r}, which are not of a text", "Use Labels or HyperTextLabels"
             )
+    if len(targets) > 1:
+        raise line.error(f"labels of several texts, {' and '.join(targets)}", "Export a project that labels one text")
     predictions = task.get("predictions")
     if chosen is None and predictions:
         line.note("tasks with predictions only are read as not annotated: predictions are not gold")
-    record = _record(task["data"], spans, line, images)
+    record = _record(task["data"], spans, line, images, *targets)
     record |= {"id": task.get("id", record.get("id")), "entities": None if chosen is None else spans}
     known = ("id", "data", key, "predictions")
     record["metadata"] |= {"task": rest} if (rest := {k: v for k, v in task.items() if k not in known}) else {}
@@ -82,19 +88,29 @@ def _full(task: Mapping[str, Any], line: Line, images: ImageFolder | None, annot
 
 def _minimal(task: Mapping[str, Any], line: Line, images: ImageFolder | None) -> dict[str, Any]:
     data = {key: item for key, item in task.items() if key not in _MIN_KEYS}
-    keys = [key for key, item in data.items() if _is_labels(item)]
+    types = {key: _region_types(item) for key, item in data.items()}
+    keys = [key for key, found in types.items() if found & set(_TEXT_LABELS)]
     if len(keys) > 1:
         raise line.error(f"labels under {' and '.join(keys)}", "Keep the correct ones")
     spans = [_span(label, line) for key in keys for label in data.pop(key)]
+    others = {key: data.pop(key) for key in list(data) if types[key] or _is_choice(key, data[key])}
     record = _record(data, spans, line, images)
     record["metadata"] |= {"task": {key: task[key] for key in _MIN_KEYS[1:] if key in task}}
+    record["metadata"] |= {"other_annotations": others} if others else {}
     return record | {"id": task.get("id"), "entities": spans}
 
 
-def _is_labels(value: Any) -> bool:
-    return isinstance(value, list) and any(
-        isinstance(item, Mapping) and any(key in item for key in _TEXT_LABELS) for item in value
-    )
+def _region_types(value: Any) -> set[str]:
+    """The types of the regions in a result of JSON-MIN, such as ``labels`` or ``rectanglelabels``."""
+    regions = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return {str(key) for item in regions for key in item if str(key).endswith("labels")}
+
+
+def _is_choice(key: str, value: Any) -> bool:
+    """Whether a result of JSON-MIN annotates the whole task: choices, which are not labels of its words."""
+    if isinstance(value, str):
+        return key in ANNOTATION_KEYS and not value.lstrip().startswith(("[", "{"))
+    return isinstance(value, Mapping) and "choices" in value
 
 
 def _choose(annotations: Sequence[Any], annotator: str | None, task: Any, line: Line) -> Any:
@@ -150,27 +166,34 @@ def _span(value: Mapping[str, Any], line: Line) -> dict[str, Any]:
 
 
 def _record(
-    data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line, images: ImageFolder | None
+    data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line, images: ImageFolder | None, target: str = "text"
 ) -> dict[str, Any]:
-    """Return the text, the image and, as metadata, the rest of a task's data."""
-    key = _text_key(data, spans, line)
+    """Return the text, the image, a caption and, as metadata, the rest of a task's data."""
+    key = _text_key(data, spans, line, target)
     record: dict[str, Any] = {"text": data[key], "metadata": {}}
     links = [name for name, item in data.items() if name != key and isinstance(item, str) and _is_image(item)]
     image = "image" if isinstance(data.get("image"), str) and data["image"] else links[0] if len(links) == 1 else None
     if image is not None:
         record["image"] = uploaded_name(data[image], images)
-    record["metadata"] = {name: item for name, item in data.items() if name not in (key, image)}
+    rest = {name: item for name, item in data.items() if name not in (key, image)}
+    record |= {name: rest.pop(name) for name in ("caption", "contexts") if name in rest}
+    refuse_overlooked(rest, rest, line, has_image=image is not None)
+    record["metadata"] = rest
     if "id" in data:
         record["id"] = data["id"]
     return record
 
 
-def _text_key(data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line) -> str:
-    """Find which of a task's data is the labelled text: the one that contains the labels' own texts."""
+def _text_key(data: Mapping[str, Any], spans: list[dict[str, Any]], line: Line, target: str) -> str:
+    """Find which of a task's data is the labelled text: the one that contains the labels' own texts.
+
+    Of several, it is the one that is called like the object of the labels, ``to_name``.
+    """
     texts = [key for key, item in data.items() if isinstance(item, str) and (key == "text" or not _LINK.match(item))]
     fitting = [key for key in texts if _fits(data[key], spans, line)] if any(s["text"] for s in spans) else texts
     named = [key for key in fitting if "text" in key.casefold()]
-    for keys in (["text"] if "text" in fitting else [], fitting, named, texts):
+    called = [key for key in (target, "text") if key in fitting][:1]
+    for keys in (called, fitting, named, texts):
         if len(keys) == 1:
             return keys[0]
     raise line.error(

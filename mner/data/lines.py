@@ -10,7 +10,7 @@ from typing import IO, TypeVar
 
 from pytorch_lightning.utilities import rank_zero_warn
 
-from mner.errors import DatasetNotFoundError, FormatError
+from mner.errors import DataError, DatasetNotFoundError, FormatError
 from mner.posts import Post
 from mner.terminal import printable
 from mner.unicode import repair_surrogates
@@ -131,8 +131,15 @@ class Line:
         self.notes.add(what, self.number)
 
     def repaired(self, value: Item) -> Item:
-        """Repair the surrogates in a value of this line, and note it."""
-        value, halves = repair_surrogates(value)
+        """Repair the surrogates in a value of this line, and note it.
+
+        Raises:
+            FormatError: If two keys of an object would become the same.
+        """
+        try:
+            value, halves = repair_surrogates(value)
+        except DataError as error:
+            raise self.error(str(error), "Correct the JSON") from error
         if halves:
             self.note("lone surrogates, halves of cut emoji, were replaced by U+FFFD")
         return value

@@ -1,4 +1,4 @@
-"""MNER-MI: ``{"text": [words], "images": [files], "label": [tags]}``, posts with several images."""
+"""MNER-MI: ``{"text": [words], "images": [files], "label": [tags]}``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ from mner.data.lines import Line
 
 
 def mner_mi_post(value: Any, line: Line) -> dict[str, Any] | None:
-    """Convert a post with a list of ``images``, of which the first is read, or with its words under ``text``.
+    """Convert a post with its words under ``text``.
 
     Returns:
-        The record, with all image names in the metadata; ``None`` for another format.
+        The record, or ``None`` for another format.
     """
-    if not isinstance(value, Mapping) or "tokens" in value or "words" in value:
+    if not isinstance(value, Mapping) or not isinstance(value.get("text"), list) or "tokens" in value:
         return None
-    record, images = dict(value), value.get("images")
-    if isinstance(value.get("text"), list):
-        record["tokens"] = record.pop("text")
-    if isinstance(images, list) and "image" not in value and "image_id" not in value and images:
-        record["image"] = images[0]
-        if len(images) > 1:
-            line.note("of several images of a post only the first is used")
-    return record if record.keys() != value.keys() else None
+    return {("tokens" if key == "text" else key): item for key, item in value.items()}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mner.data.fields import set_once
 from mner.data.lines import Line
+
+_CHARACTERS = {"start": "start_char", "end": "end_char"}
 
 
 def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
@@ -17,7 +20,7 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
         The record, or ``None`` for another format.
 
     Raises:
-        FormatError: If the tokens are malformed, or the answer is unknown.
+        FormatError: If the tokens are malformed, a span's tokens are not its characters, or the answer is unknown.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get("text"), str):
         return None
@@ -38,7 +41,8 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
             del record["tokens"], record["offsets"]
     key = next((name for name in ("spans", "ents") if record.get(name) is not None), None)
     if key is not None and isinstance(record[key], list):
-        record["entities"] = [_span(span) for span in record.pop(key)]
+        spans = [_span(span, tokens if objects and tokens else [], line) for span in record.pop(key)]
+        set_once(record, "entities", spans, line)
     answer = record.get("answer", "accept")
     if answer in ("reject", "ignore"):
         line.note("posts whose annotation Prodigy's answer rejects or ignores are read as not annotated")
@@ -48,9 +52,20 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
     return record
 
 
-def _span(span: Any) -> Any:
-    """Mark a span as counting characters."""
-    if not isinstance(span, Mapping) or "start" not in span or "end" not in span:
+def _span(span: Any, tokens: Sequence[Mapping[str, Any]], line: Line) -> Any:
+    """Mark a span as counting characters; its tokens, of which the last is included, are compared with them."""
+    if not isinstance(span, Mapping):
         return span
-    rest = {key: item for key, item in span.items() if key not in ("start", "end")}
-    return {**rest, "start_char": span["start"], "end_char": span["end"]}
+    record = {_CHARACTERS.get(key, key): item for key, item in span.items()}
+    if tokens and "token_start" in span and "token_end" in span:
+        first, last = span["token_start"], span["token_end"]
+        if type(first) is not int or type(last) is not int or not 0 <= first <= last < len(tokens):
+            raise line.error(f"the tokens {first!r}-{last!r} of a span, of {len(tokens)} tokens", "Correct the span")
+        bounds = {"start_char": tokens[first]["start"], "end_char": tokens[last]["end"]}
+        if any(record.setdefault(key, bound) != bound for key, bound in bounds.items()):
+            raise line.error(
+                f"a span from {span.get('start')!r} to {span.get('end')!r}, whose token_start {first} and token_end "
+                f"{last} are the characters {bounds['start_char']} to {bounds['end_char']}",
+                "Keep the correct bounds; token_end is the last token, not the one after it",
+            )
+    return record

@@ -8,7 +8,7 @@ from itertools import chain, dropwhile
 from pathlib import Path
 from typing import get_args
 
-from mner.data.annotators import choose_annotations
+from mner.data.annotators import choose_annotations, without_labels
 from mner.data.conll import read_conll
 from mner.data.detection import MAX_SAMPLE, Format, detect_format, settles
 from mner.data.gmner import attach_boxes, box_folder
@@ -50,7 +50,7 @@ def read_posts(
     """
     path = Path(path)
     read = _posts(read_lines(path), format, _path(images), _raise, annotator=_name(annotator))
-    posts = list(_unique(choose_annotations(read, _name(annotator), path)))
+    posts = list(_unique(without_labels(choose_annotations(read, _name(annotator), path), path)))
     if not posts:
         raise FormatError(path, None, "there are no posts in it", "Give a file with posts")
     folder = _path(boxes) or box_folder(path)

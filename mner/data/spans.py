@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from mner.data.lines import Line
 from mner.errors import LabelError
 from mner.labels import OUTSIDE, split_tag
+from mner.unicode import visible_name
 
 Unit = Literal["words", "characters"]
 
@@ -24,7 +25,6 @@ _BOUNDS: tuple[tuple[str, str, Unit | None], ...] = (
 _TYPE_KEYS = ("type", "label", "labels", "hypertextlabels", "entity_type", "entity_group", "category", "tag", "entity")
 _TEXT_KEYS = ("text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
 _TAG = re.compile("[BIESLU][-_].")
-_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks without a glyph
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +113,38 @@ def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> l
 
 def looks_like_annotation(value: Any) -> bool:
     """Whether a value has the form of an annotation, whatever its key: tags, or spans with a type."""
+    if isinstance(value, Mapping):
+        return _looks_like_span(value) and all(type(bound) is int for bound in _first_bounds(value))
     if not isinstance(value, list) or not value:
         return False
     if all(isinstance(item, str) for item in value):
         return any(_TAG.match(item) for item in value) and all(item == OUTSIDE or _TAG.match(item) for item in value)
-    return all(map(_looks_like_span, value))
+    tags = [_tags_in(item) for item in value]  # of words that come with their tags
+    return all(map(_looks_like_span, value)) or (all(tags) and any(tag != OUTSIDE for tag in chain(*tags)))
 
 
 def _looks_like_span(item: Any) -> bool:
     if isinstance(item, Mapping):
-        bounds = any(start in item and end in item for start, end, _ in _BOUNDS)
-        return bounds and any(key in item for key in _TYPE_KEYS)
+        return bool(_first_bounds(item)) and any(key in item for key in _TYPE_KEYS)
     numbers = sum(type(part) is int for part in item) if isinstance(item, list) else 0
     return numbers == 2 and len(item) > 2 and all(isinstance(part, (int, str)) for part in item)
+
+
+def _first_bounds(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    return next(((item[start], item[end]) for start, end, _ in _BOUNDS if start in item and end in item), ())
+
+
+def _tags_in(item: Any) -> list[str]:
+    """The tags in an item such as ``["Oslo", "B-LOC"]`` or ``{"text": "Oslo", "ner": "B-LOC"}``."""
+    parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else ()
+    return [part for part in parts if isinstance(part, str) and (part == OUTSIDE or _TAG.match(part))]
 
 
 def _span(item: Any, line: Line) -> Span:
     start = end = kind = text = unit = None
     if isinstance(item, Mapping):
-        start, end, unit = _bounds(item)
-        kind = next((item[key] for key in _TYPE_KEYS if key in item), None)
+        start, end, unit = _bounds(item, line)
+        kind = _kind(item, line)
         text = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
     elif isinstance(item, Sequence) and len(item) == 3:
         start, end, kind = item
@@ -153,23 +165,28 @@ def _span(item: Any, line: Line) -> Span:
     return Span(start, end, kind, text, unit)
 
 
-def _bounds(item: Mapping[str, Any]) -> tuple[Any, Any, Unit | None]:
-    found = ((item[start], item[end], unit) for start, end, unit in _BOUNDS if start in item and end in item)
-    return next(found, (None, None, None))
+def _kind(item: Mapping[str, Any], line: Line) -> Any:
+    kinds = {key: item[key] for key in _TYPE_KEYS if item.get(key) not in (None, [])}
+    if len(kinds) > 1:
+        kinds.pop("entity", None)  # the words of the entity, or its tag
+    first = next(iter(kinds.values()), None)
+    if any(kind not in (first, [first]) and [kind] != first for kind in kinds.values()):
+        named = " and ".join(f"{key} {kind!r}" for key, kind in kinds.items())
+        raise line.error(f"a span with two types, {named}", "Keep the correct one")
+    return first
+
+
+def _bounds(item: Mapping[str, Any], line: Line) -> tuple[Any, Any, Unit | None]:
+    found = [(item[start], item[end], unit) for start, end, unit in _BOUNDS if start in item and end in item]
+    if any(each[:2] != found[0][:2] for each in found):
+        named = " and ".join(f"{start!r}-{end!r}" for start, end, _ in found)
+        raise line.error(f"a span with two bounds, {named}", "Keep the correct one")
+    return found[-1] if found else (None, None, None)
 
 
 def _visible(label: str, line: Line) -> str:
-    """Normalise a tag or type: one Unicode form, no invisible characters, no surrounding white space."""
-    if label.isascii() and label.isprintable():
-        return label.strip()
-    kept = "".join(" " if character.isspace() else character for character in label if not _is_hidden(character))
-    kept = re.sub(r"^([BIES]-) +", r"\1", unicodedata.normalize("NFC", kept).strip())
-    if kept != label:
+    """Normalise a tag or type; what is removed besides surrounding white space is noted."""
+    kept = re.sub(r"^([BIES]-) +", r"\1", visible_name(label))
+    if kept != label.strip(" \t"):
         line.note("invisible characters in tags and types were removed")
     return kept
-
-
-def _is_hidden(character: str) -> bool:
-    if character.isspace():
-        return False
-    return unicodedata.category(character) in ("Cc", "Cf") or "\ufe00" <= character <= "\ufe0f" or character in _BLANKS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mner.data.fields import set_once
 from mner.data.lines import Line
 
 KEY = "gt_entities"
@@ -25,14 +26,17 @@ def unco_post(value: Any, line: Line) -> dict[str, Any] | None:
     if value[KEY] is None:
         return record
     try:
-        record["entities"] = [_span(entity) for entity in value[KEY]]
+        spans = [_span(entity) for entity in value[KEY]]
         boxes = [{"name": entity.get("phrase"), "box": box} for entity in value[KEY] for box in _boxes(entity)]
     except (AttributeError, KeyError, TypeError) as error:
         raise line.error(
             f"{KEY} has an entity in a layout other than UnCo's ({error!r})",
             'Write {"start": 0, "end": 1, "entity_type": "PER", "phrase": "Ana Ruiz"}, the end inclusive',
         ) from error
-    return record | ({"boxes": boxes} if boxes else {})
+    set_once(record, "entities", spans, line)
+    if boxes:
+        set_once(record, "boxes", boxes, line)
+    return record
 
 
 def _span(entity: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -18,11 +17,11 @@ from queue import SimpleQueue
 from typing import Any, Literal
 
 from mner.analysis.results import RESULTS_FILE, Result, write_results
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, DataError
 from mner.experiments.grid import Cell, Grid
 from mner.experiments.progress import Progress, State
 from mner.files import atomic_write, lock_file
-from mner.post_json import to_json
+from mner.post_json import from_json, to_json
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
@@ -163,8 +162,8 @@ class GridRunner:
         """Return the result of a finished cell, or ``None`` if the cell is to be run."""
         folder = self.cell_folder(cell)
         try:
-            result = Result.from_dict(json.loads((folder / CELL_FILE).read_text(encoding="utf-8")), folder)
-        except (OSError, ValueError, TypeError, AttributeError):  # no record, or one that was cut off
+            result = Result.from_dict(from_json((folder / CELL_FILE).read_bytes()), folder)
+        except (OSError, DataError, ValueError, TypeError):  # no record, or one that was cut off
             return None
         if result.status != "finished" or not result.commands:
             return None
@@ -221,9 +220,9 @@ def _empty_result(cell: Cell, **values: Any) -> Result:
 def _scored(cell: Cell, folder: Path) -> Result:
     """Read the result of a cell from the files that ``mner fit`` wrote."""
     try:
-        metrics = dict(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
+        metrics = dict(from_json((folder / "metrics.json").read_bytes()))
         float(metrics["f1"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, DataError, ValueError, TypeError, KeyError) as error:
         complaint = f"the training wrote no metrics.json that can be read, so nothing was scored ({error!r})"
         return _empty_result(cell, status="failed", error=complaint)
     about = {name: metrics.pop(name, None) for name in ("split", "version", "train_posts", "images")}

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mner.labels import tags_of
-from mner.posts import CharacterSpan, Entity, Post
+from mner.posts import CharacterSpan, Post
+from mner.span_alignment import align_spans
 from mner.word_tokenizers.base import WordTokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class Alignment:
-    """Gold character spans aligned to words.
-
-    Args:
-        entities: The entities, in order, without overlap.
-        widened: Spans that do not start and end at word borders, so that their entity covers whole words.
-        lost: Spans without an entity, since they share a word with an earlier span or cover no word.
-    """
-
-    entities: tuple[Entity, ...]
-    widened: tuple[CharacterSpan, ...]
-    lost: tuple[CharacterSpan, ...]
 
 
 def raw_post(text: str, tokenizer: WordTokenizer, spans: Sequence[CharacterSpan] | None = None, **fields: Any) -> Post:
@@ -65,27 +51,3 @@ def tokenize_post(post: Post, tokenizer: WordTokenizer) -> Post:
         return post
     fields = {"id": post.id, "image": post.image, "contexts": post.contexts, "metadata": post.metadata}
     return replace(raw_post(post.text, tokenizer, post.spans, **fields), is_raw=False)
-
-
-def align_spans(text: str, offsets: Sequence[tuple[int, int]], spans: Sequence[CharacterSpan]) -> Alignment:
-    """Snap gold spans outwards to word borders.
-
-    Args:
-        text: The raw text.
-        offsets: Character offsets of its words, in order.
-        spans: Gold spans ``(start, end, type)`` that do not overlap.
-    """
-    entities: list[Entity] = []
-    widened, lost = [], []
-    free = 0  # the first word that no entity covers yet
-    for start, end, kind in sorted(spans):
-        inside = [index for index, (left, right) in enumerate(offsets) if left < end and right > start]
-        if not inside or inside[0] < free:
-            lost.append((start, end, kind))
-            continue
-        first, last = inside[0], inside[-1]
-        free = last + 1
-        entities.append(Entity(kind, first, free))
-        if text[start:end].strip() != text[offsets[first][0] : offsets[last][1]].strip():
-            widened.append((start, end, kind))
-    return Alignment(tuple(entities), tuple(widened), tuple(lost))

@@ -59,6 +59,42 @@ def test_tasks_that_nobody_annotated(read):
     assert [found(post) for post in posts] == [None, None, [], None]
 
 
+CHOICE = {"type": "choices", "value": {"choices": ["PER"]}}
+OTHERS_ONLY = [
+    task(annotation(CHOICE)),
+    task(annotation({"type": "rectanglelabels", "value": {"x": 1, "rectanglelabels": ["PER"]}})),
+    task(annotation({"type": "textarea", "value": {"text": ["x"]}})),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS_ONLY)
+def test_a_project_without_labels_annotates_no_entities(read, other):
+    with pytest.warns(UserWarning, match=r"2 of 2 tasks have no labels.*: they are read as not annotated"):
+        posts = read(other, other)
+    assert [found(post) for post in posts] == [None, None]
+
+
+def test_choices_beside_labels_leave_a_task_without_entities(read):
+    with pytest.warns(UserWarning, match=r"1 of 2 tasks have no labels.* read as having no entities"):
+        posts = read(task(annotation(label(), CHOICE)), task(annotation(CHOICE)))
+    assert [found(post) for post in posts] == [[("PER", "Ana Ruiz")], []]
+
+
+@pytest.mark.parametrize("choice", [{"label": "PER"}, {"sentiment": "Positive"}, {"ner": {"choices": ["a", "b"]}}, {}])
+def test_choices_of_json_min(read, choice):
+    with pytest.warns(UserWarning, match="1 of 1 tasks have no labels"):
+        assert read(json_min(1, **choice))[0].tags is None
+    with pytest.warns(UserWarning, match="1 of 2 tasks have no labels"):
+        posts = read(json_min(1, label()), json_min(1, id=4, **choice))
+    assert [found(post) for post in posts] == [[("PER", "Ana Ruiz")], []]
+
+
+def test_data_of_a_task(read):
+    post = read(task(annotation(label(to_name="title")), data={"title": TEXT, "text": TEXT, "caption": "a dog"}))[0]
+    assert (found(post), dict(post.contexts)) == ([("PER", "Ana Ruiz")], {"caption": "a dog"})
+    assert post.metadata == {"text": TEXT}
+
+
 def test_predictions_are_not_gold(read):
     with pytest.warns(UserWarning, match="predictions are not gold"):
         post = read(task(predictions=[{"result": [label()]}]))[0]
@@ -173,6 +209,14 @@ HYPER = {"type": "hypertextlabels", "value": {"start": "/p[1]", "end": "/p[1]", 
         (task(data={"image": "/data/upload/1.jpg"}), r"no text \(its keys are image\)"),
         (task(annotation({"type": "labels", "value": {"start": 0, "end": 8}})), "has no label"),
         (task(annotation(HYPER)), "without globalOffsets"),
+        (task(data={"text": TEXT, "ner": [[0, 8, "PER"]]}), "ner looks like an annotation"),
+        (task(data={"text": TEXT, "img": "33"}), "img looks like the name of an image"),
+        (task(data={"text": TEXT, "captions": "a dog"}), "captions looks like a text about the image"),
+        (json_min(1, label=json.dumps([label()["value"]])), "label looks like an annotation"),
+        (
+            task(annotation(label(to_name="a"), label(12, 16, "LOC", "Lugo", to_name="b"))),
+            "labels of several texts, a and b",
+        ),
         (
             task(annotation({"type": "paragraphlabels", "value": {"start": "0", "paragraphlabels": ["PER"]}})),
             "'paragraphlabels', which are not of a text",

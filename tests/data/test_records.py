@@ -47,11 +47,99 @@ def test_image_names(read, given, image):
     assert read({"tokens": ["a"], **given})[0].image == (image and Path(image))
 
 
+@pytest.mark.parametrize(
+    ("given", "image"),
+    [
+        ({"image_id": "33", "image": "a/33.png"}, "a/33.png"),
+        ({"image_id": "17.06.1", "image": "17.06.1.JPG"}, "17.06.1.JPG"),
+        ({"image_id": "33.jpg", "image": "b\\33.jpg"}, "b/33.jpg"),
+        ({"images": ["33.jpg"]}, "33.jpg"),
+        ({"images": []}, None),
+        ({"image": "nan"}, None),
+        ({"image_id": "None"}, None),
+        ({"image": "33.jpg", "images": ["33.jpg", "34.jpg"], "img_url": "https://x.org/33.jpg"}, "33.jpg"),
+    ],
+)
+def test_images_under_several_keys(read, given, image):
+    assert read({"tokens": ["a"], **given})[0].image == (image and Path(image))
+
+
+@pytest.mark.parametrize(
+    "key", ["img", "image_path", "imageID", "photo", "picture", "media", "pics", "Image", "path", "x"]
+)
+@pytest.mark.parametrize("value", ["a/33.JPG", ["33.png", "34.webp"]])
+def test_an_image_that_would_be_overlooked_is_refused(read, key, value):
+    with pytest.raises(FormatError, match=f"line 2: {key} looks like the name of an image"):
+        read({"tokens": ["a"]}, {"tokens": ["a"], key: value})
+    assert read({"tokens": ["a"], "image": "33.jpg", key: value})[0].image == Path("33.jpg")
+
+
+def test_an_image_id_under_another_key_is_refused(read):
+    with pytest.raises(FormatError, match=r"img_id looks like the name of an image.*: 33"):
+        read({"tokens": ["a"], "img_id": 33})
+
+
+@pytest.mark.parametrize(
+    "value", ["https://x.org/33.jpg", [{"type": "photo", "url": "x"}], "data:image/png;base64,iVBO"]
+)
+def test_links_to_images_are_noted_once(read, value):
+    with pytest.warns(UserWarning, match=r"media looks like an image and is not read.*2 lines, the first is") as caught:
+        posts = read({"tokens": ["a"], "media": value}, {"tokens": ["a"], "media": value})
+    assert len(caught) == 1
+    assert posts[0].metadata == {"media": value}
+
+
+@pytest.mark.parametrize("key", ["captions", "ocr_text", "alt_text", "image_description", "objects", "imageCaption"])
+@pytest.mark.parametrize("value", ["a dog", ["a dog", "a ball"]])
+def test_a_text_about_the_image_that_would_be_overlooked_is_refused(read, key, value):
+    with pytest.raises(FormatError, match=f"line 1: {key} looks like a text about the image"):
+        read({"tokens": ["a"], "image": "33.jpg", key: value})
+
+
+def test_what_is_no_image_and_no_text_about_one_is_kept(read):
+    others = {
+        "image_size": [3, 4], "image_labels": ["dog"], "photo_count": 3, "media": [], "user_image": "x.jpg",
+        "note": "see 33.jpg", "captions": None, "objects": [{"box": [1]}],
+    }  # fmt: skip
+    assert read({"tokens": ["a"], **others})[0].metadata == others
+
+
 def test_ids(read):
     posts = read(
         {"id": 7, "tokens": ["a"]}, {"tokens": ["b"]}, {"id": 7, "tokens": ["c"]}, {"id": "7#2", "tokens": ["d"]}
     )
     assert [post.id for post in posts] == ["7", "2", "7#2", "7#2#2"]
+
+
+TAGGED = {"tokens": ["#AnaRuiz", "in", "Lugo"], "text": "#AnaRuiz in Lugo", "tags": ["B-PER", "O", "B-LOC"]}
+
+
+def test_character_spans_narrow_what_tags_widen(read):
+    post = read({**TAGGED, "character_spans": [[1, 8, "PER"], [12, 16, "LOC"]]})[0]
+    assert (post.tags, post.spans) == (("B-PER", "O", "B-LOC"), ((1, 8, "PER"), (12, 16, "LOC")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"character_spans": [[1, 8, "ORG"], [12, 16, "LOC"]]}, "tags say PER '#AnaRuiz', but character_spans ORG"),
+        ({"character_spans": [[1, 8, "PER"]]}, "tags say LOC 'Lugo', but character_spans no such entity"),
+        ({"tags": ["O"] * 3, "character_spans": [[1, 8, "PER"]]}, "tags say no such entity, but character_spans PER"),
+        ({"text": None, "character_spans": []}, "without the text"),
+        ({"text": "#AnaRuiz", "character_spans": []}, "not those of the text"),
+        ({"tokens": None, "tags": None, "entities": [], "character_spans": [[1, 8, "PER"]]}, "give different entities"),
+        ({"predicted": [], "gold": [{"type": "LOC", "start": 2, "end": 3}]}, "gold and tags give different entities"),
+        ({"image": "a.jpg", "image_id": "b"}, "two images, image 'a.jpg' and image_id 'b'"),
+        ({"image": "a.jpg", "image_id": "a.png"}, "two images"),
+        ({"images": "a.jpg"}, "images is 'a.jpg', where a list was expected"),
+        ({"image": "https://x.org/a.jpg"}, "a link"),
+        ({"image": "data:image/png;base64,iVBO"}, "a link"),
+    ],
+)
+def test_contradictions_name_both_sides(read, change, message):
+    with pytest.raises(FormatError, match=message) as caught:
+        read(TAGGED, {**TAGGED, **change})
+    assert caught.value.line == 2
 
 
 def test_word_spans(read):
@@ -172,7 +260,7 @@ def test_raw_text_without_annotation(read):
         ({"tokens": ["a"], "text": 3}, "not a text"),
         ({"tokens": ["a"], "contexts": {"caption": 3}}, "not a text"),
         ({"tokens": ["a"], "contexts": "c"}, "object was expected"),
-        ({"tokens": ["a"], "caption": "x", "contexts": {"caption": "y"}}, "two values of 'caption'"),
+        ({"tokens": ["a"], "caption": "x", "contexts": {"caption": "y"}}, "two values of caption"),
         ({"tokens": ["a"], "offsets": [[0, 1], [1, 2]]}, "1 words and 2 offsets"),
         ({"tokens": ["a"], "offsets": [3]}, "not pairs"),
         ({"tokens": ["a"], "offsets": [[-2, 1]]}, "the offsets -2-1"),

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from mner.labels import spans as entities_of
 from mner.posts import Post
+from mner.span_alignment import align_spans
 from mner.word_tokenizers import CharacterTokenizer, TweetTokenizer, WhitespaceTokenizer
-from mner.word_tokenizers.raw_posts import align_spans, raw_post, tokenize_post
+from mner.word_tokenizers.raw_posts import raw_post, tokenize_post
 
 TEXT = "so sad #ParisAttacks"
 
