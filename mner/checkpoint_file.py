@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
@@ -33,8 +35,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If there is no such file, or it is truncated, damaged, or not a checkpoint of mner.
     """
+    if not isinstance(path, (str, Path)):
+        raise CheckpointError(f"expected the path of a checkpoint, got {path!r:.60} ({type(path).__name__})")
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  a Path would refuse a name that is too long for a file
         raise CheckpointError(f"no checkpoint at {path}; mner fit prints the path of the one it keeps")
     try:
         with path.open("rb") as file:
@@ -47,9 +51,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not complete:
         raise CheckpointError(f"{path} is no checkpoint, or a truncated one; copy it again, or use another of the run")
     if fault:
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({fault}); copy it again, or use another one of the run"
-        )
+        raise _unreadable(path, fault)
     parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
     if not isinstance(parameters, dict) or "_class_path" not in parameters or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} is a file of tensors but no checkpoint of mner; give one that mner fit wrote")
@@ -68,8 +70,27 @@ def _load(path: Path) -> Any:
 
 def reason(error: BaseException) -> str:
     """An error of a library in one line: its type and the beginning of its message."""
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:MAX_REASON]}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:MAX_REASON]}"
+
+
+def check_archive(path: str | Path) -> None:
+    """Refuse a checkpoint file of which any part is damaged, the state of the optimizer included.
+
+    Raises:
+        CheckpointError: If a part of it is not what was written.
+    """
+    try:
+        fault = _archive_fault(Path(path))
+    except Exception as error:  # a damaged file fails in as many ways as it has bytes
+        fault = reason(error)
+    if fault:
+        raise _unreadable(path, fault)
+
+
+def _unreadable(path: str | Path, fault: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} cannot be read as a checkpoint ({fault}); copy it again, or use another one of the run"
+    )
 
 
 def _archive_fault(path: Path) -> str:
@@ -88,24 +109,41 @@ def _archive_fault(path: Path) -> str:
 
 def _argument_fault(parameters: Mapping[str, Any]) -> str:
     """What is no plain data in the hyper-parameters, or too much of it: 40 shared lists can stand for 2^40 values."""
-    waiting: list[tuple[Any, int]] = [(parameters, 0)]
+    waiting: list[tuple[Any, _Place]] = [(parameters, _Place())]
     values = 0
     while waiting:
-        value, depth = waiting.pop()
+        value, place = waiting.pop()
         values += 1
-        if depth > MAX_DEPTH or values > MAX_VALUES:
+        if place.depth > MAX_DEPTH or values > MAX_VALUES:
             return "its hyper-parameters are nested too deep or too many"
         if type(value) is dict:
             if not all(type(key) is str for key in value):
-                return "a name among its hyper-parameters is not a string"
-            waiting += [(each, depth + 1) for each in value.values()]
+                return f"a name among its hyper-parameters is not a string{place}"
+            waiting += [(each, _Place(place, key)) for key, each in value.items()]
         elif type(value) is list:
-            waiting += [(each, depth + 1) for each in value]
+            waiting += [(each, _Place(place, index)) for index, each in enumerate(value)]
         elif type(value) is int and abs(value) > MAX_INTEGER:
-            return "a number among its hyper-parameters is too large"
+            return f"a number among its hyper-parameters is too large{place}"
+        elif type(value) is float and not isfinite(value):
+            return f"a number among its hyper-parameters is {value}{place}"
         elif value is not None and type(value) not in (str, int, float, bool):
-            return f"its hyper-parameters contain a {type(value).__name__}"
+            return f"its hyper-parameters contain a {type(value).__name__}{place}"
     return ""
+
+
+class _Place:
+    """Where a value is among the hyper-parameters; written out only for the one that is at fault."""
+
+    def __init__(self, outer: _Place | None = None, key: str | int = "") -> None:
+        self.outer, self.key = outer, key
+        self.depth: int = 0 if outer is None else outer.depth + 1
+
+    def __str__(self) -> str:
+        keys, place = [], self
+        while place.outer is not None:
+            keys.append(str(place.key)[:MAX_REASON])
+            place = place.outer
+        return f", under {'.'.join(reversed(keys))[:MAX_REASON]!r}" if keys else ""
 
 
 def _weight_fault(weights: Any, size: int) -> str:

@@ -86,6 +86,10 @@ class SelfContained(Component, LightningModule):
             check_weights(self, checkpoint)
         verify(checkpoint)
 
+    def try_out(self) -> Tensor:
+        """Run the model on made-up input, after its checkpoint is loaded; an override returns what must be finite."""
+        return torch.zeros(())
+
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
         cls: type[Model], checkpoint_path: str | Path, map_location: str | torch.device = "cpu", **arguments: Any
@@ -98,8 +102,8 @@ class SelfContained(Component, LightningModule):
             arguments: Constructor arguments that replace those of the checkpoint.
 
         Raises:
-            CheckpointError: If the file is not a checkpoint or is damaged, or its class is not trusted, has changed, or
-                is no subclass of this one.
+            CheckpointError: If the file is not a checkpoint or is damaged, its class is not trusted, has changed, or is
+                no subclass of this one, or the model does not work.
         """
         checkpoint = load_checkpoint(checkpoint_path)
         found = find_class(model_config(checkpoint)["class_path"], Component)
@@ -110,6 +114,7 @@ class SelfContained(Component, LightningModule):
         model: Model = build_model(checkpoint, **arguments)
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"], strict=model.strict_loading)
+        _try_out(model, checkpoint)
         return model.to(map_location)
 
 
@@ -130,11 +135,32 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any]) -> None:
             "Take the config, the classes and the version of mner that trained it"
         )
     for name, weight in checkpoint["state_dict"].items():
-        if weight.is_floating_point() and not weight.isfinite().all() and own[name].isfinite().all():
+        # Converted, since a number of higher precision may be none of the model's.
+        if (
+            weight.is_floating_point()
+            and not weight.to(own[name].dtype).isfinite().all()
+            and own[name].isfinite().all()
+        ):
             raise CheckpointError(
                 f"the weight {name} of the checkpoint is NaN or infinite: the training diverged before it was saved; "
                 "use an earlier checkpoint of the run"
             )
+
+
+def _try_out(model: SelfContained, checkpoint: Mapping[str, Any]) -> None:
+    """Run a loaded model once: sizes and settings that fit its weights may still be none that it can work with."""
+    training = model.training
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), AllocationLimit(checkpoint["state_dict"]):
+            if not model.eval().try_out().isfinite().all():
+                raise CheckpointError("its output is not finite")
+    except Exception as error:
+        raise CheckpointError(
+            f"the {type(model).__name__} of the checkpoint was built and does not work ({reason(error)}); "
+            "use another checkpoint of the run, or the versions of mner and transformers that trained it"
+        ) from error
+    finally:
+        model.train(training)
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, str]:

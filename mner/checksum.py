@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
@@ -20,12 +21,21 @@ def seal(checkpoint: dict[str, Any]) -> None:
 
 
 def verify(checkpoint: Mapping[str, Any]) -> None:
-    """Compare the checksum of a checkpoint with its content; one without a checksum is accepted.
+    """Compare the checksum of a checkpoint with its content.
 
     Raises:
         CheckpointError: If they differ.
+
+    Warns:
+        UserWarning: If it has none: it was changed by another program.
     """
-    if KEY in checkpoint and checkpoint[KEY] != checksum(checkpoint):
+    if KEY not in checkpoint:
+        warnings.warn(
+            "the checkpoint has no checksum, so damage to it cannot be noticed: something else than mner wrote it. If "
+            "you trust it, seal it: load it with torch.load, call mner.checksum.seal, and save it with torch.save",
+            stacklevel=2,
+        )
+    elif checkpoint[KEY] != checksum(checkpoint):
         raise CheckpointError(
             "the content of the checkpoint is not what was saved: its checksum differs; "
             "copy it again, or use another checkpoint of the run"

@@ -11,10 +11,12 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from mner.errors import CheckpointError
+from mner.argument_types import check_types
+from mner.errors import CheckpointError, ConfigurationError
 from mner.trust import find_class
 from mner.weights import closed_sources
 
@@ -38,7 +40,11 @@ class Component:
         return dict(self._arguments)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Record the constructor's arguments before it runs."""
+        """Check and record the constructor's arguments before it runs.
+
+        Raises:
+            ConfigurationError: If an argument has another type than its hint, or is a number that is not finite.
+        """
         self = super().__new__(cls)
         signature = inspect.signature(cls.__init__)
         bound = signature.bind_partial(self, *args, **kwargs)
@@ -51,6 +57,7 @@ class Component:
                 arguments.update(bound.arguments.get(name, {}))
             elif name in bound.arguments:
                 arguments[name] = bound.arguments[name]
+        check_types(cls, arguments)
         object.__setattr__(self, "_arguments", arguments)
         return self
 
@@ -76,6 +83,7 @@ def to_config(component: Component) -> dict[str, Any]:
 
     Raises:
         TypeError: If an argument is not plain data; names the argument and its type.
+        ConfigurationError: If a number is not finite.
         CheckpointError: If the class of the component or of a part in it cannot be imported by its name.
     """
     for cls in _classes(component):
@@ -102,6 +110,7 @@ def describe(component: Component) -> dict[str, Any]:
 
     Raises:
         TypeError: If an argument is not plain data; names the argument and its type.
+        ConfigurationError: If a number is not finite.
     """
     path, arguments = class_path(type(component)), component.checkpoint_arguments()
     return {"class_path": path, "init_args": {k: _plain(v, f"{path}({k}=...)") for k, v in arguments.items()}}
@@ -112,6 +121,7 @@ def check_arguments(component: Component) -> None:
 
     Raises:
         TypeError: If an argument is not plain data; names the argument and its type.
+        ConfigurationError: If a number is not finite.
     """
     for name, value in component._arguments.items():
         if isinstance(value, Component):
@@ -123,6 +133,8 @@ def check_arguments(component: Component) -> None:
 def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Component):
         return describe(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise ConfigurationError(f"expected {where} to be a finite number, got {value}")
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Path):

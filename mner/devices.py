@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ACCELERATOR_HELP = "auto, cpu, cuda or mps, with a number for one of several: cuda:1"
 
 
-def device_of(accelerator: str = "auto") -> torch.device:
+def device_of(accelerator: str | torch.device = "auto") -> torch.device:
     """Return the device to run on.
 
     Args:
@@ -33,17 +33,17 @@ def device_of(accelerator: str = "auto") -> torch.device:
         accelerator = kind
     try:
         device = torch.device(accelerator)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         device = None
     if device is None or not available.get(device.type, False):
         raise ConfigurationError(
-            f"no device {accelerator!r}; expected auto, or one of those here: "
+            f"no device {str(accelerator)!r}; expected auto, or one of those here: "
             f"{', '.join(kind for kind, there in available.items() if there)}"
         )
     if device.type == "cuda":
         count = torch.cuda.device_count()
         index = int(os.environ.get("LOCAL_RANK", 0)) % count if device.index is None else device.index
         if index >= count:
-            raise ConfigurationError(f"no device {accelerator!r}; there are {count} GPUs, counted from 0")
+            raise ConfigurationError(f"no device {str(accelerator)!r}; there are {count} GPUs, counted from 0")
         device = torch.device("cuda", index)
     return device

@@ -71,7 +71,7 @@ class Post:
             tokenizes it again with its own. Words that the data set provides are kept as they are.
 
     Raises:
-        DataError: If ``tags`` or ``offsets`` do not have one item per word, or a context is not a text.
+        DataError: If ``tags`` or ``offsets`` do not have one item per word, or an argument is of another type.
     """
 
     id: str
@@ -86,7 +86,13 @@ class Post:
     is_raw: bool = False
 
     def __post_init__(self) -> None:
-        """Check that tags and offsets are given once per word."""
+        """Check words, image and contexts, and that tags and offsets are given once per word."""
+        if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
+            raise DataError(f"post {self.id!r}: expected words as strings, got {self.words!r:.60}")
+        if isinstance(self.image, str):
+            object.__setattr__(self, "image", Path(self.image))
+        elif self.image is not None and not isinstance(self.image, Path):
+            raise DataError(f"post {self.id!r}: expected the path of an image, got a {type(self.image).__name__}")
         for name, values in (("tags", self.tags), ("offsets", self.offsets)):
             if values is not None and len(values) != len(self.words):
                 raise DataError(

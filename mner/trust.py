@@ -26,6 +26,8 @@ def import_named(modules: str | Iterable[str]) -> None:
     Raises:
         ConfigurationError: If one of them cannot be imported.
     """
+    if not isinstance(modules, Iterable):
+        raise ConfigurationError(f'expected modules by their dotted names, such as ["my_fusion"], got {modules!r:.60}')
     for name in [modules] if isinstance(modules, str) else modules:
         try:
             import_module(name)

@@ -7,6 +7,7 @@ have a file opened or the network asked.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -75,8 +76,8 @@ def resolve_weights(name: str | Path) -> Path | str:
     text = str(name)
     if text.startswith(PACKAGE_SCHEME):
         return _inside_package(text)
-    path = Path(text).expanduser()
-    if path.exists():
+    path = Path(os.path.expanduser(text))  # noqa: PTH111  a Path would refuse the home of an unknown user
+    if os.path.exists(path):  # noqa: PTH110  a Path would refuse a name that is too long for a file
         return path
     if isinstance(name, Path) or text.startswith((".", "/", "~")) or path.suffix in WEIGHT_FILE_SUFFIXES:
         raise WeightsNotFoundError(

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning import Trainer
 from torch import nn
 
+from mner.callbacks import AtomicCheckpointIO
 from mner.checkpoint_file import load_checkpoint
 from mner.checkpoints import SelfContained
 from mner.checksum import KEY, checksum, seal
@@ -193,6 +194,10 @@ def test_no_file_at_all(tmp_path):
     (tmp_path / "loop.ckpt").symlink_to("loop.ckpt")
     for path in (tmp_path, tmp_path / "none.ckpt", tmp_path / "pipe.ckpt", tmp_path / "loop.ckpt", "/dev/zero"):
         assert "no checkpoint at" in refused(path)
+    for path in ("x" * 300, "a\0b"):
+        assert "no checkpoint at" in refused(path)
+    for path in (3, None, b"tiny.ckpt", ["tiny.ckpt"]):
+        assert "expected the path of a checkpoint, got" in refused(path)
 
 
 def bomb(depth=60):
@@ -232,7 +237,8 @@ def cycle():
         ({"size": 10**6}, "describe a larger model"),
         ({"size": 10**30}, "cannot be built"),
         ({"size": -1}, "cannot be built"),
-        ({"size": float("nan")}, "cannot be built"),
+        ({"size": float("nan")}, "is nan, under 'size'"),
+        ({"words": [{"a": [0.5, float("-inf")]}]}, "is -inf, under 'words.0.a.1'"),
         ({"size": "3"}, "cannot be built"),
         ({"size": None}, "cannot be built"),
         ({"size": 4}, "do not fit"),
@@ -261,6 +267,7 @@ def test_arguments_nested_deeper_than_python_recurses(honest, tmp_path):
     [
         ("linear.bias", torch.full((3,), float("nan")), "is NaN or infinite"),
         ("linear.bias", torch.tensor([0, float("inf"), 0]), "is NaN or infinite"),
+        ("linear.bias", torch.tensor([0, 1e300, 0], dtype=torch.float64), "is NaN or infinite"),
         ("norm.running_var", torch.full((3,), float("nan")), "is NaN or infinite"),
         ("linear.bias", torch.zeros(4), r"expected (3,), got (4,)"),
         ("linear.bias", torch.zeros(3, dtype=torch.long), "got (3,) torch.int64"),
@@ -307,6 +314,25 @@ def test_the_checksum_covers_arguments_names_types_shapes_and_bytes(honest):
     assert len({whole, *map(checksum, others)}) == 6
     turned = {name: weight.T.contiguous().T for name, weight in reversed(weights.items())}
     assert checksum(checkpoint | {"state_dict": turned}) == whole
+
+
+def test_a_checkpoint_without_a_checksum_is_reported(honest, tmp_path):
+    checkpoint = torch.load(honest, weights_only=True)
+    del checkpoint[KEY]
+    torch.save(checkpoint, tmp_path / "unsealed.ckpt")
+    with pytest.warns(UserWarning, match="no checksum, so damage to it cannot be noticed.* call mner.checksum.seal"):
+        Tiny.load_from_checkpoint(tmp_path / "unsealed.ckpt")
+
+
+def test_what_resumes_a_training_is_read_undamaged(honest, tmp_path):
+    content = bytearray(honest.read_bytes())
+    assert AtomicCheckpointIO().load_checkpoint(honest, weights_only=True).keys() >= {"state_dict", KEY}
+    weight = torch.load(honest, weights_only=True)["state_dict"]["linear.weight"].numpy().tobytes()
+    content[content.index(weight) + 2] ^= 1
+    (tmp_path / "damaged.ckpt").write_bytes(content)
+    for path in (tmp_path / "damaged.ckpt", tmp_path / "none.ckpt"):
+        with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
+            AtomicCheckpointIO().load_checkpoint(path)
 
 
 def test_a_checkpoint_that_is_changed_on_purpose_is_sealed_again(honest, tmp_path):

@@ -38,6 +38,7 @@ GROUND = [
     "search_path",
     "checkpoint_file",
     "allocation",
+    "argument_types",
     "checksum",
     "span_alignment",
 ]

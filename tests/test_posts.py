@@ -29,6 +29,16 @@ def test_one_tag_and_one_offset_a_word(given):
         Post("7", ("New", "York"), **given)
 
 
+@pytest.mark.parametrize("given", [{"words": "York"}, {"words": ("York", 3)}, {"image": 3}, {"image": b"1.jpg"}])
+def test_words_and_image_of_another_type(given):
+    with pytest.raises(DataError, match=r"post '7': expected (words as strings|the path of an image), got"):
+        Post(**{"id": "7", "words": ("York",), **given})
+
+
+def test_an_image_may_be_given_as_a_string():
+    assert Post("1", (), image="1.jpg").image == Path("1.jpg")
+
+
 def test_surface_comes_from_the_raw_text_where_there_is_one():
     words, offsets = ("New", "York", "!"), ((1, 4), (6, 10), (10, 11))
     assert Post("1", words).surface(0, 2) == "New York"

@@ -56,3 +56,10 @@ def test_a_path_that_is_not_there(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsNotFoundError, match="no weights at"):
         resolve_weights(name)
+
+
+def test_names_that_no_file_can_have():
+    assert resolve_weights("x" * 300) == "x" * 300
+    assert resolve_weights("a\0b") == "a\0b"
+    with pytest.raises(WeightsNotFoundError, match="no weights at"):
+        resolve_weights("~nobody-has-this-name/x")

@@ -85,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        if mner_error(error) is None:  # unexpected: only the traceback explains it
-            traceback.print_exc()
+        if mner_error(error) is None and not (isinstance(error, OSError) and error.filename):
+            traceback.print_exc()  # unexpected: only the traceback explains it
         print(f"mner {given[0]}: error: {said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

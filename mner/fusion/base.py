@@ -22,6 +22,7 @@ from mner.fusion.view_alignment import ViewAlignment
 from mner.preprocessor import Preprocessor
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
+from mner.text.probe import POST
 from mner.training import Optimization, TrainingModule
 from mner.training.parameter_groups import Rates
 from mner.vision.encoder import ImageEncoder
@@ -363,6 +364,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
                 "load it with mner.load_model, which takes the labels from the checkpoint, or train a new model"
             )
         super().on_load_checkpoint(checkpoint)
+
+    def try_out(self) -> Tensor:
+        """Return the emissions of a post without an image."""
+        return self(self.preprocessor.using(quiet=True)([POST]))  # type: ignore[no-any-return]
 
     def _refuse_mixed(self, batch: Batch) -> None:
         """Reject a test set with some untagged posts: a score over the rest would be mistaken for one over all."""

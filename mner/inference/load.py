@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mner.devices import device_of
 from mner.fusion.base import FusionModule
 from mner.trust import import_named
 
@@ -38,13 +39,14 @@ def load(path: str | Path, device: str | torch.device = "cpu", modules: Sequence
 
     Args:
         path: A checkpoint that ``mner fit`` wrote.
-        device: Where to run, for example ``cuda``.
+        device: Where to run: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` for a GPU if there is one.
         modules: Modules of your own classes, see :func:`load_model`.
 
     Raises:
         CheckpointError: If the file is not a checkpoint of a tagger, or its classes are not trusted.
-        ConfigurationError: If a module cannot be imported.
+        ConfigurationError: If a module cannot be imported, or there is no such device.
     """
     from mner.inference.tagger import Tagger
 
-    return Tagger(load_model(path, modules).to(device))
+    place = device_of(device)  # first: loading takes longer
+    return Tagger(load_model(path, modules).to(place))

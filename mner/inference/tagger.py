@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,9 +38,16 @@ class Tagger:
 
     Args:
         model: The model; it runs on its own device.
+
+    Raises:
+        ConfigurationError: If it is no model.
     """
 
     def __init__(self, model: FusionModule) -> None:
+        if not isinstance(model, FusionModule):
+            raise ConfigurationError(
+                f"expected a model, got {_kind(model)}; load a checkpoint: tagger = mner.load(PATH)"
+            )
         self.model = model.eval()
         self.preprocessor = model.preprocessor
 
@@ -127,17 +136,21 @@ class Tagger:
 
         Raises:
             DataError: If the posts are a single text or record, or one of them cannot be one.
-            ConfigurationError: If ``batch_size`` or ``window`` is no whole number of at least 1.
+            ConfigurationError: If ``batch_size`` or ``window`` is no whole number of at least 1, ``max_wait`` is no
+                number of seconds, or ``on_bad_image`` cannot be called.
         """
         if isinstance(posts, (str, bytes, Mapping, Post)) or not isinstance(posts, Iterable):
             raise DataError(f"expected several posts, got one {_kind(posts)}; give a list of them, or use predict")
-        if not all(isinstance(size, int) and size >= 1 for size in (batch_size, window)):
-            raise ConfigurationError(
-                f"expected batch_size and window to be whole numbers of at least 1, got {batch_size!r} and {window!r}"
-            )
+        for name, size in (("batch_size", batch_size), ("window", window)):
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ConfigurationError(f"expected {name} to be a whole number of at least 1, got {size!r:.60}")
+        if max_wait is not None and not (isinstance(max_wait, (int, float)) and 0 <= max_wait <= threading.TIMEOUT_MAX):
+            raise ConfigurationError(f"expected max_wait to be a number of seconds or None, got {max_wait!r:.60}")
+        if on_bad_image is not None and not callable(on_bad_image):
+            raise ConfigurationError(f"expected on_bad_image to be a function of a line, got {on_bad_image!r:.60}")
         on_bad_image = on_bad_image or BoundedReport(lambda line: warnings.warn(line, stacklevel=4), "bad images")
         source = (self.preprocessor.prepare(_as_post(post)) for post in posts)
-        return self._stream(_chunks(source, batch_size * window, max_wait), batch_size, on_bad_image)
+        return self._stream(_chunks(source, min(batch_size * window, sys.maxsize), max_wait), batch_size, on_bad_image)
 
     def _stream(
         self, chunks: Iterable[list[Post]], batch_size: int, on_bad_image: Callable[[str], object]

@@ -18,14 +18,18 @@ LEFT_OUT = {
     *("backbone", "backbone_kwargs", "use_timm_backbone", "use_pretrained_backbone"),  # another model, fetched
     *("quantization_config", "compression_config"),  # another library, which reads files of its own
     *("num_labels", "id2label", "label2id"),  # of a classifier that is not built: a table of as many entries
+    *("output_hidden_states", "output_attentions", "return_dict"),  # what else the layers return, and how
+    "chunk_size_feed_forward",  # saves memory, and fails on rows that are no multiple of it
 }
+MAX_LAYERS = 10_000
+"""Configs make a list of as many entries before a layer is built."""
 
 
 def model_settings(config: Any) -> dict[str, Any]:
     """Copy the config of an encoder, at every depth, without what may be fetched or executed.
 
     Raises:
-        CheckpointError: If it is not a mapping with a ``model_type``.
+        CheckpointError: If it is not a mapping with a ``model_type``, or describes more layers than any model has.
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("model_type"), str):
         raise CheckpointError("expected the config of a text encoder with its model_type")
@@ -35,6 +39,11 @@ def model_settings(config: Any) -> dict[str, Any]:
 
 def _kept(value: Any) -> Any:
     if isinstance(value, Mapping):
+        for name, each in value.items():
+            if isinstance(each, int) and "layer" in str(name) and each > MAX_LAYERS:
+                raise CheckpointError(
+                    f"expected at most {MAX_LAYERS} layers in the config of a text encoder, got {name}={each}"
+                )
         return {name: _kept(each) for name, each in value.items() if name not in LEFT_OUT}
     return [_kept(each) for each in value] if isinstance(value, list) else value
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from mner.batch import Batch, ImageFeatures
+from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.callbacks import EMA, ExactResumption, ImageSummary
 from mner.checkpoints import SelfContained
 from mner.errors import CheckpointError, ConfigurationError
 from mner.images import ImageLoader
 from mner.preprocessor import Preprocessor
 from mner.text.encoder import TextEncoder
+from mner.text.probe import POST
 from mner.training.optimization import Optimization
 from mner.training.parameter_groups import Rates, layerwise_rates, parameter_groups
 from mner.training.schedules import optimizer_and_scheduler
@@ -94,7 +95,7 @@ class TrainingModule(SelfContained, ABC):
 
         They have the floating-point type of the model, so true half and double precision need no special handling.
         """
-        dtype = next(self.parameters()).dtype
+        dtype = cast("torch.dtype", self.dtype)  # not of the first parameter: the text encoder may have one of its own
         if batch.image is not None:
             return batch.image.to_dtype(dtype)
         if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
@@ -176,6 +177,11 @@ class TrainingModule(SelfContained, ABC):
                 f"the checkpoint has the state of {optimizer}, but optimization.optimizer is "
                 f"{self.optimization.optimizer}; resume with {optimizer}, or start a new training"
             )
+
+    def try_out(self) -> Tensor:
+        """Return the vectors of a post's words."""
+        text: TextFeatures = self.text_encoder(self.preprocessor.using(quiet=True)([POST]))
+        return text.words
 
     def configure_callbacks(self) -> list[Callback]:
         """Return an image summary and, for training, exact resumption, and the EMA of the weights if enabled."""

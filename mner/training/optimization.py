@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mner.argument_types import check_types
 from mner.errors import ConfigurationError
 from mner.trust import import_named
 from mner.weights import sources_are_closed
@@ -56,11 +57,12 @@ class Optimization:
     scheduler_interval: Literal["step", "epoch"] = "step"
 
     def __post_init__(self) -> None:
-        """Check the ranges, and import the modules of the user's own classes: this is where he names them."""
+        """Check types and ranges, and import the modules of the user's own classes: this is where he names them."""
+        check_types(type(self), vars(self))
         if not sources_are_closed():
             import_named(name.rpartition(".")[0] for name in (self.optimizer, self.scheduler) if "." in name)
         for name in ("lr", "new_layer_lr", "decoder_lr", "weight_decay", "max_grad_norm"):
-            _check(name, getattr(self, name), "finite and >= 0", lambda value: value >= 0)
+            _check(name, getattr(self, name), ">= 0", lambda value: value >= 0)
         _check("layer_lr_decay", self.layer_lr_decay, "in (0, 1]", lambda value: 0 < value <= 1)
         _check("warmup_ratio", self.warmup_ratio, "in [0, 1]", lambda value: 0 <= value <= 1)
         _check("ema_decay", self.ema_decay, "in [0, 1)", lambda value: 0 <= value < 1)
@@ -76,8 +78,6 @@ class Optimization:
         return self.effective_new_layer_lr if self.decoder_lr is None else self.decoder_lr
 
 
-def _check(name: str, value: Any, expected: str, fits: Any) -> None:
-    if value is None and name in ("new_layer_lr", "decoder_lr"):
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not fits(value):
+def _check(name: str, value: float | None, expected: str, fits: Callable[[float], bool]) -> None:
+    if value is not None and not fits(value):
         raise ConfigurationError(f"expected optimization.{name} {expected}, got {value!r}")

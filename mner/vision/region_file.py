@@ -139,7 +139,7 @@ def _names(image: Path) -> Iterator[str]:
 
 def _open(path: Path) -> Mapping[str, Any]:
     """A mapping of id to array that reads an array when it is looked up."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  a Path would refuse a name that is too long for a file
         raise DatasetNotFoundError(f"no region features at {path.absolute()}; expected an .npz, .pt or .h5 file")
     try:
         if path.suffix == ".npz":

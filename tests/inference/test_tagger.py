@@ -250,3 +250,38 @@ def test_a_gpu_finds_what_a_cpu_finds(tagger, trained_run):
     for entities, expected in zip(on_gpu, tagger.predict_batch(texts), strict=True):
         assert spans(entities) == spans(expected)
         assert [e.confidence for e in entities] == pytest.approx([e.confidence for e in expected], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *({name: value} for name in ("batch_size", "window") for value in (0, -1, 1.5, "2", None, True)),
+        *({"max_wait": value} for value in ("1", -1, float("nan"), float("inf"), [])),
+        {"on_bad_image": 3},
+    ],
+)
+def test_arguments_of_a_stream_that_are_none(tagger, arguments):
+    with pytest.raises(ConfigurationError, match=f"expected {next(iter(arguments))} to be"):
+        tagger.stream(["a"], **arguments)
+
+
+def test_a_batch_of_any_size_is_as_large_as_the_posts(tagger):
+    assert tagger.predict_batch(["Oslo"], batch_size=10**30) == tagger.predict_batch(["Oslo"])
+
+
+@pytest.mark.parametrize("model", [None, "best.ckpt", torch.nn.Linear(1, 1)])
+def test_a_tagger_of_no_model(model):
+    with pytest.raises(ConfigurationError, match=r"expected a model, got .*mner.load\(PATH\)"):
+        Tagger(model)
+
+
+@pytest.mark.parametrize("device", ["x", "cuda:99", "meta", None, 3])
+def test_a_device_that_is_none(trained_run, device):
+    with pytest.raises(ConfigurationError, match=f"no device '{device}'"):
+        mner.load(trained_run / "best.ckpt", device=device)
+
+
+@pytest.mark.parametrize("modules", [3, None, [3], "no_such_module"])
+def test_modules_that_are_none(trained_run, modules):
+    with pytest.raises(ConfigurationError, match=r"expected modules by|cannot be imported"):
+        mner.load(trained_run / "best.ckpt", modules=modules)

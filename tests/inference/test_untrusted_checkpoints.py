@@ -12,6 +12,7 @@ import mner
 from mner.checksum import seal
 from mner.cli import main
 from mner.errors import CheckpointError
+from mner.text import HuggingFaceText
 from mner.training import TrainingModule
 
 
@@ -87,6 +88,15 @@ HOSTILE = {
     "a huge width": architecture(hidden_size=10**12),
     "a large width": architecture(hidden_size=10**5),
     "many layers": architecture(num_hidden_layers=10**12),
+    "many layers in a list": architecture(model_type="modernbert", num_hidden_layers=10**12),
+    "more layers than weights": architecture(num_hidden_layers=10_000),
+    "no layers": architecture(num_hidden_layers=0),
+    "no width": architecture(hidden_size=None),
+    "a dropout that is no number": architecture(hidden_dropout_prob=float("nan")),
+    "an epsilon that is no number": architecture(layer_norm_eps=float("nan")),
+    "an infinite epsilon": architecture(layer_norm_eps=float("inf")),
+    "a negative epsilon": architecture(layer_norm_eps=-10.0),
+    "an epsilon that is a word": architecture(layer_norm_eps="1e-5"),
     "many positions": architecture(max_position_embeddings=10**12),
     "a large vocabulary": architecture(vocab_size=10**12),
     "a negative width": architecture(hidden_size=-1),
@@ -118,10 +128,16 @@ HOSTILE = {
     ),
     "another class": lambda p: p.update(_class_path="antigravity.Fusion"),
     "labels that are none": lambda p: p.update(labels=3),
+    "labels that are numbers": lambda p: p.update(labels=["O", 3]),
+    "contexts in a string": lambda p: p.update(contexts="caption"),
+    "a policy that is none": lambda p: p.update(on_bad_image="x"),
+    "an encoder that is a decoder": lambda p: p.update(text_encoder=part("mner.decoders.crf.CRF")),
+    "a maximum length that is a word": encoder(max_length="64"),
     "no labels": lambda p: p.pop("labels"),
     "many labels": lambda p: p.update(labels=["O", *(f"B-{i}" for i in range(30_000))]),
     "a dropout that is none": lambda p: p.update(dropout=float("nan")),
     "an optimization that is none": lambda p: p.update(optimization=[1]),
+    "an optimizer that is none": lambda p: p["optimization"].update(optimizer=3),
     "a learning rate that is none": lambda p: p["optimization"].update(lr=float("nan")),
 }
 
@@ -139,8 +155,30 @@ def test_it_is_refused_in_one_line(load, name, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (architecture(layer_norm_eps=float("nan")), "text_encoder.init_args.architecture.config.layer_norm_eps"),
+        (architecture(hidden_size=None), "'hidden_size' expected int, got NoneType"),
+        (architecture(num_hidden_layers=10**5), "at most 10000 layers .* num_hidden_layers=100000"),
+        (encoder(max_length="64"), "expected max_length to be a whole number or None, got '64'"),
+        (lambda p: p["optimization"].update(lr=float("inf")), "is inf, under 'optimization.lr'"),
+    ],
+)
+def test_the_key_at_fault_is_named(load, change, key):
+    with pytest.raises(CheckpointError, match=key):
+        load(change)
+
+
+def test_a_model_that_fails_on_a_post_is_refused(load, monkeypatch):
+    monkeypatch.setattr(HuggingFaceText, "encode_subwords", lambda *_: 1 / 0)
+    with pytest.raises(CheckpointError, match=r"TextOnly of the checkpoint was built and does not work \(ZeroDiv"):
+        load(lambda parameters: None)
+
+
+@pytest.mark.parametrize(
     "change",
     [
+        architecture(chunk_size_feed_forward=3, return_dict=False, output_hidden_states="x"),
         architecture(auto_map={"AutoConfig": "evil--evil.Config", "AutoModel": "evil--evil.Model"}),
         architecture(_name_or_path="evil/evil", attn_implementation="evil/kernel"),
         architecture(num_labels=10**12),

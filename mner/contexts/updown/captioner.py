@@ -21,6 +21,9 @@ from mner.errors import ConfigurationError
 from mner.vision.encoder import ImageEncoder
 from mner.vision.registry import create_image_encoder
 
+MAX_BEAMS = 1000
+MAX_LENGTH = 1000
+
 
 class UpDown(Captioner, SelfContained):
     """Bottom-up and top-down attention (Anderson et al. 2018; the captions of section 3.1 of the paper).
@@ -40,7 +43,7 @@ class UpDown(Captioner, SelfContained):
         max_length: Maximum number of words per caption.
 
     Raises:
-        ConfigurationError: If the image encoder is trained, or the words are not distinct.
+        ConfigurationError: If the image encoder is trained, the words are not distinct, or a number is out of range.
     """
 
     def __init__(
@@ -62,6 +65,10 @@ class UpDown(Captioner, SelfContained):
                 f"{type(encoder).__name__} is trained, but a captioner learns from fixed features; "
                 "freeze it (trainable_stages: 0)"
             )
+        if not (1 <= beams <= MAX_BEAMS and 1 <= max_length <= MAX_LENGTH):
+            raise ConfigurationError(
+                f"expected 1 to {MAX_BEAMS} beams and a max_length of 1 to {MAX_LENGTH}, got {beams} and {max_length}"
+            )
         self.vocabulary = Vocabulary(words)
         self.image_encoder = encoder
         self.decoder = TopDownDecoder(
@@ -74,6 +81,13 @@ class UpDown(Captioner, SelfContained):
     def checkpoint_arguments(self) -> dict[str, Any]:
         """Add the image encoder as it was built to the arguments."""
         return {**super().checkpoint_arguments(), "image_encoder": self.image_encoder}
+
+    def try_out(self) -> Tensor:
+        """Caption a blank image, and return its features."""
+        pixels = self.image_encoder.image_transform.collate([self.transform(Image.new("RGB", (64, 64)))])
+        image: ImageFeatures = self.image_encoder(pixels, torch.ones(1, dtype=torch.bool))
+        self.captions(image)
+        return image.regions
 
     def transform(self, image: Image.Image) -> Tensor:
         """Transform an image for the image encoder."""

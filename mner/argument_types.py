@@ -1,0 +1,95 @@
+"""The types of a part's arguments, checked alike for Python and for a checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from mner.errors import ConfigurationError
+
+_WORDS: dict[Any, str] = {
+    float: "a finite number",
+    int: "a whole number",
+    str: "a string",
+    bool: "True or False",
+    NoneType: "None",
+}
+
+_PLAIN = (str, bytes, int, float, NoneType, list, tuple, dict)
+
+
+def check_types(cls: type, arguments: Mapping[str, Any]) -> None:
+    """Check arguments against the type hints of a constructor, of its own and of those to which it passes ``**kwargs``.
+
+    Numbers must be finite. Types that are not of plain data, of parts or of options are not checked.
+
+    Args:
+        cls: The class that is built.
+        arguments: Its arguments by name.
+
+    Raises:
+        ConfigurationError: If an argument has another type; names the class and the argument.
+    """
+    hints = _hints(cls)
+    for name, value in arguments.items():
+        if not _fits(value, hints.get(name, Any)):
+            found = f"{value!r:.60} ({type(value).__name__})" if isinstance(value, _PLAIN) else type(value).__name__
+            raise ConfigurationError(f"{cls.__name__}: expected {name} to be {_in_words(hints[name])}, got {found}")
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        with suppress(NameError, TypeError):  # a type that is imported for the type checker only, or no Python function
+            found |= get_type_hints(vars(base).get("__init__"))
+    return found
+
+
+def _in_words(expected: Any) -> str:
+    origin, inner = get_origin(expected), get_args(expected)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if origin in (Union, UnionType):
+        return " or ".join(map(_in_words, inner))
+    kind: type = origin or expected
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if issubclass(kind, Mapping):
+        return "a dict"
+    if issubclass(kind, Sequence):
+        return "a list of strings" if inner == (str,) else "a list"
+    return f"a{'n' if kind.__name__[0] in 'AEIOU' else ''} {kind.__name__}"
+
+
+def _fits(value: Any, expected: Any) -> bool:
+    if expected is Any:
+        return True
+    origin, inner = get_origin(expected), get_args(expected)
+    if origin is Literal:
+        return any(value == each and type(value) is type(each) for each in inner)
+    if origin in (Union, UnionType):
+        return any(_fits(value, each) for each in inner)
+    kind = origin or expected
+    if not isinstance(kind, type):
+        return True
+    if issubclass(kind, Mapping):
+        return isinstance(value, Mapping) and (
+            not inner or all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
+        )
+    if issubclass(kind, Sequence) and kind not in (str, bytes):
+        is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        return is_list and (not inner or kind is tuple or all(_fits(each, inner[0]) for each in value))
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind is str:
+        return isinstance(value, (str, Path))
+    return isinstance(value, kind) or (is_dataclass(kind) and isinstance(value, Mapping))  # options from a checkpoint
