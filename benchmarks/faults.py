@@ -139,7 +139,8 @@ def killed(job: Job, folder: Path, expected: list[str], tally: Tally, kills: int
             tally.kills += 1
         process.communicate()
         tally.damaged += damaged(folder)
-        if process.returncode == 0:  # it was faster than the delay, and there is nothing left to kill
+        # It was faster than the delay, and there is nothing left to kill: neither it nor a training that outlived it.
+        if process.returncode == 0 and len(job.content(folder)) >= len(expected):
             compare(job, folder, expected, tally)
             shutil.rmtree(folder)
     finish(job, folder, expected, tally)

@@ -113,7 +113,7 @@ def test_what_is_no_file_of_regions(tmp_path):
     np.savez(tmp_path / "empty.npz")
     with pytest.raises(FormatError):
         PrecomputedRegions(tmp_path / "empty.npz")
-    with pytest.raises(ConfigurationError, match="image or post"):
+    with pytest.raises(ConfigurationError, match="'image' or 'post'"):
         PrecomputedRegions(tmp_path / "flat.npz", key="tweet")
     with pytest.raises(ConfigurationError, match="cannot encode an image"):
         PrecomputedRegions(write(tmp_path, ".pt")).image_transform(None)
