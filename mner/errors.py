@@ -59,6 +59,10 @@ class ShapeError(MNERError):
     """Tensors whose shapes do not fit: the message reads "expected ..., got ..."."""
 
 
+class UsageError(MNERError):
+    """Options of a command that its parser refuses."""
+
+
 class ConfigurationError(MNERError):
     """Parts that cannot be combined, or an argument outside its range."""
 

@@ -1,9 +1,7 @@
 """Every config that ships with mner or lies in examples/ parses through the real command line."""
 
-import io
 import re
 import shlex
-from contextlib import redirect_stderr
 from itertools import cycle, pairwise, product
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import yaml
 
 from mner.cli.experiment import parser as experiment_parser
 from mner.cli.training import TrainingCommandLine
+from mner.errors import UsageError
 from mner.experiments import Grid
 from mner.shipped_configs import FOLDER, find_config, shipped_configs
 
@@ -37,12 +36,10 @@ class Parser(TrainingCommandLine):
 
     def parse_arguments(self, parser, args):
         for arguments in self.command_lines:
-            said = io.StringIO()
             try:
-                with redirect_stderr(said):
-                    self.configs.append(parser.parse_args(["fit", *arguments]).fit)
-            except SystemExit:
-                self.complaints[tuple(arguments)] = said.getvalue()
+                self.configs.append(parser.parse_args(["fit", *arguments]).fit)
+            except UsageError as error:  # noqa: PERF203
+                self.complaints[tuple(arguments)] = str(error)
         raise Parsed
 
 

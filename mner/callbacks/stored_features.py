@@ -10,9 +10,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_info
 from torch.utils.hooks import RemovableHandle
 
-from mner.data.datamodule import PostDataModule
+from mner.data.datamodule import PostDataModule, Split
 from mner.errors import ConfigurationError
+from mner.vision.encoder import ImageEncoder
 from mner.vision.feature_store import FeatureStore
+from mner.vision.fill_report import FillReport
 
 
 class StoredImageFeatures(Callback):
@@ -55,21 +57,52 @@ class StoredImageFeatures(Callback):
         if self._hook is not None:
             self._hook.remove()
 
-    def _fill(self, trainer: Trainer, encoder: Any, stage: str) -> None:
+    def store_of(self, trainer: Trainer, encoder: ImageEncoder) -> FeatureStore:
+        """Return the store of an encoder as it is now, in the trainer's precision.
+
+        Raises:
+            ConfigurationError: If the encoder is trained.
+        """
+        precision = trainer.precision if _is_mixed(trainer) else "32-true"
+        return FeatureStore.of(encoder, self.path, self.half_precision, precision)
+
+    def _fill(self, trainer: Trainer, encoder: ImageEncoder, stage: str) -> None:
         datamodule: Any = getattr(trainer, "datamodule", None)
-        mixed = trainer.precision.endswith("-mixed")
-        store = FeatureStore.of(encoder, self.path, self.half_precision, trainer.precision if mixed else "32-true")
+        store = self.store_of(trainer, encoder)
         if store == self._store:
             return
         self._store = store
         for split in datamodule.stage_splits(stage):
-            report = store.fill(
-                encoder,
-                [post.image for post in datamodule.posts(split) if post.image is not None],
-                datamodule.preprocessor.using(image_folders=[datamodule.split_images(split)]).image_loader,
-                device=trainer.strategy.root_device,
-                precision_context=trainer.strategy.precision_plugin.forward_context if mixed else nullcontext,
-                progress=trainer.is_global_zero,
-            )
-            rank_zero_info(f"{split}: {report}")
+            rank_zero_info(f"{split}: {fill_split(store, trainer, encoder, datamodule, split)}")
         datamodule.preprocessor = datamodule.preprocessor.using(features=store)
+
+
+def _is_mixed(trainer: Trainer) -> bool:
+    return trainer.precision.endswith("-mixed")
+
+
+def fill_split(
+    store: FeatureStore, trainer: Trainer, encoder: ImageEncoder, datamodule: PostDataModule, split: Split
+) -> FillReport:
+    """Compute the features of a split's images that are not in the store, on the trainer's device.
+
+    Args:
+        store: The store of ``encoder``, from :meth:`StoredImageFeatures.store_of`.
+        trainer: Whose device and precision are used.
+        encoder: A frozen encoder.
+        datamodule: Has a preprocessor.
+        split: Its split.
+
+    Raises:
+        DatasetNotFoundError: If there is no such split.
+    """
+    assert datamodule.preprocessor is not None
+    posts = datamodule.posts(split)
+    return store.fill(
+        encoder,
+        [post.image for post in posts if post.image is not None],
+        datamodule.preprocessor.using(image_folders=[datamodule.split_images(split)]).image_loader,
+        device=trainer.strategy.root_device,
+        precision_context=trainer.strategy.precision_plugin.forward_context if _is_mixed(trainer) else nullcontext,
+        progress=trainer.is_global_zero,
+    )

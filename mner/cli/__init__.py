@@ -11,7 +11,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from mner.cli.utf8_mode import enter_utf8_mode
-from mner.errors import MNERError
+from mner.errors import MNERError, UsageError
 from mner.search_path import working_directory_last
 from mner.terminal import printable_lines
 
@@ -65,12 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(help_text(given[0]), end="")
             return 0
-        from mner.cli.usage import usage_error
+        from mner.cli.usage import requested_class_help, usage_error
 
-        complaint = usage_error(given[0], given[1:])
+        class_help = requested_class_help(given[1:])
+        if class_help is not None:
+            print(class_help, end="")
+            return 0
+        complaint = usage_error(given[0], given[1:], has_imports=bool(modules))
         if complaint is not None:
-            print(printable_lines(f"mner {given[0]}: error: {complaint}\n(--help lists the options)"), file=sys.stderr)
-            return 2
+            return _refused(given[0], complaint)
     working_directory_last()
     try:
         if modules:
@@ -78,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             import_named(modules)
         return import_module(COMMANDS[given[0]][0]).run(given) or 0
+    except UsageError as error:
+        if debug:
+            raise
+        return _refused(given[0], str(error))
     except BrokenPipeError:  # whoever read the output, head for example, has seen enough
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails
@@ -91,6 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _refused(command: str, complaint: str) -> int:
+    print(printable_lines(f"mner {command}: error: {complaint}\n(--help lists the options)"), file=sys.stderr)
+    return 2
 
 
 def _without_imports(arguments: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from jsonargparse import Namespace
 
+from mner.callbacks.stored_features import StoredImageFeatures, fill_split
 from mner.cli import training
 from mner.cli.messages import say
 from mner.cli.training import TrainingCommandLine
 from mner.data.datamodule import SPLITS
 from mner.errors import ConfigurationError, DatasetNotFoundError
-from mner.vision.feature_store import FeatureStore
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -42,28 +41,16 @@ class CachingCommandLine(TrainingCommandLine):
             raise ConfigurationError(
                 "there is no store to fill; give the model an image_encoder, and --feature_store FILE"
             )
-        encoder, trainer = self.model.image_encoder, self.trainer
-        mixed = trainer.precision.endswith("-mixed")
-        store = FeatureStore.of(
-            encoder, config.feature_store, config.half_precision_features, trainer.precision if mixed else "32-true"
-        )
+        encoder = self.model.image_encoder
+        options = StoredImageFeatures(config.feature_store, config.half_precision_features)
+        store = options.store_of(self.trainer, encoder)
         self.datamodule.prepare_data()
         for split in SPLITS:
             try:
-                posts = self.datamodule.posts(split)
+                report = fill_split(store, self.trainer, encoder, self.datamodule, split)
             except DatasetNotFoundError:
                 say(f"{split}: no such split")
                 continue
-            loader = self.model.preprocessor.using(image_folders=[self.datamodule.split_images(split)]).image_loader
-            paths = [post.image for post in posts if post.image is not None]
-            report = store.fill(
-                encoder,
-                paths,
-                loader,
-                device=trainer.strategy.root_device,
-                precision_context=trainer.strategy.precision_plugin.forward_context if mixed else nullcontext,
-                progress=True,
-            )
             say(f"{split}: {report}")
 
     def after_fit(self) -> None:

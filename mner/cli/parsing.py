@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,9 +13,8 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser
 
 from mner.components import Component
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, UsageError
 from mner.shipped_configs import find_config
-from mner.terminal import printable_lines
 
 _NOISE = re.compile(
     r"\s*(- )?(Does not validate against any|Subtypes: |Errors:|Given value|Expected a <class 'NoneType'>|"
@@ -42,7 +43,7 @@ class OptionParser(ArgumentParser):
             given = with_config_files(sys.argv[1:] if args is None else args)
         except ConfigurationError as error:
             self.error(str(error), error)
-        return super().parse_args(given, *others, **options)
+        return super().parse_args([_as_yaml(argument) for argument in given], *others, **options)
 
     def instantiate_classes(self, *given: Any, **options: Any) -> Any:
         """Build the objects of a config.
@@ -53,19 +54,23 @@ class OptionParser(ArgumentParser):
         try:
             return super().instantiate_classes(*given, **options)
         except ValueError as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, ModuleNotFoundError):
-                cause = cause.__cause__
-            if cause is None:
+            # In a list of objects, the error of one of them is nothing but text in that of the list.
+            missing = re.search(r"(No module named|Requirement) '.*", f"{error}")
+            if missing is None:
                 raise
-            raise ConfigurationError(f"a class of the config needs a package that is not installed: {cause}") from error
+            raise ConfigurationError(
+                f"a class of the config needs a package that is not installed: {missing[0]}"
+            ) from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the message and exit with status 2, or raise it where an outer parser reports it."""
+        """Raise the message, for ``mner`` to print with the name of the command.
+
+        Raises:
+            UsageError: Unless an outer parser reports it.
+        """
         if not self.exit_on_error:
             super().error(message, ex)
-        print(printable_lines(f"mner: error: {shortened(message)}\n(--help lists the options)"), file=sys.stderr)
-        self.exit(2)
+        raise UsageError(*shortened(message).splitlines()) from ex
 
 
 def with_config_files(arguments: Sequence[str]) -> list[str]:
@@ -94,6 +99,17 @@ def with_config_files(arguments: Sequence[str]) -> list[str]:
 def _config_file(given: str) -> str:
     """The file of a config; YAML in place of a path stays, and so does null."""
     return given if re.search(r"[:{]|^(null)?$", given) else str(find_config(given))
+
+
+def _as_yaml(argument: str) -> str:
+    """Undo what jsonargparse makes of nulls inside an option of a class, ``--name=None`` and ``--name={'a': None}``."""
+    name, equals, value = argument.partition("=")
+    if "None" not in value:
+        return argument
+    try:
+        return f"{name}{equals}{json.dumps(ast.literal_eval(value))}"
+    except (SyntaxError, TypeError, ValueError):
+        return argument
 
 
 def accept_unused(parser: ArgumentParser, *names: str) -> None:

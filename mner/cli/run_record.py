@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.loggers.logger import DummyLogger
 
 from mner.files import atomic_write
 from mner.terminal import printable
@@ -30,6 +31,11 @@ class RunRecord(Callback):
         self.config = {name: value for name, value in config.items() if name not in NOT_RECORDED}
         self.folder = folder
         self.own_loggers = own_loggers
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Until the first step a logger that writes nothing takes the place: some callbacks refuse to do without."""
+        if self.own_loggers and stage == "fit":
+            trainer.loggers = [DummyLogger()]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the config, put the curves of an earlier part aside, and log the hyper-parameters."""

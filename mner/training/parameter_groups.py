@@ -42,7 +42,7 @@ def layerwise_rates(encoder: nn.Module, lr: float, decay: float, weight_decay: f
     (embeddings) has ``lr * decay ** N``, what follows them ``lr``.
 
     Args:
-        encoder: A module whose longest ``nn.ModuleList`` contains the layers.
+        encoder: A module whose longest ``nn.ModuleList`` that is not inside another one contains the layers.
         lr: Learning rate of the top layer.
         decay: Factor from one layer to the one below.
         weight_decay: The same for all.
@@ -52,9 +52,11 @@ def layerwise_rates(encoder: nn.Module, lr: float, decay: float, weight_decay: f
     """
     if decay == 1:
         return [(list(encoder.parameters()), lr, weight_decay)]
-    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    layers = max(stacks, key=len, default=None)
-    if layers is None or len(layers) < 2:
+    stacks = {name: module for name, module in encoder.named_modules() if isinstance(module, nn.ModuleList)}
+    # A layer may have lists of its own (T5), and one layer be a whole encoder.
+    outer = [stacks[name] for name in stacks if not any(name.startswith(f"{other}.") for other in stacks)]
+    layers = max(outer, key=len, default=None)
+    if not layers:
         raise ConfigurationError(
             f"layer-wise learning-rate decay needs an encoder with a stack of layers, but {type(encoder).__name__} has "
             "none; set optimization.layer_lr_decay to 1"

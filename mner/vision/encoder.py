@@ -57,9 +57,12 @@ class ImageEncoder(Component, nn.Module, ABC):
         if pixels is None or not len(present):
             nothing = like.new_zeros(len(mask), 1, self.hidden_size)
             return ImageFeatures(nothing, torch.zeros_like(nothing[..., 0], dtype=torch.bool), nothing[:, 0])
+        rows = None if len(present) == len(mask) else present
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.encode(_rows(pixels, present, like.dtype))
+            features = self.encode(_rows(pixels, rows, like.dtype))
         features.regions = features.regions.masked_fill(~features.mask[..., None], 0.0)
+        if rows is None:
+            return features
         present = present.to(features.regions.device, non_blocking=True)
         placed: dict[str, Any] = {
             name: None if part is None else part.new_zeros(len(mask), *part.shape[1:]).index_copy(0, present, part)
@@ -73,9 +76,9 @@ class ImageEncoder(Component, nn.Module, ABC):
         return self
 
 
-def _rows(pixels: Any, rows: Tensor, dtype: torch.dtype) -> Any:
-    """Some rows of the pixels, in the floating-point type of the encoder, which may be half or double."""
+def _rows(pixels: Any, rows: Tensor | None, dtype: torch.dtype) -> Any:
+    """Some or all rows of the pixels, in the floating-point type of the encoder, which may be half or double."""
     if isinstance(pixels, Mapping):
         return {name: _rows(part, rows, dtype) for name, part in pixels.items()}
-    part = pixels.index_select(0, rows.to(pixels.device, non_blocking=True))
+    part = pixels if rows is None else pixels.index_select(0, rows.to(pixels.device, non_blocking=True))
     return part.to(dtype) if part.is_floating_point() else part

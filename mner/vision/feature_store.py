@@ -28,7 +28,7 @@ from mner.vision.fill_report import FillReport
 from mner.vision.fingerprint import content_hash, encoder_fingerprint, file_identity
 
 WRITE_SECONDS = 1.0
-WRITE_BYTES = 1 << 26
+WRITE_BYTES = 1 << 24
 """Features are written in one transaction per so many seconds or bytes: each waits for the disk."""
 
 

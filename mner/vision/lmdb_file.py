@@ -103,6 +103,7 @@ def _open(path: Path, size: int) -> lmdb.Environment:
             readonly=not writable,
             lock=writable or os.access(f"{path}-lock", os.W_OK),
             max_readers=MAX_READERS,
+            metasync=False,
             readahead=False,  # images of a shuffled epoch lie anywhere
             meminit=False,
         )

@@ -36,7 +36,7 @@ def live(model):
     return model.image_encoder.float()(pixels, batch.image_mask).regions
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true", "64-true"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true", "16-true", "64-true"])
 def test_training_reads_what_the_encoder_computes(make_model, make_trainer, data, tmp_path, precision):
     model = make_model(Seen, image_encoder=grid(0))
     callback = StoredImageFeatures(tmp_path / "features.lmdb")

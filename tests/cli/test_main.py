@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 import mner
 from mner.cli import COMMANDS, main, said
@@ -68,6 +70,8 @@ def test_an_unknown_command(capsys):
         ["fit", "--config", "demo", "--config", "1.0_bert"],
         ["fit", "--config", "demo", "--config", "1.0_bert_crf", "--trainer.max_epoch", "3"],
         ["fit", "--config", "demo", "--config", "1.0_bert_crf", "--seed_everything"],
+        ["fit", "--config", "demo", "--config", "1.0_bert_crf", "--model.text_encoder.max_length", "long"],
+        ["check-data", "--data", "DemoPost"],
         ["test", "--config", "demo"],
     ],
     ids=" ".join,
@@ -93,8 +97,8 @@ sys.exit(status)
     ("options", "complaint"),
     [
         (["--model", "TextOnlly"], "no class is called 'TextOnlly'; did you mean TextOnly?"),
-        (["--model.init_args.lrr", "3"], "Option 'lrr' is not accepted"),
-        (["--model.init_args.optimization.lr", "fast"], "Expected a <class 'float'>. Got value: fast"),
+        (["--model.init_args.lrr", "3"], "TextOnly has no argument lrr"),
+        (["--model.init_args.optimization.lr", "fast"], "--model.optimization.lr: expected float, got 'fast'"),
         (["--model.init_args.decoder", "CRRF"], "no class is called 'CRRF'; did you mean CRF?"),
         (["--data", "Twiter2017"], "no class is called 'Twiter2017'; did you mean Twitter2017, Twitter2015?"),
         (["--config", "missing.yaml"], "no config 'missing.yaml': no such file"),
@@ -139,6 +143,28 @@ def test_what_a_constructor_refuses(complain, options, complaint):
     assert status == 1
     assert words.startswith(f"error: {complaint}")
     assert not list(Path().rglob("*.ckpt"))
+
+
+def test_what_the_parser_refuses_names_the_command(complain, experiment, capsys):
+    assert complain("fit", "--model.contexts", "{a: 1}")[0] == 2
+    assert main(["fit", "--config", str(experiment), "--model.contexts", "{a: 1}"]) == 2
+    assert capsys.readouterr().err.startswith("mner fit: error: ")
+    assert main(["configs", "show"]) == 2
+    assert capsys.readouterr().err.startswith("mner configs: error: ")
+
+
+def test_null_inside_a_class(experiment, capsys):
+    options = [
+        "--model.text_encoder.max_length",
+        "null",
+        "--model.optimization.optimizer_arguments",
+        '{"foreach": null}',
+    ]
+    with suppress(SystemExit):
+        main(["fit", "--config", str(experiment), *options, "--print_config"])
+    model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
+    assert model["text_encoder"]["init_args"]["max_length"] is None
+    assert model["optimization"]["optimizer_arguments"] == {"foreach": None}
 
 
 def test_what_is_missing_is_named(complain):

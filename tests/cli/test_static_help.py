@@ -6,7 +6,15 @@ import sys
 import pytest
 from pytorch_lightning import __version__ as lightning
 
-from mner.cli.static_help import DESCRIBED, LIGHTNING, help_text, parser_help
+from mner.cli.static_help import (
+    DESCRIBED,
+    LIGHTNING,
+    class_help,
+    described_classes,
+    help_text,
+    parser_class_help,
+    parser_help,
+)
 from mner.cli.usage import usage_error
 
 PYTHON = (3, 11)
@@ -32,12 +40,24 @@ def test_a_text_is_the_help_of_its_parser(command):
     assert mners_own(help_text(command)) == mners_own(text)
 
 
+def test_a_text_is_the_help_of_its_class():
+    """After a new class or argument: python -m mner.cli.static_help."""
+    texts = {path: parser_class_help(path) for path in described_classes()}
+    if sys.version_info[:2] == PYTHON:
+        for path, text in texts.items():
+            assert settled(class_help(path, "OPTION")) == settled(text)
+    for text in (*texts.values(), parser_help("fit"), parser_help("check-data")):
+        for choices in re.findall(r"known subclasses: ([\w., ]*)", " ".join(text.split())):
+            parts = {path for path in choices.split(", ") if re.match(r"mner\.(?!callbacks|cli|testing)", path)}
+            assert parts <= described_classes()
+
+
 @pytest.mark.parametrize(
     "options",
     [
         "--data DemoPosts --data.size 8 --model TextOnly --model.init_args.decoder.init_args.constraints decode",
-        "--data Demo --model M --trainer.callbacks+=LearningRateMonitor --trainer.callbacks.log_momentum true",
-        "--data=Demo --model=M --ablations+=blank_images --early_stopping.patience 3 --trainer.max_epochs -1",
+        "--data a.Demo --model a.M --trainer.callbacks+=LearningRateMonitor --trainer.callbacks.log_momentum true",
+        "--data=a.Demo --model=a.M --ablations+=blank_images --early_stopping.patience 3 --trainer.max_epochs -1",
         "--config demo --config 1.0_bert_crf --trainer.max_epochs null",
         "--config demo --config {model:{class_path:TextOnly}}",
         "--data.help DemoPosts",
@@ -65,5 +85,5 @@ def test_what_is_found_without_the_parser(options, complaint):
 
 def test_a_trainer_of_another_lightning_may_have_other_options(monkeypatch):
     monkeypatch.setattr("mner.cli.usage.version", lambda package: "2.9")
-    assert usage_error("fit", ["--trainer.new", "1", "--data", "Demo", "--model", "M"]) is None
-    assert "no option --new" in usage_error("fit", ["--new", "1", "--data", "Demo", "--model", "M"])
+    assert usage_error("fit", ["--trainer.new", "1", "--data", "a.Demo", "--model", "a.M"]) is None
+    assert "no option --new" in usage_error("fit", ["--new", "1", "--data", "a.Demo", "--model", "a.M"])

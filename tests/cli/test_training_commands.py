@@ -76,6 +76,18 @@ def test_a_training_leaves_everything_in_its_folder(trained_run):
     assert f"val/f1 {best:.4f} (best)" in "".join(epochs)
 
 
+def test_a_users_monitors_log_to_the_loggers_of_the_run(fit):
+    monitors = [
+        {"class_path": "LearningRateMonitor"},
+        {"class_path": "DeviceStatsMonitor", "init_args": {"cpu_stats": True}},
+    ]
+    assert fit("--trainer.callbacks", json.dumps(monitors), "--trainer.log_every_n_steps", "1") == 0
+    with Path("runs/0/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert any(row["lr-AdamW/pg1"] for row in rows)
+    assert any(name.startswith("DeviceStatsMonitor") for name in rows[0])
+
+
 def test_best_is_the_weights_and_last_is_everything(fit):
     assert fit("--model.optimization.ema_decay", "0.9", "--trainer.max_epochs", "2") == 0
     best, last = (load_checkpoint(f"runs/0/{name}.ckpt") for name in ("best", "last"))
@@ -309,14 +321,15 @@ class NeedsPackage(CSVLogger):
     """Stands in for a logger such as MLflow's without MLflow."""
 
     def __init__(self):
-        raise ModuleNotFoundError("try running `pip install mlflow`")
+        raise ModuleNotFoundError("Requirement 'mlflow>=1' not met. HINT: Try running `pip install mlflow`")
 
 
 def test_a_class_whose_package_is_not_installed_is_one_line(fit, capsys):
-    assert fit("--trainer.logger", f"{__name__}.NeedsPackage") == 1
-    error = capsys.readouterr().err
-    assert "mner fit: error: a class of the config needs a package that is not installed: try running" in error
-    assert "Traceback" not in error
+    for loggers in (f"{__name__}.NeedsPackage", json.dumps([{"class_path": f"{__name__}.NeedsPackage"}])):
+        assert fit("--trainer.logger", loggers) == 1
+        error = capsys.readouterr().err
+        assert "fit: error: a class of the config needs a package that is not installed: Requirement 'mlflow" in error
+        assert "Traceback" not in error
 
 
 def test_no_checkpoint_is_named_that_does_not_exist(fit, capsys):

@@ -67,6 +67,12 @@ def test_layerwise_decay_of_the_learning_rate():
     expected = {"embeddings": 0.125, "layers.0": 0.25, "layers.1": 0.5, "layers.2": 1.0, "norm": 1.0}
     for name, parameter in encoder.named_parameters():
         assert found[id(parameter)] == expected[name.rpartition(".")[0]], name
+    block = nn.ModuleDict({"parts": nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])})  # like a block of T5
+    single = nn.ModuleDict({"embeddings": nn.Embedding(4, 2), "layers": nn.ModuleList([block])})
+    rates = layerwise_rates(single, 1.0, 0.5, 0.1)
+    found = {id(parameter): lr for parameters, lr, _ in rates for parameter in parameters}
+    assert {found[id(each)] for each in single["layers"].parameters()} == {1.0}
+    assert found[id(single["embeddings"].weight)] == 0.5
     with pytest.raises(ConfigurationError, match="needs an encoder with a stack of layers"):
         layerwise_rates(nn.Linear(2, 2), 1.0, 0.5, 0.1)
 
