@@ -82,7 +82,7 @@ def test_a_users_monitors_log_to_the_loggers_of_the_run(fit):
         {"class_path": "DeviceStatsMonitor", "init_args": {"cpu_stats": True}},
     ]
     assert fit("--trainer.callbacks", json.dumps(monitors), "--trainer.log_every_n_steps", "1") == 0
-    with Path("runs/0/metrics.csv").open() as file:
+    with Path("runs/0/metrics.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert any(row["lr-AdamW/pg1"] for row in rows)
     assert any(name.startswith("DeviceStatsMonitor") for name in rows[0])
