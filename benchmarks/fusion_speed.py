@@ -47,7 +47,7 @@ WORDS = (
     "at",
 )
 BOUND = 1.25
-EXCEPTED = ("MultidimensionalAttention", "UMT")
+EXCEPTED = ("GraphFusion", "MultidimensionalAttention", "UMT")
 """Methods with whole transformer layers, or pairs of words, of their own."""
 DETECTED = "TransformerAttention, detected regions"
 

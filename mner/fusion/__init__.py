@@ -3,7 +3,9 @@
 from mner.fusion.base import FusionModule
 from mner.fusion.co_attention import CoAttention
 from mner.fusion.concatenation import Concatenation
+from mner.fusion.graph_fusion import GraphFusion
 from mner.fusion.late_fusion import LateFusion
+from mner.fusion.matching_alignment import MatchingAlignment
 from mner.fusion.modality_attention import ModalityAttention
 from mner.fusion.multidimensional_attention import MultidimensionalAttention
 from mner.fusion.text_only import TextOnly
@@ -16,7 +18,9 @@ __all__ = [
     "CoAttention",
     "Concatenation",
     "FusionModule",
+    "GraphFusion",
     "LateFusion",
+    "MatchingAlignment",
     "ModalityAttention",
     "MultidimensionalAttention",
     "TextOnly",

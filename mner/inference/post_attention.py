@@ -21,7 +21,7 @@ from mner.posts import Entity, Post
 from mner.terminal import printable
 from mner.vision.region_places import grid_shape, region_places
 
-ATTENDING = "VisualAttention, CoAttention, MultidimensionalAttention, UMT and TransformerAttention"
+ATTENDING = "VisualAttention, CoAttention, MultidimensionalAttention, UMT, MatchingAlignment and TransformerAttention"
 DRAWN = 600
 """Longer side of a drawn image, in pixels."""
 

@@ -34,6 +34,8 @@ def trainable_fusion(labels):
         text_encoder = tiny_text_encoder()
         if cls.__name__ == "TransformerAttention":
             text_encoder = VisualBertText("tiny", architecture=to_config(text_encoder)["init_args"]["architecture"])
+        small = {"size": 16, "num_layers": 2, "heads": 2, "layer_dropout": 0.1} if cls.__name__ == "GraphFusion" else {}
+        arguments = {**small, **arguments}
         return cls(labels=labels, text_encoder=text_encoder, image_encoder=TinyGrid(), **arguments)
 
     return make

@@ -13,7 +13,9 @@ from mner.fusion import (
     CoAttention,
     Concatenation,
     FusionModule,
+    GraphFusion,
     LateFusion,
+    MatchingAlignment,
     ModalityAttention,
     MultidimensionalAttention,
     TextOnly,
@@ -48,6 +50,15 @@ class TestMultidimensionalAttention(FusionContract):
 
 class TestUMT(FusionContract):
     fusion = UMT
+
+
+class TestGraphFusion(FusionContract):
+    fusion = GraphFusion
+    init_args = {"size": 16, "num_layers": 2, "heads": 2, "feedforward_size": 8, "layer_dropout": 0.1}  # noqa: RUF012
+
+
+class TestMatchingAlignment(FusionContract):
+    fusion = MatchingAlignment
 
 
 class TestLateFusion(FusionContract):
