@@ -217,7 +217,7 @@ class Preprocessor:
         except ImageError:  # raised again, and handled, when the image is loaded
             return None
 
-    def _load(self, index: int, posts: Sequence[Post], errors: list[str | None]) -> Tensor | None:
+    def _load(self, index: int, posts: Sequence[Post], errors: list[str | None]) -> Any:
         assert self.image_transform is not None
         try:
             return self.image_transform.load(posts[index], self.image_loader)

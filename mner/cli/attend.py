@@ -31,7 +31,10 @@ def parser() -> OptionParser:
     options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, for example runs/0/best.ckpt.")
     options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
     options.add_argument(
-        "--region_file", type=Path | None, default=None, help="The file of a model with PrecomputedRegions."
+        "--region_file",
+        type=Path | None,
+        default=None,
+        help="The file of a model with PrecomputedRegions or DetectedCrops.",
     )
     options.add_argument("--output", required=True, type=Path, help="Folder of the figures.")
     options.add_argument(

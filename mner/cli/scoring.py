@@ -25,7 +25,8 @@ from mner.inference.load import load_model
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
 from mner.training.module import TrainingModule
-from mner.vision.precomputed_regions import PrecomputedRegions, use_region_file
+from mner.vision.file_transform import FileTransform
+from mner.vision.precomputed_regions import use_region_file
 
 
 def load_scored(path: Path | None, command: str, options: Namespace) -> TrainingModule:
@@ -90,8 +91,9 @@ def score_after_fit(
         say("checkpointing is off: scoring the weights after the last step")
     scored = model if path is None else load_model(path)
     assert isinstance(scored, FusionModule)
-    if isinstance(model.image_encoder, PrecomputedRegions):  # a checkpoint names no file; this training's is the user's
-        use_region_file(scored.image_encoder, model.image_encoder.image_transform.path)
+    transform = None if model.image_encoder is None else model.image_encoder.image_transform
+    if isinstance(transform, FileTransform):  # a checkpoint names no file; this training's is the user's
+        use_region_file(scored.image_encoder, transform.path)
     try:
         datamodule.posts("test")
     except DatasetNotFoundError:

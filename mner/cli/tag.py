@@ -48,7 +48,9 @@ def parser() -> OptionParser:
         "--format", type=Format | None, help="the input format (default: recognised by the first lines)"
     )
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
-    options.add_argument("--region_file", type=Path | None, help="the file of a model with PrecomputedRegions")
+    options.add_argument(
+        "--region_file", type=Path | None, help="the file of a model with PrecomputedRegions or DetectedCrops"
+    )
     options.add_argument("--batch_size", type=int, default=32, help="posts per batch")
     options.add_argument("--window", type=int, default=64, help="batches that are sorted by length together")
     options.add_argument(

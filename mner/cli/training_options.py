@@ -76,7 +76,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
             "--region_file",
             type=str | None,
             default=None,
-            help="The file of a model with PrecomputedRegions; a checkpoint names none.",
+            help="The file of a model with PrecomputedRegions, or the boxes of DetectedCrops; a checkpoint names none.",
         )
     if command != "predict":
         parser.add_argument(

@@ -167,7 +167,7 @@ class _SelfAttention(nn.Module):
         self.key = _linear(size, size)
         self.value = _linear(size, size) if projects_values else nn.Identity()
         self.output = _linear(size, size) if projects_values else nn.Identity()
-        self.dropout = dropout
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Attend to the unmasked states; zeros where there is none.
@@ -183,7 +183,7 @@ class _SelfAttention(nn.Module):
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in projected)
         there = mask.any(dim=1)[:, None, None]
         allowed = (mask[:, None] | ~there)[:, None]  # a softmax over no key would be NaN
-        dropout = self.dropout if self.training else 0.0
+        dropout = self.dropout.p if self.training else 0.0
         heads = scaled_dot_product_attention(query, key, value.to(query.dtype), allowed, dropout_p=dropout)
         attended: Tensor = self.output(heads.transpose(1, 2).flatten(2)) * there
         return attended

@@ -130,14 +130,17 @@ class MatchingAlignment(FusionModule):
         Returns:
             Fused word states, shape ``(B, W, 2 * D)``.
         """
-        visual, match = _matched(text)
-        probability = match.sigmoid() * image.present
-        visual = probability[:, None, None] * visual
+        probability = self._probability(text, image)
+        visual = probability[:, None, None] * _matched(text)[0]
         gate = self.gate(torch.cat([text.words, visual], dim=-1)).sigmoid()
         if self.records_attention:
             looks = self.cross_layer.weights(text.words, self.project_image(image.regions), image.mask)
             self.record_attention(looks, match=probability[:, None].expand(text.mask.shape), visual=gate)
         return torch.cat([text.words, gate * visual], dim=-1)
+
+    def post_scores(self, text: TextFeatures, image: ImageFeatures) -> dict[str, Tensor]:
+        """Return ``match``: the probability P that the image belongs to the text, 0 without an image."""
+        return {"match": self._probability(text, image)}
 
     def auxiliary_loss(
         self, batch: Batch, text: TextFeatures, image: ImageFeatures, emissions: Tensor
@@ -159,6 +162,9 @@ class MatchingAlignment(FusionModule):
         losses = binary_cross_entropy_with_logits(logits, targets, reduction="none")
         matching = (losses * weights).sum() / weights.sum().clamp(min=1)
         return self.auxiliary_weight * (matching + self._alignment(text, image, names))
+
+    def _probability(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        return _matched(text)[1].sigmoid() * image.present
 
     def _alignment(self, text: TextFeatures, image: ImageFeatures, names: Tensor) -> Tensor:
         """InfoNCE between texts and images; each other post with an image is a negative."""

@@ -63,7 +63,8 @@ class _NoiseTransform(ImageTransform):
     def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
         """Read the image, or draw noise seeded by its name if there is no such file."""
         if post.image is None or post.image.exists():
-            return super().load(post, read)
+            loaded: Tensor | None = super().load(post, read)
+            return loaded
         draw = torch.Generator().manual_seed(zlib.crc32(post.image.name.encode()))
         return torch.randn(4, 3, generator=draw)
 

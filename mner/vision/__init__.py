@@ -1,6 +1,7 @@
 """Images: encoders that turn them into regions, the policy on files, the feature store."""
 
 from mner.images import ImageLoader, load_image
+from mner.vision.detected_crops import DetectedCrops
 from mner.vision.encoder import ImageEncoder
 from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.feature_store import FeatureStore
@@ -10,6 +11,7 @@ from mner.vision.registry import create_image_encoder, list_image_encoders, regi
 from mner.vision.transform import ImageTransform
 
 __all__ = [
+    "DetectedCrops",
     "FasterRCNN",
     "FeatureStore",
     "Grid",

@@ -27,6 +27,11 @@ class ImageEncoder(Component, nn.Module, ABC):
     image_transform: ImageTransform
     learning_rate: float | None = None
 
+    @property
+    def feature_source(self) -> str:
+        """What features depend on in addition to arguments and weights, as part of their key in a feature store."""
+        return ""
+
     @abstractmethod
     def encode(self, pixels: Any) -> ImageFeatures:
         """Encode the images that are present; :meth:`forward` handles the missing ones.

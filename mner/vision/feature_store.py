@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import torch
 from filelock import FileLock
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError, DataError, ImageError
 from mner.images import ImageLoader, load_image, open_image_file
+from mner.posts import Post
 from mner.vision import lmdb_file
 from mner.vision.encoder import ImageEncoder
 from mner.vision.feature_rows import decode_rows, encode_rows
@@ -215,7 +215,7 @@ class FeatureStore:
                 digest = content_hash(content)
                 with lmdb_file.reading(self.path) as stored:
                     known = stored.get(self._prefix + digest) is not None
-                image = None if known else encoder.image_transform(load_image(content, name=str(path)))
+                image = None if known else self._transformed(encoder, path, content)
                 return _Loaded(path, identity, digest, image)
             except ImageError as error:
                 return _Loaded(path, b"", b"", None, error)
@@ -229,6 +229,14 @@ class FeatureStore:
         while running:
             yield [future.result() for future in running.popleft()]
 
+    @staticmethod
+    def _transformed(encoder: ImageEncoder, path: Path, content: bytes) -> Any:
+        """What the encoder's transform makes of an image, whose name it may look up in a file."""
+        transform = encoder.image_transform
+        if not transform.reads_files:  # it looks up features, of which there is nothing to store
+            return transform(load_image(content, name=str(path)))
+        return transform.load(Post(path.name, (), image=path), lambda _: load_image(content, name=str(path)))
+
     def _encode(
         self,
         encoder: ImageEncoder,
@@ -238,7 +246,7 @@ class FeatureStore:
         pending: _Pending,
         report: FillReport,
     ) -> None:
-        new: dict[bytes, Tensor] = {}
+        new: dict[bytes, Any] = {}
         for path, identity, digest, image, error in batch:
             if error is not None:
                 if loader.on_bad_image == "error":
@@ -269,7 +277,7 @@ class _Loaded(NamedTuple):
     path: Path
     identity: bytes
     digest: bytes
-    image: Tensor | None
+    image: Any
     error: ImageError | None = None
 
 

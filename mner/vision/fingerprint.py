@@ -19,7 +19,7 @@ NOT_IN_FEATURES = ("weights", "learning_rate")
 
 
 def encoder_fingerprint(encoder: ImageEncoder, precision: str = "32-true") -> str:
-    """Identify the features of an encoder by its class, arguments, weights and precision.
+    """Identify the features of an encoder by its class, arguments, weights, further sources and precision.
 
     Args:
         encoder: The encoder, its weights loaded.
@@ -31,7 +31,7 @@ def encoder_fingerprint(encoder: ImageEncoder, precision: str = "32-true") -> st
     config = describe(encoder)
     arguments = {name: value for name, value in config["init_args"].items() if name not in NOT_IN_FEATURES}
     described = json.dumps([LAYOUT, config["class_path"], arguments, precision], sort_keys=True)
-    digest = blake2b(described.encode(), digest_size=8)
+    digest = blake2b((described + encoder.feature_source).encode(), digest_size=8)
     for name, tensor in sorted(encoder.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())

@@ -10,6 +10,7 @@ from torch import Tensor
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError
 from mner.vision.encoder import ImageEncoder
+from mner.vision.file_transform import FileTransform
 from mner.vision.region_file import RegionFile
 
 
@@ -70,9 +71,9 @@ def use_region_file(encoder: ImageEncoder | None, path: str | Path | None) -> No
     """
     if path is None:
         return
-    if not isinstance(encoder, PrecomputedRegions):
+    if encoder is None or not isinstance(encoder.image_transform, FileTransform):
         raise ConfigurationError(
-            f"a region file is read by PrecomputedRegions; this model's image encoder is {type(encoder).__name__}, "
-            "so leave it out"
+            "a region file is read by PrecomputedRegions and by DetectedCrops without a detector; this model's image "
+            f"encoder is {type(encoder).__name__}, so leave it out"
         )
     encoder.image_transform.path = Path(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +15,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
 from mner.posts import Post
-from mner.vision.transform import ImageTransform
+from mner.vision.file_transform import FileTransform, names_in_file
 from mner.weights import require_open_source
 
 
-class RegionFile(ImageTransform):
+class RegionFile(FileTransform):
     """Looks the regions of a post up in a file; no image is read.
 
     The file is opened when the first post is looked up, once per process.
@@ -77,7 +77,7 @@ class RegionFile(ImageTransform):
         """
         if self.key == "image" and post.image is None:
             return None
-        names = [post.id] if post.image is None or self.key == "post" else list(_names(post.image))
+        names = [post.id] if post.image is None or self.key == "post" else list(names_in_file(post.image))
         file = self._file()
         name = next((name for name in names if name in file), None)
         if name is None:
@@ -126,15 +126,6 @@ class RegionFile(ImageTransform):
                 self.path, None, f"the first array has the shape {shape}", "Expected one (R, V) array per image"
             )
         return int(shape[1])
-
-
-def _names(image: Path) -> Iterator[str]:
-    """What an image may be called in the file: by its whole path, by less of it, each time with its suffix first."""
-    has_suffix = image.suffix.lower() in Image.registered_extensions()  # 17.06.1 has none
-    for start in range(len(image.parts)):
-        yield "/".join(image.parts[start:])
-        if has_suffix:
-            yield "/".join((*image.parts[start:-1], image.stem))
 
 
 def _open(path: Path) -> Mapping[str, Any]:

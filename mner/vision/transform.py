@@ -28,7 +28,7 @@ class ImageTransform(ABC):
     def __call__(self, image: Image.Image) -> Tensor:
         """Transform one RGB image, for example to a tensor of shape ``(3, H, W)``."""
 
-    def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
+    def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Any:
         """Read and transform the image of a post; a transform that needs no pixels looks its features up instead.
 
         Args:
@@ -43,7 +43,7 @@ class ImageTransform(ABC):
         """
         return None if post.image is None else self(read(post.image))
 
-    def collate(self, images: Sequence[Tensor | None]) -> Any:
+    def collate(self, images: Sequence[Any]) -> Any:
         """Batch transformed images; ``None`` stands for a missing one and becomes zeros.
 
         Returns:

@@ -114,6 +114,13 @@ def test_a_post_without_an_image_has_only_its_words(model, features):
     torch.testing.assert_close(fused, torch.cat([text.words[2], torch.zeros(4, 8).double()], dim=-1), rtol=0, atol=0)
 
 
+def test_the_probability_of_a_match_is_reported(model, features):
+    text, image = features
+    matched = model.match(text, image)
+    expected = [*matched.match[:2].sigmoid().tolist(), 0.0]
+    assert model.post_scores(matched, image)["match"].tolist() == expected
+
+
 def test_only_other_images_are_a_mismatch():
     posts = [Post(f"{i}", ("hi",), image=None if i == 1 else Path(f"{min(i, 3)}.png")) for i in range(5)]
     batch = SimpleNamespace(posts=posts, image_mask=torch.tensor([True, False, True, True, True]))
