@@ -25,6 +25,7 @@ DOCUMENT_START = "-DOCSTART-"
 
 # Before the words of a post: "# id ...", "# key = value", "# newdoc", or a link. "#" alone may be a word.
 _COMMENT = re.compile(rb"#[ \t]+(id\s|\w+ *=|newdoc|newpar|\S+://)")
+_ENTITY_TAG = re.compile(r"[BIES]-(?!(NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)$)[^\W\d]\S*")
 _COMMENT_ID = re.compile(r"#\s*(?:id|sent_id\s*=)\s+(\S+)")
 
 
@@ -35,10 +36,12 @@ class _Layout:
     Args:
         width: Number of columns.
         numbered: Whether the first one is the number of the word in its post.
+        tag_column: Index of the column of the tags.
     """
 
     width: int
     numbered: bool
+    tag_column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +88,25 @@ def _split(text: str) -> list[str]:
     return cells
 
 
-def read_conll(lines: Iterable[Line], images: ImageFolder | None, report: Report) -> Iterator[Post]:
+def read_conll(
+    lines: Iterable[Line], images: ImageFolder | None, report: Report, tag_column: int | None = None
+) -> Iterator[Post]:
     """Read posts from CoNLL lines, with headers or without, tagged or not.
 
-    Columns between the word and the tag are ignored. A post without a header or an id in a comment is named by its
-    number in the file.
+    Columns other than those of the word and the tag are ignored; it is noted if there are tags in one. A post without a
+    header or an id in a comment is named by its number in the file.
 
     Args:
         lines: The file's lines.
         images: The image folder; the image of ``IMGID:<id>`` is its file ``<id>`` with any image suffix.
         report: Called with the error of a malformed post, which is then left out.
+        tag_column: Number of the column of the tags, counted from 1; by default the last one.
 
     Returns:
         The posts, in the order of the file.
+
+    Raises:
+        FormatError: If there is no such column after that of the words.
     """
     blocks = _blocks(lines)
     ahead = []
@@ -105,7 +114,16 @@ def read_conll(lines: Iterable[Line], images: ImageFolder | None, report: Report
         ahead.append(block)
         if len(block.rows) > 1:
             break
-    layout = _layout(ahead)
+    layout = _layout(ahead, tag_column)
+    if ahead and ahead[0].rows and not (layout.numbered + 1 <= layout.tag_column < layout.width or layout.width == 1):
+        raise (
+            ahead[0]
+            .rows[0]
+            .error(
+                f"{layout.width} columns, where tag_column is {tag_column}",
+                f"Choose one from {layout.numbered + 2} to {layout.width}",
+            )
+        )
     return read_each(chain(ahead, blocks), lambda block: _post(block, layout, images), report)
 
 
@@ -126,11 +144,13 @@ def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
         yield _Block(place, header, comments, rows)
 
 
-def _layout(blocks: list[_Block]) -> _Layout:
+def _layout(blocks: list[_Block], tag_column: int | None) -> _Layout:
     """Infer the layout of a file from its first word and its first post of several words."""
     rows = [[_split(line.raw.decode("utf-8", "replace")) for line in block.rows] for block in blocks]
     width = next((len(cells) for block in rows for cells in block), 0)
-    return _Layout(width, width > 2 and all(map(_is_numbered, rows)))
+    return _Layout(
+        width, width > 2 and all(map(_is_numbered, rows)), width - 1 if tag_column is None else tag_column - 1
+    )
 
 
 def _is_numbered(rows: list[list[str]]) -> bool:
@@ -198,9 +218,14 @@ def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:
         raise line.error(
             f"{cells[0]!r}, where the other lines have the number of the word", "Number every word or none"
         )
-    if not cells[-1]:
+    tag = cells[layout.tag_column]
+    if not tag:
         raise line.error(f"the word {word!r} has no tag", "Give it one, O if it is in no entity")
-    return word, cells[-1]
+    number = layout.tag_column + 1
+    others = [place for place, cell in enumerate(cells, start=1) if place != number and _ENTITY_TAG.fullmatch(cell)]
+    if others and others[-1] > layout.numbered + 1:
+        line.note(f"the tags are those of column {number}; column {others[-1]} has tags, too (see tag_column)")
+    return word, tag
 
 
 def _context(block: list[Line], words: list[str], tags: list[str | None]) -> str:

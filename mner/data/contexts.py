@@ -11,10 +11,10 @@ from typing import Any
 
 from mner.data.context_texts import context_text
 from mner.data.image_matcher import ImageMatcher
-from mner.data.image_names import ImageNames
+from mner.data.image_names import ImageFolder, ImageNames
 from mner.data.json_lines import load_json
 from mner.data.lines import Line, read_lines
-from mner.errors import FormatError
+from mner.errors import DataError, FormatError
 from mner.posts import Post
 
 KINDS = ("caption", "objects", "ocr", "text")
@@ -126,6 +126,31 @@ def attach_contexts(
         attached.append(replace(post, contexts={**post.contexts, kind: text}) if text else post)
         missing += text is None and kind not in post.contexts
     return attached, missing
+
+
+def check_unambiguous(contexts: Contexts, path: Path, images: Path | None, others: Iterable[Path]) -> None:
+    """Reject texts of several splits that do not say of which split's image they are.
+
+    Args:
+        contexts: The texts.
+        path: Their file.
+        images: The image folder of one split.
+        others: Those of the other splits that share the file.
+
+    Raises:
+        DataError: If an image of the texts is in two of the folders; names it.
+    """
+    if images is None:
+        return
+    own = ImageFolder(images).names
+    for other in others:
+        theirs = ImageFolder(other).names
+        clash = next((name for name in contexts.by_image if own.find(name) and theirs.find(name)), None)
+        if clash is not None:
+            raise DataError(
+                f"{path} has one text for {clash!r}, which is an image in {images} and another in {other}; name images "
+                "with the folders of their splits, as mner caption does, or give each split its own file"
+            )
 
 
 def lookalikes(posts: Iterable[Post], contexts: Contexts, images: Path | None = None, number: int = 3) -> list[str]:

@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader
 
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
-from mner.data.contexts import MAY_BE_EMPTY, attach_contexts, lookalikes, read_contexts
+from mner.data.contexts import MAY_BE_EMPTY, attach_contexts, check_unambiguous, lookalikes, read_contexts
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
 from mner.data.missing_images import check_any_image, check_images
@@ -326,7 +326,12 @@ def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
 
 
 def with_contexts(
-    posts: list[Post], kinds: Sequence[str], files: Mapping[str, Path], split: str, images: Path | None = None
+    posts: list[Post],
+    kinds: Sequence[str],
+    files: Mapping[str, Path],
+    split: str,
+    images: Path | None = None,
+    shared: Mapping[str, Sequence[Path]] | None = None,
 ) -> list[Post]:
     """Attach contexts from their files; missing ones are counted and reported once.
 
@@ -336,9 +341,11 @@ def with_contexts(
         files: File of each kind.
         split: Name of the split, for the message.
         images: The image folder, to which the names in the files are relative.
+        shared: Image folders of other splits that share the file of a kind.
 
     Raises:
-        DataError: If a kind has no file and is not in the posts, or if its file is missing or of other posts.
+        DataError: If a kind has no file and is not in the posts, or if its file is missing, is of other posts, or names
+            an image without its folder that several splits have.
     """
     for kind in kinds:
         hint = ""
@@ -346,6 +353,7 @@ def with_contexts(
             if not files[kind].is_file():
                 raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
             contexts = read_contexts(files[kind])
+            check_unambiguous(contexts, files[kind], images, (shared or {}).get(kind, ()))
             attached, missing = attach_contexts(posts, kind, contexts, images)
             near = lookalikes(posts, contexts, images) if missing else ()
             hint = f" ({files[kind].name} has {'; '.join(near)})" if near else ""

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.datamodule import SPLIT_NAMES, PostDataModule, Split, find_split, with_contexts
+from mner.data.datamodule import SPLIT_NAMES, SPLITS, PostDataModule, Split, find_split, with_contexts
 from mner.data.readers import read_posts
 from mner.data.versions import identify
 from mner.errors import DataError, DatasetNotFoundError
@@ -79,7 +79,9 @@ class FolderDataModule(PostDataModule, ABC):
         rank_zero_info(printable(f"{path}: {known}"))
         images = self.split_images(split)
         posts = read_posts(path, images=images)
-        return with_contexts(posts, self.context_kinds, self._context_paths(split), split, images)
+        paths = self._context_paths(split)
+        shared = {kind: self._folders_that_share(kind, path, images) for kind, path in paths.items()}
+        return with_contexts(posts, self.context_kinds, paths, split, images, shared)
 
     def split_file(self, split: Split) -> Path:
         """The file of a split, under any of the names in use.
@@ -108,6 +110,12 @@ class FolderDataModule(PostDataModule, ABC):
         names = SPLIT_NAMES[split]
         wanted = [pattern.format(split=name, name=self.name) for pattern in IMAGE_FOLDERS for name in names]
         return next((self.root / folder for folder in wanted if (self.root / folder).is_dir()), None)
+
+    def _folders_that_share(self, kind: str, path: Path, images: Path | None) -> list[Path]:
+        """Other image folders of the splits whose contexts are in the same file."""
+        splits = [split for split in SPLITS if self._context_paths(split).get(kind) == path]
+        folders = {folder for split in splits if (folder := self.split_images(split)) is not None}
+        return sorted(folders - {images})
 
     def _context_paths(self, split: Split) -> dict[str, Path]:
         paths = {}

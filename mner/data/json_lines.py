@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import re
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, chain, islice
+from dataclasses import replace
+from io import StringIO
+from itertools import chain, islice
 from typing import Any
 
 from mner.data.image_names import ImageFolder
@@ -49,7 +52,7 @@ def read_json(
         return read_each(
             chain(ahead, filled), lambda line: post_from_record(load_json(line), line, images, annotator), report
         )
-    items = _items([*ahead, *filled])
+    items = _items(chain(ahead, filled))
     return read_each(items, lambda item: post_from_record(*item, images, annotator), report)
 
 
@@ -95,24 +98,33 @@ def _is_begun(line: Line) -> bool:
     return False
 
 
-def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
-    """Decode an array, or consecutive values, item by item, so that each has its line."""
-    texts = [line.text for line in lines]
-    text = "\n".join(texts)
-    starts = [0, *accumulate(len(piece) + 1 for piece in texts)]
+def _items(lines: Iterable[Line]) -> Iterator[tuple[Any, Line]]:
+    """Decode an array, or consecutive values, item by item, so that each has its line.
+
+    The text is kept in memory, and two numbers per line.
+    """
+    joined = StringIO(newline="\n")
+    starts, numbers = array("Q"), array("Q")
+    for line in lines:
+        starts.append(joined.tell())
+        numbers.append(line.number)
+        joined.write(f"{line.text}\n")
+    text = joined.getvalue().removesuffix("\n")
+    joined.close()
+    some_line = replace(line, raw=b"")
 
     def line_at(position: int) -> Line:
-        return lines[min(bisect_right(starts, position), len(lines)) - 1]
+        return replace(some_line, number=numbers[bisect_right(starts, position) - 1])
 
     def skip(position: int) -> int:
         found = _SPACE.match(text, position)
         return found.end() if found else position
 
     position = skip(0)
-    array = text.startswith("[", position)
-    position = skip(position + 1) if array else position
-    if array and text.startswith("]", position):
-        raise lines[0].error("the array is empty", "Give a file with posts in it")
+    is_array = text.startswith("[", position)
+    position = skip(position + 1) if is_array else position
+    if is_array and text.startswith("]", position):
+        raise line_at(0).error("the array is empty", "Give a file with posts in it")
     while True:
         begin = position
         try:
@@ -127,11 +139,11 @@ def _items(lines: list[Line]) -> Iterator[tuple[Any, Line]]:
             ) from error
         yield record, line_at(begin)
         position = skip(position)
-        if array and text.startswith(",", position):
+        if is_array and text.startswith(",", position):
             position = skip(position + 1)
-        elif array or position == len(text):
+        elif is_array or position == len(text):
             break
-    if not array:
+    if not is_array:
         return
     if not text.startswith("]", position):
         raise line_at(position).error("invalid JSON (',' or ']' expected)", "Correct the array; is the file cut off?")

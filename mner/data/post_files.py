@@ -27,6 +27,7 @@ class PostFiles(PostDataModule):
         images: Folder of the images that the posts name.
         annotator: Whose annotation to read, where several people annotated a task of Label Studio: an id or e-mail
             address, or ``first`` or ``last``.
+        tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
         contexts: Kinds of context that the model reads, for example ``["caption"]``.
         context_files: File of a kind, with ``{split}`` where the split's name goes if there is one a split.
         batch_size: Maximum number of posts per batch.
@@ -52,6 +53,7 @@ class PostFiles(PostDataModule):
         test: str | Path | None = None,
         images: str | Path | None = None,
         annotator: str | None = None,
+        tag_column: int | None = None,
         contexts: Sequence[str] = (),
         context_files: Mapping[str, str] | None = None,
         batch_size: int = 32,
@@ -70,7 +72,8 @@ class PostFiles(PostDataModule):
             raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
         self._read = {
-            split: read_posts(self.split_file(split), images=self.images, annotator=annotator) for split in self.files
+            split: read_posts(self.split_file(split), images=self.images, annotator=annotator, tag_column=tag_column)
+            for split in self.files
         }
         given_words = [post.words for post in self._read.get("train", ()) if not post.is_raw]
         self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=marks_stand_alone(given_words))

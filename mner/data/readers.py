@@ -29,6 +29,7 @@ def read_posts(
     boxes: str | Path | None = None,
     format: Format | None = None,
     annotator: str | int | None = None,
+    tag_column: int | None = None,
 ) -> list[Post]:
     """Read every post of a file.
 
@@ -43,13 +44,14 @@ def read_posts(
             could be mistaken for it.
         annotator: Whose annotation to read where a task of Label Studio has several: the annotator's id or e-mail
             address, or ``"first"`` or ``"last"`` in the order of the export.
+        tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is empty, of no known format, or malformed; names the line and the remedy.
     """
     path = Path(path)
-    read = _posts(read_lines(path), format, _path(images), _raise, annotator=_name(annotator))
+    read = _posts(read_lines(path), format, _path(images), _raise, None, _name(annotator), tag_column)
     posts = list(_unique(without_labels(choose_annotations(read, _name(annotator), path), path)))
     if not posts:
         raise FormatError(path, None, "there are no posts in it", "Give a file with posts")
@@ -99,6 +101,7 @@ def _posts(
     report: Report,
     fallback: Format | None = None,
     annotator: str | None = None,
+    tag_column: int | None = None,
 ) -> Iterator[Post]:
     if format is not None:
         check_choice("format", format, get_args(Format))
@@ -118,7 +121,7 @@ def _posts(
         if format == "text":
             yield from read_plain_text(lines, report)
         elif format == "conll":
-            yield from read_conll(lines, folder, report)
+            yield from read_conll(lines, folder, report, tag_column)
         else:
             yield from read_json(lines, folder, report, annotator)
     finally:

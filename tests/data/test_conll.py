@@ -1,5 +1,6 @@
 """CoNLL in every variety that circulates, and every way it is broken."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,36 @@ def test_a_bad_post_is_reported_and_the_rest_read(tmp_path):
     posts = list(iter_posts(path, on_error=errors.append))
     assert [post.id for post in posts] == ["1", "4"]
     assert [error.line for error in errors] == [5, 8]
+
+
+FINE = "IMGID:5\nAna\tB-PER\tB-singer\nRuiz\tI-PER\tI-singer\nsings\tO\tO\n\nIMGID:6\nLugo\tB-LOC\tB-city\n"
+GERMEVAL = "#\thttp://x.org [2009-10-17]\n1\tAna\tB-PER\tO\n2\tRuiz\tI-PER\tO\n3\tsings\tO\tO\n"
+
+
+def test_of_two_columns_of_tags_the_one_that_is_read_is_named(read):
+    with pytest.warns(UserWarning, match="of column 3; column 2 has tags, too .*3 lines, the first is 2") as caught:
+        fine = read(FINE)
+    with pytest.warns(UserWarning, match="of column 2; column 3 has tags, too"):
+        coarse = read(FINE, tag_column=2)
+    with pytest.warns(UserWarning, match="of column 4; column 3 has tags, too"):
+        nested = read(GERMEVAL)
+    outer = read(GERMEVAL, tag_column=3)
+    assert len(caught) == 1
+    assert [posts[0].tags for posts in (fine, coarse, nested, outer)] == [
+        ("B-singer", "I-singer", "O"),
+        ("B-PER", "I-PER", "O"),
+        ("O", "O", "O"),
+        ("B-PER", "I-PER", "O"),
+    ]
+
+
+def test_chunks_are_no_entities(read):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read("Ana NNP B-NP B-PER\nsings VBZ B-VP O\n")[0].tags == ("B-PER", "O")
+
+
+@pytest.mark.parametrize("column", [-1, 0, 1, 4])
+def test_a_column_that_cannot_have_the_tags(read, column):
+    with pytest.raises(FormatError, match=f"3 columns, where tag_column is {column}. Choose one from 2 to 3"):
+        read(FINE, tag_column=column)

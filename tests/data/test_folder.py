@@ -153,3 +153,19 @@ def test_every_data_set_takes_the_same_arguments(dataset):
     assert {name: getattr(data, name) for name in given} == given
     assert data.root == Path("here").absolute()
     assert isinstance(data, LightningDataModule)
+
+
+def test_a_text_that_several_splits_may_mean_is_refused(twitter_folder):
+    as_published_by_the_paper(twitter_folder)
+    shutil.rmtree(twitter_folder / "captions")
+    (twitter_folder / "images/dev/1.jpg").write_bytes(b"")
+    (twitter_folder / "images/train/1.JPG").write_bytes(b"")
+    names = [f"{path.parent.name}/{path.name}" for path in sorted((twitter_folder / "images").glob("*/*"))]
+    captions = twitter_folder / "captions.jsonl"
+    captions.write_text("\n".join(json.dumps({"image_id": name, "caption": name}) for name in names), encoding="utf-8")
+    data = Twitter2017(twitter_folder, contexts=["caption"])
+    assert {post.contexts["caption"].split("/")[0] for post in data.posts("valid")} == {"dev"}
+    bare = (json.dumps({"image_id": name.split("/")[1], "caption": name}) for name in names if "JPG" not in name)
+    captions.write_text("\n".join(bare), encoding="utf-8")
+    with pytest.raises(DataError, match=r"one text for '1.jpg', which is an image in .*dev and another in .*train"):
+        Twitter2017(twitter_folder, contexts=["caption"]).posts("valid")
