@@ -83,7 +83,13 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
     scale = alone.abs().max()
     if not bool(scale.isfinite()):
         raise ConfigurationError(f"{name!r} turns plain text into numbers that are not finite; check its weights")
-    if _largest(together[1, 0] - together[0, 0]) <= 1e-6 * scale:
+    seen = 1e-6 * scale
+    if _largest(together[1, 0] - together[0, 0]) <= seen and _largest(together[2, -1] - together[0, -1]) <= seen:
+        raise ConfigurationError(
+            f"{name!r} is a {found}, in which no word sees another one: it has no layers that mix them, or they do not "
+            f"run on this machine; {SUITABLE}"
+        )
+    if _largest(together[1, 0] - together[0, 0]) <= seen:
         raise ConfigurationError(
             f"{name!r} is a {found}, which is causal: a word does not see the words after it, nor the contexts, "
             f"which follow the post; {SUITABLE}"
@@ -99,8 +105,8 @@ def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
     """Return the states of a row.
 
     Returns:
-        Encoded alone, shape ``(1, P, D)``; and in a batch with longer rows, unchanged and with other subwords after the
-        first, shape ``(2, P, D)``.
+        Encoded alone, shape ``(1, P, D)``; and in a batch with longer rows, unchanged, with other subwords after the
+        first, and with others before the last, shape ``(3, P, D)``.
     """
     batch = Batch(posts=[POST], **encoder.subword_tokenizer([POST]))  # type: ignore[arg-type]
     # Half of what fits, and odd, which detects models that accept only multiples of some length.
@@ -108,20 +114,26 @@ def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
     length -= 1 - length % 2
     row = {name: getattr(batch, name)[:1, :length] for name in ("input_ids", "attention_mask", "token_type_ids")}
     ids = row["input_ids"]
-    changed = ids.clone()
-    changed[:, 1:] = ids[:, 1:2]  # not the same subwords in another order, which untrained attention cannot tell apart
-    if torch.equal(changed, ids):  # all words are unknown to the tokenizer
-        changed[:, 1:] = (ids[:, 1:] - 1).abs()
-    # Of three rows that are twice as long, two are padded.
+    after, before = _changed(ids, slice(1, None)), _changed(ids, slice(None, -1))
+    # Of four rows that are twice as long, three are padded.
     together = {
-        "input_ids": torch.cat([ids, changed, ids]).repeat(1, 2),
-        "attention_mask": torch.ones_like(ids).repeat(3, 2),
-        "token_type_ids": row["token_type_ids"].repeat(3, 2),
+        "input_ids": torch.cat([ids, after, before, ids]).repeat(1, 2),
+        "attention_mask": torch.ones_like(ids).repeat(4, 2),
+        "token_type_ids": row["token_type_ids"].repeat(4, 2),
     }
     for name, tensor in together.items():
-        tensor[:2, length:] = encoder.subword_tokenizer.padding_id if name == "input_ids" else 0
+        tensor[:3, length:] = encoder.subword_tokenizer.padding_id if name == "input_ids" else 0
     alone = encoder.encode_subwords(batch.replace(**row))
-    return alone, encoder.encode_subwords(batch.replace(**together))[:2, :length]
+    return alone, encoder.encode_subwords(batch.replace(**together))[:3, :length]
+
+
+def _changed(ids: Tensor, places: slice) -> Tensor:
+    """Other subwords at some places: not the same ones in another order, which untrained attention may not notice."""
+    changed = ids.clone()
+    changed[:, places] = ids[:, 1:2]
+    if torch.equal(changed, ids):  # all words are unknown to the tokenizer
+        changed[:, places] = (ids[:, places] - 1).abs()
+    return changed
 
 
 def _largest(difference: Tensor) -> float:
