@@ -21,6 +21,8 @@ LEFT_OUT = {
     *("output_hidden_states", "output_attentions", "return_dict"),  # what else the layers return, and how
     "chunk_size_feed_forward",  # saves memory, and fails on rows that are no multiple of it
 }
+FETCHES_CODE = ("mra", "yoso", "rwkv")
+"""Architectures whose constructor or layers fetch a compiled kernel from the hub, where its package is installed."""
 MAX_LAYERS = 10_000
 """Configs make a list of as many entries before a layer is built."""
 
@@ -29,10 +31,13 @@ def model_settings(config: Any) -> dict[str, Any]:
     """Copy the config of an encoder, at every depth, without what may be fetched or executed.
 
     Raises:
-        CheckpointError: If it is not a mapping with a ``model_type``, or describes more layers than any model has.
+        CheckpointError: If it is not a mapping with a ``model_type``, is of an architecture that fetches code, or
+            describes more layers than any model has.
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("model_type"), str):
         raise CheckpointError("expected the config of a text encoder with its model_type")
+    if config["model_type"] in FETCHES_CODE:
+        raise CheckpointError(f"a text encoder of the type {config['model_type']} fetches compiled code from the hub")
     settings: dict[str, Any] = _kept(config)
     return settings
 

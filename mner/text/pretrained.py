@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from mner.errors import ConfigurationError, MNERError, WeightsNotFoundError
-from mner.text.architecture import BUILT_IN_ATTENTION, SPECIAL_TOKENS, model_settings, tokenizer_settings
+from mner.text.architecture import BUILT_IN_ATTENTION, FETCHES_CODE, SPECIAL_TOKENS, model_settings, tokenizer_settings
 from mner.weights import require_open_source, resolve_weights
 
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
@@ -181,6 +181,11 @@ def _check_config(config: Any, name: str) -> None:
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
 
     found = _model_name(config)
+    if config.model_type in FETCHES_CODE:
+        raise ConfigurationError(
+            f"{name!r} is a {found}, whose layers fetch compiled code from the model hub, which mner never executes; "
+            "choose an encoder such as BERT, RoBERTa or DeBERTa"
+        )
     if config.is_encoder_decoder and type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
         raise ConfigurationError(
             f"{name!r} is a {found}, which generates text, where an encoder was expected; "

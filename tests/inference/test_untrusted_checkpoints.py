@@ -82,6 +82,7 @@ HOSTILE = {
     "an unknown model type": architecture(model_type="evil"),
     "no model type": architecture(model_type=None),
     "a model type that is no name": architecture(model_type=["bert"]),
+    "an encoder that fetches a kernel": architecture(model_type="mra"),
     "an encoder with a decoder": architecture(model_type="t5"),
     "a model of vision": architecture(model_type="detr", backbone="hf-hub:evil/evil", use_pretrained_backbone=True),
     "a network of timm": architecture(model_type="timm_backbone", backbone="resnet18", use_pretrained_backbone=True),

@@ -94,3 +94,23 @@ def family(tiny_text_encoder_folder, tmp_path_factory):
         return made[name]
 
     return make
+
+
+@pytest.fixture
+def save(tiny_text_encoder_folder, tmp_path):
+    """Saves a tiny random model of a type, with the WordPiece tokenizer of the tiny BERT, and returns its folder."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_text_encoder_folder)
+
+    def make(kind, settings):
+        positions = {} if kind == "xlnet" else {"max_position_embeddings": 64}
+        settings = {"vocab_size": len(tokenizer), "pad_token_id": 0, **positions, **settings}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            config = transformers.AutoConfig.for_model(kind, **settings)
+            transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
+        tokenizer.save_pretrained(tmp_path)
+        return str(tmp_path)
+
+    return make
