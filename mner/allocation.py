@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -37,6 +39,18 @@ CALLS_PER_WEIGHT = 8
 """Tensors that are built per weight: 0.5 to 1.3 in the architectures of transformers and timm."""
 SPARE_CALLS = 2000
 
+_lifted: ContextVar[bool] = ContextVar("lifted", default=False)
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Lift the limit for a block that builds what the user or an installed package provides."""
+    token = _lifted.set(True)
+    try:
+        yield
+    finally:
+        _lifted.reset(token)
+
 
 class AllocationLimit(TorchFunctionMode):
     """Stops a constructor that builds a model larger than the weights it is to be given.
@@ -65,7 +79,7 @@ class AllocationLimit(TorchFunctionMode):
     ) -> Any:
         """Count, then call."""
         options = dict(kwargs or {})
-        if func in FACTORIES and torch.device(options.get("device") or "cpu").type != "meta":
+        if func in FACTORIES and not _lifted.get() and torch.device(options.get("device") or "cpu").type != "meta":
             # As the device is another, so is what belongs to it.
             sizes = {name: value for name, value in options.items() if name not in ("pin_memory", "generator", "out")}
             self.elements -= func(*args, **{**sizes, "device": "meta"}).numel()

@@ -32,6 +32,16 @@ def closed_sources() -> Iterator[None]:
         _closed.reset(token)
 
 
+@contextmanager
+def open_sources() -> Iterator[None]:
+    """Open them again for a block that reads what the user or an installed package provides."""
+    token = _closed.set(False)
+    try:
+        yield
+    finally:
+        _closed.reset(token)
+
+
 def sources_are_closed() -> bool:
     """Whether a checkpoint is being read."""
     return _closed.get()
@@ -88,6 +98,8 @@ def resolve_weights(name: str | Path) -> Path | str:
 
 def _inside_package(name: str) -> Path:
     package, _, inside = name.removeprefix(PACKAGE_SCHEME).partition("/")
+    if Path(inside).is_absolute() or ".." in Path(inside).parts:
+        raise WeightsNotFoundError(f"{name}: expected a path inside the package {package!r}, got {inside!r}")
     # Packages of weights are found, not imported: the import may be slow, and the files are all that is needed.
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:

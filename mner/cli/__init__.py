@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         enter_utf8_mode()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    given, modules = _without_imports(argument for argument in given if argument != "--debug")
+    given, named = _without_sources(argument for argument in given if argument != "--debug")
     if not given or given[0] in ("-h", "--help"):
         print(overview())
         return 0
@@ -71,16 +71,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if class_help is not None:
             print(class_help, end="")
             return 0
-        complaint = usage_error(given[0], given[1:], has_imports=bool(modules))
+        complaint = usage_error(given[0], given[1:], has_imports=bool(named["--import"]))
         if complaint is not None:
             return _refused(given[0], complaint)
     working_directory_last()
     try:
-        if modules:
+        if named["--import"]:
             from mner.trust import import_named
 
-            import_named(modules)
-        return import_module(COMMANDS[given[0]][0]).run(given) or 0
+            import_named(named["--import"])
+        with _base(named["--base"]):
+            return import_module(COMMANDS[given[0]][0]).run(given) or 0
     except UsageError as error:
         if debug:
             raise
@@ -105,17 +106,26 @@ def _refused(command: str, complaint: str) -> int:
     return 2
 
 
-def _without_imports(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The arguments of a command, and the modules that ``--import`` names among them."""
-    others, modules, rest = [], [], iter(arguments)
+def _without_sources(arguments: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """The arguments of a command, and the modules and base models that the user names among them for checkpoints."""
+    others: list[str] = []
+    named: dict[str, list[str]] = {"--import": [], "--base": []}
+    rest = iter(arguments)
     for argument in rest:
-        if argument == "--import":
-            modules.append(next(rest, ""))
-        elif argument.startswith("--import="):
-            modules.append(argument.removeprefix("--import="))
+        option, equals, value = argument.partition("=")
+        if option in named:
+            named[option].append(value if equals else next(rest, ""))
         else:
             others.append(argument)
-    return others, modules
+    return others, named
+
+
+def _base(names: Sequence[str]) -> AbstractContextManager[None]:
+    if not names:
+        return nullcontext()
+    from mner.text.base_model import given_base
+
+    return given_base(names[-1])
 
 
 def said(error: Exception) -> str:
@@ -144,6 +154,7 @@ def overview() -> str:
             *lines,
             "",
             "mner COMMAND --help lists the options; --debug shows the traceback of an error. Every command accepts",
-            "--import MODULE, a module of your own whose classes a checkpoint may name.",
+            "--import MODULE, a module of your own whose classes a checkpoint may name, and --base NAME, the base of a",
+            "checkpoint that contains a LoRA adapter.",
         ]
     )

@@ -24,6 +24,7 @@ from mner.fusion.base import FusionModule
 from mner.inference.load import load_model
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
+from mner.text.base_model import given_base
 from mner.training.module import TrainingModule
 from mner.vision.file_transform import FileTransform
 from mner.vision.precomputed_regions import use_region_file
@@ -84,12 +85,14 @@ def score_after_fit(
         if path is None:
             say("checkpointing is off, so no encoder is written")
         else:
-            _export(model, path, best)
+            with given_base(model):
+                _export(model, path, best)
             trainer.strategy.barrier()
         return
     if path is None:
         say("checkpointing is off: scoring the weights after the last step")
-    scored = model if path is None else load_model(path)
+    with given_base(model):
+        scored = model if path is None else load_model(path)
     assert isinstance(scored, FusionModule)
     transform = None if model.image_encoder is None else model.image_encoder.image_transform
     if isinstance(transform, FileTransform):  # a checkpoint names no file; this training's is the user's

@@ -55,7 +55,7 @@ def export_encoder(
 
 def _whole(text_encoder: SubwordEncoder, head: LanguageModelHead | None, match: SentenceImageHead | None) -> Any:
     """Assemble encoder and heads; return only the encoder where the architecture has no such heads."""
-    encoder = text_encoder.model
+    encoder = text_encoder.merged_model()
     cls = language_model_class(encoder.config)
     if cls is None or (head is None and match is None):
         return encoder

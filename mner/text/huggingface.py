@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.architecture import BUILT_IN_ATTENTION
-from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
+from mner.text.base_model import find_base, fingerprint, leave_out_base, without_pooler
+from mner.text.lora import LoRA, add_adapter, merged
+from mner.text.pretrained import build_tokenizer, build_untrained, describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
 from mner.text.subword_encoder import SubwordEncoder
 from mner.text.subword_factory import subword_tokenizer
@@ -39,6 +42,7 @@ class HuggingFaceText(SubwordEncoder):
             ``precision`` of ``bf16-true``, ``16-true`` or ``64-true`` overrides it.
         revision: Branch, tag or commit of a repository of the model hub.
         gradient_checkpointing: Recompute the activations of each layer in the backward pass: slower, with less memory.
+        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
             leave it out.
 
@@ -59,19 +63,21 @@ class HuggingFaceText(SubwordEncoder):
         dtype: Literal["float32", "bfloat16", "float16"] = "float32",
         revision: str | None = None,
         gradient_checkpointing: bool = False,
+        lora: LoRA | None = None,
         architecture: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(name if architecture is None else None, revision)
         if architecture is None:
             self.model = load_model(name, revision, attn_implementation)
             tokenizer = load_tokenizer(name, revision)
-        else:
+        elif lora is None:
             self.model, tokenizer = build_untrained(architecture, attn_implementation)
+        else:
+            self.model, identity = find_base(name, revision, attn_implementation)
+            tokenizer = build_tokenizer(architecture, len(self.model.get_input_embeddings().weight))
         self.model.train()  # loading leaves it in evaluation mode, without dropout
         self.architecture = describe(self.model, tokenizer)
-        if getattr(self.model, "pooler", None) is not None:
-            # Its output is unused, and unused parameters break distributed training; but some models call it.
-            self.model.pooler = nn.Identity()
+        self.model = without_pooler(self.model)
         self.hidden_size: int = self.model.config.hidden_size
         if architecture is None:
             check_vocabulary(tokenizer, self.model, name)
@@ -82,6 +88,12 @@ class HuggingFaceText(SubwordEncoder):
         )
         if architecture is None:
             check_encoder(self, name)
+        # A mapping if it comes from a checkpoint.
+        self.lora = LoRA(**lora) if isinstance(lora, Mapping) else lora
+        if self.lora is not None:
+            identity = fingerprint(self.model) if architecture is None else identity
+            add_adapter(self.model, self.lora)
+            leave_out_base(self, identity)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         if gradient_checkpointing:
@@ -94,6 +106,10 @@ class HuggingFaceText(SubwordEncoder):
         if arguments["attn_implementation"] not in BUILT_IN_ATTENTION:
             arguments["attn_implementation"] = None
         return arguments
+
+    def merged_model(self) -> Any:
+        """Return the encoder as an ordinary ``transformers`` model, its adapter merged into its weights."""
+        return self.model if self.lora is None else merged(self.model)
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """Return the states of all subwords, shape ``(N, P, D)``; ``image`` is ignored."""

@@ -46,7 +46,7 @@ def load_model(name: str, revision: str | None = None, attn_implementation: str 
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
         _check_config(config, name)
         with quiet_loading():
-            model, report = _model_class(config).from_pretrained(
+            model, report = model_class(config).from_pretrained(
                 source,
                 config=config,
                 revision=revision,
@@ -102,12 +102,21 @@ def build_untrained(architecture: dict[str, Any], attn_implementation: str | Non
     """
     from transformers import AutoConfig
 
-    if attn_implementation not in (None, *BUILT_IN_ATTENTION):
-        require_open_source("the attention kernel", attn_implementation)
+    check_kernel(attn_implementation)
     config = AutoConfig.for_model(**model_settings(architecture["config"]))
     options = {"attn_implementation": attn_implementation, "dtype": torch.float32, "trust_remote_code": False}
-    model = _model_class(config).from_config(config, **options)
+    model = model_class(config).from_config(config, **options)
     return model, build_tokenizer(architecture, len(model.get_input_embeddings().weight))
+
+
+def check_kernel(attn_implementation: str | None) -> None:
+    """Refuse an attention kernel that is not part of torch if a checkpoint names it.
+
+    Raises:
+        CheckpointError: If it does.
+    """
+    if attn_implementation not in (None, *BUILT_IN_ATTENTION):
+        require_open_source("the attention kernel", attn_implementation)
 
 
 def build_tokenizer(architecture: dict[str, Any], rows: int | None = None) -> Any:
@@ -170,7 +179,7 @@ def _source(name: str, revision: str | None) -> str | Path:
     return source
 
 
-def _model_class(config: Any) -> Any:
+def model_class(config: Any) -> Any:
     """Return the auto class that builds the encoder; for an encoder-decoder such as T5, its encoder."""
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, AutoModel, AutoModelForTextEncoding
 

@@ -43,6 +43,10 @@ class SubwordEncoder(TextEncoder, ABC):
         """Add the architecture to the arguments, so that a checkpoint loads without the source of the weights."""
         return {**super().checkpoint_arguments(), "architecture": self.architecture}
 
+    def merged_model(self) -> Any:
+        """Return the ``transformers`` model as it can be saved; see :class:`~mner.text.HuggingFaceText`."""
+        return self.model
+
     @abstractmethod
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """Return the states of all subwords, shape ``(N, P, D)``."""

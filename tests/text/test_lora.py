@@ -1,0 +1,235 @@
+"""LoRA adapters: what is trained, what a checkpoint contains and opens, and one base in memory for several adapters."""
+
+import json
+import socket
+from dataclasses import asdict
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+import mner
+from mner.cli import main
+from mner.components import to_config
+from mner.errors import CheckpointError, ConfigurationError, WeightsNotFoundError
+from mner.fusion import TextOnly
+from mner.inference.tagger import Tagger
+from mner.labels import labels_for
+from mner.pretraining import MaskedLanguageModel
+from mner.text import HuggingFaceText
+from mner.text.lora import LoRA, is_adapter
+from mner.training import Optimization
+from mner.training.parameter_groups import layerwise_rates
+from mner.weights import resolve_weights
+
+pytest.importorskip("peft")
+pytestmark = pytest.mark.filterwarnings("ignore")
+LABELS = labels_for(("PER", "LOC", "ORG", "MISC"))
+
+
+def model_on(folder, seed=0, **arguments):
+    torch.manual_seed(seed)
+    options = {"lora": LoRA(rank=2), **arguments}
+    optimization = Optimization(lr=1e-2)
+    return TextOnly(labels=LABELS, text_encoder=HuggingFaceText(str(folder), **options), optimization=optimization)
+
+
+@pytest.fixture
+def train(make_trainer, sample_posts, tmp_path):
+    """A function from a folder and a seed to the trained model and its checkpoint."""
+
+    def run(folder, seed=0, steps=3, **arguments):
+        model = model_on(folder, seed, **arguments)
+        trainer = make_trainer(max_steps=steps, max_epochs=-1)
+        trainer.fit(model, DataLoader(sample_posts, batch_size=5, collate_fn=model.preprocessor))
+        trainer.save_checkpoint(tmp_path / f"{seed}.ckpt")
+        return model.eval(), tmp_path / f"{seed}.ckpt"
+
+    return run
+
+
+def emissions(model, posts):
+    with torch.no_grad():
+        return model.eval()(model.preprocessor(posts))
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "deberta-v2", "mpnet", "xlm-roberta", "albert", "distilbert"])
+def test_an_adapter_changes_nothing_at_first_and_is_all_that_is_trained(family, name):
+    folder = str(family(name).folder)
+    plain, adapted = HuggingFaceText(folder).eval(), HuggingFaceText(folder, lora=LoRA(rank=2)).eval()
+    post = mner.Post("1", ("ab", "cde"))
+    batches = [TextOnly(labels=LABELS, text_encoder=each).preprocessor([post]) for each in (plain, adapted)]
+    torch.testing.assert_close(adapted(batches[1]).words, plain(batches[0]).words)
+    trained = {name for name, weight in adapted.named_parameters() if weight.requires_grad}
+    assert trained
+    assert all(map(is_adapter, trained))
+    assert {name for name in adapted.state_dict() if name != "base_fingerprint"} == trained
+
+
+def test_training_leaves_the_base_as_it_is(train, tiny_text_encoder_folder):
+    model, path = train(tiny_text_encoder_folder)
+    before = HuggingFaceText(str(tiny_text_encoder_folder)).model.state_dict()
+    after = {name.replace(".base_layer.", "."): each for name, each in model.text_encoder.model.state_dict().items()}
+    assert all(torch.equal(after[name], weight) for name, weight in before.items() if not name.startswith("pooler"))
+    kept = torch.load(path, weights_only=True)["state_dict"]
+    assert sum(weight.numel() for weight in kept.values()) < 2500  # the base has 6,500
+
+
+def test_a_checkpoint_of_a_packages_model_loads_by_itself(train, sample_posts, tiny_text_encoder_folder, monkeypatch):
+    """``pkg://`` names files that the user has installed."""
+    folder = tiny_text_encoder_folder.parent / "package_of_weights"
+    if not folder.exists():
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "model").symlink_to(tiny_text_encoder_folder)
+    monkeypatch.syspath_prepend(str(folder.parent))
+    model, path = train("pkg://package_of_weights/model")
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
+    loaded = mner.load_model(path)
+    assert to_config(loaded) == to_config(model)
+    assert torch.equal(emissions(loaded, sample_posts), emissions(model, sample_posts))
+
+
+def test_any_other_base_is_named_by_the_user(train, sample_posts, tiny_text_encoder_folder, family):
+    model, path = train(tiny_text_encoder_folder)
+    with pytest.raises(CheckpointError, match=r"an adapter without its base model, '.*tiny_bert.*--base .*mner\.load"):
+        mner.load_model(path)
+    loaded = mner.load_model(path, base=tiny_text_encoder_folder)
+    assert torch.equal(emissions(loaded, sample_posts), emissions(model, sample_posts))
+    with pytest.raises(CheckpointError, match=r"base model with other weights|do not fit|cannot be built"):
+        mner.load_model(path, base=family("electra").folder)
+
+
+def test_a_base_with_other_weights_is_refused(train, tiny_text_encoder_folder, tmp_path, make_trainer, sample_posts):
+    _, path = train(tiny_text_encoder_folder)
+    other = HuggingFaceText(str(tiny_text_encoder_folder))
+    with torch.no_grad():
+        other.model.embeddings.word_embeddings.weight[7, 3] += 1e-3
+    folder = tmp_path / "other"
+    other.model.save_pretrained(folder)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / file).write_bytes((tiny_text_encoder_folder / file).read_bytes())
+    with pytest.raises(CheckpointError, match="a base model with other weights"):
+        mner.load_model(path, base=folder)
+    with pytest.raises(CheckpointError, match="a base model with other weights"):
+        mner.load_model(path, base=other)
+    model = model_on(folder)  # nor is a training resumed on it
+    loader = DataLoader(sample_posts, batch_size=5, collate_fn=model.preprocessor)
+    with pytest.raises(CheckpointError, match="a base model with other weights"):
+        make_trainer(max_steps=5, max_epochs=-1).fit(model, loader, ckpt_path=path)
+
+
+def test_adapters_share_one_base_and_tag_as_alone(train, sample_posts, tiny_text_encoder_folder):
+    paths = [train(tiny_text_encoder_folder, seed, steps=20)[1] for seed in (1, 2)]
+    alone = [emissions(mner.load_model(path, base=tiny_text_encoder_folder), sample_posts) for path in paths]
+    assert not torch.allclose(*alone)
+    first = mner.load(paths[0], base=tiny_text_encoder_folder)
+    second = mner.load(paths[1], base=first)
+    assert isinstance(second, Tagger)
+    weights = [dict(tagger.model.text_encoder.model.named_parameters()) for tagger in (first, second)]
+    for name, weight in weights[0].items():
+        assert (weight.data_ptr() == weights[1][name].data_ptr()) == (not is_adapter(name)), name
+    for tagger, expected in zip((first, second), alone, strict=True):
+        assert torch.equal(emissions(tagger.model, sample_posts), expected)
+    plain = HuggingFaceText(str(tiny_text_encoder_folder))
+    third = mner.load_model(paths[0], base=plain)  # an encoder without an adapter, too
+    assert torch.equal(emissions(third, sample_posts), alone[0])
+    second.model.to(torch.bfloat16)
+    assert torch.equal(emissions(first.model, sample_posts), alone[0])
+
+
+def test_a_whole_checkpoint_has_no_base(trained_run, tiny_text_encoder_folder):
+    with pytest.raises(ConfigurationError, match="contains a whole model, which has no base; leave base out"):
+        mner.load_model(trained_run / "best.ckpt", base=tiny_text_encoder_folder)
+
+
+@pytest.mark.parametrize("inside", ["/etc", "../../etc", "model/../.."])
+def test_a_path_inside_a_package_stays_there(inside):
+    with pytest.raises(WeightsNotFoundError, match="expected a path inside the package 'mner'"):
+        resolve_weights(f"pkg://mner/{inside}")
+
+
+def test_a_training_is_resumed(tiny_text_encoder_folder, make_trainer, sample_posts, tmp_path):
+    def run(steps, **arguments):
+        model = model_on(tiny_text_encoder_folder)
+        model.optimization = Optimization(lr=1e-2, scheduler="constant")
+        for part in model.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+        trainer = make_trainer(max_steps=steps, max_epochs=-1)
+        trainer.fit(model, DataLoader(sample_posts, batch_size=5, collate_fn=model.preprocessor), **arguments)
+        return trainer, model
+
+    trainer, _ = run(3)
+    trainer.save_checkpoint(tmp_path / "third.ckpt")
+    (_, resumed), (_, whole) = run(6, ckpt_path=tmp_path / "third.ckpt"), run(6)
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict())
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "bf16-mixed"])
+def test_it_works_with_the_other_options(tiny_text_encoder_folder, make_trainer, sample_posts, precision):
+    model = model_on(tiny_text_encoder_folder, gradient_checkpointing=True, freeze_embeddings=True, dtype="bfloat16")
+    trainer = make_trainer(max_steps=2, max_epochs=-1, precision=precision)
+    trainer.fit(model, DataLoader(sample_posts, batch_size=5, collate_fn=model.preprocessor))
+    trained = [
+        weight for name, weight in model.text_encoder.named_parameters() if name.endswith("lora_B.default.weight")
+    ]
+    assert trained
+    assert all(weight.any() for weight in trained)  # zero before the first step
+
+
+def test_layers_have_their_own_learning_rates(family):
+    folder = str(family("bert").folder)
+    encoder = HuggingFaceText(folder, lora=LoRA(rank=2))
+    encoder.model.encoder.layer.extend([encoder.model.encoder.layer[0]])  # two layers
+    rates = layerwise_rates(encoder, 1.0, 0.5, 0.0)
+    of = {id(weight): lr for weights, lr, _ in reversed(rates) for weight in weights}
+    found = {of[id(weight)] for name, weight in encoder.named_parameters() if is_adapter(name)}
+    assert found == {0.5}
+    assert of[id(encoder.model.embeddings.word_embeddings.weight)] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"rank": 0}, "expected lora.rank >= 1"),
+        ({"dropout": 1.0}, r"lora.dropout in \[0, 1\)"),
+        ({"target_modules": "(a+)+"}, "expected lora.target_modules to be all-linear or a list of names"),
+        ({"target_modules": []}, "or a list of names"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        LoRA(**options)
+
+
+def test_layers_that_a_model_does_not_have_are_named(tiny_text_encoder_folder):
+    with pytest.raises(ConfigurationError, match=r"target_modules \['q_proj'\] do not suit a BertModel"):
+        HuggingFaceText(str(tiny_text_encoder_folder), lora=LoRA(target_modules=["q_proj"]))
+
+
+def test_pretraining_exports_a_whole_encoder(tiny_text_encoder_folder, make_trainer, sample_posts, tmp_path):
+    encoder = HuggingFaceText(str(tiny_text_encoder_folder), lora=LoRA(rank=2))
+    model = MaskedLanguageModel(text_encoder=encoder, optimization=Optimization(lr=1e-2))
+    trainer = make_trainer(max_steps=3, max_epochs=-1)
+    trainer.fit(model, DataLoader(sample_posts, batch_size=5, collate_fn=model.preprocessor))
+    model.export(tmp_path / "encoder")
+    again = HuggingFaceText(str(tmp_path / "encoder")).eval()
+    batch = TextOnly(labels=LABELS, text_encoder=again).preprocessor(sample_posts)
+    torch.testing.assert_close(again(batch).words, encoder.eval()(batch).words, rtol=1e-4, atol=1e-5)
+
+
+def test_the_command_line_trains_scores_and_tags(experiment, tiny_text_encoder_folder, tmp_path, capsys):
+    config = json.loads(experiment.read_text(encoding="utf-8"))
+    config["model"]["init_args"]["text_encoder"]["init_args"]["lora"] = {"rank": 2, "target_modules": ["query"]}
+    (tmp_path / "lora.yaml").write_text(json.dumps(config), encoding="utf-8")
+    assert main(["fit", "--config", str(tmp_path / "lora.yaml"), "--run_folder", str(tmp_path / "run")]) == 0
+    checkpoint = str(tmp_path / "run" / "best.ckpt")
+    (tmp_path / "posts.txt").write_text("Kevin Durant enters Oracle Arena\n", encoding="utf-8")
+    command = ["tag", str(tmp_path / "posts.txt"), "--ckpt_path", checkpoint]
+    capsys.readouterr()
+    assert main(command) == 1
+    assert "--base on the command line" in capsys.readouterr().err
+    assert main([*command, "--base", str(tiny_text_encoder_folder)]) == 0
+    assert main([*command, f"--base={tiny_text_encoder_folder}"]) == 0
+    assert asdict(mner.load_model(checkpoint, base=tiny_text_encoder_folder).text_encoder.lora)["rank"] == 2
