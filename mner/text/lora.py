@@ -1,4 +1,4 @@
-"""LoRA adapters: small trained matrices beside the frozen layers of a pretrained encoder."""
+"""LoRA adapters: small trained matrices next to the frozen layers of a pretrained encoder."""
 
 from __future__ import annotations
 
