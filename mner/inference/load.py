@@ -58,7 +58,7 @@ def load(
 
     Raises:
         CheckpointError: If the file is not a checkpoint of a tagger, or its classes are not trusted.
-        ConfigurationError: If a module cannot be imported, the checkpoint has no adapter but a base is given, or there is
+        ConfigurationError: If a module cannot be imported, a base is given for a checkpoint without one, or there is
             no such device.
     """
     place = device_of(device)  # first: loading takes longer
