@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from mner.errors import DataError, FormatError
 from mner.files import atomic_write
 from mner.post_json import from_json, to_json
+from mner.unicode import repair_surrogates
 
 RESULTS_FILE = "results.jsonl"
 Status = Literal["finished", "failed"]
@@ -67,15 +68,14 @@ class Result:
         return record
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any], folder: Path) -> Result:
+    def from_dict(cls, record: Any, folder: Path) -> Result:
         """Build the result that :meth:`to_dict` described.
 
         Raises:
-            DataError: If a value is of the wrong type or out of range.
-            TypeError: If a name is missing or unknown.
+            DataError: If a value is of the wrong type or out of range, or a name is missing or unknown.
         """
+        _check(record)
         values = dict(record)
-        _check(values)
         if values.get("predictions") is not None:
             values["predictions"] = folder / values["predictions"]
         values["ablations"] = {name: folder / path for name, path in values.get("ablations", {}).items()}
@@ -117,33 +117,69 @@ def read_results(path: str | Path) -> list[Result]:
 
 def _line(path: Path, number: int, line: bytes) -> Result:
     try:
-        return Result.from_dict(from_json(line), path.parent)
-    except (DataError, KeyError, TypeError, ValueError) as error:
+        record, _ = repair_surrogates(from_json(line))
+        return Result.from_dict(record, path.parent)
+    except DataError as error:
         raise FormatError(
             path, number, f"not a result: {error}", "Write the file again with mner experiment"
         ) from error
 
 
-def _check(record: Mapping[str, Any]) -> None:
-    expected: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "model": ("a name", lambda value: isinstance(value, str) and value != ""),
-        "data": ("a name", lambda value: isinstance(value, str) and value != ""),
-        "seed": ("a whole number", lambda value: type(value) is int),
-        "fraction": ("above 0 and up to 1", lambda value: type(value) in (int, float) and 0 < value <= 1),
-        "status": (f"one of {', '.join(get_args(Status))}", lambda value: value in get_args(Status)),
-        "train_posts": ("a whole number", lambda value: value is None or type(value) is int),
-        "metrics": ("an object whose F1 scores are numbers", _are_metrics),
-        "ablations": ("an object of files", lambda value: isinstance(value, Mapping)),
-    }
-    for name, (words, fits) in expected.items():
-        if name in record and not fits(record[name]):
-            raise DataError(f"expected {name} to be {words}, got {record[name]!r:.60}")
+def _check(record: Any) -> None:
+    if not isinstance(record, Mapping):
+        raise DataError(f"expected an object, got {record!r:.60}")
+    strange = sorted(record.keys() - _EXPECTED.keys())
+    if strange:
+        raise DataError(f"expected no other names than {', '.join(_EXPECTED)}, got {strange[0]!r:.60}")
+    for name, (words, fits) in _EXPECTED.items():
+        if (name in record or name in ("model", "data")) and not fits(record.get(name)):
+            raise DataError(f"expected {name} to be {words}, got {record.get(name)!r:.60}")
+    if record.get("status", "finished") == "finished" and record.get("predictions") is None:
+        raise DataError("expected the predictions of a finished result, got none")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _are_metrics(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
-        type(score) in (int, float) for name, score in value.items() if name.startswith("f1")
+        type(score) in (int, float) and 0 <= score <= 1 for name, score in value.items() if name.startswith("f1")
     )
+
+
+def _are_images(value: Any) -> bool:
+    named, used = (value.get("named"), value.get("used")) if isinstance(value, Mapping) else (None, None)
+    return type(named) is int and type(used) is int and 0 <= used <= named
+
+
+def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or fits(value)
+
+
+_EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "model": ("a name", _is_name),
+    "data": ("a name", _is_name),
+    "seed": ("a whole number", lambda value: type(value) is int),
+    "fraction": ("above 0 and up to 1", lambda value: type(value) in (int, float) and 0 < value <= 1),
+    "status": (f"one of {', '.join(get_args(Status))}", lambda value: value in get_args(Status)),
+    "split": ("a name", _or_none(_is_name)),
+    "version": ("a name", _or_none(_is_name)),
+    "train_posts": ("a whole number", _or_none(lambda value: type(value) is int and value >= 0)),
+    "metrics": ("an object whose F1 scores are numbers from 0 to 1", _are_metrics),
+    "images": ("an object of the numbers named and used", _or_none(_are_images)),
+    "predictions": ("a file name", _or_none(_is_name)),
+    "ablations": (
+        "an object of file names",
+        lambda value: isinstance(value, Mapping) and all(map(_is_name, (*value, *value.values()))),
+    ),
+    "seconds": ("a number", _or_none(lambda value: type(value) in (int, float))),
+    "commands": (
+        "a list of commands",
+        lambda value: isinstance(value, list) and all(isinstance(command, str) for command in value),
+    ),
+    "error": ("a text", _or_none(lambda value: isinstance(value, str))),
+}
 
 
 def _relative(path: Path, folder: Path) -> str:

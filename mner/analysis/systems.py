@@ -78,14 +78,15 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
     """
     data_sets: dict[str, DataSet] = {}
     first: dict[str, tuple[str, Sequence[Prediction]]] = {}
-    seen: set[str] = set()
+    seen: set[tuple[str, str, float, int]] = set()
     for result in results:
         if result.status != "finished" or result.predictions is None:
             continue
         name = f"{result.model} on {result.data} ({result.fraction:g} of training, seed {result.seed})"
-        if result.cell in seen:
+        place = (result.model, result.data, result.fraction, result.seed)
+        if place in seen:
             raise ExperimentError(f"{name} is given twice and would count as two seeds; give each result once")
-        seen.add(result.cell)
+        seen.add(place)
         reference = first.get(result.data)
 
         def aligned(path: Path, name: str, reference: tuple[str, Sequence[Prediction]] | None) -> list[Prediction]:

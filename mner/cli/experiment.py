@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from mner.cli.parsing import OptionParser
-from mner.errors import ExperimentError
+from mner.errors import ConfigurationError, ExperimentError
 from mner.experiments import Cell, Grid, GridRunner
 from mner.experiments.breakdown_tables import breakdown_tables
 from mner.experiments.progress import Progress, State
@@ -52,12 +52,16 @@ def run(arguments: Sequence[str]) -> None:
     """Run the grid.
 
     Raises:
+        ConfigurationError: If a config does not exist, or no cell could run at a time.
         ExperimentError: At the end, if cells failed.
     """
     options = parser()
     config = options.parse_args(list(arguments[1:]))
     built = options.instantiate_classes(config)
     grid = Grid(**{name: getattr(built, name) for name in Grid.__dataclass_fields__})
+    if config.jobs is not None and config.jobs < 1:
+        raise ConfigurationError(f"expected jobs to be at least 1, got {config.jobs}")
+    grid.check_configs()
     console = Console()
     runner = GridRunner(grid, config.run_folder, _devices(config.jobs), config.keep)
     if config.dry_run:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mner.data.context_texts import context_text
@@ -174,7 +174,9 @@ def _name(record: Mapping[str, Any], key: str, line: Line) -> str | None:
     if value is not None and type(value) not in (str, int):
         raise line.error(f"the {key} {value!r}, so no image_id and no id", f"Write {key} as a string or a whole number")
     name = str(value).strip()
-    return None if value is None or not name else name
+    if value is None or not name:
+        return None
+    return PurePosixPath(name).as_posix() if key == "image_id" else name  # without "./" and "//"
 
 
 def _text(record: Mapping[str, Any], key: str | None, line: Line) -> str:

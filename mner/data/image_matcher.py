@@ -8,7 +8,15 @@ from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 
-from mner.data.image_names import DEFAULT_SUFFIX, ImageNames, file_exists, relative_name, spelling, split_suffix
+from mner.data.image_names import (
+    DEFAULT_SUFFIX,
+    ImageFolder,
+    ImageNames,
+    file_exists,
+    relative_name,
+    spelling,
+    split_suffix,
+)
 from mner.posts import Post
 
 
@@ -24,6 +32,8 @@ class ImageMatcher:
        suffix;
     4. the file name, if the names have no folders and the posts no second image called so, or if the posts have none.
 
+    A name never means an image if it is more exactly that of another one, of the posts or in the image folder.
+
     Args:
         names: The names that the file gives.
         posts: All posts that are to be matched.
@@ -33,7 +43,7 @@ class ImageMatcher:
     def __init__(self, names: ImageNames, posts: Iterable[Post], images: Path | None = None) -> None:
         self.names = names
         paths = {post.image for post in posts if post.image is not None}
-        self._has_folder = images is not None
+        self._images = None if images is None else ImageFolder(images)
         self.folder = self._base(paths, _common_folder(paths) if images is None else images)
         self._own = {path: relative_name(path, self.folder) for path in paths}
         spelled = [spelling(name) for name in self._own.values()]
@@ -46,23 +56,36 @@ class ImageMatcher:
         if post.image is None:
             return None
         own = self._own[post.image]
-        return (
+        name = (
             self.names.find(own)
             or self._without_suffix(own, self._stems, DEFAULT_SUFFIX)
             or self._by_id(post, own)
             or self._by_file(post.image, own)
         )
+        return None if name is not None and name != own and self._is_of_another(name, post.image) else name
 
     def near(self, post: Post) -> list[str]:
         """The names that look like a post's image and yet are other images."""
         return [] if post.image is None else self.names.near(post.image.as_posix())
+
+    def _is_of_another(self, name: str, image: Path) -> bool:
+        """Whether a name that is not exactly that of an image is, or may be, that of another one."""
+        if name in self._names_of_posts:
+            return True
+        if self._images is None:
+            return False
+        own = relative_name(image, self._images.path)
+        files = self._images.names
+        other = files.find(name) if split_suffix(name)[1] else files.find_without_suffix(name)
+        by_file = "/" not in name and "/" in own
+        return other not in (None, own) or (by_file and own in files and files.find_file(own) is None)
 
     def _base(self, paths: Collection[Path], folder: Path | None) -> Path | None:
         """The folder that the names are relative to."""
         if folder is None or not self._in_folders:
             return folder
         # Without an image folder, a longer name that fits says more than a shorter one.
-        folders = [folder, *folder.parents] if self._has_folder else [*reversed(folder.parents), folder]
+        folders = [folder, *folder.parents] if (self._images is not None) else [*reversed(folder.parents), folder]
         found = [sum(self.names.find(relative_name(path, each)) is not None for path in paths) for each in folders]
         return folders[found.index(max(found))]
 
@@ -86,7 +109,11 @@ class ImageMatcher:
             return None
         if not self._in_folders:
             return self.names.find(file) or self._without_suffix(file, self._file_stems)
-        return None if self._has_folder or len(image.parts) > 1 else self.names.find_file(file)
+        return None if (self._images is not None) or len(image.parts) > 1 else self.names.find_file(file)
+
+    @cached_property
+    def _names_of_posts(self) -> frozenset[str]:
+        return frozenset(self._own.values())
 
     @cached_property
     def _in_folders(self) -> bool:

@@ -10,9 +10,12 @@ from itertools import product
 from typing import Any
 
 from mner.errors import ConfigurationError
+from mner.file_names import file_names
 from mner.shipped_configs import find_config
 
-_NAME = re.compile(r"[\w.+-]+")
+_OPTION = re.compile(r"[A-Za-z_][\w.]*")
+_SET_BY_AXES = ("seed_everything", "data.init_args.seed", "data.init_args.train_fraction", "run_folder")
+_MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ class Grid:
         options: Options of every cell.
 
     Raises:
-        ConfigurationError: If an axis is empty, has a value twice, a name cannot be a folder's, or a fraction is out
-            of range.
+        ConfigurationError: If an axis is empty, or has two values of one folder; if a name cannot be a folder's, or a
+            seed or fraction is out of range; if an option is malformed, or set by an axis.
     """
 
     models: Mapping[str, Part]
@@ -82,13 +85,26 @@ class Grid:
         for name, values in axes.items():
             if not values or len(set(values)) < len(values):
                 raise ConfigurationError(f"expected {name} with at least one value, none of them twice, got {values}")
-        for name in (*self.models, *self.data):
-            if not _NAME.fullmatch(name):
-                raise ConfigurationError(
-                    f"expected a name that can be a folder's, of letters, digits and . _ + -, got {name!r}"
-                )
+        for names in (self.models, self.data):
+            for name, allowed in zip(names, file_names(map(str, names)), strict=True):
+                if name != allowed:
+                    raise ConfigurationError(
+                        f"expected names that can be folders, distinct on every system, got {name!r:.60}; for "
+                        f"example {allowed!r:.60}"
+                    )
+        if not all(type(seed) is int and 0 <= seed <= _MAX_SEED for seed in self.seeds):
+            raise ConfigurationError(f"expected seeds from 0 to {_MAX_SEED}, got {list(self.seeds)}")
         if not all(0 < fraction <= 1 for fraction in self.fractions):
             raise ConfigurationError(f"expected fractions above 0 and up to 1, got {list(self.fractions)}")
+        if len({f"{fraction:g}" for fraction in self.fractions}) < len(self.fractions):
+            raise ConfigurationError(f"expected fractions that differ in six digits, got {list(self.fractions)}")
+        for option in (option for part in self._parts() for option in part.options):
+            if not _OPTION.fullmatch(option):
+                raise ConfigurationError(f"expected options such as trainer.max_epochs, without --, got {option!r}")
+            if option in _SET_BY_AXES:
+                raise ConfigurationError(
+                    f"the option {option} is set by the grid; use its seeds, fractions, run_folder"
+                )
         strange = set(self.fraction_parts) - set(self.fractions)
         if strange:
             raise ConfigurationError(f"fraction_parts names {sorted(strange)}, which are none of the fractions")
@@ -108,9 +124,12 @@ class Grid:
         Raises:
             ConfigurationError: If a config is neither a file nor the name of a shipped one.
         """
-        parts = [*self.models.values(), *self.data.values(), *self.fraction_parts.values(), Part(self.configs)]
-        for config in (config for part in parts for config in part.configs):
+        for config in (config for part in self._parts() for config in part.configs):
             find_config(config)
+
+    def _parts(self) -> list[Part]:
+        parts = [*self.models.values(), *self.data.values(), *self.fraction_parts.values()]
+        return [*parts, Part(self.configs, self.options)]
 
     def _arguments(self, model: str, data: str, seed: int, fraction: float) -> tuple[str, ...]:
         parts = [self.models[model], self.data[data], self.fraction_parts.get(fraction, Part())]

@@ -163,7 +163,7 @@ class GridRunner:
         folder = self.cell_folder(cell)
         try:
             result = Result.from_dict(from_json((folder / CELL_FILE).read_bytes()), folder)
-        except (OSError, DataError, ValueError, TypeError):  # no record, or one that was cut off
+        except (OSError, DataError):  # no record, or one that was cut off
             return None
         if result.status != "finished" or not result.commands:
             return None

@@ -231,3 +231,37 @@ def test_no_file_no_text(tmp_path):
     (tmp_path / "blank.jsonl").write_text("\n", encoding="utf-8")
     with pytest.raises(FormatError, match="no text"):
         read_contexts(tmp_path / "blank.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("files", "images", "texts", "expected"),
+    [
+        (["a/1.jpg", "b/1.jpg"], ["a/1.jpg"], {"1.jpg": "A"}, [None]),
+        (["a/1.jpg", "b/2.jpg"], ["a/1.jpg"], {"1.jpg": "A"}, ["A"]),
+        (["1.JPG", "1.jpg"], ["1.JPG", "1.jpg"], {"1.jpg": "A"}, [None, "A"]),
+        (["1.JPG", "1.jpg"], ["1.JPG"], {"1.jpg": "A"}, [None]),
+        (["1.JPG"], ["1.JPG"], {"1.jpg": "A"}, ["A"]),
+        (["1.png", "1.jpg"], ["1.png"], {"1": "A"}, [None]),
+        (["1.png", "2.jpg"], ["1.png"], {"1": "A"}, ["A"]),
+        (["my dog.jpg", "my%20dog.jpg"], ["my%20dog.jpg", "my dog.jpg"], {"my dog.jpg": "A"}, [None, "A"]),
+        (["caf\u00e9.jpg", "cafe\u0301.jpg"], ["caf\u00e9.jpg", "cafe\u0301.jpg"], {"caf\u00e9.jpg": "A"}, ["A", None]),
+        ([], ["1.JPG", "1.jpg"], {"1.jpg": "A"}, [None, "A"]),
+    ],
+)
+def test_a_text_of_another_image_that_is_there_is_not_taken(tmp_path, files, images, texts, expected):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    if len({path.name for path in tmp_path.rglob("*.*")}) < len({Path(file).name for file in files}):
+        pytest.skip("the file system ignores case or Unicode composition")
+    posts = [Post(str(number), ("a",), image=tmp_path / image) for number, image in enumerate(images)]
+    attached, missing = attach_contexts(posts, "caption", Contexts(by_image=texts), tmp_path)
+    assert [post.contexts.get("caption") for post in attached] == expected
+    assert missing == expected.count(None)
+
+
+def test_two_texts_of_one_path_are_refused(tmp_path):
+    path = tmp_path / "captions.jsonl"
+    path.write_text('{"image_id": "a/1.jpg", "caption": "x"}\n{"image_id": "./a//1.jpg", "caption": "y"}\n')
+    with pytest.raises(FormatError, match=r"line 2: a second, different text of 'a/1\.jpg'"):
+        read_contexts(path)

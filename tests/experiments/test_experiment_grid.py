@@ -39,6 +39,9 @@ def test_the_command_of_a_cell():
     )
 
 
+BAD_NAMES = ("x/y", "..", ".", "", "-x", "x\n", "CON", "x" * 300)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -46,7 +49,21 @@ def test_the_command_of_a_cell():
         ({"seeds": [1, 1]}, "none of them twice"),
         ({"fractions": [0.0]}, "above 0 and up to 1"),
         ({"fractions": [0.1]}, "fraction_parts names"),
-        ({"data": {"x/y": Part()}}, "can be a folder's"),
+        *(
+            ({"data": {name: Part()}}, "can be folders")
+            for name in ("x/y", "..", ".", "", "-x", "x\n", "CON", "x" * 300)
+        ),
+        ({"models": {"a": Part(), "A": Part()}}, "distinct on every system, got 'A'; for example 'A_2'"),
+        ({"models": {1: Part()}}, "can be folders"),
+        ({"seeds": [-1]}, "seeds from 0 to 4294967295"),
+        ({"seeds": [2**32]}, "seeds from 0 to 4294967295"),
+        ({"seeds": [1.5]}, "seeds from 0"),
+        ({"fractions": [0.5, 0.50000001]}, "differ in six digits"),
+        ({"fractions": [0.5, float("nan")]}, "above 0 and up to 1"),
+        ({"options": {"--trainer.max_epochs": 3}}, "without --, got '--trainer.max_epochs'"),
+        ({"options": {"seed_everything": 3}}, "the option seed_everything is set by the grid"),
+        ({"models": {"a": Part(options={"run_folder": "x"})}}, "the option run_folder is set by the grid"),
+        ({"fraction_parts": {0.5: Part(options={"data.init_args.train_fraction": 1})}}, "is set by the grid"),
     ],
 )
 def test_a_grid_that_cannot_be(changes, said):
