@@ -3,7 +3,8 @@
 An epoch reads the features of all images in shuffled batches. It is compared with the obvious alternatives: one file of
 ``torch.save`` per image, and encoding the images again. Random weights serve, since they cost what trained ones do.
 Processor seconds on one thread, so that other work on the machine changes little; the best of several epochs. Run
-``python benchmarks/feature_store.py``, and with ``--images 100000 --side 8`` for many small images.
+``python benchmarks/feature_store.py``; add ``--encoder trivial --images 100000 --side 8`` for many small images, or
+``--encoder trivial --regions 49 --width 2048 --side 64`` for large features that cost nothing to compute.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ class FirstPixel(ImageTransform):
 class Trivial(ImageEncoder):
     """An encoder that costs nothing: what remains is the store."""
 
-    def __init__(self) -> None:
+    def __init__(self, regions: int, width: int) -> None:
         super().__init__()
-        self.hidden_size, self.frozen, self.image_transform = 3, True, FirstPixel()
+        self.hidden_size, self.frozen, self.image_transform = width, True, FirstPixel()
+        self.regions = regions
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
-        """Repeat the colour as four regions."""
-        regions = pixels[:, None].expand(-1, 4, -1)
-        return ImageFeatures(regions, torch.ones(regions.shape[:2], dtype=torch.bool), pixels)
+        """Repeat the red of the pixel."""
+        regions = pixels[:, :1, None].expand(-1, self.regions, self.hidden_size)
+        return ImageFeatures(regions, torch.ones(regions.shape[:2], dtype=torch.bool), regions[:, 0])
 
 
 def write_images(folder: Path, count: int, side: int) -> list[Path]:
@@ -72,6 +74,8 @@ def epoch(paths: Sequence[Path], batch_size: int, read: Callable[[Sequence[Path]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--encoder", default="resnet50", help="a name of the registry, or trivial")
+    parser.add_argument("--regions", type=int, default=4, help="of the trivial encoder")
+    parser.add_argument("--width", type=int, default=4, help="of the trivial encoder's regions")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--side", type=int, default=400, help="pixels")
     parser.add_argument("--batch_size", type=int, default=16)
@@ -80,7 +84,10 @@ def main() -> None:
     options = parser.parse_args()
 
     torch.set_num_threads(1)
-    encoder = Trivial() if options.encoder == "trivial" else create_image_encoder(options.encoder, weights=None)
+    trivial = options.encoder == "trivial"
+    encoder = (
+        Trivial(options.regions, options.width) if trivial else create_image_encoder(options.encoder, weights=None)
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = write_images(folder, options.images, options.side)

@@ -3,7 +3,7 @@
 python benchmarks/training.py --root DIR   (the folder of Twitter-2017; without it, the demo posts)
 
 All variants alternate in one run over the same model and the same posts, so that a busy machine slows them alike. With
---profile FILE, cProfile's statistics of the length-grouped steps are saved as well.
+--profile FILE, further length-grouped steps, which are not timed, run under cProfile.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from mner.training.schedules import optimizer_and_scheduler
 
 PADDED = 128
 BLOCK = 8  # batches that one variant runs before the next takes its turn
+PARTS = ("preprocessing", "forward and backward", "clipping", "optimizer", "EMA of the weights")
 
 
 def padded(batch: Batch) -> Batch:
@@ -63,18 +64,30 @@ class Trainer:
         self.weights = [each.detach() for each in self.parameters]
         self.average = [each.clone() for each in self.weights]
         self.update = get_ema_multi_avg_fn(0.998)
+        self.parts: dict[str, float] = {}
 
     def step(self, make: Callable[[], Batch]) -> float:
         """Seconds of a whole step: preprocessing, forward, backward, clipping, optimizer, EMA of the weights."""
-        start = time.perf_counter()
+        times = [time.perf_counter()]
+
+        def lap() -> None:
+            times.append(time.perf_counter())
+
         batch = make()
+        lap()
         loss = self.model.decoder.loss(self.model(batch), batch.tags, batch.word_mask)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        lap()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        lap()
         self.optimizer.step()
+        lap()
         self.update(self.average, self.weights, 1)
-        return time.perf_counter() - start
+        lap()
+        for name, start, end in zip(PARTS, times, times[1:], strict=False):
+            self.parts[name] = self.parts.get(name, 0.0) + end - start
+        return times[-1] - times[0]
 
     def encoder(self, batch: Batch) -> float:
         """Seconds of the encoder's own forward and backward."""
@@ -113,7 +126,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
         "random": lambda place: trainer.step(lambda: made(random[place])),
         "padded": lambda place: trainer.step(lambda: padded(made(random[place]))),
     }
-    profiler = cProfile.Profile()
+    shares: dict[str, float] = {}
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     seen = dict.fromkeys(timed, 0)
     for start in range(0, len(grouped), BLOCK):
@@ -122,12 +135,10 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
             if name == "padded" and start % (4 * BLOCK):
                 continue  # the slowest by far, and every batch costs it the same
             step(places[0])  # another variant's memory is given back here, untimed
-            if given.profile and name == "grouped":
-                profiler.enable()
+            trainer.parts = shares if name == "grouped" else {}
             for place in places:
                 seconds[name].append(step(place))
                 seen[name] += len((random if name in ("random", "padded") else grouped)[place])
-            profiler.disable()
     total = {name: sum(values) for name, values in seconds.items()}
     rate = {name: seen[name] / total[name] for name in timed}
     print(
@@ -137,7 +148,11 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
     for name in ("grouped", "random", "padded"):
         print(f"  {name:8} {rate[name]:7.1f} posts/s   grouped are {rate['grouped'] / rate[name]:.2f} times as fast")
     if given.profile:
+        with cProfile.Profile() as profiler:
+            for place in range(min(BLOCK, len(grouped))):
+                timed["grouped"](place)
         profiler.dump_stats(given.profile)
+    print("  " + ", ".join(f"{name} {spent / total['grouped']:.1%}" for name, spent in shares.items()))
     print(f"  outside the encoder's forward and backward: {1 - total['encoder'] / total['grouped']:.1%} of a step")
 
 
@@ -148,7 +163,7 @@ def main() -> None:
     options.add_argument("--batch-size", type=int, default=32)
     options.add_argument("--batches", type=int, default=0, help="number of batches (default: an epoch)")
     options.add_argument("--freeze-embeddings", action="store_true")
-    options.add_argument("--profile", help="file of cProfile's statistics, which slows the grouped steps")
+    options.add_argument("--profile", help="file of cProfile's statistics")
     given = options.parse_args()
     data = Twitter2017(given.root) if given.root else DemoPosts()
     benchmark(data.posts("train"), data.labels, given)

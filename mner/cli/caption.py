@@ -41,7 +41,7 @@ def parser() -> OptionParser:
         f"or faster_rcnn for a detector; ocr: rapidocr (default: {', '.join(DEFAULTS.values())})",
     )
     options.add_argument("--batch_size", type=int, default=16, help="images per batch")
-    options.add_argument("--num_workers", type=int, default=4, help="threads that read images")
+    options.add_argument("--num_threads", type=int, default=4, help="threads that read images")
     options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
     return options
 
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> None:
         MNERError: If the captioner, the folder or the output cannot be used.
     """
     options = parser().parse_args(list(arguments[1:]))
-    for name in ("batch_size", "num_workers"):
+    for name in ("batch_size", "num_threads"):
         if options[name] < 1:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
     from mner.contexts.folder import describe_folder, image_names, process_rank
@@ -68,7 +68,7 @@ def run(arguments: Sequence[str]) -> None:
         options.output,
         source=Path(name).name if Path(name).exists() else name,
         batch_size=options.batch_size,
-        num_workers=options.num_workers,
+        num_threads=options.num_threads,
         progress=rank == 0 and sys.stderr.isatty(),
     )
     who = f"mner caption (process {rank} of {processes})" if processes > 1 else "mner caption"

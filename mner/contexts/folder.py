@@ -44,7 +44,7 @@ def describe_folder(
     output: str | Path,
     source: str,
     batch_size: int = 16,
-    num_workers: int = 4,
+    num_threads: int = 4,
     progress: bool = False,
 ) -> FolderReport:
     """Write a line ``{"image_id": ..., "caption": ...}`` for every image in a folder and its subfolders.
@@ -60,7 +60,7 @@ def describe_folder(
             line.
         source: Name of the captioner, written into each line; a file with lines of anything else is refused.
         batch_size: Images per batch.
-        num_workers: Threads that read and transform images.
+        num_threads: Number of threads that read and transform images.
         progress: Show a progress bar.
 
     Raises:
@@ -76,7 +76,7 @@ def describe_folder(
     load = ImageLoader((folder,))
     bad: dict[str, str] = {}
     written = 0
-    with file.part(rank) as append, ThreadPoolExecutor(num_workers) as pool:
+    with file.part(rank) as append, ThreadPoolExecutor(num_threads) as pool:
         found = file.lines()
         share = names[rank::processes]
         waiting = [name for name in share if found.get(name) is None]

@@ -37,18 +37,21 @@ class Concatenation(FusionModule):
     def __init__(self, size: int | None = None, **kwargs: Any) -> None:
         self.size = size
         super().__init__(**kwargs)
-        width = self.text_encoder.hidden_size
-        size = width if size is None else size
-        if size < 1:
+        if self.common_width < 1:
             raise ConfigurationError(f"expected a size of at least 1, got {size}")
-        self.project_words = nn.Linear(width, size)
-        self.project_characters = nn.Linear(self.character_width, size)
-        self.project_image = nn.Linear(self.image_width, size)
+        self.project_words = nn.Linear(self.text_encoder.hidden_size, self.common_width)
+        self.project_characters = nn.Linear(self.character_width, self.common_width)
+        self.project_image = nn.Linear(self.image_width, self.common_width)
+
+    @property
+    def common_width(self) -> int:
+        """Width of each of the three parts."""
+        return self.text_encoder.hidden_size if self.size is None else self.size
 
     @property
     def fused_size(self) -> int:
         """Width of the three parts concatenated."""
-        return 3 * (self.text_encoder.hidden_size if self.size is None else self.size)
+        return 3 * self.common_width
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Project and concatenate.
@@ -60,6 +63,14 @@ class Concatenation(FusionModule):
         Returns:
             Fused word states, shape ``(B, W, 3 * size)``.
         """
+        return torch.cat(self.project(text, image), dim=-1)
+
+    def project(self, text: TextFeatures, image: ImageFeatures) -> tuple[Tensor, Tensor, Tensor]:
+        """Project words, characters and image to one width.
+
+        Returns:
+            Three tensors of shape ``(B, W, size)``; the image's is zero where a post has none.
+        """
         words, characters = self.project_words(text.words), self.project_characters(text.characters)
         shown = self.project_image(image.pooled) * image.present[:, None]
-        return torch.cat([words, characters, shown.unsqueeze(1).expand_as(words)], dim=-1)
+        return words, characters, shown.unsqueeze(1).expand_as(words)

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from mner.batch import ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.attention import masked_softmax
-from mner.fusion.base import FusionModule
+from mner.fusion.concatenation import Concatenation
 
 
-class ModalityAttention(FusionModule):
+class ModalityAttention(Concatenation):
     r"""Following Moon et al. 2018, "Multimodal named entity recognition for short social media posts".
 
     With word state, character features and the pooled image vector projected to one width, :math:`x^w_t`,
@@ -36,24 +35,14 @@ class ModalityAttention(FusionModule):
         ConfigurationError: If ``size`` is below 1.
     """
 
-    uses_characters = True
-
     def __init__(self, size: int | None = None, **kwargs: Any) -> None:
-        self.size = size
-        super().__init__(**kwargs)
-        width = self.text_encoder.hidden_size
-        size = width if size is None else size
-        if size < 1:
-            raise ConfigurationError(f"expected a size of at least 1, got {size}")
-        self.project_words = nn.Linear(width, size)
-        self.project_characters = nn.Linear(self.character_width, size)
-        self.project_image = nn.Linear(self.image_width, size)
-        self.modality = nn.Linear(3 * size, 3)
+        super().__init__(size=size, **kwargs)
+        self.modality = nn.Linear(3 * self.common_width, 3)
 
     @property
     def fused_size(self) -> int:
         """The common width of the three parts."""
-        return self.text_encoder.hidden_size if self.size is None else self.size
+        return self.common_width
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Compute the weighted sum.
@@ -65,11 +54,10 @@ class ModalityAttention(FusionModule):
         Returns:
             Fused word states, shape ``(B, W, size)``.
         """
-        words, characters = self.project_words(text.words), self.project_characters(text.characters)
-        shown = (self.project_image(image.pooled) * image.present[:, None]).unsqueeze(1).expand_as(words)
-        scores = self.modality(torch.cat([words, characters, shown], dim=-1)).sigmoid()
+        parts = self.project(text, image)
+        scores = self.modality(torch.cat(parts, dim=-1)).sigmoid()
         there = torch.ones_like(scores, dtype=torch.bool)
         there[..., 2] = image.present[:, None]
         weights = masked_softmax(scores, there)
         self.record_attention(words=weights[..., 0], characters=weights[..., 1], visual=weights[..., 2])
-        return (weights.unsqueeze(-1) * torch.stack([words, characters, shown], dim=2)).sum(dim=2)
+        return (weights.unsqueeze(-1) * torch.stack(parts, dim=2)).sum(dim=2)

@@ -100,24 +100,26 @@ class FasterRCNN(ImageEncoder):
         """
         from torchvision.ops import batched_nms
 
-        proposal, label = (scores[:, 1:] > self.score_threshold).nonzero(as_tuple=True)
-        label = label + 1
         corners = sizes.flip(1).repeat(1, 2)
-        box = boxes[proposal, label].clamp(min=0).minimum(corners[image[proposal]])
-        large = ((box[:, 2:] - box[:, :2]) >= SMALLEST_BOX).all(dim=1)
-        proposal, label, box = proposal[large], label[large], box[large]
-        score = scores[proposal, label]
+        boxes = boxes.clamp(min=0).minimum(corners[image].unsqueeze(1))
+        large = ((boxes[..., 2:] - boxes[..., :2]) >= SMALLEST_BOX).all(dim=-1)
+        detected = (scores > self.score_threshold) & large
+        # A GPU waits here and in the suppression for their numbers, once per batch; torchvision's detector also does.
+        proposal, label = detected[:, 1:].nonzero(as_tuple=True)
+        label = label + 1
+        score, box = scores[proposal, label], boxes[proposal, label]
         group = image[proposal] * scores.shape[1] + label
         # In double precision, since large offsets keep the images and classes of a batch apart.
         kept = batched_nms(box.double(), score.double(), group, self.detector.roi_heads.nms_thresh)
         kept = kept[image[proposal[kept]].argsort(stable=True)]
         row = image[proposal[kept]]
         rank = torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)
-        kept, row, rank = (part[rank < self.max_regions] for part in (kept, row, rank))
+        column = rank.clamp(max=self.max_regions)  # one more than is returned, for all that is left out
 
         def place(values: Tensor) -> Tensor:
             """Put one value per detection at its image and rank, shape ``(B, R, ...)``."""
-            return values.new_zeros(len(sizes), self.max_regions, *values.shape[1:]).index_put((row, rank), values)
+            placed = values.new_zeros(len(sizes), self.max_regions + 1, *values.shape[1:])
+            return placed.index_put((row, column), values)[:, :-1]
 
         regions = place(vectors[proposal[kept]])
         mask = place(torch.ones_like(rank, dtype=torch.bool))
