@@ -162,7 +162,8 @@ def test_half_precision_takes_half_the_room(tiny_encoder, pictures, file):
     ("value", "half", "message"), [(1e6, True, "exceed half precision"), (np.nan, False, "finite")]
 )
 def test_numbers_that_cannot_be_kept_are_refused(tiny_encoder, pictures, file, value, half, message):
-    encoder = tiny_encoder(weight=value)
+    encoder = tiny_encoder()
+    torch.nn.init.constant_(encoder.weight, value)
     with pytest.raises(ConfigurationError, match=message):
         filled(encoder, file, pictures(1), half_precision=half)
 
