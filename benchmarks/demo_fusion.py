@@ -45,7 +45,8 @@ ABLATIONS: dict[str, tuple[Ablation, ...]] = {
 def build(method: str, labels: list[str], contexts: list[str]) -> FusionModule:
     """A model with the encoders and tuned settings of the shipped config ``offline``."""
     cls: type[FusionModule] = getattr(mner.fusion, method.split(" + ")[0])
-    image = {"image_encoder": "efficientnet_lite0"} if cls.needs_image else {}
+    name = "efficientnet_lite0_pyramid" if method == "VisualPrefix" else "efficientnet_lite0"
+    image = {"image_encoder": name} if cls.needs_image else {}
     encoder = VisualBertText if method == "TransformerAttention" else HuggingFaceText
     return cls(
         labels=labels,

@@ -12,6 +12,7 @@ from mner.fusion.text_only import TextOnly
 from mner.fusion.transformer_attention import TransformerAttention
 from mner.fusion.umt import UMT
 from mner.fusion.visual_attention import VisualAttention
+from mner.fusion.visual_prefix import VisualPrefix
 
 __all__ = [
     "UMT",
@@ -26,4 +27,5 @@ __all__ = [
     "TextOnly",
     "TransformerAttention",
     "VisualAttention",
+    "VisualPrefix",
 ]

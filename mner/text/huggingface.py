@@ -9,11 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from mner.batch import Batch, ImageFeatures
+from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.text.architecture import BUILT_IN_ATTENTION
 from mner.text.base_model import find_base, fingerprint, leave_out_base, without_pooler
 from mner.text.lora import LoRA, add_adapter, merged
+from mner.text.prefix import Prefix
 from mner.text.pretrained import build_tokenizer, build_untrained, describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
 from mner.text.subword_encoder import SubwordEncoder
@@ -111,10 +112,27 @@ class HuggingFaceText(SubwordEncoder):
         """Return the encoder as an ordinary ``transformers`` model, its adapter merged into its weights."""
         return self.model if self.lora is None else merged(self.model)
 
-    def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
+    @property
+    def prefix_shape(self) -> tuple[int, int, int]:
+        """Number of layers, number of heads and width of a head: the shape of a prefix."""
+        config = self.model.config
+        heads: int = config.num_attention_heads
+        return config.num_hidden_layers, heads, config.hidden_size // heads
+
+    def encode_with_prefix(self, batch: Batch, prefix: Prefix) -> TextFeatures:
+        """Encode a batch with a prefix per post in every layer; see :func:`mner.text.prefix_probe.check_prefix`."""
+        return self.pool(self.encode_subwords(batch, prefix=prefix), batch)
+
+    def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None, prefix: Prefix | None = None) -> Tensor:
         """Return the states of all subwords, shape ``(N, P, D)``; ``image`` is ignored."""
         segments = {"token_type_ids": batch.token_type_ids} if self._has_segments else {}
-        output = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **segments)
+        mask, cache = batch.attention_mask, {}
+        if prefix is not None:
+            rows = prefix.of_rows(batch.post_of_row)
+            mask = torch.cat([rows.mask.to(mask.dtype), mask], dim=1)
+            renamed = "cache" in inspect.signature(self.model.forward).parameters  # since transformers 5.20 or so
+            cache = {"cache" if renamed else "past_key_values": rows}
+        output = self.model(input_ids=batch.input_ids, attention_mask=mask, **segments, **cache)
         pieces: Tensor = output.last_hidden_state
         return pieces.to(self.output_dtype)
 

@@ -61,5 +61,8 @@ class SubwordEncoder(TextEncoder, ABC):
         Returns:
             Word vectors ``(B, W, D)`` and the vector of the first subword ``(B, D)``.
         """
-        pieces = self.encode_subwords(batch, image)
+        return self.pool(self.encode_subwords(batch, image), batch)
+
+    def pool(self, pieces: Tensor, batch: Batch) -> TextFeatures:
+        """Pool the states of subwords, shape ``(N, P, D)``, to those of words and posts."""
         return TextFeatures(words=pool_words(pieces, batch), mask=batch.word_mask, pooled=pieces[batch.first_row, 0])

@@ -7,6 +7,7 @@ from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.feature_store import FeatureStore
 from mner.vision.grid import Grid
 from mner.vision.precomputed_regions import PrecomputedRegions, use_region_file
+from mner.vision.pyramid_grid import PyramidGrid
 from mner.vision.registry import create_image_encoder, list_image_encoders, register
 from mner.vision.transform import ImageTransform
 
@@ -19,6 +20,7 @@ __all__ = [
     "ImageLoader",
     "ImageTransform",
     "PrecomputedRegions",
+    "PyramidGrid",
     "create_image_encoder",
     "list_image_encoders",
     "load_image",

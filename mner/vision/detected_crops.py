@@ -69,8 +69,6 @@ class DetectedCrops(ImageEncoder):
             raise ConfigurationError("expected a detector, such as faster_rcnn, or a box_file, got neither")
         if max_crops < (0 if whole_image else 1):
             raise ConfigurationError(f"expected max_crops of at least 1, or 0 with whole_image, got {max_crops}")
-        if regions not in ("pooled", "all"):
-            raise ConfigurationError(f"expected regions to be pooled or all, got {regions!r}")
         self.image_encoder = _built(image_encoder)
         self.detector = None if detector is None else _built(detector)
         self.max_crops = max_crops

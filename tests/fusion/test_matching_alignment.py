@@ -140,9 +140,9 @@ def test_fewer_than_two_images_have_no_mismatch(make_fusion, image):
     model = make_fusion(MatchingAlignment).train()
     batch = model.preprocessor([Post("1", ("hi",), ("O",), image=image), Post("2", ("oslo",), ("B-LOC",))])
     assert [len(part) for part in _pairs(batch, 0)] == [0, 0, 2]
-    _, loss, auxiliary = model.losses(batch)
-    loss.backward()
-    assert (auxiliary > 0) == (image is not None)
+    losses = model.losses(batch)
+    losses.total.backward()
+    assert (losses.parts["auxiliary_loss"] > 0) == (image is not None)
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
@@ -162,8 +162,8 @@ def test_shuffled_images_teach_matching_only(model, batch):
     emissions = model.eval()(batch)
     model.train()
     model.text_encoder.eval()
-    torch.testing.assert_close(model.losses(batch)[0], emissions)
-    assert model.eval().losses(batch)[2] is None
+    torch.testing.assert_close(model.losses(batch).emissions, emissions)
+    assert "auxiliary_loss" not in model.eval().losses(batch).parts
 
 
 def test_training_is_reproducible_and_resumes(trainable_fusion, make_trainer, tmp_path):

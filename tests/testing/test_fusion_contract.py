@@ -20,6 +20,7 @@ from mner.fusion import (
     MultidimensionalAttention,
     TextOnly,
     VisualAttention,
+    VisualPrefix,
 )
 from mner.testing import FusionContract, TinyGrid
 
@@ -59,6 +60,11 @@ class TestGraphFusion(FusionContract):
 
 class TestMatchingAlignment(FusionContract):
     fusion = MatchingAlignment
+
+
+class TestVisualPrefix(FusionContract):
+    fusion = VisualPrefix
+    init_args = {"size": 20}  # noqa: RUF012
 
 
 class TestLateFusion(FusionContract):

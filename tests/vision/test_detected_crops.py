@@ -184,7 +184,7 @@ BOXES = {"image": "0.png", "boxes": [[0, 0, 30, 20]]}
         (json.dumps({"image": "0.png"}), "an object without image and boxes"),
         (json.dumps({**BOXES, "boxes": [[0, 0, 30]]}), "a box that is not four finite numbers"),
         (json.dumps({**BOXES, "boxes": {"a": 1}}), "a box that is not four finite numbers"),
-        ('{"image": "0.png", "boxes": [[0, 0, 1e999, 20]]}', "a box that is not four finite numbers"),
+        ('{"image": "0.png", "boxes": [[0, 0, 1e999, 20]]}', "not JSON"),
         (json.dumps({**BOXES, "boxes": [[0, 0, "30", 20]]}), "a box that is not four finite numbers"),
         (json.dumps({**BOXES, "boxes": [[30, 20, 10, 10]]}), "has no area.*not the width and height"),
         (json.dumps({**BOXES, "scores": [0.1, 0.2]}), "scores that are not 1 numbers"),
@@ -284,7 +284,7 @@ def test_unsuitable_parts(tmp_path):
         run(DetectedCrops(MeanColour(), Quadrants(boxes=False)), [drawing()])
     with pytest.raises(ConfigurationError, match="max_crops of at least 1"):
         DetectedCrops(MeanColour(), Quadrants(), max_crops=0, whole_image=False)
-    with pytest.raises(ConfigurationError, match="pooled or all"):
+    with pytest.raises(ConfigurationError, match="'pooled' or 'all'"):
         DetectedCrops(MeanColour(), Quadrants(), regions="some")
 
 
