@@ -130,7 +130,8 @@ class HuggingFaceText(SubwordEncoder):
         if prefix is not None:
             rows = prefix.of_rows(batch.post_of_row)
             mask = torch.cat([rows.mask.to(mask.dtype), mask], dim=1)
-            renamed = "cache" in inspect.signature(self.model.forward).parameters  # since transformers 5.20 or so
+            # The argument is being renamed: transformers 5.40 takes only the new name.
+            renamed = "cache" in inspect.signature(self.model.forward).parameters
             cache = {"cache" if renamed else "past_key_values": rows}
         output = self.model(input_ids=batch.input_ids, attention_mask=mask, **segments, **cache)
         pieces: Tensor = output.last_hidden_state
