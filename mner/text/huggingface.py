@@ -16,7 +16,7 @@ from mner.text.base_model import find_base, fingerprint, leave_out_base, without
 from mner.text.lora import LoRA, add_adapter, merged
 from mner.text.prefix import Prefix
 from mner.text.pretrained import build_tokenizer, build_untrained, describe, load_model, load_tokenizer
-from mner.text.probe import check_encoder, check_vocabulary
+from mner.text.probe import check_causal, check_encoder, check_vocabulary
 from mner.text.subword_encoder import SubwordEncoder
 from mner.text.subword_factory import subword_tokenizer
 
@@ -43,6 +43,8 @@ class HuggingFaceText(SubwordEncoder):
             ``precision`` of ``bf16-true``, ``16-true`` or ``64-true`` overrides it.
         revision: Branch, tag or commit of a repository of the model hub.
         gradient_checkpointing: Recompute the activations of each layer in the backward pass: slower, with less memory.
+        bidirectional: Let a decoder-only model (GPT-2, Llama, Qwen, Gemma, ...) read in both directions, with its
+            contexts before the post; otherwise a causal model is rejected.
         lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
             leave it out.
@@ -64,6 +66,7 @@ class HuggingFaceText(SubwordEncoder):
         dtype: Literal["float32", "bfloat16", "float16"] = "float32",
         revision: str | None = None,
         gradient_checkpointing: bool = False,
+        bidirectional: bool = False,
         lora: LoRA | None = None,
         architecture: dict[str, Any] | None = None,
     ) -> None:
@@ -82,11 +85,17 @@ class HuggingFaceText(SubwordEncoder):
         self.hidden_size: int = self.model.config.hidden_size
         if architecture is None:
             check_vocabulary(tokenizer, self.model, name)
-        self.subword_tokenizer = subword_tokenizer(tokenizer, self.model, pooling, max_length, on_long_post)
+        self.subword_tokenizer = subword_tokenizer(
+            tokenizer, self.model, pooling, max_length, on_long_post, contexts_first=bidirectional
+        )
         self._has_segments = (
             getattr(self.model.config, "type_vocab_size", 0) > 1
             and "token_type_ids" in inspect.signature(self.model.forward).parameters
         )
+        if bidirectional:
+            if architecture is None:
+                check_causal(self, name)
+            self.model.config.is_causal = False  # what transformers builds the attention mask by
         if architecture is None:
             check_encoder(self, name)
         # A mapping if it comes from a checkpoint.

@@ -63,18 +63,7 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
         ConfigurationError: If the encoder fails, is causal, or depends on padding; says why and what to do.
     """
     found = type(encoder.model).__name__
-    training = encoder.training
-    encoder.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            alone, together = _states(encoder)
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ConfigurationError(
-            f"{name!r} is a {found}, which fails on a row of plain text ({type(error).__name__}: {reason}); {SUITABLE}"
-        ) from error
-    finally:
-        encoder.train(training)
+    alone, together = _observed(encoder, name)
     if alone.shape[-1] != encoder.hidden_size or together.shape[1:] != alone.shape[1:]:
         raise ConfigurationError(
             f"expected states of {encoder.hidden_size} features per subword, the hidden_size of {name!r}, got the "
@@ -90,15 +79,54 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
             f"run on this machine; {SUITABLE}"
         )
     if _largest(together[1, 0] - together[0, 0]) <= seen:
+        remedy = "set bidirectional to true to read it in both directions, or "
+        if not getattr(encoder.model.config, "is_causal", True):
+            remedy = "bidirectional has no effect on it; "
         raise ConfigurationError(
             f"{name!r} is a {found}, which is causal: a word does not see the words after it, nor the contexts, "
-            f"which follow the post; {SUITABLE}"
+            f"which follow the post; {remedy}{SUITABLE}"
         )
     if _largest(together[:1] - alone) > 1e-3 * scale:
         raise ConfigurationError(
             f"{name!r} is a {found}, whose output depends on padding: the vectors of a post would depend on the "
             f"other posts of its batch; {SUITABLE}"
         )
+
+
+def check_causal(encoder: SubwordEncoder, name: str) -> None:
+    """Check that a model is causal, so that reading it in both directions changes something.
+
+    Args:
+        encoder: A complete encoder in float32.
+        name: The name that the user gave.
+
+    Raises:
+        ConfigurationError: If it is not, unless it was saved as one that is read in both directions.
+    """
+    alone, together = _observed(encoder, name)
+    sees = _largest(together[1, 0] - together[0, 0]) > 1e-6 * _largest(alone)
+    if sees and getattr(encoder.model.config, "is_causal", True):
+        raise ConfigurationError(
+            f"{name!r} is a {type(encoder.model).__name__}, which reads in both directions already; leave "
+            "bidirectional out"
+        )
+
+
+def _observed(encoder: SubwordEncoder, name: str) -> tuple[Tensor, Tensor]:
+    """Return the states of :func:`_states` in evaluation mode."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            return _states(encoder)
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ConfigurationError(
+            f"{name!r} is a {type(encoder.model).__name__}, which fails on a row of plain text "
+            f"({type(error).__name__}: {reason}); {SUITABLE}"
+        ) from error
+    finally:
+        encoder.train(training)
 
 
 def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:

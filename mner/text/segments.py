@@ -119,11 +119,12 @@ class SpecialTokens:
             (self.ids[0], separator, self.ids[2]), (self.types[0], its_type, self.types[2]), self.segment_types
         )
 
-    def row(self, segments: Sequence[Segment]) -> Row:
+    def row(self, segments: Sequence[Segment], post: int = 0) -> Row:
         """Assemble a row.
 
         Args:
             segments: The post, and its contexts if these are the special tokens of two segments.
+            post: Which of the segments is the post.
         """
         ids, types, words, starts = [], [], [], []
         for place, (its_ids, its_types) in enumerate(zip(self.ids, self.types, strict=True)):
@@ -135,6 +136,6 @@ class SpecialTokens:
                 segment = segments[place]
                 ids.append(segment.ids)
                 types.append(np.full(len(segment), self.segment_types[place]))
-                words.append(segment.words if place == 0 else np.full(len(segment), -1))
+                words.append(segment.words if place == post else np.full(len(segment), -1))
                 starts.append(segment.starts)
         return Row(*(np.concatenate(parts) for parts in (ids, types, words, starts)))

@@ -21,6 +21,7 @@ def subword_tokenizer(
     pooling: Literal["mean", "first"],
     max_length: int | None,
     on_long_post: Literal["window", "error"],
+    contexts_first: bool = False,
 ) -> SubwordTokenizer:
     """Wrap a fast ``transformers`` tokenizer for words.
 
@@ -46,6 +47,7 @@ def subword_tokenizer(
         word_prefix=word_prefix(backend),
         pooling=pooling,
         on_long_post=on_long_post,
+        contexts_first=contexts_first,
     )
 
 

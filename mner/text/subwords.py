@@ -37,6 +37,7 @@ class SubwordTokenizer:
             :func:`mner.text.subword_factory.word_prefix`).
         pooling: ``mean`` keeps all subwords of a word, ``first`` only its first.
         on_long_post: ``window``, or ``error`` to refuse posts that do not fit.
+        contexts_first: Put the contexts before the post.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SubwordTokenizer:
         word_prefix: str = "",
         pooling: Literal["mean", "first"] = "mean",
         on_long_post: Literal["window", "error"] = "window",
+        contexts_first: bool = False,
     ) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.encode_special_tokens = True
@@ -59,6 +61,7 @@ class SubwordTokenizer:
         self.word_prefix = word_prefix
         self.pooling = pooling
         self.on_long_post = on_long_post
+        self.contexts_first = contexts_first
         self._around_post = SpecialTokens.of(tokenizer, 1)
         self._around_both = SpecialTokens.of(tokenizer, 2).with_separator(separator_id)
         self._space = np.array(tokenizer.encode([" "], is_pretokenized=True, add_special_tokens=False).ids, np.int64)
@@ -201,7 +204,8 @@ class SubwordTokenizer:
     def _row(self, words: Segment, context: Segment) -> Row:
         """Put the special tokens around a post and its contexts."""
         if len(context):
-            return self._around_both.row([words, context])
+            segments = [context, words] if self.contexts_first else [words, context]
+            return self._around_both.row(segments, post=int(self.contexts_first))
         if len(words) or len(self._around_post):
             return self._around_post.row([words])
         # The row would be empty, without even a special token: the encoder reads the unknown token.
