@@ -34,7 +34,8 @@ def repair_surrogates(value: Value) -> tuple[Value, int]:
         The repaired value (the same object if there was nothing to repair), and the number of replaced surrogates.
 
     Raises:
-        DataError: If two keys of a mapping would become the same, so that one of their values would be lost.
+        DataError: If two keys of a mapping would become the same, so that one of their values would be lost, or if the
+            value is nested too deeply.
 
     Example:
         >>> repair_surrogates({"text": "Oslo \ud83d", "n": 1})
@@ -43,7 +44,10 @@ def repair_surrogates(value: Value) -> tuple[Value, int]:
         ('Oslo 😀', 0)
     """
     halves: list[str] = []
-    repaired = _repair(value, halves)
+    try:
+        repaired = _repair(value, halves)
+    except RecursionError as error:
+        raise DataError("the value is nested too deeply") from error
     return (value if repaired == value else repaired), len(halves)  # type: ignore[return-value]
 
 

@@ -199,7 +199,9 @@ def test_lone_surrogates_are_repaired_and_counted(tmp_path):
     assert first.entities[0].text == "Ann\ufffd"
 
 
-@pytest.mark.parametrize("line", [b"\xff\xfe{}", b"[" * 100_000, b'{"id": ' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe{}", b"[" * 100_000, b'{"id": ' + b"9" * 5000 + b"}", b"[" * 900 + b"]" * 900]
+)
 def test_bytes_that_are_no_json_are_refused(tmp_path, line):
     path = tmp_path / "predictions.jsonl"
     path.write_bytes(json.dumps(RECORD).encode() + b"\n" + line + b"\n")

@@ -31,6 +31,14 @@ def test_no_value_is_lost_where_two_keys_become_one():
         repair_surrogates([dict.fromkeys(("a", "x\ud83d", "x\ufffd"), 1)])
 
 
+def test_a_value_that_is_nested_too_deeply_is_refused():
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(DataError, match="nested too deeply"):
+        repair_surrogates(value)
+
+
 def test_what_is_whole_is_the_same_object():
     record = {"words": ["a", "😀"]}
     assert repair_surrogates(record)[0] is record

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
+from mner.cli.config_file import check_config
 from mner.components import Component
 from mner.errors import ConfigurationError, UsageError
 from mner.shipped_configs import find_config
@@ -80,7 +81,7 @@ def with_config_files(arguments: Sequence[str]) -> list[str]:
         arguments: Options of a command.
 
     Raises:
-        ConfigurationError: If there is no config of a given name.
+        ConfigurationError: If there is no config of a given name, or one is malformed.
     """
     given = []
     previous = ""
@@ -97,8 +98,12 @@ def with_config_files(arguments: Sequence[str]) -> list[str]:
 
 
 def _config_file(given: str) -> str:
-    """The file of a config; YAML in place of a path stays, and so does null."""
-    return given if re.search(r"[:{]|^(null)?$", given) else str(find_config(given))
+    """The file of a config, which is checked; YAML in place of a path stays, and so does null."""
+    if re.search(r"[:{]|^(null)?$", given):
+        return given
+    path = find_config(given)
+    check_config(path)
+    return str(path)
 
 
 def _as_yaml(argument: str) -> str:
