@@ -14,17 +14,19 @@ from mner.text.subword_encoder import SubwordEncoder
 from mner.weights import resolve_weights
 
 NAMES = {
-    r"(?:transform|lm_head|(?:generator_)?predictions)\.dense\.(weight|bias)|vocab_transform\.(weight|bias)": "dense",
-    r"(?:LayerNorm|layer_norm|vocab_layer_norm)\.(weight|bias)": "norm",
-    r"(?:predictions|lm_head|vocab_projector|generator_lm_head)\.(bias)": "",
+    r"(?:transform|(?:lm_)?head|(?:generator_)?predictions)\.dense\.(weight|bias)": "dense",
+    r"vocab_transform\.(weight|bias)": "dense",
+    r"(?:LayerNorm|layer_norm|vocab_layer_norm|head\.norm)\.(weight|bias)": "norm",
+    r"(?:predictions|lm_head|vocab_projector|generator_lm_head|(?<!\.)decoder)\.(bias)": "",
 }
-"""Names of the head's weights in BERT-like language models (BERT, RoBERTa, DistilBERT, ELECTRA, ...)."""
+"""Names of the head's weights in BERT-like language models (BERT, RoBERTa, DistilBERT, ELECTRA, ModernBERT, ...)."""
 
 
 class LanguageModelHead(nn.Module):
     r"""Scores every subword (Devlin et al. 2019), :math:`E\,\mathrm{norm}(\mathrm{gelu}(W h + b)) + c`.
 
-    :math:`E` is the embedding table of the encoder: the head uses it in place, without a copy.
+    :math:`E` is the embedding table of the encoder: the head uses it in place, without a copy. Where the encoder's
+    config says so, as ModernBERT's does, biases are left out or another activation is used.
 
     Args:
         text_encoder: The encoder whose states it reads.
@@ -36,12 +38,14 @@ class LanguageModelHead(nn.Module):
 
         config = text_encoder.model.config
         pieces, width = text_encoder.model.get_input_embeddings().weight.shape
-        self.dense = nn.Linear(text_encoder.hidden_size, width)
+        self.dense = nn.Linear(text_encoder.hidden_size, width, bias=getattr(config, "classifier_bias", True))
         nn.init.normal_(self.dense.weight, std=getattr(config, "initializer_range", 0.02))
-        nn.init.zeros_(self.dense.bias)
-        self.activation = ACT2FN[getattr(config, "hidden_act", "gelu")]
-        self.norm = nn.LayerNorm(width, eps=getattr(config, "layer_norm_eps", 1e-12))
-        self.bias = nn.Parameter(torch.zeros(pieces))
+        if self.dense.bias is not None:
+            nn.init.zeros_(self.dense.bias)
+        self.activation = ACT2FN[getattr(config, "classifier_activation", getattr(config, "hidden_act", "gelu"))]
+        eps = getattr(config, "layer_norm_eps", getattr(config, "norm_eps", 1e-12))
+        self.norm = nn.LayerNorm(width, eps=eps, bias=getattr(config, "norm_bias", True))
+        self.bias = nn.Parameter(torch.zeros(pieces)) if getattr(config, "decoder_bias", True) else None
 
     def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
         """Score the subwords.

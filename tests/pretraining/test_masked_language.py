@@ -15,6 +15,11 @@ from mner.pretraining import MaskedLanguageModel
 from mner.text import HuggingFaceText
 from mner.training import Optimization
 
+MODERNBERT = {
+    **{"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+    **{"cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0},
+}
+
 
 @pytest.fixture(scope="module")
 def language_model_folder(tiny_text_encoder_folder, tmp_path_factory):
@@ -102,6 +107,9 @@ def test_a_pretrained_head_is_used(make_masked, language_model_folder, sample_po
         ("electra", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "embedding_size": 8}),
         ("albert", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "embedding_size": 8}),
         ("bert", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "tie_word_embeddings": False}),
+        ("modernbert", MODERNBERT),
+        ("modernbert", {**MODERNBERT, "classifier_bias": True, "norm_bias": True, "classifier_activation": "relu"}),
+        ("modernbert", {**MODERNBERT, "decoder_bias": False}),
     ],
 )
 def test_heads_of_berts_kin(kind, sizes, make_masked, tiny_text_encoder_folder, sample_posts, tmp_path):
@@ -117,7 +125,8 @@ def test_heads_of_berts_kin(kind, sizes, make_masked, tiny_text_encoder_folder, 
     tied = sizes.get("tie_word_embeddings", True)
     assert model.head_is_pretrained is tied  # what is tied to the embeddings cannot take over what is not
     batch = model.preprocessor(sample_posts)
-    read = {name: value for name, value in inputs(batch).items() if kind != "distilbert" or name != "token_type_ids"}
+    segments = kind not in ("distilbert", "modernbert")
+    read = {name: value for name, value in inputs(batch).items() if segments or name != "token_type_ids"}
     scores = model.head(
         model.text_encoder.encode_subwords(batch), model.text_encoder.model.get_input_embeddings().weight
     )
