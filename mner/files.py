@@ -170,7 +170,8 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
     """
     path = Path(path)
     if not _is_stream(path):
-        with atomic_write(path.resolve() if path.is_symlink() else path) as file:
+        # realpath leaves a loop of links as it is, which atomic_write then refuses.
+        with atomic_write(os.path.realpath(path) if os.path.islink(path) else path) as file:  # noqa: PTH114
             yield file
         return
     with _output_errors(path, always=True):

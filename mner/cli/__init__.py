@@ -80,8 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from mner.trust import import_named
 
             import_named(named["--import"])
+        command = import_module(COMMANDS[given[0]][0])
+        own = (named["--import"],) if given[0] == "experiment" else ()  # whose cells are commands of their own
         with _base(named["--base"]):
-            return import_module(COMMANDS[given[0]][0]).run(given) or 0
+            return command.run(given, *own) or 0
     except UsageError as error:
         if debug:
             raise

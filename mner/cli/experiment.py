@@ -48,8 +48,12 @@ def parser() -> OptionParser:
     return options
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str], modules: Sequence[str] = ()) -> None:
     """Run the grid.
+
+    Args:
+        arguments: Command and options.
+        modules: Modules of the user's own, which the cells import as well.
 
     Raises:
         ConfigurationError: If a config does not exist, or no cell could run at a time.
@@ -63,7 +67,7 @@ def run(arguments: Sequence[str]) -> None:
         raise ConfigurationError(f"expected jobs to be at least 1, got {config.jobs}")
     grid.check_configs()
     console = Console()
-    runner = GridRunner(grid, config.run_folder, _devices(config.jobs), config.keep)
+    runner = GridRunner(grid, config.run_folder, _devices(config.jobs), config.keep, modules)
     if config.dry_run:
         for cell in grid.cells():
             print(printable(shlex.join(runner.command(cell))))

@@ -20,7 +20,7 @@ from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
 from mner.devices import ACCELERATOR_HELP, device_of
-from mner.errors import ConfigurationError, FormatError
+from mner.errors import ConfigurationError, FormatError, OutputError
 from mner.files import open_output
 from mner.terminal import printable
 
@@ -76,6 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     for name in ("batch_size", "window", "max_line_bytes"):
         if options[name] < 1:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
+    _refuse_to_replace(options.file, options.output)
     source, live = _source(options.file)
     with _output(options.output) as output:
         from mner.inference.load import load
@@ -114,6 +115,18 @@ def run(arguments: Sequence[str]) -> int:
     return 1 if bad_lines.count else 0
 
 
+def _refuse_to_replace(file: str, output: Path | None) -> None:
+    """Refuse an output that is the input: the posts would be lost.
+
+    Raises:
+        OutputError: If they are the same regular file.
+    """
+    if output is None or file == "-" or not os.path.isfile(file) or not os.path.exists(output):  # noqa: PTH110, PTH113
+        return
+    if output.samefile(file):
+        raise OutputError(f"the output {output} would replace the file of the posts; give another --output")
+
+
 def _say(line: str) -> None:
     tqdm.write(printable(f"mner tag: {line}"), file=sys.stderr)
 
@@ -134,6 +147,8 @@ def _source(file: str) -> tuple[Path | BinaryIO, bool]:
 @contextmanager
 def _output(path: Path | None) -> Iterator[IO[str]]:
     if path is None:
+        if sys.stdout is None:
+            raise OutputError("cannot write the predictions: the standard output is closed; give --output FILE")
         yield sys.stdout
         return
     with open_output(path) as file:

@@ -42,6 +42,7 @@ class GridRunner:
         devices: One item per cell that runs at a time: the index, UUID or MIG id of a CUDA device, or ``None`` for the
             CPU.
         keep: Checkpoints that are kept when a cell is finished.
+        modules: Modules of the user's own that every cell imports (``--import``).
         watch: Called with the progress whenever it changes, from any thread, one call at a time.
     """
 
@@ -53,12 +54,14 @@ class GridRunner:
         folder: str | Path,
         devices: Sequence[str | None] = (None,),
         keep: Keep = "best",
+        modules: Sequence[str] = (),
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         self.grid = grid
         self.folder = Path(folder)
         self.devices = list(devices)
         self.keep = keep
+        self.modules = list(modules)
         self.watch = watch
         self.progress = Progress(dict.fromkeys(grid.cells(), "waiting"), len(self.devices))
         self._changing = threading.Lock()
@@ -110,7 +113,8 @@ class GridRunner:
 
     def command(self, cell: Cell) -> list[str]:
         """Return the command of a cell, as a user would type it."""
-        return ["mner", "fit", *cell.arguments, "--run_folder", str(self.cell_folder(cell))]
+        imports = [f"--import={module}" for module in self.modules]
+        return ["mner", "fit", *cell.arguments, *imports, "--run_folder", str(self.cell_folder(cell))]
 
     def cell_folder(self, cell: Cell) -> Path:
         """Return the folder of a cell."""

@@ -39,6 +39,15 @@ def test_dry_run_prints_commands_that_parse(grid, capsys):
     assert not (grid / "grid").exists()
 
 
+def test_modules_that_are_named_are_named_to_the_cells(grid, capsys, monkeypatch):
+    (grid / "fusion_of_mine.py").write_text("")
+    monkeypatch.syspath_prepend(grid)
+    assert main(["experiment", "--config", "grid.yaml", "--dry_run", "--import", "fusion_of_mine"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(" --import=fusion_of_mine --run_folder grid/cells/" in line for line in lines)
+
+
 @pytest.mark.slow
 def test_a_cell_is_the_fit_it_stands_for(grid, capsys):
     assert main(["experiment", "--config", "grid.yaml"]) == 0

@@ -253,3 +253,34 @@ def test_a_reader_that_stops_early_is_no_error(trained_run, monkeypatch, capsys)
     monkeypatch.setattr("sys.stdout", Closed())
     assert main(["tag", "posts.txt", "--ckpt_path", str(trained_run / "best.ckpt"), "--accelerator", "cpu"]) == 1
     assert "Error" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["posts.txt", "./posts.txt", "link.txt"])
+def test_the_posts_are_not_replaced_by_their_predictions(tag, output):
+    Path("posts.txt").write_text("Oslo\n", encoding="utf-8")
+    Path("link.txt").symlink_to("posts.txt")
+    status, _, err = tag("posts.txt", "--output", output)
+    assert status == 1
+    assert "would replace the file of the posts; give another --output" in err
+    assert Path("posts.txt").read_text(encoding="utf-8") == "Oslo\n"
+
+
+def test_a_closed_standard_output_is_one_line(tag, monkeypatch, capsys):
+    Path("posts.txt").write_text("Oslo\n", encoding="utf-8")
+    monkeypatch.setattr("sys.stdout", None)
+    status = main(["tag", "posts.txt", "--ckpt_path", "none.ckpt", "--accelerator", "cpu"])
+    monkeypatch.undo()
+    assert status == 1
+    err = capsys.readouterr().err
+    assert "the standard output is closed; give --output FILE" in err
+    assert "Traceback" not in err
+
+
+def test_an_output_that_no_file_can_have(tag):
+    Path("posts.txt").write_text("Oslo\n", encoding="utf-8")
+    Path("loop").symlink_to("loop")
+    for output in ("x" * 300, "loop", "posts.txt/x"):
+        status, _, err = tag("posts.txt", "--output", output)
+        assert status == 1
+        assert "error: cannot write" in err
+        assert "Traceback" not in err
