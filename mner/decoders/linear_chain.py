@@ -60,7 +60,7 @@ def negative_log_likelihood(
         Shape ``(B,)``; zero for a post without words. Differentiable once.
     """
     emissions, mask, chain = _words_first(emissions, mask, chain)
-    tags = pad(tags.t(), (0, 0, 0, mask.shape[0] - tags.shape[1])).masked_fill(~mask, 0)
+    tags = pad(tags, (0, mask.shape[0] - tags.shape[1])).t().masked_fill(~mask, 0)
     losses: Tensor = _NegativeLogLikelihood.apply(emissions, tags, mask, *chain, products)
     return losses
 
@@ -134,7 +134,7 @@ def entity_probability(emissions: Tensor, mask: Tensor, tags: Tensor, chain: Cha
     """
     words = emissions.shape[1]
     emissions, mask, chain = _words_first(emissions, mask, chain)
-    tags = pad(tags.t(), (0, 0, 0, mask.shape[0] - words)).masked_fill(~mask, 0)
+    tags = pad(tags, (0, mask.shape[0] - words)).t().masked_fill(~mask, 0)
     slots = entity_slots(tags, mask, spelling)
     forward, backward = _forward_backward(emissions, mask, chain)
     marginal = (forward + backward - emissions).softmax(1).gather(1, slots.labels)

@@ -147,10 +147,8 @@ def test_an_unsuitable_model_is_refused_with_the_reason(save, name):
 
 
 @pytest.mark.parametrize("name", CONFIG_REFUSED)
-def test_a_model_of_text_and_images_is_refused(tmp_path, name):
-    import transformers
-
-    transformers.AutoConfig.for_model(TYPES.get(name, name.lower())).save_pretrained(tmp_path)
+def test_a_model_of_text_and_images_is_refused(config_of, tmp_path, name):
+    config_of(TYPES.get(name, name.lower())).save_pretrained(tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         HuggingFaceText(str(tmp_path))
     assert "network" not in str(caught.value)
