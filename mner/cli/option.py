@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
-NUMBERS: dict[str, Callable[[str], object]] = {"int": int, "float": float}
+NULL = ("null", "None")
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,34 @@ class Option:
 
     def complaint(self, value: str) -> str | None:
         """What is wrong with a value of a simple type; ``None`` if nothing is, or if only the parser can tell."""
-        choices = self.value[1:-1].split(",") if re.fullmatch(r"\{[\w,-]+\}", self.value) else []
-        if choices and "true" not in choices:  # true and false have other spellings too
-            return None if value in choices else f"expected {' or '.join(choices)}, got {value!r}"
-        match = re.search(r"type: (\w+)(?: \| (?:null|None))?[,)]", self.description)
-        if match is None or match[1] not in NUMBERS or value in ("null", "None"):
+        accepted = self._accepted_words()
+        if accepted:
+            expected = " or ".join(word for word in accepted if word not in NULL)
+            return None if value in accepted else f"expected {expected}, got {value!r}"
+        types = self._types()
+        number = int if types == {"int"} else float
+        if not types or not types <= {"int", "float"} or value in NULL:
             return None
         try:
-            NUMBERS[match[1]](value)
+            number(value)
         except ValueError:
-            return f"expected {match[1]}, got {value!r}"
+            return f"expected {' or '.join(sorted(types))}, got {value!r}"
         return None
+
+    def _accepted_words(self) -> list[str]:
+        """The words that it takes, if it takes nothing else; true and false have other spellings too."""
+        words = self.value[1:-1].split(",") if re.fullmatch(r"\{[\w,-]+\}", self.value) else []
+        literal = re.search(r"type: (Optional\[)?Literal\[('[\w-]+'(?:, '[\w-]+')*)\]", self.description)
+        if not words and literal is not None:
+            words = [word.strip("'") for word in literal[2].split(", ")] + (list(NULL) if literal[1] else [])
+        return [] if "true" in words else words
+
+    def _types(self) -> set[str]:
+        """The types of its values other than null, as far as they have one-word names; empty if not all have."""
+        match = re.search(r"type: ([\w|\[\], ]+?)(?:, default: .*)?\)$", self.description)
+        names = re.sub(r"\b(?:Optional\[)?Union\[([^\[\]]*)\]+|Optional\[(\w+)\]", r"\1\2", match[1] if match else "")
+        types = set(re.split(r" ?[|,] ?", names)) - {*NULL}
+        return types if all(re.fullmatch(r"\w+", each) for each in types) else set()
 
 
 def options_in(help_text: str) -> dict[str, Option]:

@@ -7,7 +7,7 @@ import pytest
 
 from mner.cli.class_usage import ChosenClasses
 from mner.cli.option import Option, options_in
-from mner.cli.static_help import help_text
+from mner.cli.static_help import DESCRIBED, class_help, described_classes, help_text
 from mner.cli.usage import usage_error
 from mner.shipped_configs import shipped_configs
 
@@ -90,6 +90,38 @@ assert {"torch", "transformers", "pytorch_lightning"}.isdisjoint(sys.modules)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.startswith("Help for --model.text_encoder.help=mner.text.HuggingFaceText\n")
     assert "--model.text_encoder.max_length MAX_LENGTH" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("int", "3", "3.5"),
+        ("int | null", "null", "x"),
+        ("Optional[int]", "None", "many"),
+        ("Union[float, int, null]", "0.5", "half"),
+        ("Optional[Union[int, float]]", "2", "two"),
+        ("Optional[Literal['mask', 'error']]", "null", "skip"),
+        ("Literal['mask', 'error']", "mask", "null"),
+        ("Union[int, float, str, null]", "anything", None),
+        ("list[str]", "anything", None),
+        ("Optional[Mapping[str, str]]", "anything", None),
+        ("EarlyStoppingOptions | Literal[False] | null", "anything", None),
+        ("<class 'Path'>", "anything", None),
+    ],
+)
+def test_a_value_is_judged_by_the_type(kind, right, wrong):
+    option = Option("--x", "X", f"Something (or other). (type: {kind}, default: null)")
+    assert option.complaint(right) is None
+    assert wrong is None or option.complaint(wrong).endswith(f", got {wrong!r}")
+    assert Option("--x", "X", f"(required, type: {kind})").complaint(right) is None
+
+
+def test_no_default_is_refused():
+    texts = [*map(help_text, DESCRIBED), *(class_help(path, "OPTION") for path in described_classes())]
+    options = [option for text in texts for option in options_in(text).values()]
+    defaults = [(each, each.description.rpartition("default: ")[2].removesuffix(")")) for each in options]
+    assert not [(each.name, default) for each, default in defaults if default and each.complaint(default)]
+    assert sum("default: " in each.description for each in options) > 300
 
 
 def test_the_choices_of_an_option():
