@@ -137,6 +137,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
         for name, step in timed.items():
             if name == "padded" and start % (4 * BLOCK):
                 continue  # the slowest by far, and every batch costs it the same
+            trainer.parts = {}
             step(places[0])  # another variant's memory is given back here, untimed
             trainer.parts = shares if name == "grouped" else {}
             for place in places:
