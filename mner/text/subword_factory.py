@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from tokenizers import Tokenizer
@@ -29,7 +30,8 @@ def subword_tokenizer(
         ConfigurationError: If ``max_length`` is below 8 or above the model's number of positions, if the tokenizer
             splits single words differently from running text, or if it has no special token.
     """
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    whole = tokenizer.backend_tokenizer
+    backend = without_special_words(Tokenizer.from_str(whole.to_str()))
     backend.no_padding()
     backend.no_truncation()
     allowed = _allowed_length(tokenizer, model)
@@ -41,14 +43,44 @@ def subword_tokenizer(
         backend,
         max_length=max_length or (allowed if allowed < UNLIMITED else DEFAULT_MAX_LENGTH),
         # Byte-level tokenizers know every character, and may have no unknown token.
-        unknown_id=_special_id(tokenizer, backend, "unk", "mask", "sep", "eos", "cls", "bos", "pad"),
-        separator_id=_special_id(tokenizer, backend, "sep", "eos", "cls", "bos", "mask", "unk", "pad"),
+        unknown_id=_special_id(tokenizer, whole, "unk", "mask", "sep", "eos", "cls", "bos", "pad"),
+        separator_id=_special_id(tokenizer, whole, "sep", "eos", "cls", "bos", "mask", "unk", "pad"),
         padding_id=tokenizer.pad_token_id or 0,
         word_prefix=word_prefix(backend),
         pooling=pooling,
         on_long_post=on_long_post,
         contexts_first=contexts_first,
     )
+
+
+def without_special_words(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a tokenizer in which no text has the id of a special token.
+
+    The vocabularies of SentencePiece contain ``</s>`` and ``<unk>`` like any other subword. Their ids remain, but under
+    names with spaces, which are in no word.
+
+    Args:
+        tokenizer: A tokenizer, whose own setting for special tokens in texts is changed.
+    """
+    tokenizer.encode_special_tokens = True
+    special = {index: token.content for index, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    found = {
+        index: content
+        for index, content in special.items()
+        if index in tokenizer.encode([content], is_pretokenized=True, add_special_tokens=False).ids
+    }
+    if not found:
+        return tokenizer
+    described = json.loads(tokenizer.to_str())
+    model, names = described["model"], {content: f" {content} " for content in found.values()}
+    if isinstance(model["vocab"], list):  # of a unigram model: subwords with their scores, by id
+        model["vocab"] = [[names.get(piece, piece), score] for piece, score in model["vocab"]]
+    else:
+        model["vocab"] = {names.get(piece, piece): index for piece, index in model["vocab"].items()}
+    if model.get("unk_token") in names:
+        model["unk_token"] = names[model["unk_token"]]
+    described["added_tokens"] = [each for each in described["added_tokens"] if each["id"] not in found]
+    return Tokenizer.from_str(json.dumps(described))
 
 
 def word_prefix(tokenizer: Tokenizer) -> str:
