@@ -36,7 +36,13 @@ CONFIG_OPTIONS = ("-c", "--config")
 
 
 class OptionParser(ArgumentParser):
-    """Finds shipped configs by name, and reports a wrong option without listing all the others."""
+    """Finds shipped configs by name, and reports a wrong option without listing all the others.
+
+    An abbreviated option is a wrong one: what it stands for may change with every new option.
+    """
+
+    def __init__(self, *given: Any, allow_abbrev: bool = False, **options: Any) -> None:
+        super().__init__(*given, allow_abbrev=allow_abbrev, **options)
 
     def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
         """Parse the options, with the names of shipped configs replaced by their files."""

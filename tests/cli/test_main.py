@@ -68,7 +68,7 @@ def test_an_unknown_command(capsys):
         ["configs"],
         ["fit", "--config", "1.0_bert_crf"],
         ["fit", "--config", "demo", "--config", "1.0_bert"],
-        ["fit", "--config", "demo", "--config", "1.0_bert_crf", "--early_stopping.patienc", "3"],
+        ["fit", "--config", "demo", "--config", "1.0_bert_crf", "--run_foldr", "x"],
         ["fit", "--config", "demo", "--config", "1.0_bert_crf", "--seed_everything"],
         ["fit", "--config", "demo", "--config", "1.0_bert_crf", "--model.text_encoder.max_length", "long"],
         ["check-data", "--data", "DemoPost"],
