@@ -1,9 +1,9 @@
 """Time the analyses of 10 models with 5 seeds each on 3,257 posts, as many as Twitter-2015's test set has.
 
-Predictions are generated: gold entities in random posts, of which each model finds and spoils some. Timed are reading
-files, alignment, counts, breakdowns, kinds of errors, calibration, the comparison of all 45 pairs of models with
-10,000 draws, and a whole report with its figures, from the same files. It counts processor time on one thread, so that
-a busy machine tells the same. Run ``OMP_NUM_THREADS=1 python benchmarks/analysis.py``.
+Predictions are generated: each model predicts some of the gold entities of random posts and distorts others. Timed are
+reading files, alignment, counts, breakdowns, kinds of errors, calibration, the comparison of all 45 pairs of models
+with 10,000 draws, and a whole report with its figures, from the same files. Processor time on one thread is measured,
+so that a busy machine gives the same result. Run ``OMP_NUM_THREADS=1 python benchmarks/analysis.py``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SPENT: dict[str, float] = {}
 
 
 def make_posts(count: int, random: np.random.Generator) -> list[Post]:
-    """Posts of 5 to 30 words, of which some two are entities."""
+    """Generate posts of 5 to 30 words with about two entities each."""
     posts = []
     for index in range(count):
         words = tuple(f"w{word}" for word in random.zipf(1.3, random.integers(5, 31)) % 5000)
@@ -47,7 +47,7 @@ def make_posts(count: int, random: np.random.Generator) -> list[Post]:
 
 
 def find(post: Post, quality: float, random: np.random.Generator) -> Prediction:
-    """What a model of a quality finds: an entity as it is, or with another type or end, or not at all."""
+    """Predict as a model of some quality: entities that are correct, have another type or end, or are missed."""
     found = []
     for entity in spans(post.tags or ()):
         luck, confidence = random.random(), float(random.beta(5, 1))
@@ -62,7 +62,7 @@ def find(post: Post, quality: float, random: np.random.Generator) -> Prediction:
 
 @contextmanager
 def timed(name: str) -> Iterator[None]:
-    """Add the processor seconds of a block to what its name has spent."""
+    """Add the processor seconds of a block to those of its name."""
     start = time.process_time()
     yield
     SPENT[name] = SPENT.get(name, 0.0) + time.process_time() - start

@@ -1,8 +1,8 @@
-"""Time the decoders: CRF against pytorch-crf, CRF with many labels both ways, Softmax against the chain it stands for.
+"""Time the decoders: CRF against pytorch-crf, CRF with many labels both ways, Softmax against the equivalent chain.
 
-Each pair runs the same inputs, by turns, in one process; the table gives the median of the repeats and of their ratios.
-On the CPU it counts processor time on one thread, so that a busy machine gives the same ratios. Where there is CUDA, it
-measures there as well, by the clock. Run ``python benchmarks/crf.py``.
+The two of each pair run in turn on the same inputs in one process; the table shows the medians of the repeats and of
+their ratios. On the CPU processor time on one thread is measured, so that a busy machine gives the same ratios. With
+CUDA, wall-clock time on the GPU is measured as well. Run ``python benchmarks/crf.py``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def bound(decoder: ChainDecoder, labels: list[str], device: str) -> ChainDecoder
 
 
 def against_pytorch_crf(posts: int, words: int, shortest: int, device: str) -> Iterator[Task]:
-    """A training step (loss and backward), and decoding, with the 9 labels of Twitter."""
+    """Compare a training step (loss and backward) and decoding, with the 9 labels of Twitter."""
     labels = labels_for(["PER", "LOC", "ORG", "MISC"])
     emissions, tags, mask = batch(posts, words, len(labels), shortest, device)
     crf = bound(CRF(), labels, device)
@@ -83,7 +83,7 @@ def against_pytorch_crf(posts: int, words: int, shortest: int, device: str) -> I
 
 
 def by_number_of_labels(types: int, device: str) -> Iterator[Task]:
-    """A training step by matrix products against exact sums, and of a softmax against the chain of zeros."""
+    """Compare a training step by matrix products with exact sums, and a softmax with a chain of zero transitions."""
     labels = labels_for([f"T{index}" for index in range(types)])
     emissions, tags, mask = batch(32, 40, len(labels), 20, device)
     crf, softmax = bound(CRF(), labels, device), bound(Softmax(), labels, device)

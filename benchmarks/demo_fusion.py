@@ -2,8 +2,8 @@
 
 python benchmarks/demo_fusion.py --folder demo --seeds 3 --output table.md
 
-A finished run is kept in the folder as JSON and not repeated, so that several processes can share the methods and a
-last call with all of them prints the whole table.
+A finished run is saved in the folder as JSON and not repeated, so several processes can share the methods and a final
+call with all of them prints the whole table.
 
 Half of the mentions in these posts are ambiguous: only the image (or its caption) determines their type. A method
 that uses it scores above the text-only ceiling on them, and drops to it under the ablations of ``mner test``.
@@ -34,7 +34,7 @@ from mner.text import CharacterCNN, HuggingFaceText, VisualBertText
 from mner.training import Optimization
 
 CAPTIONS = "TextOnly + captions"
-EPOCHS = {"MultidimensionalAttention": 15}  # an image that only weighs words is learned late
+EPOCHS = {"MultidimensionalAttention": 15}  # learns late, since its image only weights the words
 ABLATIONS: dict[str, tuple[Ablation, ...]] = {
     "none": (),
     "blank": ("blank_images", "blank_captions"),
@@ -43,7 +43,7 @@ ABLATIONS: dict[str, tuple[Ablation, ...]] = {
 
 
 def build(method: str, labels: list[str], contexts: list[str]) -> FusionModule:
-    """A model with the encoders and tuned settings of the shipped config ``offline``."""
+    """Build a model with the encoders and tuned settings of the shipped config ``offline``."""
     cls: type[FusionModule] = getattr(mner.fusion, method.split(" + ")[0])
     name = "efficientnet_lite0_pyramid" if method == "VisualPrefix" else "efficientnet_lite0"
     image = {"image_encoder": name} if cls.needs_image else {}
@@ -97,7 +97,7 @@ def run(method: str, seed: int, folder: Path, epochs: int, size: int, precision:
 def finished(
     method: str, seed: int, folder: Path, epochs: int, size: int, precision: str
 ) -> dict[str, dict[str, float]]:
-    """The scores of a run; those of a finished run are read."""
+    """Return the scores of a run, read from its file if it is finished."""
     name = f"{method.replace(' + ', '_')}.{size}_posts.{epochs}_epochs.{precision}.seed_{seed}.json"
     path = folder / "results" / name
     if not path.exists():
@@ -111,7 +111,7 @@ def finished(
 
 
 def table(results: dict[str, list[dict[str, dict[str, float]]]], ceiling: float) -> str:
-    """Markdown: mean and standard deviation over seeds."""
+    """Format as Markdown: mean and standard deviation over seeds."""
     lines = [
         "| method | plain | ambiguous | ambiguous, blank images | ambiguous, shuffled images |",
         "|---|---|---|---|---|",
@@ -120,7 +120,7 @@ def table(results: dict[str, list[dict[str, dict[str, float]]]], ceiling: float)
         columns = [("none", "plain"), *((name, "ambiguous") for name in ABLATIONS)]
         cells = [f"{Spread.of(scores[name][kind] for scores in runs):.1f}" for name, kind in columns]
         lines.append(f"| {method} | {' | '.join(cells)} |")
-    lines.append(f"| ceiling of text-only models | | {100 * ceiling:.1f} | | |")
+    lines.append(f"| text-only ceiling | | {100 * ceiling:.1f} | | |")
     return "\n".join(lines)
 
 
@@ -129,7 +129,7 @@ def main() -> None:
     others = ("Attention", "FusionModule")
     methods = [name for name in mner.fusion.__all__ if name not in others]
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="for images and features")
+    options.add_argument("--folder", type=Path, default=Path("demo_fusion"), help="folder of images and features")
     options.add_argument("--methods", nargs="+", default=[*methods, CAPTIONS])
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--epochs", type=int, help="default: 6, and more for a method that learns late")

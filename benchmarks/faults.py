@@ -2,10 +2,10 @@
 
 python benchmarks/faults.py --kills 5   (as root the full disk too: it mounts a small tmpfs)
 
-A result is compared line by line with that of an undisturbed run: predictions (``fit``, ``tag``), captions, stored
-image features (``cache``) and the cells of a grid (``experiment``). ``lost`` are lines that are missing at the end,
-``doubled`` those that are there too often or are not the undisturbed run's, and ``damaged`` are files that could not be
-read after a fault. All three should be 0.
+Results are compared line by line with those of an undisturbed run: predictions (``fit``, ``tag``), captions, stored
+image features (``cache``) and the cells of a grid (``experiment``). ``lost`` counts lines that are missing at the end,
+``doubled`` lines that are duplicated or differ from the undisturbed run's, and ``damaged`` files that could not be read
+after a fault. All three should be 0.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass
 class Tally:
-    """What became of a command under faults."""
+    """The outcome of a command under faults."""
 
     runs: int = 0
     kills: int = 0
@@ -85,7 +85,7 @@ def run_faults(folder: Path, commands: Sequence[str], kills: int, seed: int = 0)
         folder: An empty folder.
         commands: Some of :data:`COMMANDS`.
         kills: Kills per command.
-        seed: Of the moments at which they are killed.
+        seed: Seed of the moments at which they are killed.
     """
     jobs = make_jobs(folder)
     choose = random.Random(seed)
@@ -106,7 +106,7 @@ def run_faults(folder: Path, commands: Sequence[str], kills: int, seed: int = 0)
 
 
 def table(tallies: dict[str, Tally]) -> str:
-    """The counts as a Markdown table."""
+    """Format the counts as a Markdown table."""
     lines = ["| command | runs | kills | full disk | two at once | lost | doubled | damaged |", "|---" * 8 + "|"]
     for name, each in tallies.items():
         cells = [f"`{name}`", each.runs, each.kills, each.full, each.twice, each.lost, each.doubled, len(each.damaged)]
@@ -115,7 +115,7 @@ def table(tallies: dict[str, Tally]) -> str:
 
 
 def undisturbed(job: Job, folder: Path) -> tuple[float, float]:
-    """Run a command to its end; returns when it first wrote a file, and when it ended."""
+    """Run a command to its end; return the times at which it first wrote a file and ended."""
     start, begin = time.monotonic(), None
     process = begun(job, folder)
     while process.poll() is None:
@@ -127,7 +127,7 @@ def undisturbed(job: Job, folder: Path) -> tuple[float, float]:
 
 
 def killed(job: Job, folder: Path, expected: list[str], tally: Tally, kills: int, delays: Iterator[float]) -> None:
-    """Kill a command after each delay, in turn with its children and alone; then repeat it to the end."""
+    """Kill a command after each delay, with and without its children in turn; then repeat it to the end."""
     while tally.kills < kills:
         process = begun(job, folder)
         tally.runs += 1
@@ -139,7 +139,7 @@ def killed(job: Job, folder: Path, expected: list[str], tally: Tally, kills: int
             tally.kills += 1
         process.communicate()
         tally.damaged += damaged(folder)
-        # It was faster than the delay, and there is nothing left to kill: neither it nor a training that outlived it.
+        # It ended before the delay, so neither it nor a training that outlived it is left to kill.
         if process.returncode == 0 and len(job.content(folder)) >= len(expected):
             compare(job, folder, expected, tally)
             shutil.rmtree(folder)
@@ -210,7 +210,7 @@ def begun(job: Job, folder: Path) -> subprocess.Popen[str]:
 
 
 def damaged(folder: Path) -> Iterator[str]:
-    """The files under their final names that cannot be read, each with the reason."""
+    """Yield the files under their final names that cannot be read, each with the reason."""
     for path in folder.rglob("*"):
         if (error := _unreadable(path)) is not None:
             yield f"{path.relative_to(folder)}: {error!r:.100}"
@@ -233,12 +233,12 @@ def _unreadable(path: Path) -> Exception | None:
 
 
 def disk_space(path: Path) -> int:
-    """Bytes that a file takes up on the disk, 0 for a folder."""
+    """Return the bytes that a file occupies on the disk, 0 for a folder."""
     return 512 * path.stat().st_blocks if path.is_file() else 0
 
 
 def make_jobs(folder: Path) -> dict[str, Job]:
-    """Write data, configs and models, tiny ones, and the commands that use them."""
+    """Write tiny data sets, configs and models, and return the commands that use them."""
     data = folder / "data"
     generate_demo_posts(60, folder=data)
     torch.manual_seed(0)
@@ -290,18 +290,18 @@ def make_jobs(folder: Path) -> dict[str, Job]:
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of a file, none if it is not there."""
+    """Return the lines of a file, none if it does not exist."""
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def cells(path: Path) -> list[str]:
-    """The finished cells of a results file, with their scores."""
+    """Return the finished cells of a results file, with their scores."""
     results = map(json.loads, lines(path))
     return [f"{each['seed']} {each['metrics']['f1']}" for each in results if each["status"] == "finished"]
 
 
 def stored(path: Path) -> list[str]:
-    """The keys and values of an LMDB file."""
+    """Return the keys and digests of the values of an LMDB file."""
     if not path.exists():
         return []
     store = lmdb.open(str(path), subdir=path.is_dir(), readonly=True, lock=False)

@@ -1,8 +1,8 @@
 """Time the feature store: filling it, starting on a filled one, and an epoch's reads.
 
 An epoch reads the features of all images in shuffled batches. It is compared with the obvious alternatives: one file of
-``torch.save`` per image, and encoding the images again. Random weights serve, since they cost what trained ones do.
-Processor seconds on one thread, so that other work on the machine changes little; the best of several epochs. Run
+``torch.save`` per image, and encoding the images again. The weights are random, which costs the same.
+Processor seconds on one thread are measured, so that other load has little effect; the best of several epochs. Run
 ``python benchmarks/feature_store.py``; add ``--encoder trivial --images 100000 --side 8`` for many small images, or
 ``--encoder trivial --regions 49 --width 2048 --side 64`` for large features that cost nothing to compute.
 """
@@ -35,7 +35,7 @@ class FirstPixel(ImageTransform):
 
 
 class Trivial(ImageEncoder):
-    """An encoder that costs nothing: what remains is the store."""
+    """An encoder that costs nothing, so that only the store is measured."""
 
     def __init__(self, regions: int, width: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Trivial(ImageEncoder):
 
 
 def write_images(folder: Path, count: int, side: int) -> list[Path]:
-    """JPEG images of coloured noise."""
+    """Write JPEG images of coloured noise."""
     random = np.random.default_rng(0)
     paths = [folder / f"{index}.jpg" for index in range(count)]
     for path in paths:
@@ -65,7 +65,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def epoch(paths: Sequence[Path], batch_size: int, read: Callable[[Sequence[Path]], object]) -> float:
-    """Processor seconds of one pass over the images in random order."""
+    """Measure the processor seconds of one pass over the images in random order."""
     order = np.random.default_rng(1).permutation(len(paths))
     batches = [[paths[index] for index in order[i : i + batch_size]] for i in range(0, len(order), batch_size)]
     return seconds(lambda: [read(batch) for batch in batches])
@@ -73,9 +73,9 @@ def epoch(paths: Sequence[Path], batch_size: int, read: Callable[[Sequence[Path]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--encoder", default="resnet50", help="a name of the registry, or trivial")
-    parser.add_argument("--regions", type=int, default=4, help="of the trivial encoder")
-    parser.add_argument("--width", type=int, default=4, help="of the trivial encoder's regions")
+    parser.add_argument("--encoder", default="resnet50", help="name in the registry, or trivial")
+    parser.add_argument("--regions", type=int, default=4, help="number of regions of the trivial encoder")
+    parser.add_argument("--width", type=int, default=4, help="width of the trivial encoder's regions")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--side", type=int, default=400, help="pixels")
     parser.add_argument("--batch_size", type=int, default=16)
@@ -127,7 +127,7 @@ def main() -> None:
 
     print(f"{options.encoder}, {options.images} images of {options.side} pixels, {size:.0f} KiB per image in the store")
     ratio = filling["store"] / filling["files"]
-    print(f"filling the store      {filling['store']:9.3f} s   {ratio:.2f} of one file per image")
+    print(f"filling the store      {filling['store']:9.3f} s   {ratio:.2f} times one file per image")
     print(f"start, all are stored  {starting:9.3f} s")
     for kind, spent in epochs.items():
         print(f"epoch from {kind:<11} {spent:9.3f} s   {spent / epochs['store']:.1f} times the store's")

@@ -4,10 +4,10 @@ python benchmarks/fusion_speed.py
 python benchmarks/fusion_speed.py --device cuda --precision bf16 --steps 30
 
 A step is encoding, fusion, loss, gradients and AdamW on one batch of posts as long as tweets, with the features of a
-frozen grid encoder as the cache gives them. The methods take turns, so that whatever else the machine does meets all
-alike, and the median counts: processor time of one thread on a CPU, time until the device is done on a GPU.
-TransformerAttention is timed a second time with the ten regions of 1,024 that the paper gives it, GraphFusion with four
-crops of 2,048 and VisualPrefix with a pyramid of four cells of 3,840.
+frozen grid encoder as the feature store returns them. The methods take turns, so that other load on the machine affects
+all of them alike, and the median is reported: processor time of one thread on a CPU, time until the device is done on a
+GPU. TransformerAttention is timed a second time with the paper's ten regions of width 1,024, GraphFusion with four
+crops of width 2,048, and VisualPrefix with a pyramid of four cells of width 3,840.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ WORDS = (
 )
 BOUND = 1.25
 EXCEPTED = ("GraphFusion", "MultidimensionalAttention", "UMT")
-"""Methods with whole transformer layers, or pairs of words, of their own."""
+"""Methods with transformer layers, or pairs of words, of their own."""
 DETECTED = "TransformerAttention, detected regions"
 REGIONS = {DETECTED: (10, 1024), "VisualPrefix": (4, 3840), "GraphFusion": (4, 2048)}
-"""Number and width of the regions of methods that are not given a grid: a detector's, a pyramid's, crops."""
+"""Number and width of the regions of methods that use no grid but a detector, a pyramid or crops."""
 
 
 def posts(count: int, links: bool) -> list[Post]:
-    """Posts of 6 to 26 words, 16 in the mean: 20 subwords as Twitter-2017's, or 42 with Twitter-2015's links."""
+    """Generate posts of 6 to 26 words, 16 on average: 20 subwords as in Twitter-2017, or 42 with links as in 2015."""
     draw = random.Random(0)
     sentences = [tuple(draw.choices(WORDS, k=draw.randint(6, 26))) for _ in range(count)]
     if links:
@@ -72,24 +72,24 @@ def posts(count: int, links: bool) -> list[Post]:
 
 
 def link(draw: random.Random) -> str:
-    """A shortened link, about twelve subwords."""
+    """Return a shortened link, about twelve subwords."""
     return "http://t.co/" + "".join(draw.choices(string.ascii_letters + string.digits, k=10))
 
 
 def methods() -> list[str]:
-    """The names of all fusion modules, the text-only one first."""
+    """List the names of all fusion modules, the text-only one first."""
     classes = [getattr(mner.fusion, name) for name in mner.fusion.__all__]
     names = [cls.__name__ for cls in classes if issubclass(cls, FusionModule) and cls is not FusionModule]
     return sorted([*names, DETECTED], key=lambda name: (name != "TextOnly", name in EXCEPTED, name))
 
 
 def stepper(name: str, arguments: argparse.Namespace) -> Callable[[], None]:
-    """A function that trains a model of the method for one step."""
+    """Return a function that trains a model of the method for one step."""
     torch.manual_seed(0)
     regions, width = REGIONS.get(name, (arguments.regions, arguments.width))
     cls: type[FusionModule] = getattr(mner.fusion, name.split(",")[0])
     text = VisualBertText if cls is TransformerAttention else HuggingFaceText
-    # An encoder of regions as wide as the cached ones, which the model asks for its width alone.
+    # An encoder of regions as wide as the stored ones; the model only reads its width.
     images = TinyGrid(width, frozen=True)
     model = cls(labels=LABELS, text_encoder=text(arguments.text_encoder), image_encoder=images).to(arguments.device)
     batch = cached(model.preprocessor(posts(arguments.batch_size, arguments.links)), regions, width)
@@ -116,7 +116,7 @@ def cached(batch: Batch, regions: int, width: int) -> Batch:
 
 
 def seconds(step: Callable[[], None], device: str) -> float:
-    """What a step takes."""
+    """Measure the duration of a step."""
     if device == "cpu":
         start = time.process_time()
         step()
@@ -134,9 +134,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])
     parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--links", action="store_true", help="posts with links, as Twitter-2015's")
+    parser.add_argument("--links", action="store_true", help="posts with links, as in Twitter-2015")
     parser.add_argument("--regions", type=int, default=49)
-    parser.add_argument("--width", type=int, default=1280, help="of a region; 1280 is EfficientNet-Lite0's")
+    parser.add_argument("--width", type=int, default=1280, help="width of a region; EfficientNet-Lite0's by default")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--methods", nargs="*", default=methods())
     arguments = parser.parse_args()
@@ -151,7 +151,7 @@ def main() -> None:
             times[name].append(seconds(step, arguments.device))
     alone = statistics.median(times["TextOnly"])
     print(f"batch {arguments.batch_size}, {arguments.regions} regions of {arguments.width}, {arguments.device}")
-    print(f"{arguments.precision}, median of {arguments.steps} steps; at most {BOUND} wanted, * excepted")
+    print(f"{arguments.precision}, median of {arguments.steps} steps; target: {BOUND} or less, except *")
     for name, taken in times.items():
         median = statistics.median(taken)
         print(f"{name + '*' * (name in EXCEPTED):40}{1000 * median:9.1f} ms {median / alone:6.2f}")

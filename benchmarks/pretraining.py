@@ -1,14 +1,14 @@
-"""Does pre-training with the image in view look at it? A small VisualBERT is trained on the demo posts.
+"""Test whether visual-language pre-training uses the image: a small VisualBERT is trained on the demo posts.
 
 python benchmarks/pretraining.py --folder demo
 
-On held-out posts and pictures it prints how often an own caption is told from another image's (chance is one half), and
-how well the words of a caption that only the picture tells, nouns and colours, are predicted when they are hidden: with
-the picture, with that of another post, and without one. The VisualBERT is new, a picture is sixteen regions of
-EfficientNet-Lite0; seeds differ in initial weights, order and masks, not in the posts.
+On held-out posts it prints how often a post's own caption is distinguished from that of another image (chance: one
+half), and how well masked words of a caption that only the image determines, nouns and colours, are predicted: with the
+image, with the image of another post, and without one. The VisualBERT is trained from scratch, and an image is sixteen
+regions of EfficientNet-Lite0; seeds differ in initial weights, order and masks, not in the posts.
 
-The words of a post tell something of its caption, too. How much is seen with --other_pictures, where a model is trained
-and scored with pictures of other posts, which have nothing to do with either.
+The words of a post also contain information about its caption. With --other_images, which shows how much, a model is
+trained and scored with the images of other posts, unrelated to either.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COLOURS = ["black", "blue", "green", "grey", "orange", "pink", "purple", "red", 
 
 
 def small_bert(path: Path, width: int, layers: int) -> Path:
-    """A folder with a BERT that knows nothing yet, without dropout, and with MiniLM's tokenizer."""
+    """Create a folder with an untrained BERT without dropout and with MiniLM's tokenizer."""
     config = BertConfig(
         hidden_size=width,
         num_hidden_layers=layers,
@@ -55,9 +55,9 @@ def small_bert(path: Path, width: int, layers: int) -> Path:
 
 
 def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLanguageModel:
-    """Train on the training posts and take the weights with the lowest validation loss."""
+    """Train on the training posts and return the weights with the lowest validation loss."""
     pl.seed_everything(seed, verbose=False)
-    folder = given.folder / f"seed_{seed}{'_other_pictures' if given.other_pictures else ''}"
+    folder = given.folder / f"seed_{seed}{'_other_images' if given.other_images else ''}"
     features = str(given.folder / "features")
     model = VisualLanguageModel(
         VisualBertText(str(small_bert(folder / "untrained", given.width, given.layers))),
@@ -80,26 +80,26 @@ def train(data: DemoPosts, seed: int, given: argparse.Namespace) -> VisualLangua
     return VisualLanguageModel.load_from_checkpoint(best.best_model_path).eval()
 
 
-class OtherPictures(DemoPosts):
-    """Demo posts with each other's pictures, those of the training, too."""
+class OtherImages(DemoPosts):
+    """Demo posts with the images of other posts, in training as well."""
 
     def read(self, split: Split) -> list[Post]:
-        """The posts of a split."""
+        """Return the posts of a split."""
         return ablate(super().read(split), "shuffled_images")
 
 
 class Curve(pl.Callback):
-    """Prints what each validation finds."""
+    """Prints the metrics of each validation."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print one line per epoch."""
-        found = {name: f"{value:.3f}" for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-        print(trainer.current_epoch, found, flush=True)
+        metrics = {name: f"{value:.3f}" for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        print(trainer.current_epoch, metrics, flush=True)
 
 
 @torch.no_grad()
 def matching(model: VisualLanguageModel, posts: Sequence[Post]) -> float:
-    """Accuracy of sentence-image prediction."""
+    """Compute the accuracy of sentence-image prediction."""
     correct = count = 0.0
     for start in range(0, len(posts), 32):
         batch = model.preprocessor(posts[start : start + 32])
@@ -109,42 +109,43 @@ def matching(model: VisualLanguageModel, posts: Sequence[Post]) -> float:
 
 
 @torch.no_grad()
-def hidden_words(model: VisualLanguageModel, posts: Sequence[Post], words: Sequence[str]) -> tuple[float, float]:
+def masked_words(model: VisualLanguageModel, posts: Sequence[Post], words: Sequence[str]) -> tuple[float, float]:
     """Mask these words wherever they occur in the captions; return accuracy and mean log-probability."""
     tokenizer = model.text_encoder.subword_tokenizer.tokenizer
     ids = torch.tensor([tokenizer.token_to_id(word) for word in words if tokenizer.token_to_id(word) is not None])
     preprocessor = Preprocessor(**model.preprocessing())  # captions stay with their posts
-    right, scores = [], []
+    correct, scores = [], []
     for start in range(0, len(posts), 32):
         batch = preprocessor(posts[start : start + 32])
-        hidden = torch.isin(batch.input_ids, ids) & (batch.token_type_ids == 1)
-        masked = batch.replace(input_ids=batch.input_ids.masked_fill(hidden, model.masking.mask_id))
+        chosen = torch.isin(batch.input_ids, ids) & (batch.token_type_ids == 1)
+        masked = batch.replace(input_ids=batch.input_ids.masked_fill(chosen, model.masking.mask_id))
         states = model.text_encoder.encode_subwords(masked, model.encode_image(batch))
-        logits = model.head(states[hidden], model.text_encoder.model.get_input_embeddings().weight)
-        target = batch.input_ids[hidden]
-        right.append(logits.argmax(dim=-1) == target)
+        logits = model.head(states[chosen], model.text_encoder.model.get_input_embeddings().weight)
+        target = batch.input_ids[chosen]
+        correct.append(logits.argmax(dim=-1) == target)
         scores.append(-functional.cross_entropy(logits, target, reduction="none"))
-    return torch.cat(right).float().mean().item(), torch.cat(scores).mean().item()
+    return torch.cat(correct).float().mean().item(), torch.cat(scores).mean().item()
 
 
 def score(model: VisualLanguageModel, data: DemoPosts) -> dict[str, list[float]]:
-    """What is printed of a model, under the name of its row: by picture, its own, another post's, and none."""
+    """Score a model with its own images, with those of other posts and without any; rows of the table, by name."""
     posts = [post for post in data.posts("test") if post.image is not None and post.contexts]
     nouns = sorted({str(post.metadata["noun"]) for post in data.posts("train") if post.metadata.get("noun")})
     found: dict[str, list[float]] = {}
     for changed in (posts, ablate(posts, "shuffled_images"), ablate(posts, "blank_images")):
         if changed[0].image is not None:
-            found.setdefault("own captions told from another's (%)", []).append(100 * matching(model, changed))
+            row = "own caption distinguished from another (accuracy, %)"
+            found.setdefault(row, []).append(100 * matching(model, changed))
         for name, words in (("nouns", nouns), ("colours", COLOURS)):
-            accuracy, log_probability = hidden_words(model, changed, words)
-            found.setdefault(f"hidden {name} right (%)", []).append(100 * accuracy)
-            found.setdefault(f"hidden {name}, log-probability", []).append(log_probability)
+            accuracy, log_probability = masked_words(model, changed, words)
+            found.setdefault(f"masked {name}, accuracy (%)", []).append(100 * accuracy)
+            found.setdefault(f"masked {name}, log-probability", []).append(log_probability)
     return found
 
 
 def table(runs: Sequence[dict[str, list[float]]]) -> str:
-    """Markdown: mean and standard deviation over seeds."""
-    lines = ["| | its own picture | another post's | none |", "|---|---|---|---|"]
+    """Format as Markdown: mean and standard deviation over seeds."""
+    lines = ["| | own image | image of another post | no image |", "|---|---|---|---|"]
     for name in runs[0]:
         cells = [f"{Spread.of(values):.2f}" for values in zip(*(run[name] for run in runs), strict=True)]
         lines.append(f"| {name} | {' | '.join([*cells, ''][:3])} |")
@@ -154,7 +155,7 @@ def table(runs: Sequence[dict[str, list[float]]]) -> str:
 def main() -> None:
     """Read the options, train, score and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--folder", type=Path, default=Path("demo_pretraining"), help="pictures, features and weights")
+    options.add_argument("--folder", type=Path, default=Path("demo_pretraining"), help="images, features and weights")
     options.add_argument("--size", type=int, default=2400, help="training posts; half as many are held out")
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--epochs", type=int, default=40)
@@ -163,10 +164,10 @@ def main() -> None:
     options.add_argument("--layers", type=int, default=3)
     options.add_argument("--lr", type=float, default=1e-3)
     options.add_argument("--mask_rate", type=float, default=0.25)
-    options.add_argument("--other_pictures", action="store_true", help="every post has the picture of another one")
+    options.add_argument("--other_images", action="store_true", help="every post has the image of another one")
     options.add_argument("--precision", default="32-true", help="of the trainer; bf16-mixed is faster")
     given = options.parse_args()
-    cls = OtherPictures if given.other_pictures else DemoPosts
+    cls = OtherImages if given.other_images else DemoPosts
     data = cls(given.size, given.folder / "posts", contexts=["caption"], batch_size=given.batch_size)
     runs = []
     for seed in given.seeds:

@@ -3,8 +3,8 @@
 python benchmarks/structure.py mner DIR/torchgeo DIR/chemprop DIR/anomalib   (folders of unzipped wheels)
 
 It reads the files as syntax trees and executes nothing. A module is on an import cycle if loading it imports it again
-through others; a subpackage, by any import, also one in a function. Imports under ``TYPE_CHECKING`` are left out. A
-docstring states shapes if it contains the word "shape" or something like ``(B, W, D)`` or ``[N x M]``.
+through others; for subpackages all imports count, those in functions included. Imports under ``TYPE_CHECKING`` do not.
+A docstring states shapes if it contains the word "shape" or something like ``(B, W, D)`` or ``[N x M]``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OBJECTS = ("trainer", "strategy", "fit_loop", "epoch_loop", "_fabric")
 
 
 def trees(package: Path) -> dict[str, ast.Module]:
-    """The syntax trees of a package's modules, by dotted name."""
+    """Parse the syntax trees of a package's modules, by dotted name."""
     found = {}
     for file in sorted(package.rglob("*.py")):
         parts = file.relative_to(package.parent).with_suffix("").parts
@@ -32,7 +32,7 @@ def trees(package: Path) -> dict[str, ast.Module]:
 
 
 def loaded(node: ast.AST, anywhere: bool = False) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The imports that run when a module is loaded, or ``anywhere`` in it; none under ``TYPE_CHECKING``."""
+    """Yield the imports that run when a module is loaded, or those ``anywhere`` in it; none under ``TYPE_CHECKING``."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.Import, ast.ImportFrom)):
             yield child
@@ -43,7 +43,7 @@ def loaded(node: ast.AST, anywhere: bool = False) -> Iterator[ast.Import | ast.I
 
 
 def imported(module: str, tree: ast.Module, modules: set[str], is_package: bool, anywhere: bool = False) -> set[str]:
-    """The modules of the same package that a module imports; its own parents do not count, which are loaded before."""
+    """Return the modules of its package that a module imports, without its parents, which are loaded before it."""
     found: set[str] = set()
     for node in loaded(tree, anywhere):
         if isinstance(node, ast.Import):
@@ -58,7 +58,7 @@ def imported(module: str, tree: ast.Module, modules: set[str], is_package: bool,
 
 
 def subpackages(modules: dict[str, ast.Module], packages: set[str]) -> dict[str, set[str]]:
-    """The imports among the first level of a package, wherever in a file they stand but under ``TYPE_CHECKING``."""
+    """Return the imports among a package's subpackages, anywhere in a file except under ``TYPE_CHECKING``."""
     graph: dict[str, set[str]] = {}
     for name, tree in modules.items():
         if name.count("."):
@@ -69,7 +69,7 @@ def subpackages(modules: dict[str, ast.Module], packages: set[str]) -> dict[str,
 
 
 def on_cycles(graph: dict[str, set[str]]) -> list[str]:
-    """The nodes of a graph that can be reached from themselves."""
+    """Return the nodes of a graph that can be reached from themselves."""
     found = []
     for start in graph:
         seen: set[str] = set()
@@ -84,7 +84,7 @@ def on_cycles(graph: dict[str, set[str]]) -> list[str]:
 
 
 def code_lines(tree: ast.AST) -> int:
-    """The lines of the classes of a file on which something stands that is neither docstring nor comment."""
+    """Return the lines of a file's classes, without docstrings, comments and blank lines."""
     nodes = [node for part in ast.walk(tree) if isinstance(part, ast.ClassDef) for node in ast.walk(part)]
     texts = [node for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
     docstrings = {line for node in texts for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
@@ -92,7 +92,7 @@ def code_lines(tree: ast.AST) -> int:
 
 
 def private_lightning(tree: ast.Module) -> list[str]:
-    """Underscore names that are imported from Lightning or read from its trainer, loops and strategies."""
+    """Return underscore names that are imported from Lightning or read from its trainer, loops and strategies."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in LIGHTNING:
@@ -105,7 +105,7 @@ def private_lightning(tree: ast.Module) -> list[str]:
 
 
 def measure(package: Path) -> dict[str, str]:
-    """One column of the table."""
+    """Compute one column of the table."""
     modules = trees(package)
     files = list(package.rglob("*.py"))
     lines = [file.read_text(encoding="utf-8").count("\n") for file in files]

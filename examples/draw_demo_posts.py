@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/how-to/demo_data.md: one of each drawing style, and the pictures of equal words.
+"""Draw the images of docs/how-to/demo_data.md: one of each drawing style, and the four of posts with equal words.
 
 Run it as ``python examples/draw_demo_posts.py docs/images``.
 """
@@ -22,7 +22,7 @@ TILE = 150
 
 
 def contact_sheet(rows: list[list[Image.Image]]) -> Image.Image:
-    """Set pictures in rows of tiles, in few enough colours to make a small file."""
+    """Arrange images in rows of tiles, in few enough colours to make a small file."""
     width = TILE * max(len(row) for row in rows)
     sheet = Image.new("RGB", (width, TILE * len(rows)), "white")
     for down, row in enumerate(rows):
@@ -33,7 +33,7 @@ def contact_sheet(rows: list[list[Image.Image]]) -> Image.Image:
 
 
 def one_of_each_style(seed: int) -> list[list[Image.Image]]:
-    """A row a type, a picture a style, those of the test split last."""
+    """One row per type and one image per style, those of the test split last."""
     rng = random.Random(seed)
     rows = []
     for entity_type in TYPES:
@@ -47,7 +47,7 @@ def one_of_each_style(seed: int) -> list[list[Image.Image]]:
 
 
 def same_words(seed: int, folder: str) -> list[Post]:
-    """The posts of one ambiguous name that has all four types: equal words, four pictures."""
+    """Return the posts of one ambiguous name that has all four types: equal words, four images."""
     groups: dict[str, list[Post]] = {}
     for post in generate_demo_posts(size=60, seed=seed, folder=folder)["train"]:
         if post.metadata["group"] is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # typing itself is not imported: a typing.py in the working directory would be
+TYPE_CHECKING = False  # typing is not imported: a typing.py in the working directory would shadow it
 if TYPE_CHECKING:
     from typing import Any
 

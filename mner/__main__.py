@@ -2,7 +2,7 @@
 
 from mner.search_path import working_directory_last
 
-working_directory_last()  # before anything is imported that a file in the working directory could pass for
+working_directory_last()  # before any import that a file in the working directory could shadow
 
 import sys  # noqa: E402
 

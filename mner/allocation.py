@@ -1,4 +1,4 @@
-"""A limit on what a constructor allocates: the sizes in a checkpoint are anybody's numbers."""
+"""A limit on what a constructor allocates, since the sizes in a checkpoint cannot be trusted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FACTORIES: frozenset[Callable[..., Tensor]] = frozenset(
         torch.triu_indices,
     }
 )
-"""What creates a tensor from sizes alone; every layer's constructor comes down to one of these."""
+"""Functions that create a tensor from sizes only; every layer's constructor ends up in one of them."""
 SPARE_ELEMENTS = 2**26
 """Tensors that a model builds and a checkpoint does not contain: buffers, tables of positions, initial values."""
 CALLS_PER_WEIGHT = 8
@@ -53,13 +53,13 @@ def unlimited() -> Iterator[None]:
 
 
 class AllocationLimit(TorchFunctionMode):
-    """Stops a constructor that builds a model larger than the weights it is to be given.
+    """Stops a constructor that builds a model larger than the weights it will be given.
 
-    Each size is asked of the meta device first, which allocates nothing. The number of tensors is limited too, so that
-    a number of layers of 10^12 ends at once.
+    Each tensor is first created on the meta device, which allocates nothing. The number of tensors is limited too, so
+    that a config with 10^12 layers is refused at once.
 
     Args:
-        weights: The weights that the model is to be given.
+        weights: The weights that the model will be given.
 
     Raises:
         CheckpointError: On entering a factory function that would exceed the limit.

@@ -1,4 +1,4 @@
-"""The types of a part's arguments, checked alike for Python and for a checkpoint."""
+"""Type checks of a component's arguments, the same from Python and from a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PLAIN = (str, bytes, int, float, NoneType, list, tuple, dict)
 def check_types(cls: type, arguments: Mapping[str, Any]) -> None:
     """Check arguments against the type hints of a constructor, of its own and of those to which it passes ``**kwargs``.
 
-    Numbers must be finite. Types that are not of plain data, of parts or of options are not checked.
+    Numbers must be finite. Only types of plain data, components and options are checked.
 
     Args:
         cls: The class that is built.

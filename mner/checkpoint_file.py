@@ -1,4 +1,4 @@
-"""Reading the file of a checkpoint: tensors and plain data, complete and unchanged, with nothing in it executed."""
+"""Reading checkpoint files: tensors and plain data, complete and intact, with nothing in them executed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_VALUES = 2_000_000
 MAX_INTEGER = 10**40
 """``transformers`` writes 10^30 for a tokenizer without a maximum length."""
 MAX_SHARING = 16
-"""How often tensors may share their bytes with others (tied weights) on average."""
+"""Maximum ratio of the weights' total size to the file's size: tied weights share their bytes."""
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -43,45 +43,45 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             start = file.read(len(ZIP_START))
-        complete = start == ZIP_START and is_zipfile(path)  # one of them alone would be read as another format
+        complete = start == ZIP_START and is_zipfile(path)  # a file that passes only one test is of another format
         fault = _archive_fault(path) if complete else ""
         checkpoint: Any = {} if fault or not complete else _load(path)
-    except Exception as error:  # a damaged file fails in as many ways as it has bytes
+    except Exception as error:  # a damaged file can raise almost anything
         fault, complete, checkpoint = error.args[0] if isinstance(error, CheckpointError) else reason(error), True, {}
     if not complete:
-        raise CheckpointError(f"{path} is no checkpoint, or a truncated one; copy it again, or use another of the run")
+        raise CheckpointError(f"{path} is not a checkpoint, or is truncated; copy it again, or use another of the run")
     if fault:
         raise _unreadable(path, fault)
     parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
     if not isinstance(parameters, dict) or "_class_path" not in parameters or "state_dict" not in checkpoint:
-        raise CheckpointError(f"{path} is a file of tensors but no checkpoint of mner; give one that mner fit wrote")
+        raise CheckpointError(f"{path} contains tensors but is not a checkpoint of mner; give one that mner fit wrote")
     fault = _argument_fault(parameters) or _weight_fault(checkpoint["state_dict"], path.stat().st_size)
     if fault:
-        raise CheckpointError(f"{path} is no checkpoint as mner saves it: {fault}; use another one of the run")
+        raise CheckpointError(f"{path} is not a checkpoint that mner saved: {fault}; use another one of the run")
     return dict(checkpoint)
 
 
 def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:  # whose message advises to load the file without this protection
-        raise CheckpointError("it contains other objects than tensors and plain data, which are not loaded") from error
+    except pickle.UnpicklingError as error:  # its message recommends loading the file without this protection
+        raise CheckpointError("it contains objects other than tensors and plain data, which are not loaded") from error
 
 
 def reason(error: BaseException) -> str:
-    """An error of a library in one line: its type and the beginning of its message."""
+    """Summarise an error in one line: its type and the beginning of its message."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:MAX_REASON]}"
 
 
 def check_archive(path: str | Path) -> None:
-    """Refuse a checkpoint file of which any part is damaged, the state of the optimizer included.
+    """Refuse a checkpoint file if any part of it is damaged, including the optimizer state.
 
     Raises:
-        CheckpointError: If a part of it is not what was written.
+        CheckpointError: If a part differs from what was written.
     """
     try:
         fault = _archive_fault(Path(path))
-    except Exception as error:  # a damaged file fails in as many ways as it has bytes
+    except Exception as error:  # a damaged file can raise almost anything
         fault = reason(error)
     if fault:
         raise _unreadable(path, fault)
@@ -94,7 +94,7 @@ def _unreadable(path: str | Path, fault: str) -> CheckpointError:
 
 
 def _archive_fault(path: Path) -> str:
-    """What is wrong with the archive; ``torch.load`` checks neither sizes nor, with ``mmap``, the CRC of any part."""
+    """Describe a fault of the archive: ``torch.load`` checks neither sizes nor, with ``mmap``, the CRC of any part."""
     with ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.compress_type != ZIP_STORED for entry in entries):
@@ -108,14 +108,14 @@ def _archive_fault(path: Path) -> str:
 
 
 def _argument_fault(parameters: Mapping[str, Any]) -> str:
-    """What is no plain data in the hyper-parameters, or too much of it: 40 shared lists can stand for 2^40 values."""
+    """Describe hyper-parameters that are not plain data, or too many: 40 shared lists can stand for 2^40 values."""
     waiting: list[tuple[Any, _Place]] = [(parameters, _Place())]
     values = 0
     while waiting:
         value, place = waiting.pop()
         values += 1
         if place.depth > MAX_DEPTH or values > MAX_VALUES:
-            return "its hyper-parameters are nested too deep or too many"
+            return "its hyper-parameters are nested too deeply or too many"
         if type(value) is dict:
             if not all(type(key) is str for key in value):
                 return f"a name among its hyper-parameters is not a string{place}"
@@ -132,7 +132,7 @@ def _argument_fault(parameters: Mapping[str, Any]) -> str:
 
 
 class _Place:
-    """Where a value is among the hyper-parameters; written out only for the one that is at fault."""
+    """The path to a value in the hyper-parameters; formatted only for the one at fault."""
 
     def __init__(self, outer: _Place | None = None, key: str | int = "") -> None:
         self.outer, self.key = outer, key
@@ -147,7 +147,7 @@ class _Place:
 
 
 def _weight_fault(weights: Any, size: int) -> str:
-    """What is no ordinary tensor among the weights, or claims more elements than the file has bytes for."""
+    """Describe a weight that is not an ordinary tensor, or claims more elements than the file has bytes for."""
     if not isinstance(weights, dict):
         return f"its state_dict is a {type(weights).__name__}"
     total = 0

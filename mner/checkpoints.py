@@ -1,7 +1,7 @@
-"""Checkpoints: self-contained, of plain data and tensors, read without running anything in them.
+"""Self-contained checkpoints of plain data and tensors, read without executing anything in them.
 
-A model is built from the arguments in a checkpoint by classes that are trusted (:mod:`mner.trust`), in the memory that
-its weights need (:mod:`mner.allocation`), without another file or the network (:mod:`mner.weights`).
+A model is rebuilt from the arguments in its checkpoint: by trusted classes (:mod:`mner.trust`), within the memory that
+its weights need (:mod:`mner.allocation`), and without other files or the network (:mod:`mner.weights`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INSTANTIATOR = "pytorch_lightning.cli.instantiate_module"
 
 
 def hyper_parameters(component: Component) -> dict[str, Any]:
-    """What builds a component again, under the keys that Lightning gives it in a checkpoint.
+    """Return what rebuilds a component, under the keys that Lightning uses in a checkpoint.
 
     Raises:
         TypeError: If an argument is not plain data; names the argument and its type.
@@ -37,14 +37,14 @@ def hyper_parameters(component: Component) -> dict[str, Any]:
 
 
 def model_config(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``{class_path, init_args}`` of the model in a checkpoint."""
+    """Return the ``{class_path, init_args}`` of the model in a checkpoint."""
     parameters = dict(checkpoint["hyper_parameters"])
     parameters.pop("_instantiator", None)
     return {"class_path": parameters.pop("_class_path"), "init_args": parameters}
 
 
 def build_model(checkpoint: Mapping[str, Any], **arguments: Any) -> Any:
-    """Build the model of a checkpoint, of whatever class, without its weights.
+    """Build the model of a checkpoint, whatever its class, without its weights.
 
     Args:
         checkpoint: From :func:`load_checkpoint`.
@@ -62,8 +62,8 @@ def build_model(checkpoint: Mapping[str, Any], **arguments: Any) -> Any:
         raise
     except BaseException as error:  # a panic of the tokenizers library is not an Exception
         raise CheckpointError(
-            f"the {config['class_path']} at hand cannot be built as the checkpoint describes it "
-            f"({reason(error)}); take the version of the class that trained it"
+            f"the {config['class_path']} installed here cannot be built as the checkpoint describes it "
+            f"({reason(error)}); use the version of the class that trained it"
         ) from error
 
 
@@ -71,45 +71,45 @@ class SelfContained(Component, LightningModule):
     """A ``LightningModule`` whose checkpoints are enough to build it again."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what builds the model again, and a checksum."""
+        """Save what rebuilds the model, and a checksum."""
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = hyper_parameters(self)
         seal(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another model, and a damaged one.
+        """Refuse a damaged checkpoint, or one of another model.
 
         Raises:
-            CheckpointError: If its weights are not the model's, in name or shape, are not finite, or are not those
-                that were saved.
+            CheckpointError: If its weights do not match the model's in name or shape, are not finite, or differ from
+                those that were saved.
         """
         if self.strict_loading:
             check_weights(self, checkpoint)
         verify(checkpoint)
 
     def try_out(self) -> Tensor:
-        """Run the model on made-up input, after its checkpoint is loaded; an override returns what must be finite."""
+        """Run the loaded model on dummy input; an override returns its output, which must be finite."""
         return torch.zeros(())
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
         cls: type[Model], checkpoint_path: str | Path, map_location: str | torch.device = "cpu", **arguments: Any
     ) -> Model:
-        """Load the model of a checkpoint, of whatever subclass it is; Lightning's would build the class it is asked of.
+        """Load the model of a checkpoint as the subclass that it is; Lightning's would build the class it is called on.
 
         Args:
-            checkpoint_path: What ``mner fit`` or a trainer saved.
-            map_location: The model's device.
+            checkpoint_path: A file that ``mner fit`` or a trainer saved.
+            map_location: Device of the loaded model.
             arguments: Constructor arguments that replace those of the checkpoint.
 
         Raises:
-            CheckpointError: If the file is not a checkpoint or is damaged, its class is not trusted, has changed, or is
-                no subclass of this one, or the model does not work.
+            CheckpointError: If the file is not a checkpoint or is damaged; if its class is not trusted, has changed, or
+                is not a subclass of this one; or if the model does not work.
         """
         checkpoint = load_checkpoint(checkpoint_path)
         found = find_class(model_config(checkpoint)["class_path"], Component)
         if not issubclass(found, cls):
             raise CheckpointError(
-                f"{checkpoint_path} holds a {found.__name__}, which is no {cls.__name__}; give another checkpoint"
+                f"{checkpoint_path} contains a {found.__name__}, which is not a {cls.__name__}; give another checkpoint"
             )
         model: Model = build_model(checkpoint, **arguments)
         model.on_load_checkpoint(checkpoint)
@@ -119,7 +119,7 @@ class SelfContained(Component, LightningModule):
 
 
 def check_weights(model: nn.Module, checkpoint: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint whose weights are not those of a model.
+    """Refuse a checkpoint whose weights do not fit a model.
 
     Raises:
         CheckpointError: If they differ in name, shape or kind, or one is NaN or infinite where the model's is not.
@@ -132,10 +132,10 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any]) -> None:
         raise CheckpointError(
             f"{len(differing)} weights of the checkpoint do not fit this {type(model).__name__}; the first is {name}, "
             f"expected {expected.get(name, 'none')}, got {given.get(name, 'none')}. "
-            "Take the config, the classes and the version of mner that trained it"
+            "Use the config, the classes and the version of mner that trained it"
         )
     for name, weight in checkpoint["state_dict"].items():
-        # Converted, since a number of higher precision may be none of the model's.
+        # Converted first, since a number of higher precision may overflow in the model's.
         if (
             weight.is_floating_point()
             and not weight.to(own[name].dtype).isfinite().all()
@@ -148,7 +148,7 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any]) -> None:
 
 
 def _try_out(model: SelfContained, checkpoint: Mapping[str, Any]) -> None:
-    """Run a loaded model once: sizes and settings that fit its weights may still be none that it can work with."""
+    """Run a loaded model once: sizes and settings can fit its weights and still not work."""
     training = model.training
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]), AllocationLimit(checkpoint["state_dict"]):
@@ -156,7 +156,7 @@ def _try_out(model: SelfContained, checkpoint: Mapping[str, Any]) -> None:
                 raise CheckpointError("its output is not finite")
     except Exception as error:
         raise CheckpointError(
-            f"the {type(model).__name__} of the checkpoint was built and does not work ({reason(error)}); "
+            f"the {type(model).__name__} of the checkpoint was built but does not work ({reason(error)}); "
             "use another checkpoint of the run, or the versions of mner and transformers that trained it"
         ) from error
     finally:
@@ -164,6 +164,6 @@ def _try_out(model: SelfContained, checkpoint: Mapping[str, Any]) -> None:
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Shape of each weight, with its type unless that is a floating-point one: precisions are converted."""
+    """Map each weight to its shape, with its dtype unless that is floating-point: precisions are converted."""
     kinds = {name: "" if weight.is_floating_point() else f" {weight.dtype}" for name, weight in weights.items()}
     return {name: f"{tuple(weight.shape)}{kinds[name]}" for name, weight in weights.items()}

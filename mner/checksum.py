@@ -1,4 +1,4 @@
-"""A checksum over what a checkpoint is loaded for: the arguments of the model and its weights."""
+"""A checksum over what is loaded from a checkpoint: the arguments of the model and its weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY = "mner_checksum"
 
 
 def seal(checkpoint: dict[str, Any]) -> None:
-    """Write the checksum into a checkpoint, after everything else; for whoever changes one on purpose."""
+    """Write the checksum into a checkpoint, after everything else; also for a checkpoint that was edited on purpose."""
     checkpoint[KEY] = checksum(checkpoint)
 
 
@@ -27,11 +27,11 @@ def verify(checkpoint: Mapping[str, Any]) -> None:
         CheckpointError: If they differ.
 
     Warns:
-        UserWarning: If it has none: it was changed by another program.
+        UserWarning: If it has none, because another program changed it.
     """
     if KEY not in checkpoint:
         warnings.warn(
-            "the checkpoint has no checksum, so damage to it cannot be noticed: something else than mner wrote it. If "
+            "the checkpoint has no checksum, so damage cannot be detected: it was not written by mner. If "
             "you trust it, seal it: load it with torch.load, call mner.checksum.seal, and save it with torch.save",
             stacklevel=2,
         )
@@ -43,7 +43,7 @@ def verify(checkpoint: Mapping[str, Any]) -> None:
 
 
 def checksum(checkpoint: Mapping[str, Any]) -> str:
-    """32 hexadecimal digits over the hyper-parameters and over name, type, shape and bytes of every weight."""
+    """Compute 32 hexadecimal digits over the hyper-parameters and over name, type, shape and bytes of every weight."""
     arguments = json.dumps(checkpoint["hyper_parameters"], sort_keys=True)
     digest = blake2b(arguments.encode(), digest_size=16)
     for name, weight in sorted(checkpoint["state_dict"].items()):

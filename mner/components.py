@@ -1,8 +1,8 @@
-"""Parts that remember how they were built, so that a checkpoint can build them again.
+"""Parts that remember how they were built, so that a checkpoint can rebuild them.
 
 ``Component.__new__`` records the bound constructor arguments, :func:`to_config` turns them into plain
-``{class_path, init_args}`` data, and :func:`from_config` builds the same part again. Nothing is pickled, so a
-checkpoint that holds such a config loads under ``weights_only=True``.
+``{class_path, init_args}`` data, and :func:`from_config` rebuilds the part. Nothing is pickled, so a checkpoint
+that contains such a config loads under ``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 class Component:
-    """Base of everything that stands in a config: encoders, decoders, fusions, captioners."""
+    """Base of everything that a config describes: encoders, decoders, fusions, captioners."""
 
     _arguments: dict[str, Any]
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """The constructor arguments that a checkpoint keeps; by default those that were given, with all defaults.
+        """Return the constructor arguments that a checkpoint keeps; by default all of them, defaults included.
 
         A part whose constructor reads weights, a name or a size from elsewhere overrides this, calls ``super()`` and
         replaces what must not be read again when a checkpoint is loaded.
@@ -63,20 +63,20 @@ class Component:
 
 
 def takes_any_keyword(cls: type) -> bool:
-    """Whether a constructor has ``**kwargs``, which it passes on to the constructor of its base."""
+    """Return whether a constructor has ``**kwargs``, which it passes on to the constructor of its base."""
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in inspect.signature(cls).parameters.values())
 
 
 def class_path(cls: type) -> str:
-    """The dotted path under which a class is imported."""
+    """Return the dotted path under which a class is imported."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def to_config(component: Component) -> dict[str, Any]:
-    """Describe a component as plain data that :func:`from_config` can build again.
+    """Describe a component as plain data from which :func:`from_config` can rebuild it.
 
     Args:
-        component: A part, with its own parts inside.
+        component: A component, which may contain others.
 
     Returns:
         ``{"class_path": ..., "init_args": {...}}`` of strings, numbers, lists and dicts only.
@@ -106,7 +106,7 @@ def _classes(value: Any) -> Iterator[type]:
 
 
 def describe(component: Component) -> dict[str, Any]:
-    """What :func:`to_config` gives, also of a class that cannot be imported; to tell components apart.
+    """Return what :func:`to_config` does, even if a class cannot be imported; for comparing components.
 
     Raises:
         TypeError: If an argument is not plain data; names the argument and its type.
@@ -117,7 +117,7 @@ def describe(component: Component) -> dict[str, Any]:
 
 
 def check_arguments(component: Component) -> None:
-    """Refuse arguments that no checkpoint could keep; for a constructor, so that no training is lost to them.
+    """Refuse arguments that a checkpoint cannot keep; called by constructors, so that no training is wasted.
 
     Raises:
         TypeError: If an argument is not plain data; names the argument and its type.
@@ -146,19 +146,19 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
     raise TypeError(
-        f"{where} holds a {type(value).__name__}, which a checkpoint cannot keep as plain data; "
+        f"{where} contains a {type(value).__name__}, which a checkpoint cannot keep as plain data; "
         "give a string, a number, a list or a dict, or derive its class from mner.components.Component"
     )
 
 
 def from_config(config: Any) -> Any:
-    """Build what :func:`to_config` described; anything else is returned as it is.
+    """Build what :func:`to_config` described; anything else is returned unchanged.
 
     Nothing outside the description is read while it is built (see :mod:`mner.weights`), and no class is imported that
-    :func:`mner.trust.find_class` does not trust. All classes are found before the first is built.
+    :func:`mner.trust.find_class` does not trust. All classes are resolved before the first is built.
 
     Args:
-        config: Plain data, with ``{"class_path", "init_args"}`` wherever a component stood.
+        config: Plain data, with ``{"class_path", "init_args"}`` in place of each component.
 
     Raises:
         CheckpointError: If a class is not trusted or not a :class:`Component`, or a part asks for a file or a network.
@@ -170,7 +170,7 @@ def from_config(config: Any) -> Any:
 
 @dataclass
 class _Part:
-    """A component to build, its class found."""
+    """A component to build, with its class resolved."""
 
     cls: type
     arguments: dict[str, Any]

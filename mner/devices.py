@@ -10,7 +10,7 @@ from mner.errors import ConfigurationError
 if TYPE_CHECKING:
     import torch
 
-ACCELERATOR_HELP = "auto, cpu, cuda or mps, with a number for one of several: cuda:1"
+ACCELERATOR_HELP = "auto, cpu, cuda or mps; cuda:1 selects one of several GPUs"
 
 
 def device_of(accelerator: str | torch.device = "auto") -> torch.device:
@@ -37,7 +37,7 @@ def device_of(accelerator: str | torch.device = "auto") -> torch.device:
         device = None
     if device is None or not available.get(device.type, False):
         raise ConfigurationError(
-            f"no device {str(accelerator)!r}; expected auto, or one of those here: "
+            f"no device {str(accelerator)!r}; expected auto, or one of those available: "
             f"{', '.join(kind for kind, there in available.items() if there)}"
         )
     if device.type == "cuda":

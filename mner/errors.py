@@ -1,4 +1,4 @@
-"""The errors of the library: each says what was expected, what came, and what to do."""
+"""The errors of the library: each states what was expected, what was given, and what to do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FormatError(DataError):
         super().__init__(f"{place}: {found}. {remedy}")
 
     def __reduce__(self) -> tuple[type[FormatError], tuple[Path, int | None, str, str]]:
-        """Pickle the four parts, so that the error survives the way from a data loader's worker."""
+        """Pickle the four parts, so that the error survives its transfer from a data loader's worker."""
         return type(self), (self.path, self.line, self.found, self.remedy)
 
 
@@ -76,7 +76,7 @@ class WeightsNotFoundError(MNERError):
 
 
 class CheckpointError(MNERError):
-    """A checkpoint that is truncated, foreign, or made for other labels."""
+    """A checkpoint that is truncated, not of mner, or made for other labels."""
 
 
 class DivergenceError(MNERError):

@@ -21,7 +21,7 @@ def file_names(names: Iterable[str]) -> list[str]:
         names: Any strings.
 
     Returns:
-        As many names, in their order.
+        The file names, in the order of ``names``.
 
     Example:
         >>> file_names(["a/b", "a b", "A_B", "a_b_2", "", ".."])

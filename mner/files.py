@@ -39,13 +39,13 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
     """Open a file that replaces ``path`` when the block ends, and leaves ``path`` as it was when the block fails.
 
     The content goes into ``.NAME.partial`` in the same folder, which is synchronised to the disk and then renamed. The
-    partial file is locked while it is written, and the operating system releases the lock of a killed process, so what
-    such a process left is reused by the next.
+    partial file is locked while it is written, and the operating system releases the lock of a killed process, so the
+    next process reuses what such a process left.
 
     Args:
         path: The file. Its folder is created if needed.
         mode: ``"w"`` for UTF-8 text with LF line ends, ``"wb"`` for bytes. Half of a surrogate pair, which UTF-8 cannot
-            hold, is written as a question mark.
+            encode, is written as a question mark.
         wait: Wait for another process that is writing ``path`` instead of refusing.
 
     Yields:
@@ -140,7 +140,7 @@ def lock_file(path: Path) -> Iterator[int]:
 
     Raises:
         BlockingIOError: If another process holds the lock.
-        OutputError: If the file cannot be made.
+        OutputError: If the file cannot be created.
     """
     with _output_errors(path, always=True):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,10 +186,10 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a path stands for something that is written into and has no content to replace."""
+    """Return whether a path is written into, such as a pipe or a device, and has no content to replace."""
     try:
         found = path.stat()
-    except OSError:  # no such file yet, or one that opening it will complain about
+    except OSError:  # no such file yet, or an error that opening it will report
         return False
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         return True
@@ -206,7 +206,7 @@ def _refuse_special(path: Path) -> None:
         return
     if (what := _SPECIAL.get(stat.S_IFMT(mode))) is not None:
         raise OutputError(f"cannot write {path}: expected a file or a new name, got {what}; give another path")
-    if not os.access(path, os.W_OK):  # which renaming would not ask
+    if not os.access(path, os.W_OK):  # renaming does not check this
         raise PermissionError(errno.EACCES, "the file is write-protected")
 
 

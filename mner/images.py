@@ -1,4 +1,4 @@
-"""Opening image files: formats, limits and policy; the only opener, for checks, training, captioning and tagging."""
+"""The only way to open image files, in checks, training, captioning and tagging: formats, limits and policy."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mner.errors import ConfigurationError, ImageError
 
 MIN_SIDE = 8
-"""Pixels: anything smaller is a tracking pixel or a rule, not an image that shows something."""
+"""Minimum pixels per side: anything smaller is a tracking pixel or a rule, not an image with content."""
 MAX_ASPECT_RATIO = 20.0
-"""Long side over short side: a longer strip would shrink to a line, or take gigabytes to scale up."""
+"""Maximum ratio of the sides: a longer strip would shrink to a line, or take gigabytes to scale up."""
 MAX_PIXELS = 64_000_000
-"""Width times height that is still decoded, 192 MB in memory: more is a decompression bomb, not a post's image."""
+"""Maximum width times height, 192 MB when decoded: more is a decompression bomb, not a post's image."""
 MAX_BYTES = 256_000_000
-"""Size of a file that is still opened: some decoders read the whole file first."""
+"""Maximum file size: some decoders read the whole file first."""
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
-"""What is decoded. PostScript and its like are left out: Pillow would run another program on an untrusted file."""
+"""Formats that are decoded. PostScript is excluded, since Pillow would run another program on an untrusted file."""
 ImageSource: TypeAlias = "str | Path | bytes | Image.Image"
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_PNG_TEXT = 1000
-"""Bytes of a text chunk that Pillow is given: deflated, they expand to less than the megabyte that it refuses."""
+"""Maximum bytes of a text chunk for Pillow: deflated, it expands to less than the megabyte that Pillow refuses."""
 _MAX_PNG_TEXTS = 50 * _MAX_PNG_TEXT
-"""Bytes of all text chunks of an image that Pillow is given; it refuses 64 megabytes."""
+"""Maximum bytes of all text chunks of an image for Pillow, which refuses 64 megabytes."""
 _NOT_OPENED = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
 
 
 def locate_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Path:
-    """Find the file behind an image's path.
+    """Resolve an image's path to a regular file.
 
     Args:
         path: The image.
@@ -47,7 +47,7 @@ def locate_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Path:
         The path, absolute, with links and ``..`` resolved.
 
     Raises:
-        ImageError: If there is no such file, it is not a regular file, or it lies outside the folders: by name, by
+        ImageError: If there is no such file, it is not a regular file, or it is outside the folders: by name, by
             ``../``, or by a link.
     """
     return Path(_locate(path, folders)[0])
@@ -65,7 +65,7 @@ def open_image_file(path: str | Path, folders: Sequence[str | Path] = ()) -> Bin
     """
     found, located = _locate(path, folders)
     try:
-        # Without waiting for a writer, should a pipe have taken the file's place since it was located.
+        # Without waiting for a writer, in case a pipe replaced the file after it was located.
         descriptor = os.open(found, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from error
@@ -74,7 +74,7 @@ def open_image_file(path: str | Path, folders: Sequence[str | Path] = ()) -> Bin
         status = os.fstat(descriptor)
         _check_regular(path, status)
         if not os.path.samestat(status, located):
-            raise ImageError(f"{path}: another file took its place while it was opened")
+            raise ImageError(f"{path}: it was replaced by another file while it was opened")
         if not status.st_size:
             raise ImageError(f"{path}: the file is empty")
         if status.st_size > MAX_BYTES:
@@ -89,9 +89,9 @@ def load_image(source: ImageSource, folders: Sequence[str | Path] = (), name: st
     """Read an image as RGB: upright, the first frame, transparency on white.
 
     Args:
-        source: The path of a file, the content of one, or an open Pillow image, which is left as it is.
+        source: The path of a file, the content of one, or an open Pillow image, which is not modified.
         folders: The image folders, outside of which no file is read; empty if the caller vouches for the path.
-        name: How an error calls an image that is not a file.
+        name: What errors call an image that is not a file.
 
     Raises:
         ImageError: If the file is missing, not a regular file, empty, truncated, corrupt, not an image, outside
@@ -110,7 +110,7 @@ def load_image(source: ImageSource, folders: Sequence[str | Path] = (), name: st
 
 @dataclass(frozen=True)
 class ImageLoader:
-    """The policy on images: where they may lie, and what happens to a bad one.
+    """The policy on images: which folders they may be in, and what happens to a bad one.
 
     Args:
         folders: The image folders: no file outside them is read. Empty if callers vouch for their paths.
@@ -133,7 +133,7 @@ class ImageLoader:
         return load_image(source, self.folders)
 
     def locate(self, path: Path) -> Path:
-        """Find the file behind an image's path; see :func:`locate_image`."""
+        """Resolve an image's path to a regular file; see :func:`locate_image`."""
         return locate_image(path, self.folders)
 
     def open(self, path: Path) -> BinaryIO:
@@ -142,12 +142,12 @@ class ImageLoader:
 
 
 def _locate(path: str | Path, folders: Sequence[str | Path]) -> tuple[str, os.stat_result]:
-    """The real path of a regular file within the folders, and what identifies the file found there."""
+    """Return the real path of a regular file within the folders, and the file's status at that time."""
     try:
         found = os.path.realpath(path)
         inside = (found.startswith(os.path.realpath(folder).rstrip(os.sep) + os.sep) for folder in folders)
         if folders and not any(inside):
-            raise ImageError(f"{path}: lies outside the image folder {', '.join(map(str, folders))}")
+            raise ImageError(f"{path}: outside the image folder {', '.join(map(str, folders))}")
         status = os.lstat(found)
         if stat.S_ISLNK(status.st_mode):
             raise ImageError(f"{path}: a loop of links")
@@ -166,7 +166,7 @@ def _check_regular(path: str | Path, status: os.stat_result) -> None:
 
 
 def _decode(name: str, opener: Callable[[], Image.Image]) -> Image.Image:
-    """Check an image's size, decode it and convert it to RGB, with one error for all that may go wrong."""
+    """Check an image's size, decode it and convert it to RGB, raising one type of error for whatever goes wrong."""
     try:
         image = opener()
         _check_size(*image.size)
@@ -174,7 +174,7 @@ def _decode(name: str, opener: Callable[[], Image.Image]) -> Image.Image:
         return _to_rgb(_upright(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{name}: enormous: {error}") from None
-    except Exception as error:  # what Pillow's decoders raise on a broken file is not a closed list
+    except Exception as error:  # Pillow's decoders can raise anything on a broken file
         raise ImageError(f"{name}: {str(error) or type(error).__name__}") from error
 
 
@@ -193,7 +193,7 @@ def _open(file: BinaryIO) -> Image.Image:
 
 
 def _without_large_texts(file: BinaryIO) -> BinaryIO:
-    """A PNG without its colour profile and large texts, which say nothing about pixels but exceed Pillow's limits."""
+    """Strip a PNG of its colour profile and long texts, which do not affect pixels but exceed Pillow's limits."""
     kept = [file.read(len(_PNG_SIGNATURE))]
     texts = 0
     while len(header := file.read(8)) == 8:
@@ -209,7 +209,7 @@ def _without_large_texts(file: BinaryIO) -> BinaryIO:
 
 
 def _why_not(start: bytes) -> str:
-    """The reason that Pillow does not open a file, from its first bytes."""
+    """Explain why Pillow does not open a file, from its first bytes."""
     names = [name for name, (_, accepts) in Image.OPEN.items() if accepts is not None and _accepts(accepts, start)]
     readable = [name for name in names if name in FORMATS]
     if readable:
@@ -222,7 +222,7 @@ def _why_not(start: bytes) -> str:
 def _accepts(accepts: Callable[[bytes], object], start: bytes) -> bool:
     try:
         return accepts(start) is True
-    except Exception:  # as Pillow has it: a plug-in that fails on foreign bytes does not accept them
+    except Exception:  # as in Pillow: a plugin that fails on a file does not accept it
         return False
 
 
@@ -239,7 +239,7 @@ def _check_size(width: int, height: int) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # broken EXIF data say nothing about the pixels, which did decode
+    except Exception:  # broken EXIF data do not affect the pixels, which were decoded
         return image
 
 

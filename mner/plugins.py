@@ -38,7 +38,7 @@ def load_plugins() -> Mapping[str, str]:
 
 
 def _installed() -> list[EntryPoint]:
-    """The declared plug-ins; what only lies in the working directory as metadata of a package is not installed."""
+    """Find the plugins of installed packages; package metadata in the working directory does not count."""
     folders = [folder for folder in sys.path if folder and Path(folder).resolve() != Path.cwd()]
     declared = (each for package in distributions(path=folders) for each in package.entry_points)
     return list(dict.fromkeys(each for each in declared if each.group == GROUP))

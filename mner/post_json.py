@@ -54,7 +54,7 @@ def from_json(text: str | bytes) -> Any:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make the object of a JSON decoder, of which a key that occurs twice would lose a value.
+    """Build a JSON object from its pairs; one of two equal keys would otherwise be lost.
 
     Raises:
         ValueError: If a key occurs twice.
@@ -67,10 +67,10 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def finite(number: str) -> float:
-    """Make the floating-point number of a JSON decoder.
+    """Parse a JSON number as a float.
 
     Raises:
-        ValueError: If it is NaN or an infinity, or too large for a float, as ``1e999``.
+        ValueError: If it is NaN or an infinity, or too large for a float, such as ``1e999``.
     """
     value = float(number)
     if not math.isfinite(value):

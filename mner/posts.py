@@ -21,7 +21,7 @@ class Entity:
         type: ``PER``, ``LOC``, ``ORG``, ``OTHER``, ``MISC`` or any other type of the data set.
         start: Index of the first word.
         end: Index one past the last word.
-        text: The surface form, where it is known.
+        text: The surface form, if known.
         confidence: Probability of the span under the decoder, between 0 and 1, or ``None``.
         characters: Character offsets ``(start, end)`` in the raw text, or ``None``.
     """

@@ -82,7 +82,7 @@ class Prediction:
         if post.tags is not None:
             gold = gold_spans(post)
             if "gold" in record and {entity.span for entity in _entities(record, "gold", post)} != gold:
-                raise DataError(f"gold is not what the tags spell, {sorted(gold, key=lambda span: span[1])}")
+                raise DataError(f"gold disagrees with the tags, {sorted(gold, key=lambda span: span[1])}")
         elif record.get("gold"):
             raise DataError("gold entities, but no tags")
         return cls(post, entities, scores_from_dict(record))

@@ -28,7 +28,7 @@ from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
 MAX_REPORTED = 20
-"""Kinds of fault that are reported: an endless stream may name any number of contexts."""
+"""Maximum kinds of fault that are reported: an endless stream may name any number of contexts."""
 
 
 class StoredFeatures(Protocol):
@@ -61,7 +61,7 @@ class Preprocessor:
         text_only_view: Whether batches of tagged posts also contain the posts without contexts.
 
     Raises:
-        ConfigurationError: If ``word_tokenizer`` is none.
+        ConfigurationError: If ``word_tokenizer`` is not a word tokenizer.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Preprocessor:
         return tags
 
     def _images(self, posts: Sequence[Post]) -> dict[str, Any]:
-        """Stored features, if they cover every usable image of the batch, else pixels: the encoder's output agrees."""
+        """Return stored features if they cover every usable image of the batch, else pixels; the results agree."""
         if self.image_transform is None:
             return {}
         keys = [self._key(post) for post in posts]

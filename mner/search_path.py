@@ -12,7 +12,7 @@ import sys
 def working_directory_last() -> None:
     """Let modules of the working directory be imported, but never in place of an installed one.
 
-    ``python -m`` puts the directory first, an installed script nowhere; what the user puts on PYTHONPATH stays there.
+    ``python -m`` puts the directory first, and an installed script omits it; entries of PYTHONPATH are kept.
     """
     here = os.getcwd()  # noqa: PTH109  pathlib is not loaded yet
     if here in os.environ.get("PYTHONPATH", "").split(os.pathsep):

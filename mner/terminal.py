@@ -18,7 +18,7 @@ _CONTROLS = re.compile(
 def printable(text: object) -> str:
     r"""Show control characters, bidirectional controls and lone surrogates as JSON escapes.
 
-    Everything else stays as it is, so the same function is applied to JSON that is shown on a terminal: it stays JSON.
+    Everything else is unchanged, so JSON that is shown on a terminal remains valid JSON.
     Line breaks are escaped too, since a name with a line break could forge a line; join lines after the call.
 
     Args:

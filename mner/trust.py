@@ -1,7 +1,7 @@
-"""Which classes a checkpoint may name: those of mner, of installed plug-ins, and of modules the user has imported.
+"""Which classes a checkpoint may name: those of mner, of installed plugins, and of modules the user has imported.
 
-A checkpoint is data of somebody else. The name of a class in it never imports a module, except one of mner itself:
-everything else is there because the user or an installed package imported it.
+A checkpoint is somebody else's data. The name of a class in it never imports a module, except one of mner itself: any
+other module must already have been imported by the user or an installed package.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def import_named(modules: str | Iterable[str]) -> None:
     for name in [modules] if isinstance(modules, str) else modules:
         try:
             import_module(name)
-        except Exception as error:  # noqa: PERF203  the import of a user's module fails in any way
+        except Exception as error:  # noqa: PERF203  the import of a user's module may fail in any way
             raise ConfigurationError(
                 f"the module {name!r} cannot be imported ({type(error).__name__}: {error}); give the dotted name of a "
                 "module that is installed, on PYTHONPATH or in the working directory"
@@ -39,7 +39,7 @@ def import_named(modules: str | Iterable[str]) -> None:
 
 
 def find_class(path: Any, base: type) -> type:
-    """Find a class by its dotted path without importing a module that nobody but the path names.
+    """Find a class by its dotted path without importing a module only because the path names it.
 
     Args:
         path: ``module.Class``, where the class is defined at the top level of the module.
@@ -62,14 +62,14 @@ def find_class(path: Any, base: type) -> type:
         load_plugins()
     if module not in sys.modules:
         raise CheckpointError(
-            f"the class {path} is not imported: its module is not part of mner, of an installed plug-in or of a module "
+            f"the class {path} is not imported: its module is not part of mner, of an installed plugin or of a module "
             f"that was named. If you trust its code, name it: --import {module} on the command line, "
             f'modules=["{module}"] in mner.load, or import {module} in Python'
         )
-    # What the module itself holds: neither an attribute of an attribute nor a module's own __getattr__ is asked.
+    # Only what the module itself defines: nested attributes and a module's __getattr__ are ignored.
     found = vars(sys.modules[module]).get(name)
     if found is None:
-        raise CheckpointError(f"the module {module} has no class {name}; take the version of it that was trained with")
+        raise CheckpointError(f"the module {module} has no class {name}; use its version that trained the model")
     if not isinstance(found, type) or not issubclass(found, base):
         raise CheckpointError(f"{path} is not a {base.__name__} of mner, and nothing else is built from a checkpoint")
     if (found.__module__, found.__qualname__) != (module, name):

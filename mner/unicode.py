@@ -1,8 +1,8 @@
 """The library's policy on surrogates, and on invisible characters in names.
 
-A program that cuts a text at a fixed number of UTF-16 units leaves half of an emoji behind. No UTF-8 file can hold one
-and no tokenizer accepts one, so every reader and writer repairs them here, counts them and reports the count once: a
-pair is joined, and a lone surrogate becomes U+FFFD. Invisible characters in a tag or type would make a second type that
+A program that cuts a text at a fixed number of UTF-16 units leaves half of an emoji behind. UTF-8 cannot encode one and
+no tokenizer accepts one, so every reader and writer repairs them here, counts them and reports the count once: a pair
+is joined, and a lone surrogate becomes U+FFFD. Invisible characters in a tag or type would make a second type that
 looks like the first.
 """
 
@@ -28,7 +28,7 @@ def repair_surrogates(value: Value) -> tuple[Value, int]:
     r"""Repair the surrogates in a text, or in every text of a nested value.
 
     Args:
-        value: A string, or lists, tuples and mappings of them as JSON has; anything else is returned as it is.
+        value: A string, or lists, tuples and mappings of them as JSON has; anything else is returned unchanged.
 
     Returns:
         The repaired value (the same object if there was nothing to repair), and the number of replaced surrogates.
@@ -52,7 +52,7 @@ def repair_surrogates(value: Value) -> tuple[Value, int]:
 
 
 def visible_name(name: str) -> str:
-    r"""Return a tag or type in its one form: composed, without invisible characters and surrounding white space.
+    r"""Return a tag or type in its canonical form: composed, without invisible characters and surrounding white space.
 
     Example:
         >>> visible_name("PER\u200b "), visible_name("work of\u00a0art")

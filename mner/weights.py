@@ -1,7 +1,7 @@
 """Resolving pretrained weights: an installed package, a path, or a name on a model hub.
 
-While a checkpoint is read, these sources are closed: what it builds has its weights in the checkpoint, and it must not
-have a file opened or the network asked.
+While a checkpoint is read, these sources are closed: its weights are in the checkpoint, and it must not cause a file to
+be opened or the network to be accessed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def closed_sources() -> Iterator[None]:
 
 @contextmanager
 def open_sources() -> Iterator[None]:
-    """Open them again for a block that reads what the user or an installed package provides."""
+    """Reopen these sources for a block that reads what the user or an installed package provides."""
     token = _closed.set(False)
     try:
         yield
@@ -100,7 +100,7 @@ def _inside_package(name: str) -> Path:
     package, _, inside = name.removeprefix(PACKAGE_SCHEME).partition("/")
     if Path(inside).is_absolute() or ".." in Path(inside).parts:
         raise WeightsNotFoundError(f"{name}: expected a path inside the package {package!r}, got {inside!r}")
-    # Packages of weights are found, not imported: the import may be slow, and the files are all that is needed.
+    # Packages of weights are located, not imported: the import may be slow, and only the files are needed.
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         if package in OFFLINE_PACKAGES:

@@ -1,4 +1,4 @@
-"""Files that are no checkpoints, or damaged ones: one line each, whatever is in them, and nothing executed."""
+"""Files that are not checkpoints, or damaged ones: one line each, whatever is in them, and nothing executed."""
 
 import contextlib
 import os
@@ -109,7 +109,7 @@ def test_mutations(honest, tmp_path, seed):
 def test_a_truncated_file(honest, tmp_path, kept):
     content = honest.read_bytes()
     (tmp_path / "cut.ckpt").write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
-    assert "is no checkpoint, or a truncated one; copy it again" in refused(tmp_path / "cut.ckpt")
+    assert "is not a checkpoint, or is truncated; copy it again" in refused(tmp_path / "cut.ckpt")
 
 
 class Malicious:
@@ -151,7 +151,7 @@ def test_a_bare_pickle_an_old_format_and_foreign_files(honest, tmp_path):
     path = tmp_path / "foreign.ckpt"
     for content in (pickle.dumps(Malicious()), b"", b"\x80", b"{}", b"PK\x03\x04", b"\x00" * 5000):
         path.write_bytes(content)
-        assert "is no checkpoint" in refused(path)
+        assert "is not a checkpoint" in refused(path)
     torch.save(Malicious(), path, _use_new_zipfile_serialization=False)
     refused(path)
     path.write_bytes(path.read_bytes() + honest.read_bytes())  # a pickle to torch, an archive to Python
@@ -259,7 +259,7 @@ def test_arguments_nested_deeper_than_python_recurses(honest, tmp_path):
     content = pickle.PROTO + b"\x02" + b"]" * 20_000 + b"a" * 19_999 + b"."
     torch.save(checkpoint, tmp_path / "deep.ckpt")
     rewritten(tmp_path / "deep.ckpt", tmp_path / "deeper.ckpt", lambda n, c: content if n.endswith("data.pkl") else c)
-    assert "no checkpoint of mner" in refused(tmp_path / "deeper.ckpt")
+    assert "not a checkpoint of mner" in refused(tmp_path / "deeper.ckpt")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_checkpoint_without_a_checksum_is_reported(honest, tmp_path):
     checkpoint = torch.load(honest, weights_only=True)
     del checkpoint[KEY]
     torch.save(checkpoint, tmp_path / "unsealed.ckpt")
-    with pytest.warns(UserWarning, match="no checksum, so damage to it cannot be noticed.* call mner.checksum.seal"):
+    with pytest.warns(UserWarning, match="no checksum, so damage cannot be detected.* call mner.checksum.seal"):
         Tiny.load_from_checkpoint(tmp_path / "unsealed.ckpt")
 
 

@@ -84,9 +84,9 @@ def test_the_record_is_each_objects_own():
 
 
 def test_an_argument_that_is_not_plain_data_is_named():
-    with pytest.raises(TypeError, match=r"Outer\(inner=...\) holds a Linear"):
+    with pytest.raises(TypeError, match=r"Outer\(inner=...\) contains a Linear"):
         to_config(Outer(nn.Linear(1, 1)))
-    with pytest.raises(TypeError, match=r"Outer\(options=...\)\['a'\]\[1\] holds a set"):
+    with pytest.raises(TypeError, match=r"Outer\(options=...\)\['a'\]\[1\] contains a set"):
         to_config(Outer(None, options={"a": [1, {2}]}))
 
 
@@ -142,7 +142,7 @@ def test_a_class_that_could_not_be_imported_is_refused_when_it_is_saved(make, mo
 
 def test_arguments_are_checked_before_anything_is_saved():
     check_arguments(Outer(local_class()()))
-    with pytest.raises(TypeError, match=r"Outer\(options=...\) holds a set"):
+    with pytest.raises(TypeError, match=r"Outer\(options=...\) contains a set"):
         check_arguments(Outer(Outer(None, options={1})))
 
 

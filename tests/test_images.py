@@ -286,7 +286,7 @@ def test_a_link_that_takes_the_files_place_does_not_lead_outside(tmp_path, monke
         return found
 
     monkeypatch.setattr(images, "_locate", exchange)
-    with pytest.raises(ImageError, match="another file took its place"):
+    with pytest.raises(ImageError, match="replaced by another file"):
         load_image(path, [tmp_path / "images"])
 
 

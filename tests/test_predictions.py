@@ -144,7 +144,7 @@ ENTITY = {"type": "PER", "start": 0, "end": 2, "confidence": 0.5}
         ({"tags": ["B-PER", "I-PER", "PER"]}, "expected O or a BIO or BIOES tag"),
         ({"tags": "BIO"}, "tags to be a list"),
         ({"tags": ["O", "O", None]}, "every item of tags to be a string"),
-        ({"gold": []}, "gold is not what the tags spell"),
+        ({"gold": []}, "gold disagrees with the tags"),
         ({"words": "Ann"}, "words to be a list"),
         ({"words": [1, 2, 3]}, "every item of words to be a string"),
         ({"id": 5}, "id to be a string"),

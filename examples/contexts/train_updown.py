@@ -24,12 +24,12 @@ NOUNS = {noun: style.type for style in STYLES.values() for noun in style.nouns}
 
 
 def main() -> None:
-    """Train, keep the checkpoint with the lowest validation loss, and describe the demo's test images."""
+    """Train, keep the checkpoint with the lowest validation loss, and caption the demo's test images."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("folder", type=Path, help="where the demo, the features and updown.ckpt go")
+    options.add_argument("folder", type=Path, help="folder for the demo, the features and updown.ckpt")
     options.add_argument("--captions", type=Path, help="COCO's JSON or JSON lines (default: the demo posts)")
     options.add_argument("--images", type=Path, help="folder of their images")
-    options.add_argument("--valid", type=int, default=1000, help="captions at the end of the file kept for validation")
+    options.add_argument("--valid", type=int, default=1000, help="last captions that are held out for validation")
     options.add_argument("--image_encoder", default="efficientnet_lite0", help="faster_rcnn is the paper's")
     options.add_argument("--hidden_size", type=int, default=256, help="1000 in the paper")
     options.add_argument("--min_count", type=int, default=2, help="minimum occurrences of a word in the vocabulary")
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def score(checkpoint: str, posts: Sequence[Post]) -> None:
-    """Print how often a caption of a demo picture names what the picture shows."""
+    """Print how often a caption of a demo image names what the image shows."""
     captioner = UpDown.load_from_checkpoint(checkpoint).eval()
     captions = captioner([load_image(post.image) for post in posts if post.image])
     for name, chosen in (("all", (True, False)), ("known drawing styles", (False,)), ("new styles", (True,))):

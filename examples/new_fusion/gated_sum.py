@@ -15,8 +15,8 @@ class GatedSum(FusionModule):
     """Add the image to every word through a learned gate.
 
     Args:
-        gate_bias: Where the gate starts; below zero it lets little through.
-        kwargs: The parts and settings of :class:`mner.fusion.FusionModule`.
+        gate_bias: Initial bias of the gate; below zero it starts nearly closed.
+        kwargs: Arguments of :class:`mner.fusion.FusionModule`.
     """
 
     def __init__(self, gate_bias: float = -1.0, **kwargs: Any) -> None:
@@ -27,7 +27,7 @@ class GatedSum(FusionModule):
         nn.init.constant_(self.gate.bias, gate_bias)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
-        """Add ``g * v`` to each word, ``g`` looking at both.
+        """Add ``g * v`` to each word, where ``g`` depends on both.
 
         Args:
             text: Word states, ``text.words`` of shape ``(B, W, D)``.

@@ -1,4 +1,4 @@
-"""An image encoder outside mner: how often each brightness of red, green and blue occurs in each cell of a grid."""
+"""An image encoder outside mner: histograms of red, green and blue in each cell of a grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mner.vision import ImageEncoder, ImageTransform, register
 
 @dataclass(frozen=True)
 class BrightnessSteps(ImageTransform):
-    """Scales an image and cuts the brightness of its pixels into steps."""
+    """Scales an image and quantises the brightness of its pixels."""
 
     image_size: int
     bins: int
@@ -32,7 +32,7 @@ class ColourGrid(ImageEncoder):
 
     Args:
         cells: Cells along each side: an image has ``cells`` squared regions.
-        bins: Steps of brightness per colour; a region is ``3 * bins`` wide.
+        bins: Number of bins per colour; a region is ``3 * bins`` wide.
         image_size: Side of the scaled image, in pixels; a multiple of ``cells``.
     """
 
@@ -45,7 +45,7 @@ class ColourGrid(ImageEncoder):
         self.eval()
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
-        """Count the steps in each cell: ``(B, 3, H, W)`` to regions of shape ``(B, cells * cells, 3 * bins)``."""
+        """Compute the histogram of each cell: ``(B, 3, H, W)`` to regions of shape ``(B, cells * cells, 3 * bins)``."""
         present = torch.nn.functional.one_hot(pixels, self.bins).permute(0, 1, 4, 2, 3).flatten(1, 2).float()
         counts = torch.nn.functional.adaptive_avg_pool2d(present, self.cells)
         regions = counts.flatten(2).mT

@@ -22,7 +22,7 @@ Base = str | Path | nn.Module | Tagger
 def load_model(path: str | Path, modules: Sequence[str] = (), base: Base | None = None) -> FusionModule:
     """Load the model of a checkpoint, whatever its class, in evaluation mode on the CPU.
 
-    A checkpoint executes nothing: its classes are those of mner, of installed plug-ins, and of modules that are
+    A checkpoint executes nothing: its classes are those of mner, of installed plugins, and of modules that are
     imported already or named here.
 
     Args:

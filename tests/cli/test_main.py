@@ -197,9 +197,9 @@ def test_what_is_missing_is_named(complain):
     [
         ("missing.ckpt", "no checkpoint at missing.ckpt; mner fit prints the path of the one it keeps"),
         (".", "no checkpoint at .; mner fit prints"),
-        ("truncated.ckpt", "truncated.ckpt is no checkpoint, or a truncated one; copy it again, or use another"),
-        ("text.ckpt", "text.ckpt is no checkpoint, or a truncated one"),
-        ("tensors.ckpt", "tensors.ckpt is a file of tensors but no checkpoint of mner"),
+        ("truncated.ckpt", "truncated.ckpt is not a checkpoint, or is truncated; copy it again, or use another"),
+        ("text.ckpt", "text.ckpt is not a checkpoint, or is truncated"),
+        ("tensors.ckpt", "tensors.ckpt contains tensors but is not a checkpoint of mner"),
     ],
 )
 def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):

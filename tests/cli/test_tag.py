@@ -230,7 +230,7 @@ def test_it_finds_what_the_tagger_finds(tag, trained_run):
         ("", [], "posts.txt: "),
         ("\n \n", [], "posts.txt: "),
         ("a", ["--batch_size", "0"], "expected --batch_size of at least 1, got 0"),
-        ("a", ["--accelerator", "tpu"], "no device 'tpu'; expected auto, or one of those here: "),
+        ("a", ["--accelerator", "tpu"], "no device 'tpu'; expected auto, or one of those available: "),
         ("a", ["--window", "0"], "expected --window of at least 1, got 0"),
     ],
 )

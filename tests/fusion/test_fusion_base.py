@@ -76,7 +76,9 @@ def test_the_base_is_abstract_and_a_foreign_argument_is_named(make_model):
         def __init__(self, activation=None, **kwargs):
             super().__init__(**kwargs)
 
-    with pytest.raises(TypeError, match=r"Foreign\(activation=\.\.\.\) holds a ReLU, which a checkpoint cannot keep"):
+    with pytest.raises(
+        TypeError, match=r"Foreign\(activation=\.\.\.\) contains a ReLU, which a checkpoint cannot keep"
+    ):
         make_model(Foreign, activation=nn.ReLU())
 
 

@@ -116,7 +116,7 @@ def test_a_folder_and_a_missing_file_are_no_checkpoints(tmp_path):
 @pytest.mark.parametrize("content", [{"a": torch.zeros(2)}, torch.zeros(2), {"hyper_parameters": {"lr": 1.0}}])
 def test_other_tensors_are_no_checkpoint(tmp_path, content):
     torch.save(content, tmp_path / "tensors.ckpt")
-    with pytest.raises(CheckpointError, match="no checkpoint of mner; give one that mner fit wrote"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of mner; give one that mner fit wrote"):
         mner.load_model(tmp_path / "tensors.ckpt")
 
 

@@ -93,7 +93,7 @@ def test_it_learns_captions_and_comes_back_from_its_checkpoint(coloured_posts, t
 
 def test_other_files_are_no_captioners(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    with pytest.raises(CheckpointError, match="no checkpoint of mner"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of mner"):
         UpDown.load_from_checkpoint(tmp_path / "other.ckpt")
 
 
