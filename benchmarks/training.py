@@ -40,7 +40,7 @@ PARTS = ("preprocessing", "encoder", "rest of the model", "clipping", "optimizer
 
 
 def padded(batch: Batch) -> Batch:
-    """The same batch with subwords and words padded to 128, as UMT's code does."""
+    """Return the same batch with subwords and words padded to 128, as UMT's code does."""
     posts, words = batch.word_mask.shape
     wide = max(PADDED, words)
     post, word = batch.word_slots // max(words, 1), batch.word_slots % max(words, 1)
@@ -138,7 +138,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
             if name == "padded" and start % (4 * BLOCK):
                 continue  # the slowest by far, and every batch costs it the same
             trainer.parts = {}
-            step(places[0])  # another variant's memory is given back here, untimed
+            step(places[0])  # an untimed step, which frees the memory of the variant before
             trainer.parts = shares if name == "grouped" else {}
             for place in places:
                 seconds[name].append(step(place))
@@ -150,7 +150,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
         f"frozen embeddings: {given.freeze_embeddings}"
     )
     for name in ("grouped", "random", "padded"):
-        print(f"  {name:8} {rate[name]:7.1f} posts/s   grouped are {rate['grouped'] / rate[name]:.2f} times as fast")
+        print(f"  {name:8} {rate[name]:7.1f} posts/s   grouped: {rate['grouped'] / rate[name]:.2f} times as fast")
     if given.profile:
         with cProfile.Profile() as profiler:
             for place in range(min(BLOCK, len(grouped))):
