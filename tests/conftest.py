@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -39,6 +40,7 @@ def pytest_runtest_protocol(item):
     """Leave no environment (``PL_GLOBAL_SEED``), import path or random state of one test to the next."""
     environment, path = dict(os.environ), list(sys.path)
     torch.manual_seed(0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes of a shell start with it ignored
     try:
         return (yield)
     finally:

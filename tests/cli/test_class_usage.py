@@ -87,7 +87,7 @@ from mner.cli import main
 assert main(["fit", "--model.text_encoder.help=HuggingFaceText"]) == 0
 assert {"torch", "transformers", "pytorch_lightning"}.isdisjoint(sys.modules)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert run.stdout.startswith("Help for --model.text_encoder.help=mner.text.HuggingFaceText\n")
     assert "--model.text_encoder.max_length MAX_LENGTH" in run.stdout
 

@@ -206,7 +206,7 @@ def test_it_is_rebuilt_from_its_config():
 
 
 def test_bad_labels_and_options():
-    with pytest.raises(ConfigurationError, match="constraints to be one of none, decode, both, got 'always'"):
+    with pytest.raises(ConfigurationError, match="constraints to be 'none' or 'decode' or 'both', got 'always'"):
         CRF(constraints="always")
     with pytest.raises(ConfigurationError, match="reduction"):
         CRF(reduction="median")
