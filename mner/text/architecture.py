@@ -8,6 +8,8 @@ from typing import Any
 from mner.errors import CheckpointError
 
 SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
+NUM_SUBWORDS = "num_subwords"
+"""Option of a tokenizer: its number of subwords, after which its vocabulary contains steps of merges (BERTweet)."""
 BUILT_IN_ATTENTION = ("eager", "sdpa", "flex_attention")
 """The attention kernels of torch; every other one is of a library or of the hub."""
 LEFT_OUT = {
@@ -59,13 +61,13 @@ def tokenizer_settings(options: Any) -> dict[str, Any]:
     Raises:
         CheckpointError: If there is another option, such as the path of a file, or one of another type.
     """
-    types: dict[str, type] = {**dict.fromkeys(SPECIAL_TOKENS, str), "model_max_length": int}
+    types: dict[str, type] = {**dict.fromkeys(SPECIAL_TOKENS, str), "model_max_length": int, NUM_SUBWORDS: int}
     if not isinstance(options, Mapping):
         raise CheckpointError(f"expected the options of a tokenizer by name, got a {type(options).__name__}")
     for name, value in options.items():
         if name not in types or type(value) is not types[name]:
             raise CheckpointError(
                 f"the tokenizer option {name!r} is none that a checkpoint of mner contains; it may contain "
-                f"{', '.join(SPECIAL_TOKENS)} (strings) and model_max_length (a whole number)"
+                f"{', '.join(SPECIAL_TOKENS)} (strings), model_max_length and {NUM_SUBWORDS} (whole numbers)"
             )
     return dict(options)

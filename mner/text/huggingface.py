@@ -19,6 +19,7 @@ from mner.text.pretrained import build_tokenizer, build_untrained, describe, loa
 from mner.text.probe import check_causal, check_encoder, check_vocabulary
 from mner.text.subword_encoder import SubwordEncoder
 from mner.text.subword_factory import subword_tokenizer
+from mner.text.tweet_words import check_emoji_names
 
 
 class HuggingFaceText(SubwordEncoder):
@@ -45,6 +46,8 @@ class HuggingFaceText(SubwordEncoder):
         gradient_checkpointing: Recompute the activations of each layer in the backward pass: slower, with less memory.
         bidirectional: Let a decoder-only model (GPT-2, Llama, Qwen, Gemma, ...) read in both directions, with its
             contexts before the post; otherwise a causal model is rejected.
+        normalize_tweets: Read mentions as ``@USER``, links as ``HTTPURL`` and emoji by name, as BERTweet was
+            pretrained; words and entities stay as they are.
         lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
             leave it out.
@@ -67,10 +70,13 @@ class HuggingFaceText(SubwordEncoder):
         revision: str | None = None,
         gradient_checkpointing: bool = False,
         bidirectional: bool = False,
+        normalize_tweets: bool = False,
         lora: LoRA | None = None,
         architecture: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(name if architecture is None else None, revision)
+        if normalize_tweets:
+            check_emoji_names()
         if architecture is None:
             self.model = load_model(name, revision, attn_implementation)
             tokenizer = load_tokenizer(name, revision)
@@ -86,7 +92,13 @@ class HuggingFaceText(SubwordEncoder):
         if architecture is None:
             check_vocabulary(tokenizer, self.model, name)
         self.subword_tokenizer = subword_tokenizer(
-            tokenizer, self.model, pooling, max_length, on_long_post, contexts_first=bidirectional
+            tokenizer,
+            self.model,
+            pooling,
+            max_length,
+            on_long_post,
+            contexts_first=bidirectional,
+            normalize_tweets=normalize_tweets,
         )
         self._has_segments = (
             getattr(self.model.config, "type_vocab_size", 0) > 1

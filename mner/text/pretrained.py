@@ -11,7 +11,15 @@ from typing import Any
 import torch
 
 from mner.errors import ConfigurationError, MNERError, WeightsNotFoundError
-from mner.text.architecture import BUILT_IN_ATTENTION, FETCHES_CODE, SPECIAL_TOKENS, model_settings, tokenizer_settings
+from mner.text.architecture import (
+    BUILT_IN_ATTENTION,
+    FETCHES_CODE,
+    NUM_SUBWORDS,
+    SPECIAL_TOKENS,
+    model_settings,
+    tokenizer_settings,
+)
+from mner.text.word_bpe import fast_word_bpe, is_word_bpe
 from mner.weights import require_open_source, resolve_weights
 
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
@@ -68,8 +76,8 @@ def load_model(name: str, revision: str | None = None, attn_implementation: str 
 def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """Load a tokenizer; for arguments and errors see :func:`load_model`.
 
-    Where ``transformers`` has no fast class for a model whose folder contains a ``tokenizer.json`` (BERTweet), that
-    file is read.
+    Where ``transformers`` has no fast class for a model whose folder contains a ``tokenizer.json``, that file is read;
+    the tokenizers of BERTweet and PhoBERT are converted.
     """
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -83,7 +91,10 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
         try:
             file = cached_file(source, "tokenizer.json", revision=revision)
         except OSError:
-            return tokenizer
+            if not is_word_bpe(tokenizer):
+                return tokenizer
+            options = {**_tokenizer_options(tokenizer), NUM_SUBWORDS: len(tokenizer)}
+            return PreTrainedTokenizerFast(tokenizer_object=fast_word_bpe(tokenizer), **options)
         backend = Tokenizer.from_file(str(file))
         # Special tokens that only the slow class has would become new subwords without vectors.
         options = {
@@ -140,7 +151,12 @@ def build_tokenizer(architecture: dict[str, Any], rows: int | None = None) -> An
         described = json.dumps(described)
     options = tokenizer_settings(architecture["tokenizer_options"])
     backend = Tokenizer.from_str(described)
-    largest = max(backend.get_vocab().values(), default=0)
+    vocabulary = backend.get_vocab().values()
+    largest = max(vocabulary, default=0)
+    if largest < len(vocabulary) and NUM_SUBWORDS in options:
+        # What follows are steps of merges, which are never read.
+        special = (backend.token_to_id(value) or 0 for name, value in options.items() if name in SPECIAL_TOKENS)
+        largest = max([options[NUM_SUBWORDS] - 1, *special])
     if rows is not None and largest >= rows:  # first, since copying a tokenizer takes time in proportion to this id
         raise ConfigurationError(f"expected ids of subwords below {rows}, the model's number of vectors, got {largest}")
     return PreTrainedTokenizerFast(tokenizer_object=backend, **options)
@@ -166,7 +182,8 @@ def describe(model: Any, tokenizer: Any) -> dict[str, Any]:
 
 def _tokenizer_options(tokenizer: Any) -> dict[str, Any]:
     names = {name: str(getattr(tokenizer, name)) for name in SPECIAL_TOKENS if getattr(tokenizer, name, None)}
-    return {**names, "model_max_length": tokenizer.model_max_length}
+    steps = {name: value for name, value in tokenizer.init_kwargs.items() if name == NUM_SUBWORDS}
+    return {**names, **steps, "model_max_length": tokenizer.model_max_length}
 
 
 def _source(name: str, revision: str | None) -> str | Path:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mner.batch import Batch
 from mner.errors import ConfigurationError
 from mner.posts import Post
+from mner.text.architecture import NUM_SUBWORDS
 from mner.text.subword_encoder import SubwordEncoder
 
 POST = Post("probe", ("Kevin", "Durant", "enters", "the", "Oracle", "Arena"))
@@ -42,7 +43,7 @@ def check_vocabulary(tokenizer: Any, model: Any, name: str) -> None:
         raise ConfigurationError(
             f"{type(model).__name__} has no subword embeddings, so it does not read subwords; {SUITABLE}"
         ) from None
-    size = max(backend.get_vocab().values()) + 1
+    size = tokenizer.init_kwargs.get(NUM_SUBWORDS, max(backend.get_vocab().values()) + 1)
     if size > rows:
         raise ConfigurationError(
             f"expected a tokenizer of at most {rows} subwords, which {name!r} has vectors for, got one of {size}; "

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from tokenizers import Tokenizer
 
 from mner.errors import ConfigurationError
+from mner.text.architecture import NUM_SUBWORDS
 from mner.text.subwords import SubwordTokenizer
 
 DEFAULT_MAX_LENGTH = 512
@@ -23,6 +24,7 @@ def subword_tokenizer(
     max_length: int | None,
     on_long_post: Literal["window", "error"],
     contexts_first: bool = False,
+    normalize_tweets: bool = False,
 ) -> SubwordTokenizer:
     """Wrap a fast ``transformers`` tokenizer for words.
 
@@ -50,6 +52,8 @@ def subword_tokenizer(
         pooling=pooling,
         on_long_post=on_long_post,
         contexts_first=contexts_first,
+        num_subwords=tokenizer.init_kwargs.get(NUM_SUBWORDS),
+        normalize_tweets=normalize_tweets,
     )
 
 

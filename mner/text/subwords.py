@@ -14,6 +14,7 @@ from torch import Tensor
 from mner.errors import DataError
 from mner.posts import Post
 from mner.text.segments import Integers, Row, Segment, SpecialTokens
+from mner.text.tweet_words import normalized
 
 _WORDS_AT_ONCE = 10_000  # distinct words that are counted together: bounds memory
 
@@ -38,6 +39,8 @@ class SubwordTokenizer:
         pooling: ``mean`` keeps all subwords of a word, ``first`` only its first.
         on_long_post: ``window``, or ``error`` to refuse posts that do not fit.
         contexts_first: Put the contexts before the post.
+        num_subwords: Ids from this number on are read as the unknown token; ``None`` if there are none.
+        normalize_tweets: Read mentions, links and emoji in BERTweet's normal form.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class SubwordTokenizer:
         pooling: Literal["mean", "first"] = "mean",
         on_long_post: Literal["window", "error"] = "window",
         contexts_first: bool = False,
+        num_subwords: int | None = None,
+        normalize_tweets: bool = False,
     ) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.encode_special_tokens = True
@@ -62,6 +67,8 @@ class SubwordTokenizer:
         self.pooling = pooling
         self.on_long_post = on_long_post
         self.contexts_first = contexts_first
+        self.num_subwords = num_subwords
+        self.normalize_tweets = normalize_tweets
         self._around_post = SpecialTokens.of(tokenizer, 1)
         self._around_both = SpecialTokens.of(tokenizer, 2).with_separator(separator_id)
         self._space = np.array(tokenizer.encode([" "], is_pretokenized=True, add_special_tokens=False).ids, np.int64)
@@ -173,13 +180,21 @@ class SubwordTokenizer:
 
     def _encode(self, texts: Sequence[list[str]]) -> list[Segment]:
         """Return the subwords of the words of each text."""
+        if self.normalize_tweets:
+            texts = [list(map(normalized, text)) for text in texts]
         words = [[self.word_prefix + word for word in text] for text in texts]
         try:
             encodings = self.tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
         except TypeError:  # a lone surrogate, such as half an emoji, is not text to a tokenizer
             whole = [[word.encode("utf-8", "replace").decode("utf-8") for word in text] for text in words]
             encodings = self.tokenizer.encode_batch(whole, is_pretokenized=True, add_special_tokens=False)
-        return [_segment(encoding) for encoding in encodings]
+        return [self._segment(encoding) for encoding in encodings]
+
+    def _segment(self, encoding: Encoding) -> Segment:
+        ids = np.array(encoding.ids, np.int64)
+        if self.num_subwords is not None:
+            ids[ids >= self.num_subwords] = self.unknown_id
+        return Segment(ids, np.array(encoding.word_ids, np.int64))
 
     @staticmethod
     def _joined(contexts: list[list[str]]) -> list[str]:
@@ -234,10 +249,6 @@ class SubwordTokenizer:
 def _context_words(post: Post) -> list[list[str]]:
     """The words of each context that is not blank."""
     return [text.split() for text in post.contexts.values() if text.strip()]
-
-
-def _segment(encoding: Encoding) -> Segment:
-    return Segment(np.array(encoding.ids, np.int64), np.array(encoding.word_ids, np.int64))
 
 
 def _window_bounds(pieces: Integers, capacity: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -117,6 +117,8 @@ HOSTILE = {
     "another file of the tokenizer": tokenizer(gguf_file="/etc/passwd"),
     "code of the tokenizer": tokenizer(auto_map={"AutoTokenizer": ["evil.Evil", None]}),
     "a token that is none": tokenizer(unk_token=3),
+    "a number of subwords that is none": tokenizer(num_subwords="x"),
+    "a large number of subwords": tokenizer(num_subwords=10**9),
     "a length that is none": tokenizer(model_max_length="x"),
     "a feature cache": lambda p: (image_encoder(GRID)(p), p.update(feature_cache="CACHE")),
     "an image encoder by name": image_encoder("resnet18"),

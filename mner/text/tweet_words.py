@@ -1,0 +1,43 @@
+"""Words of tweets as BERTweet was pretrained on them: mentions, links and emoji in a normal form."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from mner.errors import ConfigurationError
+
+MENTION, LINK = "@USER", "HTTPURL"
+PUNCTUATION = {"’": "'", "…": "..."}
+
+
+def check_emoji_names() -> None:
+    """Check that the package of emoji names is installed.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    try:
+        import emoji  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            'normalize_tweets needs the package emoji; install it with pip install "mner[tweets]"'
+        ) from error
+
+
+@lru_cache(maxsize=100_000)
+def normalized(word: str) -> str:
+    """Return a word in BERTweet's normal form (Nguyen et al. 2020).
+
+    Example:
+        >>> [normalized(word) for word in ("@dana", "https://t.co/x", "www.nike.com", "Oslo", "…", "@")]
+        ['@USER', 'HTTPURL', 'HTTPURL', 'Oslo', '...', '@']
+    """
+    if word.startswith("@") and len(word) > 1:
+        return MENTION
+    if word.lower().startswith(("http", "www")):
+        return LINK
+    if word.isascii() or word in PUNCTUATION:
+        return PUNCTUATION.get(word, word)
+    from emoji import demojize
+
+    return str(demojize(word))
