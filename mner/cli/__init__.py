@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(printable_lines(f"mner: no command {given[0]!r}\n\n{overview()}"), file=sys.stderr)
         return 2
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # an emoji is no reason to die where the encoding has none
+        if isinstance(stream, TextIOWrapper):  # escape characters that the encoding lacks
             stream.reconfigure(errors="backslashreplace")
     if given[0] != "configs":  # whose parser is fast
         if "-h" in given or "--help" in given:
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _refused(given[0], str(error))
-    except BrokenPipeError:  # whoever read the output, head for example, has seen enough
+    except BrokenPipeError:  # the reader of the output, head for example, has closed it
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails
         return 1
@@ -131,13 +131,13 @@ def _base(names: Sequence[str]) -> AbstractContextManager[None]:
 
 
 def said(error: Exception) -> str:
-    """The message of an error: that of mner which caused it, if any, since the parser wraps errors of constructors."""
+    """Return the message of an error, or of mner's error that caused it: the parser wraps errors of constructors."""
     behind = mner_error(error)
     return printable_lines(f"{type(error).__name__}: {error}" if behind is None else behind)
 
 
 def mner_error(error: BaseException | None) -> MNERError | None:
-    """The error of mner that an exception is or was caused by, ``None`` if there is none."""
+    """Return mner's error that an exception is or was caused by, ``None`` if there is none."""
     while error is not None and not isinstance(error, MNERError):
         error = error.__cause__
     return error

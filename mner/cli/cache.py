@@ -28,7 +28,7 @@ class CachingCommandLine(TrainingCommandLine):
     """Reads what ``mner fit`` reads, and fills the feature store instead of training."""
 
     def pretrain(self, options: Namespace) -> None:
-        """Leave it out: the features of images do not depend on it."""
+        """Skip the pre-training, on which image features do not depend."""
 
     def fit(self, **kwargs: Any) -> None:
         """Fill the store, in the trainer's mixed precision.

@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> None:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
     from mner.contexts.folder import describe_folder, image_names, process_rank
 
-    image_names(options.images)  # a wrong folder shows before a model is loaded
+    image_names(options.images)  # refuses a wrong folder before a model is loaded
     rank, processes = process_rank()
     name = options.captioner or DEFAULTS[options.kind]
     captioner = _captioner(options.kind, name).to(device_of(options.accelerator))

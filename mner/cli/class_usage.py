@@ -1,4 +1,4 @@
-"""Usage errors in the classes that a command is given and in their arguments, found by the help texts alone."""
+"""Usage errors in the classes given to a command and in their arguments, found from the help texts only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mner.cli.static_help import class_help, described_classes
 from mner.plugins import GROUP
 
 NESTED = ("init_args", "class_path")
-"""Parts of an option's name that say nothing: ``--model.init_args.dropout`` is ``--model.dropout``."""
+"""Parts of an option's name that can be left out: ``--model.init_args.dropout`` is ``--model.dropout``."""
 
 
 class ChosenClasses:
-    """The classes chosen so far, option by option; judges the options of their arguments.
+    """The classes chosen so far, option by option; checks the options of their arguments.
 
-    Classes of the user's own are left to the parser, with all that is in them.
+    The user's own classes, and everything inside them, are left to the parser.
 
     Args:
         options: The options of the command, by their names.
@@ -34,11 +34,11 @@ class ChosenClasses:
         self._chosen: dict[str, str | None] = {}
 
     def complaint(self, name: str, value: Any) -> str | None:
-        """What is wrong with an option; ``None`` if nothing is, or if only the parser can tell.
+        """Describe a fault of an option; ``None`` if it has none, or only the parser can find it.
 
         Args:
             name: Its name without leading dashes.
-            value: A string, or what a config has.
+            value: A string, or a value from a config.
         """
         if isinstance(value, str) and value.lstrip().startswith("{"):
             try:

@@ -58,7 +58,7 @@ def _listing() -> str:
 
 
 def description(path: Path) -> str:
-    """What a config is, by its first line, a comment."""
+    """Return the description of a config, the comment in its first line."""
     return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 

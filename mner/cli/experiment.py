@@ -41,7 +41,7 @@ def parser() -> OptionParser:
         "--jobs",
         type=int | None,
         default=None,
-        help="cells that run at a time (default: one per CUDA device, or one without any)",
+        help="number of cells that run at a time (default: one per CUDA device, or one without any)",
     )
     options.add_argument("--keep", type=Keep, default="best", help="checkpoints that are kept when a cell is finished")
     options.add_argument("--dry_run", action="store_true", help="print the commands and run nothing")
@@ -53,10 +53,10 @@ def run(arguments: Sequence[str], modules: Sequence[str] = ()) -> None:
 
     Args:
         arguments: Command and options.
-        modules: Modules of the user's own, which the cells import as well.
+        modules: The user's modules, which the cells import as well.
 
     Raises:
-        ConfigurationError: If a config does not exist, or no cell could run at a time.
+        ConfigurationError: If a config does not exist, or ``jobs`` is less than 1.
         ExperimentError: At the end, if cells failed.
     """
     options = parser()
@@ -72,7 +72,7 @@ def run(arguments: Sequence[str], modules: Sequence[str] = ()) -> None:
         for cell in grid.cells():
             print(printable(shlex.join(runner.command(cell))))
         return
-    # So that a training does not outlive the runner that was told to stop.
+    # A training must not outlive a runner that is told to stop.
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         with _shown(console, runner):
@@ -90,7 +90,7 @@ def run(arguments: Sequence[str], modules: Sequence[str] = ()) -> None:
         raise ExperimentError(
             f"{len(failed)} of {len(grid)} cells failed:",
             *(f"  {runner.cell_folder(cell)}: {progress.results[cell].error}" for cell in failed),
-            "log.txt in each folder has the whole output; repeat the command to run them again",
+            "log.txt in each folder contains the complete output; repeat the command to run them again",
         )
 
 

@@ -1,4 +1,4 @@
-"""Messages of a training on the command line: what is silenced, warnings in one line, tracebacks in the run folder."""
+"""Messages on the command line: some are silenced, warnings are one line, tracebacks go to the run folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from mner.errors import MNERError
 from mner.terminal import printable_lines
 
-# Printed at every start, and nothing a user of the command line can act on.
+# Printed at every start, although a user of the command line cannot act on them.
 SILENCED_MESSAGES = (
     "💡 Tip",
     "Loading `train_dataloader`",
@@ -32,7 +32,7 @@ SILENCED_WARNINGS = (
     ".*args parameter is intended to run from within Python.*",
     ".*isinstance.treespec, LeafSpec.*",
     ".*You have overridden `on_before_batch_transfer` in.*",
-    ".*in eval mode at the start of training.*",  # a frozen image encoder, which is to be so
+    ".*in eval mode at the start of training.*",  # intended for a frozen image encoder
 )
 PACKAGE = Path(__file__).parent.parent
 
@@ -44,13 +44,13 @@ def say(message: str) -> None:
 
 
 def is_first_process() -> bool:
-    """Whether this is the process that prints and writes, before there is a trainer to ask."""
+    """Return whether this is the process that prints and writes, also before there is a trainer."""
     return bool(rank_zero_only(lambda: True)())
 
 
 @contextmanager
 def useful_messages() -> Iterator[None]:
-    """Silence what no user can act on, and print warnings of mner without the line of source that raised them."""
+    """Silence messages that no user can act on, and print warnings of mner without their source line."""
     log = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     log.addFilter(_is_useful)
     usual = warnings.formatwarning
@@ -69,12 +69,12 @@ def keep_traceback(error: BaseException, folder: Path | None) -> None:
     """Write the traceback of an unexpected error into an existing run folder, in the first process only.
 
     Args:
-        error: Any error; those of mner say in one line what to do and leave no traceback.
+        error: Any error; those of mner are one line and leave no traceback.
         folder: The run folder, ``None`` before it is chosen.
     """
     if isinstance(error, MNERError) or folder is None or not folder.is_dir() or not is_first_process():
         return
-    with suppress(OSError):  # the error itself is the news
+    with suppress(OSError):  # the error itself is reported all the same
         (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
 
 

@@ -45,7 +45,7 @@ class Option:
         return re.search(r"type: [^()]*\bstr\b", self.description) is not None
 
     def complaint(self, value: str) -> str | None:
-        """What is wrong with a value of a simple type; ``None`` if nothing is, or if only the parser can tell."""
+        """Describe a fault of a value of a simple type; ``None`` if it has none, or only the parser can find it."""
         accepted = self._accepted_words()
         if accepted:
             expected = " or ".join(word for word in accepted if word not in NULL)
@@ -77,7 +77,7 @@ class Option:
 
 
 def options_in(help_text: str) -> dict[str, Option]:
-    """The options that a help text describes, by their names."""
+    """Parse the options that a help text describes, by name."""
     options: dict[str, Option] = {}
     for entry in re.split(r"\n(?=  -)", help_text)[1:]:
         head, _, rest = re.split(r"\n\S", entry)[0].partition("\n")

@@ -61,7 +61,7 @@ class OptionParser(ArgumentParser):
         try:
             return super().instantiate_classes(*given, **options)
         except ValueError as error:
-            # In a list of objects, the error of one of them is nothing but text in that of the list.
+            # In a list of objects, the error of one is only a part of the list's message.
             missing = re.search(r"(No module named|Requirement) '.*", f"{error}")
             if missing is None:
                 raise
@@ -104,7 +104,7 @@ def with_config_files(arguments: Sequence[str]) -> list[str]:
 
 
 def _config_file(given: str) -> str:
-    """The file of a config, which is checked; YAML in place of a path stays, and so does null."""
+    """Return the file of a config after checking it; YAML instead of a path, and null, are returned unchanged."""
     if re.search(r"[:{]|^(null)?$", given):
         return given
     path = find_config(given)
@@ -113,7 +113,7 @@ def _config_file(given: str) -> str:
 
 
 def _as_yaml(argument: str) -> str:
-    """Undo what jsonargparse makes of nulls inside an option of a class, ``--name=None`` and ``--name={'a': None}``."""
+    """Undo how jsonargparse spells nulls inside an option of a class, ``--name=None`` and ``--name={'a': None}``."""
     name, equals, value = argument.partition("=")
     if "None" not in value:
         return argument
@@ -130,7 +130,7 @@ def accept_unused(parser: ArgumentParser, *names: str) -> None:
 
 
 def shortened(message: str) -> str:
-    """Leave out what concerns only the parser, and suggest classes whose names resemble an unknown one.
+    """Drop what concerns only the parser, and suggest classes whose names resemble an unknown one.
 
     Args:
         message: The message of jsonargparse.

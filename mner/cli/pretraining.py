@@ -21,7 +21,7 @@ from mner.shipped_configs import find_config
 from mner.training.module import TrainingModule
 
 ENCODER_FOLDER = "encoder"
-"""Where a pre-training leaves its encoder, inside its run folder."""
+"""Subfolder of a run folder to which a pre-training writes its encoder."""
 MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "enable_progress_bar", "enable_model_summary")
 """Options of the trainer that a pre-training shares with the fine-tuning after it, unless its config has them."""
 
@@ -30,7 +30,7 @@ def add_extra_posts(model: TrainingModule, data: PostDataModule, files: Sequence
     """Add unlabelled posts to the training posts of a pre-training.
 
     Args:
-        model: What is trained.
+        model: The model that is trained.
         data: Its data module.
         files: Files of posts, in any format.
         images: Folder of their images, or ``None``.
@@ -53,17 +53,17 @@ def add_extra_posts(model: TrainingModule, data: PostDataModule, files: Sequence
 def pretrained_encoder(
     config: str, fine_tuning: Namespace, folder: Path, command_line: Callable[[list[str], Path], Any]
 ) -> Path:
-    """Pre-train the text encoder of a fine-tuning, unless that is done.
+    """Pre-train the text encoder of a fine-tuning, unless that has been done.
 
-    The pre-training takes the text encoder of the fine-tuning, the image encoder if both have one, and the data if its
-    config names no others. One that was interrupted is resumed.
+    The pre-training uses the text encoder of the fine-tuning, the image encoder if both have one, and the same data
+    unless its config names others. An interrupted pre-training is resumed.
 
     Args:
         config: The config of the pre-training: a path, or the name of a shipped one.
         fine_tuning: The options of the fine-tuning.
         folder: The run folder of the pre-training.
         command_line: Runs ``mner fit`` from its arguments in a run folder; each process of a distributed training
-            comes here, and all run both trainings together.
+            calls this function, and all run both trainings together.
 
     Returns:
         The folder of the encoder.
@@ -82,10 +82,10 @@ def pretrained_encoder(
         with atomic_write(shared) as file:
             file.write(options)
     say(f"pre-training: mner fit --config {config} --config {shared} --run_folder {folder} --resume auto")
-    # The options themselves, since other processes may come here before the file is written.
+    # The options themselves, since other processes may get here before the file is written.
     command_line(["fit", "--config", config, "--config", options, "--resume", "auto"], folder)
     if not encoder.is_dir():
-        raise ConfigurationError(f"the pre-training in {folder} left no encoder; see what it printed")
+        raise ConfigurationError(f"the pre-training in {folder} wrote no encoder; see its output")
     say("fine-tuning")
     return encoder
 

@@ -1,4 +1,4 @@
-"""The run folder: chosen once, owned by one training at a time, and the checkpoints that it has."""
+"""The run folder: chosen once, owned by one training at a time, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mner.cli.messages import is_first_process
 from mner.errors import CheckpointError, ConfigurationError
 
 VARIABLE = "MNER_RUN_FOLDER"
-"""Tells processes that Lightning starts for further devices which folder the first one chose."""
+"""Environment variable with the folder that the first process chose, for those that Lightning starts."""
 RUNS = Path("runs")
 WORDS = ("last", "best", "hpc")
-"""Checkpoints of a run folder that need no path."""
+"""Names that stand for checkpoints of a run folder."""
 LOCK = ".lock"
 
 
@@ -28,7 +28,7 @@ class RunFolder:
 
     Args:
         given: The user's ``--run_folder``.
-        checkpoint: The checkpoint that is resumed or scored, as :func:`find_checkpoint` found it.
+        checkpoint: The checkpoint that is resumed or scored, as :func:`find_checkpoint` returned it.
         command: ``fit``, ``validate``, ``test`` or ``predict``.
 
     Raises:
@@ -40,12 +40,12 @@ class RunFolder:
         self._is_new = False
         outer = os.environ.get(VARIABLE)
         if outer or command != "fit":
-            # If "best" named the checkpoint of the folder given, the results go into a folder of their own in it.
+            # If the checkpoint is in the given folder itself, as with "best", the results go into a subfolder.
             same = given is not None and checkpoint is not None and Path(given) == checkpoint.parent
             beside = (checkpoint or Path()).parent / command
             self.path = Path(outer or (beside if same or given is None else given))
             return
-        if not is_first_process():  # of processes that something else started, as torchrun does; the first one writes
+        if not is_first_process():  # among processes of a launcher such as torchrun, only the first one writes
             self.path = Path(given) if given else RUNS
             return
         if given:
@@ -65,7 +65,7 @@ class RunFolder:
         os.environ[VARIABLE] = str(self.path)
 
     def _numbered(self) -> Path:
-        """Create the folder with the next free number; of two processes that ask at once, each gets its own."""
+        """Create the folder with the next free number; concurrent processes get different ones."""
         self._is_new = True
         taken = [int(path.name) for path in RUNS.glob("*") if path.name.isdecimal()]
         for number in count(max(taken, default=-1) + 1):
@@ -75,7 +75,7 @@ class RunFolder:
         raise AssertionError
 
     def release(self) -> None:
-        """Let others train in the folder; one that was created for a run that left nothing in it is removed."""
+        """Release the folder for other trainings; remove it if it is new and the run left nothing in it."""
         if self._lock is None:
             return
         os.environ.pop(VARIABLE, None)
@@ -90,12 +90,12 @@ class RunFolder:
 def find_checkpoint(
     given: str | None, resume: str, folder: str | None, command: str, max_epochs: int | None = None
 ) -> Path | None:
-    """The checkpoint that a command starts from.
+    """Find the checkpoint that a command starts from.
 
     Args:
         given: The user's ``--ckpt_path``: a path, or ``last``, ``best`` or ``hpc`` of the run folder.
         resume: ``auto`` resumes the run folder's latest checkpoint if there is one; ``never`` does not.
-        folder: The user's ``--run_folder``; for the three words above, the latest of ``runs/`` by default.
+        folder: The user's ``--run_folder``; by default, the three names above refer to the latest one in ``runs/``.
         command: ``fit``, ``validate``, ``test`` or ``predict``.
         max_epochs: Epochs of the training that is to be resumed.
 
@@ -123,7 +123,7 @@ def find_checkpoint(
 
 
 def latest(folder: Path) -> Path | None:
-    """The checkpoint of a folder from which a training resumes: the last one, or what an interruption left."""
+    """Find the checkpoint of a folder to resume from: the last one, or that of an interruption."""
     found = [folder / "last.ckpt", folder / "interrupted.ckpt", *sorted(folder.glob("hpc_ckpt_*.ckpt"))]
     return max((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime_ns, default=None)
 
@@ -149,9 +149,7 @@ def _named(given: str, folder: str | None) -> Path:
         return Path(given)
     numbered = sorted((path for path in RUNS.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
     if folder is None and not numbered:
-        raise CheckpointError(
-            f"--ckpt_path {given} is looked for in a run folder, and {RUNS}/ has none; give --run_folder"
-        )
+        raise CheckpointError(f"--ckpt_path {given} refers to a run folder, but {RUNS}/ has none; give --run_folder")
     place = Path(folder) if folder is not None else numbered[-1]
     found: Any = {"last": latest(place), "best": place / BEST}.get(given)
     if given == "hpc":

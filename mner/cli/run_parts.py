@@ -44,12 +44,12 @@ class RunParts:
 
 
 def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last: bool) -> RunParts:
-    """Put together what a run needs.
+    """Assemble the parts of a run.
 
     Args:
         built: Options of the command, instantiated.
         folder: The run folder.
-        model: What is trained or scored.
+        model: The model that is trained or scored.
         keeps_last: Whether ``last.ckpt`` is written.
     """
     plugins = _list(built.trainer.plugins)
@@ -61,7 +61,7 @@ def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last:
     if "checkpoint" in built and isinstance(built.checkpoint, BestCheckpoint):
         callbacks += [DivergenceStop(), EpochSummary(folder / "train.log")]
         if built.early_stopping and built.early_stopping.patience is not None:
-            # Only a validation can decide; an epoch without one is no error.
+            # Checked after validation only: an epoch without one is not an error.
             callbacks.append(EarlyStop(**vars(built.early_stopping), check_on_train_epoch_end=False))
         if built.trainer.enable_checkpointing is not False:
             best = built.checkpoint

@@ -15,11 +15,11 @@ from mner.files import atomic_write
 from mner.terminal import printable
 
 NOT_RECORDED = ("ckpt_path", "run_folder", "resume", "weights_only", "pretraining", "ablations")
-"""Where and how often it was run, so that the config can be given to any command."""
+"""Options that describe one run; they are left out, so that the config can be given to any command."""
 
 
 class RunRecord(Callback):
-    """Records a training once its first step is due; until then, whatever is refused leaves the folder as it was.
+    """Records a training just before its first step; a run that is refused earlier leaves the folder unchanged.
 
     Args:
         config: The options of the command, as plain data.
@@ -33,7 +33,7 @@ class RunRecord(Callback):
         self.own_loggers = own_loggers
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Until the first step a logger that writes nothing takes the place: some callbacks refuse to do without."""
+        """Use a logger that writes nothing until the first step: some callbacks refuse to run without one."""
         if self.own_loggers and stage == "fit":
             trainer.loggers = [DummyLogger()]
 

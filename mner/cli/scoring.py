@@ -31,11 +31,11 @@ from mner.vision.precomputed_regions import use_region_file
 
 
 def load_scored(path: Path | None, command: str, options: Namespace) -> TrainingModule:
-    """Load the model of a checkpoint for a scoring command, and print what it is.
+    """Load the model of a checkpoint for a scoring command, and print a description.
 
     Raises:
-        CheckpointError: If there is no such model, or it is one that predicts no entities.
-        ConfigurationError: If its decoder has no constraints, and some are asked for.
+        CheckpointError: If there is no such checkpoint, or its model predicts no entities.
+        ConfigurationError: If its decoder has no constraints, but some are requested.
     """
     if path is None:
         raise CheckpointError(f"mner {command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
@@ -68,13 +68,13 @@ def score_after_fit(
 ) -> None:
     """Score the best weights on the test split, or on the validation split where there is no test split.
 
-    Without checkpoints the weights after the last step are scored. Of a pre-training, write the encoder.
+    Without checkpoints the weights after the last step are scored. For a pre-training, the encoder is written instead.
 
     Args:
-        trainer: After the training.
-        model: What was trained.
+        trainer: The trainer, after training.
+        model: The trained model.
         datamodule: Its data.
-        best: Which checkpoints were kept, ``None`` if none.
+        best: The callback that saved the best checkpoints, or ``None``.
         ablations: Ablations that are scored as well.
     """
     path = None if best is None else best.best_path
@@ -95,7 +95,7 @@ def score_after_fit(
         scored = model if path is None else load_model(path)
     assert isinstance(scored, FusionModule)
     transform = None if model.image_encoder is None else model.image_encoder.image_transform
-    if isinstance(transform, FileTransform):  # a checkpoint names no file; this training's is the user's
+    if isinstance(transform, FileTransform):  # a checkpoint names no file; take that of this training
         use_region_file(scored.image_encoder, transform.path)
     try:
         datamodule.posts("test")
@@ -129,7 +129,7 @@ def score(
 @rank_zero_only
 def _export(model: PretrainingModule, path: Path, best: Any) -> None:
     folder = path.parent / ENCODER_FOLDER
-    if folder.exists():  # that of the training before it was resumed
+    if folder.exists():  # left from before the training was resumed
         shutil.rmtree(folder)
     PretrainingModule.load_from_checkpoint(path).export(folder)
     say(f"encoder with the best {best.monitor}, {float(best.best_model_score):.4f}: {folder}")

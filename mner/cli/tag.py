@@ -34,7 +34,7 @@ def parser() -> OptionParser:
         prog="mner tag",
         description="Find the entities of new posts: one JSON object per line, one text per line, or CoNLL, recognised "
         "by content. Writes one JSON object per post, in the order of the input; posts from a pipe or a terminal are "
-        "answered as they come.",
+        "tagged as they arrive.",
     )
     options.add_argument("file", type=str, help="the posts; - reads standard input")
     options.add_argument("--ckpt_path", type=Path, required=True, help="a checkpoint, for example runs/0/best.ckpt")
@@ -132,7 +132,7 @@ def _say(line: str) -> None:
 
 
 def _source(file: str) -> tuple[Path | BinaryIO, bool]:
-    """The input, and whether it is live: a pipe or a terminal, whose lines are to be answered as they come."""
+    """The input, and whether it is live: a pipe or a terminal, whose lines are tagged as they arrive."""
     place = sys.stdin.fileno() if file == "-" else file
     try:
         live = stat.S_IFMT(os.stat(place).st_mode) in (stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK)  # noqa: PTH116

@@ -26,7 +26,7 @@ from mner.training.module import TrainingModule
 
 
 def run(arguments: Sequence[str], command_line: type[TrainingCommandLine] | None = None) -> None:
-    """Run one of the four commands, or one that ``command_line`` makes of them."""
+    """Run one of the four commands, or a variant of one that ``command_line`` implements."""
     load_plugins()
     with useful_messages():
         try:
@@ -40,7 +40,7 @@ class TrainingCommandLine(LightningCLI):
 
     Args:
         arguments: Command and options.
-        folder: The run folder of a training within another one, which owns it; else the options say it.
+        folder: The run folder of a training within another one, which owns it; by default the options name it.
     """
 
     def __init__(self, arguments: list[str], folder: Path | None = None) -> None:
@@ -68,7 +68,7 @@ class TrainingCommandLine(LightningCLI):
                 self.owned.release()
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
-        """The command at hand: to declare the options of all four takes a second."""
+        """Return this command only: declaring the options of all four takes a second."""
         return {self.command: LightningCLI.subcommands()[self.command]}
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -76,7 +76,7 @@ class TrainingCommandLine(LightningCLI):
         add_options(parser, self.command)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse, and take the checkpoint's path aside: Lightning would let its options override those given."""
+        """Parse, and set the checkpoint's path aside: Lightning would let its options override those given."""
         super().parse_arguments(parser, args)
         self.ckpt_path, self.options.ckpt_path = self.options.ckpt_path, None
 
@@ -86,7 +86,7 @@ class TrainingCommandLine(LightningCLI):
         return self.config[self.command]  # type: ignore[no-any-return]
 
     def before_instantiate_classes(self) -> None:
-        """Choose checkpoint and run folder, and run the pre-training that is asked for."""
+        """Choose checkpoint and run folder, and run the pre-training if there is one."""
         options, outer = self.options, self.outer_folder
         given = options.run_folder if outer is None else str(outer)
         resume, epochs = options.get("resume") or "never", options.trainer.max_epochs
@@ -104,7 +104,7 @@ class TrainingCommandLine(LightningCLI):
         seed_everything(options.seed_everything, workers=True)
 
     def instantiate_classes(self) -> None:
-        """Build everything; for a scoring command take the model from its checkpoint."""
+        """Build everything; a scoring command loads the model from its checkpoint."""
         placed = self.config.clone()
         own_loggers, keeps_last = place_options(placed[self.command], self.command, self.folder)
         self.config_init = self.parser.instantiate_classes(placed)
@@ -121,17 +121,17 @@ class TrainingCommandLine(LightningCLI):
         self.trainer = self.instantiate_trainer(callbacks=self.parts.callbacks, plugins=self.parts.plugins)
 
     def fit(self, **kwargs: Any) -> None:
-        """Train; an interruption leaves a checkpoint and says how to resume."""
+        """Train; if interrupted, save a checkpoint and print how to resume."""
         try:
             self.trainer.fit(**kwargs | {"ckpt_path": self.checkpoint})
-        except SystemExit as stop:  # what Lightning makes of Ctrl-C and of SIGTERM, with a status of success
+        except SystemExit as stop:  # Lightning turns Ctrl-C and SIGTERM into it, with a status of success
             raise KeyboardInterrupt from stop
         finally:
             if self.parts.interruption.saved:
                 say(f"interrupted; to resume, repeat the command with --ckpt_path {self.parts.interruption.path}")
 
     def after_fit(self) -> None:
-        """Score the best weights; of a pre-training, write the encoder."""
+        """Score the best weights, or write the encoder of a pre-training."""
         if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             score_after_fit(self.trainer, self.model, self.datamodule, self.parts.best, self.options.ablations)
 
@@ -144,5 +144,5 @@ class TrainingCommandLine(LightningCLI):
         score(self.trainer, "test", self.model, self.datamodule, self.options.ablations)
 
     def predict(self, **kwargs: Any) -> None:
-        """Find the entities of the test posts."""
+        """Predict the entities of the test posts."""
         self.trainer.predict(**kwargs | {"return_predictions": False})

@@ -25,7 +25,7 @@ TRAINER_DEFAULTS = {
     "log_every_n_steps": 10,
     "num_sanity_val_steps": 0,
     "use_distributed_sampler": False,  # length-grouped batches are shared among processes by their own sampler
-    "enable_model_summary": False,  # a line of mner.callbacks.EpochSummary says it
+    "enable_model_summary": False,  # mner.callbacks.EpochSummary prints it
 }
 AUTO = "auto"
 """The metric of the model."""
@@ -37,15 +37,15 @@ class TrainingOptionParser(OptionParser, LightningArgumentParser):
 
 @dataclass(frozen=True)
 class EarlyStoppingOptions:
-    """When a training ends before its last epoch, as Lightning's ``EarlyStopping`` takes it.
+    """When training stops before its last epoch: arguments of Lightning's ``EarlyStopping``.
 
     Args:
         monitor: The metric; by default that of the checkpoint.
-        mode: Whether the metric is to be small (``min``) or large (``max``); by default known from the metric.
-        patience: Number of validations without improvement after which the training ends; null for no end.
-        min_delta: Minimum change that is an improvement.
-        stopping_threshold: Value of the metric at which the training ends at once.
-        divergence_threshold: Value so bad that the training ends at once.
+        mode: Whether the metric is minimised (``min``) or maximised (``max``); by default inferred from its name.
+        patience: Number of validations without improvement after which training stops; null never stops it.
+        min_delta: Minimum change that counts as an improvement.
+        stopping_threshold: Training stops immediately once the metric reaches this value.
+        divergence_threshold: Training stops immediately if the metric is worse than this value.
         strict: Raise an error if the metric is not logged by a validation.
         verbose: Report each improvement.
     """
@@ -84,7 +84,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
             type=list[Ablation],
             default=[],
             help="Also score the model with ablated images or captions, for example [shuffled_images]; each ablation "
-            "leaves predictions and metrics of its own.",
+            "writes its own predictions and metrics.",
         )
     parser.add_argument(
         "--feature_store",
@@ -152,15 +152,15 @@ def _add_training_options(parser: LightningArgumentParser) -> None:
         "--early_stopping",
         type=EarlyStoppingOptions | Literal[False] | None,
         default=EarlyStoppingOptions(),
-        help="When a training ends early; null or false switches it off.",
+        help="When training stops early; null or false disables it.",
     )
 
 
 def place_options(options: Namespace, command: str, folder: Path) -> tuple[bool, bool]:
-    """Send all that is written to the run folder, and choose what is monitored.
+    """Direct all output to the run folder, and choose what is monitored.
 
     Args:
-        options: Of the command; changed in place, so that the config that is recorded names no folder.
+        options: The command's options; changed in place, so that the recorded config names no folder.
         command: The command.
         folder: The run folder.
 
@@ -180,7 +180,7 @@ def place_options(options: Namespace, command: str, folder: Path) -> tuple[bool,
 
 
 def resolve_monitors(config: Namespace) -> None:
-    """Monitor what the model is judged by, unless the config says otherwise; early stopping follows the checkpoint.
+    """Monitor the model's own metric unless the config names another; early stopping follows the checkpoint.
 
     Args:
         config: Options of ``mner fit``, changed in place.

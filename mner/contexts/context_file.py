@@ -20,13 +20,13 @@ ERROR = "error"
 class ContextFile:
     """One JSON line per image, in the file itself or in the parts next to it that processes are writing.
 
-    Each process appends to a part of its own (``captions.jsonl.part0``), which it holds locked. When every image has a
+    Each process appends to a part of its own (``captions.jsonl.part0``), which it keeps locked. When every image has a
     line, the parts are merged into the file, sorted by image; until then the file is unchanged.
 
     Args:
         path: The file.
         kind: Key of the texts.
-        source: The captioner, which each line names: lines of another one, or of none, are never touched.
+        source: The captioner, which each line names; lines of another one, or of none, are never touched.
     """
 
     def __init__(self, path: Path, kind: str, source: str) -> None:
@@ -59,7 +59,7 @@ class ContextFile:
             yield append
 
     def record(self, image: str, values: Mapping[str, Any]) -> str:
-        """Make the line of an image."""
+        """Format the line of an image."""
         return to_json({"image_id": image, **values, "captioner": self.source}) + "\n"
 
     def merge(self, images: Sequence[str], rank: int) -> bool:

@@ -1,4 +1,4 @@
-"""Describes every image of a folder, in a file from which a killed run is resumed and that processes share."""
+"""Describes every image of a folder in a file that processes share and from which a killed run resumes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FolderReport:
     Args:
         written: Number of images described.
         kept: Number of images assigned to this process that an earlier run had described.
-        bad: Images that cannot be used, with the reason of each.
+        bad: Images that cannot be used, each with the reason.
         complete: Whether the file is complete; if not, other processes are still working.
     """
 
@@ -117,7 +117,7 @@ def image_names(folder: Path) -> list[str]:
     )
     if not names:
         raise DatasetNotFoundError(
-            f"{folder} holds no image; looked for files that end in {', '.join(sorted(suffixes))}"
+            f"{folder} contains no image; looked for files that end in {', '.join(sorted(suffixes))}"
         )
     return names
 

@@ -20,25 +20,25 @@ class HuggingFaceCaptioner(Captioner):
         name: A name on a model hub, for example ``Salesforce/blip-image-captioning-base``, a folder, or
             ``pkg://package/folder`` inside an installed package.
         max_new_tokens: Maximum number of subwords per caption.
-        beams: Beams of the search; 1 takes the likeliest piece each time.
+        num_beams: Number of beams; 1 is greedy search.
 
     Raises:
         WeightsNotFoundError: If the model is neither on disk nor reachable.
         ConfigurationError: If the model does not turn images into text.
     """
 
-    def __init__(self, name: str, max_new_tokens: int = 30, beams: int = 4) -> None:
+    def __init__(self, name: str, max_new_tokens: int = 30, num_beams: int = 4) -> None:
         super().__init__()
         self.model, self.image_processor, self.tokenizer = load_pretrained(name)
         self.max_new_tokens = max_new_tokens
-        self.beams = beams
+        self.num_beams = num_beams
         self.requires_grad_(False).eval()
 
     def describe(self, images: Sequence[Image.Image]) -> list[dict[str, Any]]:
         """Caption B images."""
         inputs = self.image_processor(images=list(images), return_tensors="pt").to(self.model.device)
         pieces = self.model.generate(
-            **inputs, max_new_tokens=self.max_new_tokens, num_beams=self.beams, do_sample=False
+            **inputs, max_new_tokens=self.max_new_tokens, num_beams=self.num_beams, do_sample=False
         )
         captions = self.tokenizer.batch_decode(pieces, skip_special_tokens=True)
         return [{self.kind: " ".join(caption.split())} for caption in captions]

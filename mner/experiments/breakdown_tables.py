@@ -18,7 +18,7 @@ def breakdown_tables(progress: Progress) -> list[Table]:
     """F1 of the finished cells per group of mentions, mean and standard deviation over seeds.
 
     A breakdown is any entry of a cell's metrics that maps groups to their scores, for example
-    ``{"kind_of_mention": {"plain": {"f1": 0.5}}}``; which there are is decided by the data set's metadata.
+    ``{"kind_of_mention": {"plain": {"f1": 0.5}}}``; they depend on the data set's metadata.
 
     Args:
         progress: The progress of the grid.

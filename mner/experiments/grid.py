@@ -38,9 +38,9 @@ class Cell:
     Args:
         model: Name of the model.
         data: Name of the data set.
-        seed: Of weights, batches and the choice of training posts.
-        fraction: Share of the training posts.
-        arguments: Words of the ``mner fit`` command, without the run folder.
+        seed: Seed of weights, batches and the choice of training posts.
+        fraction: Fraction of the training posts.
+        arguments: Arguments of the ``mner fit`` command, without the run folder.
     """
 
     model: str
@@ -61,14 +61,14 @@ class Grid:
         models: Configs and options of each model, by name.
         data: Configs and options of each data set, by name.
         seeds: One training each.
-        fractions: Shares of the training posts; for one seed a smaller share lies within a larger one.
+        fractions: Fractions of the training posts; for one seed a smaller one is a subset of a larger one.
         fraction_parts: What some fractions add, for example more epochs where there are fewer posts.
         configs: Configs of every cell, after those of model and data set.
         options: Options of every cell.
 
     Raises:
-        ConfigurationError: If an axis is empty, or has two values of one folder; if a name cannot be a folder's, or a
-            seed or fraction is out of range; if an option is malformed, or set by an axis.
+        ConfigurationError: If an axis is empty, or two of its values have the same folder; if a name is not usable for a
+            folder, or a seed or fraction is out of range; if an option is malformed, or set by an axis.
     """
 
     models: Mapping[str, Part]
@@ -107,14 +107,14 @@ class Grid:
                 )
         strange = set(self.fraction_parts) - set(self.fractions)
         if strange:
-            raise ConfigurationError(f"fraction_parts names {sorted(strange)}, which are none of the fractions")
+            raise ConfigurationError(f"fraction_parts names {sorted(strange)}, which are not among the fractions")
 
     def __len__(self) -> int:
         """Count the cells."""
         return len(self.models) * len(self.data) * len(self.seeds) * len(self.fractions)
 
     def cells(self) -> Iterator[Cell]:
-        """The cells, one seed after the other, so that an unfinished grid has something of everything."""
+        """The cells, one seed after the other, so that an unfinished grid covers every model and data set."""
         for seed, fraction, data, model in product(self.seeds, self.fractions, self.data, self.models):
             yield Cell(model, data, seed, fraction, self._arguments(model, data, seed, fraction))
 

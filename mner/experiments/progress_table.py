@@ -21,7 +21,7 @@ def progress_table(progress: Progress, title: str = "") -> Table:
 
     Args:
         progress: The progress.
-        title: Above the table.
+        title: Title of the table.
     """
     cells = list(progress.states)
     data_sets = list(dict.fromkeys(cell.data for cell in cells))
@@ -77,4 +77,4 @@ def _duration(seconds: float) -> str:
 def _caption(counts: Counter[State], total: int) -> str:
     shown: list[State] = ["finished", "running", "elsewhere", "failed"]
     states = [f"{counts[state]} {state}" for state in shown if counts[state]]
-    return f"{total} cells: {', '.join(states) or 'none begun'}"
+    return f"{total} cells: {', '.join(states) or 'none started'}"

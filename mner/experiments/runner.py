@@ -32,7 +32,7 @@ class GridRunner:
     """Runs a grid in a folder that contains ``results.jsonl`` and one folder per cell with the output of ``mner fit``.
 
     A cell runs as the ``mner fit`` command that it stands for, in its own process, with its output in ``log.txt``. A
-    finished cell is not run again; one that was killed or failed, or whose record cannot be read, is started afresh.
+    finished cell is not run again; one that was killed or failed, or whose record cannot be read, is run from scratch.
     Several runners, on one machine or on several that share the folder, take different cells: the lock of a cell is
     held by its runner and by its training, and released by the system when both have ended.
 
@@ -42,7 +42,7 @@ class GridRunner:
         devices: One item per cell that runs at a time: the index, UUID or MIG id of a CUDA device, or ``None`` for the
             CPU.
         keep: Checkpoints that are kept when a cell is finished.
-        modules: Modules of the user's own that every cell imports (``--import``).
+        modules: The user's modules that every cell imports (``--import``).
         watch: Called with the progress whenever it changes, from any thread, one call at a time.
     """
 

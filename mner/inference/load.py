@@ -1,4 +1,4 @@
-"""Loading what was trained: a checkpoint to a model, or to a tagger of new posts."""
+"""Loading a checkpoint as a model, or as a tagger of new posts."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PostAttention:
     names: list[str] | None
 
     def looks(self, of: str) -> list[Look]:
-        """The looks of the words, or of the predicted entities."""
+        """Return the attention of each word, or of each predicted entity."""
         if of == "words":
             spans = [(word, index, index + 1) for index, word in enumerate(self.post.words)]
         else:
@@ -70,7 +70,7 @@ class PostAttention:
         ]
 
     def draw(self, of: str) -> Any:
-        """The figure."""
+        """Draw the figure."""
         small = Image.fromarray(self.image)
         small.thumbnail((DRAWN, DRAWN))  # a panel is a few hundred pixels wide, and there is one per word
         image = np.asarray(small, dtype=np.float64) / 255
@@ -79,7 +79,7 @@ class PostAttention:
         return draw_attention(image, self.looks(of), places, self.grid, self.names, self._title())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: everything that is drawn, and gates with several numbers per word."""
+        """Return as plain data everything that is drawn, and gates with several numbers per word."""
         count = len(self.post.words)
         regions = self._regions()
         wide = {name: gate[0, :count].cpu().numpy() for name, gate in self.attention.gates.items()}
@@ -108,7 +108,7 @@ class PostAttention:
         return None if regions is None else regions[0, : len(self.post.words)].double().cpu().numpy()
 
     def _gates(self) -> dict[str, NDArray[np.float64]]:
-        """One number per word: gates per feature are averaged, and weights over words are left out."""
+        """Return one number per word: gates per feature are averaged, and weights over words are left out."""
         gates = {}
         for name, gate in self.attention.gates.items():
             values = gate[0, : len(self.post.words)].double().cpu().numpy()
@@ -175,5 +175,5 @@ def _names_of(encoder: Any, features: ImageFeatures) -> list[str] | None:
 
 
 def _over_words(gate: Any, attention: Attention) -> bool:
-    """Whether a gate has a weight per pair of words instead of a value per feature."""
+    """Return whether a gate has a weight per pair of words instead of a value per feature."""
     return gate.ndim == 2 and attention.word_mask is not None and gate.shape[1] == attention.word_mask.shape[1]

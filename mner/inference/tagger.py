@@ -40,7 +40,7 @@ class Tagger:
         model: The model; it runs on its own device.
 
     Raises:
-        ConfigurationError: If it is no model.
+        ConfigurationError: If ``model`` is not a model.
     """
 
     def __init__(self, model: FusionModule) -> None:
@@ -103,7 +103,7 @@ class Tagger:
 
         Raises:
             DataError: If the posts are a single text or record, or one of them is none of the above.
-            ConfigurationError: If ``batch_size`` is no whole number of at least 1.
+            ConfigurationError: If ``batch_size`` is not a whole number of at least 1.
 
         Warns:
             UserWarning: For each of the first ten images that cannot be used.
@@ -129,15 +129,15 @@ class Tagger:
             max_wait: Seconds that a post waits for others to fill the window. ``None`` waits until it is full and reads
                 in the calling thread, so that batches do not depend on how fast the posts come.
             on_bad_image: Called with a line about each image that cannot be used; the post is tagged as one without an
-                image. By default the first ten are warned of.
+                image. By default the first ten raise a warning each.
 
         Returns:
             Predictions in the order of the posts.
 
         Raises:
             DataError: If the posts are a single text or record, or one of them cannot be one.
-            ConfigurationError: If ``batch_size`` or ``window`` is no whole number of at least 1, ``max_wait`` is no
-                number of seconds, or ``on_bad_image`` cannot be called.
+            ConfigurationError: If ``batch_size`` or ``window`` is not a whole number of at least 1, ``max_wait`` is not
+                a number of seconds, or ``on_bad_image`` cannot be called.
         """
         if isinstance(posts, (str, bytes, Mapping, Post)) or not isinstance(posts, Iterable):
             raise DataError(f"expected several posts, got one {_kind(posts)}; give a list of them, or use predict")
@@ -180,7 +180,7 @@ def make_post(
     contexts: Mapping[str, str] | None = None,
     id: str = "",
 ) -> Post:
-    """A post without tags from raw text or words.
+    """Build a post without tags from raw text or words.
 
     Raises:
         DataError: If the text is neither a string nor a sequence of strings.

@@ -379,7 +379,7 @@ def test_the_same_command_starts_and_resumes(fit):
 
 def test_words_for_checkpoints_to_score(fit, data, capsys):
     assert main(["test", "--ckpt_path", "best", *data]) == 1
-    assert "--ckpt_path best is looked for in a run folder" in capsys.readouterr().err
+    assert "--ckpt_path best refers to a run folder" in capsys.readouterr().err
     assert fit() == 0
     assert main(["test", "--ckpt_path", "best", *data]) == 0
     assert main(["validate", "--ckpt_path", "last", "--run_folder", "runs/0", *data]) == 0

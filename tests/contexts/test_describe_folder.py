@@ -126,7 +126,7 @@ def test_captioners_do_not_mix(picture_folder, tmp_path, colour_captioner):
 def test_folders_without_images_are_refused(tmp_path, colour_captioner):
     with pytest.raises(DatasetNotFoundError, match="no folder"):
         image_names(tmp_path / "nowhere")
-    with pytest.raises(DatasetNotFoundError, match="holds no image"):
+    with pytest.raises(DatasetNotFoundError, match="contains no image"):
         image_names(tmp_path)
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(ImageError, match="none of the 1 images"):

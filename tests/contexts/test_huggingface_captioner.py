@@ -84,7 +84,7 @@ def test_it_writes_what_the_model_generates(tmp_path, build):
     torch.manual_seed(0)
     build().save_pretrained(tmp_path)
     save_parts(tmp_path)
-    captioner = HuggingFaceCaptioner(str(tmp_path), max_new_tokens=6, beams=2)
+    captioner = HuggingFaceCaptioner(str(tmp_path), max_new_tokens=6, num_beams=2)
     captions = captioner(pictures())
     assert len(captions) == 3
     assert any(captions)

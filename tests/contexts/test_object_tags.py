@@ -52,7 +52,7 @@ def test_a_detector_names_each_class_once_best_first():
 def test_a_classifier_gives_the_likeliest_classes_with_probabilities():
     torch.manual_seed(0)
     names = [f"class {index}" for index in range(6)]
-    tags = ClassifierTags("resnet10t", weights=None, most=3, threshold=0.0, class_names=names)
+    tags = ClassifierTags("resnet10t", weights=None, max_tags=3, threshold=0.0, class_names=names)
     images = [tags.transform(Image.new("RGB", (30, 40), colour)) for colour in ("red", "blue")]
     records = tags.describe(images)
     with torch.no_grad():

@@ -32,14 +32,14 @@ class UpDown(Captioner, SelfContained):
     image encoder too: ``mner caption --captioner updown.ckpt`` needs nothing else.
 
     Args:
-        words: The words that it may write, from :func:`~mner.contexts.common_words`.
-        image_encoder: Frozen: a detector's regions (bottom-up) or a grid; a part, or a name of the registry.
+        words: The words that it can generate, from :func:`~mner.contexts.common_words`.
+        image_encoder: A frozen detector (bottom-up) or grid encoder, or its name in the registry.
         embedding_size: Width of a word vector.
         hidden_size: Width of both LSTMs.
         attention_size: Width of the attention.
-        dropout: On word vectors and outputs.
+        dropout: Dropout rate of word vectors and outputs.
         lr: Learning rate of AdamW, falling linearly to zero.
-        beams: Beams of the search for a caption.
+        num_beams: Number of beams in the search for a caption.
         max_length: Maximum number of words per caption.
 
     Raises:
@@ -55,7 +55,7 @@ class UpDown(Captioner, SelfContained):
         attention_size: int = 512,
         dropout: float = 0.5,
         lr: float = 5e-4,
-        beams: int = 5,
+        num_beams: int = 5,
         max_length: int = 20,
     ) -> None:
         super().__init__()
@@ -65,9 +65,10 @@ class UpDown(Captioner, SelfContained):
                 f"{type(encoder).__name__} is trained, but a captioner learns from fixed features; "
                 "freeze it (trainable_stages: 0)"
             )
-        if not (1 <= beams <= MAX_BEAMS and 1 <= max_length <= MAX_LENGTH):
+        if not (1 <= num_beams <= MAX_BEAMS and 1 <= max_length <= MAX_LENGTH):
             raise ConfigurationError(
-                f"expected 1 to {MAX_BEAMS} beams and a max_length of 1 to {MAX_LENGTH}, got {beams} and {max_length}"
+                f"expected 1 to {MAX_BEAMS} beams and a max_length of 1 to {MAX_LENGTH}, "
+                f"got {num_beams} and {max_length}"
             )
         self.vocabulary = Vocabulary(words)
         self.image_encoder = encoder
@@ -75,7 +76,7 @@ class UpDown(Captioner, SelfContained):
             len(self.vocabulary), encoder.hidden_size, embedding_size, hidden_size, attention_size, dropout
         )
         self.lr = lr
-        self.beams = beams
+        self.num_beams = num_beams
         self.max_length = max_length
 
     def checkpoint_arguments(self) -> dict[str, Any]:
@@ -106,9 +107,9 @@ class UpDown(Captioner, SelfContained):
 
     @torch.no_grad()
     def captions(self, image: ImageFeatures) -> list[str]:
-        """Caption B images by their features: the most probable words that the beams find.
+        """Caption B images from their features by beam search.
 
-        As in the paper, no word follows itself. The unknown word is never written.
+        As in the paper, no word is repeated directly. The unknown word is never generated.
         """
         regions = self.decoder.look(image)
 
@@ -120,7 +121,7 @@ class UpDown(Captioner, SelfContained):
             return scores.log_softmax(dim=-1).masked_fill(never, -torch.inf), (*lstms, *state[4:])
 
         state = (*self.decoder.initial_states(regions), *regions)
-        best, _ = beam_search(step, state, START, END, self.beams, self.max_length)
+        best, _ = beam_search(step, state, START, END, self.num_beams, self.max_length)
         return [self.vocabulary.decode(row) for row in best.tolist()]
 
     def loss(self, image: ImageFeatures, words: Tensor) -> Tensor:

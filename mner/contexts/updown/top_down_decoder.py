@@ -22,8 +22,8 @@ class TopDownDecoder(nn.Module):
         region_size: Width of a region vector (V).
         embedding_size: Width of a word vector; 1000 in the paper.
         hidden_size: Width of both LSTMs; 1000 in the paper.
-        attention_size: Width of the space in which regions and attention LSTM meet; 512 in the paper.
-        dropout: On the word vectors and on what the words are chosen from.
+        attention_size: Width of the attention layer; 512 in the paper.
+        dropout: Dropout rate of the word vectors and of the input of the output layer.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TopDownDecoder(nn.Module):
         self.words = nn.Linear(hidden_size, vocabulary_size)
 
     def look(self, image: ImageFeatures) -> Regions:
-        """Compute what every step needs of B images: regions, their mask and projection, and their mean."""
+        """Precompute what every step needs of B images: regions, their mask and projection, and their mean."""
         mask = image.mask[..., None]
         mean = image.regions.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         return image.regions, image.mask, self.region_projection(image.regions), mean
@@ -74,7 +74,7 @@ class TopDownDecoder(nn.Module):
         attention_hidden, attention_cell = run_recurrent(self.attention_lstm, seen, (attention_hidden, attention_cell))
         query = self.query_projection(attention_hidden)[:, None]
         scores = self.attention(torch.tanh(projected + query)).squeeze(-1)
-        # The lowest number rather than -inf: an image in which nothing was detected attends to zeros, not to NaN.
+        # The lowest number instead of -inf: an image without detections then yields zeros, not NaN.
         weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1)
         attended = (weights[:, None] @ vectors).squeeze(1)
         language_hidden, language_cell = run_recurrent(
@@ -84,11 +84,11 @@ class TopDownDecoder(nn.Module):
         return self.words(self.dropout(language_hidden)), states
 
     def forward(self, image: ImageFeatures, words: Tensor) -> Tensor:
-        """Score every word of B captions from the gold words before it (teacher forcing).
+        """Score every word of B captions given the gold words before it (teacher forcing).
 
         Args:
             image: The images.
-            words: The previous word of each position, so the start symbol first, shape ``(B, T)``.
+            words: The previous word of each position, beginning with the start symbol, shape ``(B, T)``.
 
         Returns:
             Scores, shape ``(B, T, vocabulary_size)``.

@@ -1,4 +1,4 @@
-"""Training data of your own captioner: captions in COCO's format or JSON lines, and image features."""
+"""Training data for your own captioner: captions in COCO's format or JSON lines, and image features."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CaptionData(LightningDataModule):
         valid: Likewise, for ``val/loss``.
         feature_store: File of the feature store.
         batch_size: Number of captions per batch.
-        loader: The policy on images, for example the folder that none lies outside of.
+        loader: Opens the images; it may name the folder outside of which none is read.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class CaptionData(LightningDataModule):
 
 
 def read_captions(path: str | Path, images: str | Path) -> list[Post]:
-    """Read captions to learn from: COCO's JSON (``images`` and ``annotations``), or JSON lines.
+    """Read training captions: COCO's JSON (``images`` and ``annotations``), or JSON lines.
 
     A line is ``{"image_id": "x.jpg", "caption": "..."}``; an image may have several lines, or a list of captions.
 

@@ -23,7 +23,7 @@ class Vocabulary:
         words: Distinct words in lower case; the special symbols precede them.
 
     Raises:
-        ConfigurationError: If there is no word, or one stands twice.
+        ConfigurationError: If there is no word, or one occurs twice.
     """
 
     def __init__(self, words: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ def enumerate_best(table, max_length):
 @pytest.mark.parametrize("seed", range(5))
 def test_wide_beams_find_what_enumeration_finds(seed):
     table = chain(seed, rows=3)
-    words, scores = beam_search(step_of(table), start_state(3), START, END, beams=200, max_length=4)
+    words, scores = beam_search(step_of(table), start_state(3), START, END, num_beams=200, max_length=4)
     for row in range(3):
         expected, score = enumerate_best(table[row], 4)
         assert [word for word in words[row].tolist() if word != END] == expected
@@ -54,7 +54,7 @@ def test_wide_beams_find_what_enumeration_finds(seed):
 
 def test_one_beam_is_greedy():
     table = chain(7, rows=4)
-    words, _ = beam_search(step_of(table), start_state(4), START, END, beams=1, max_length=6)
+    words, _ = beam_search(step_of(table), start_state(4), START, END, num_beams=1, max_length=6)
     for row in range(4):
         before, last, expected = START, START, []
         for _ in range(words.shape[1]):
@@ -66,9 +66,9 @@ def test_one_beam_is_greedy():
 
 def test_rows_do_not_depend_on_their_batch():
     table = chain(3, rows=4)
-    together, scores = beam_search(step_of(table), start_state(4), START, END, beams=3, max_length=5)
+    together, scores = beam_search(step_of(table), start_state(4), START, END, num_beams=3, max_length=5)
     for row in range(4):
-        alone, score = beam_search(step_of(table[row : row + 1]), start_state(1), START, END, beams=3, max_length=5)
+        alone, score = beam_search(step_of(table[row : row + 1]), start_state(1), START, END, num_beams=3, max_length=5)
         assert alone[0].tolist() == together[row, : alone.shape[1]].tolist()
         assert set(together[row, alone.shape[1] :].tolist()) <= {END}
         assert score.item() == pytest.approx(scores[row].item())
@@ -77,6 +77,6 @@ def test_rows_do_not_depend_on_their_batch():
 def test_more_beams_than_words_and_impossible_words():
     table = torch.full((1, 6, 6, 2), -torch.inf, dtype=torch.double)
     table[..., 1] = 0.0
-    words, scores = beam_search(step_of(table), start_state(1), START, END, beams=8, max_length=3)
+    words, scores = beam_search(step_of(table), start_state(1), START, END, num_beams=8, max_length=3)
     assert words.tolist() == [[1, 1, 1]]
     assert scores.tolist() == [0.0]

@@ -108,7 +108,7 @@ def test_loss_is_the_mean_over_words_and_ends():
 
 
 def test_captions_are_the_likeliest_without_repetition():
-    model = updown(beams=150, max_length=3).eval()
+    model = updown(num_beams=150, max_length=3).eval()
     torch.nn.init.normal_(model.decoder.words.weight, std=3.0)
     image = random_features(model, 2)
     allowed = [index for index in range(len(model.vocabulary)) if index not in (END, START, UNKNOWN)]
