@@ -67,7 +67,7 @@ class Grid:
         options: Options of every cell.
 
     Raises:
-        ConfigurationError: If an axis is empty, or two of its values have the same folder; if a name is not usable for a
+        ConfigurationError: If an axis is empty, or two of its values have the same folder; if a name cannot name a
             folder, or a seed or fraction is out of range; if an option is malformed, or set by an axis.
     """
 
