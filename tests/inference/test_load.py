@@ -131,7 +131,7 @@ def altered(trained_run, path, change):
     ("change", "complaint"),
     [
         (lambda c: c["hyper_parameters"].update(_class_path="nowhere.Fusion"), "nowhere.Fusion is not imported"),
-        (lambda c: c["hyper_parameters"].update(_class_path="mner.text.characters.CharacterCNN"), "no FusionModule"),
+        (lambda c: c["hyper_parameters"].update(_class_path="mner.text.characters.CharacterCNN"), "not a FusionModule"),
         (lambda c: c["hyper_parameters"].update(_class_path="torch.nn.modules.linear.Linear"), "is not a Component"),
         (lambda c: c["hyper_parameters"].update(colour="red"), r"cannot be built as .*'colour'"),
         (lambda c: c["hyper_parameters"]["text_encoder"].update(class_path="mner.text.encoder.No"), "has no class No"),
