@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 import mner
 from mner.cli import main
 from mner.components import to_config
+from mner.data import Twitter2017
 from mner.errors import CheckpointError, ConfigurationError, WeightsNotFoundError
 from mner.fusion import TextOnly
 from mner.inference.tagger import Tagger
@@ -233,3 +234,17 @@ def test_the_command_line_trains_scores_and_tags(experiment, tiny_text_encoder_f
     assert main([*command, "--base", str(tiny_text_encoder_folder)]) == 0
     assert main([*command, f"--base={tiny_text_encoder_folder}"]) == 0
     assert asdict(mner.load_model(checkpoint, base=tiny_text_encoder_folder).text_encoder.lora)["rank"] == 2
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tiny_text_encoder_folder, make_trainer, shared_twitter_folder):
+    found = []
+    for options in ({"accumulate_grad_batches": 2}, {"devices": 2, "strategy": "ddp_fork"}):
+        model = model_on(tiny_text_encoder_folder)
+        for part in model.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+        trainer = make_trainer(max_epochs=2, **options)
+        trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=2).using(model.preprocessor))
+        found.append(model.state_dict())
+    torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-5)
