@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import cache
-from pathlib import Path
+from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from mner.errors import ConfigurationError
 
@@ -27,7 +30,8 @@ _PLAIN = (str, bytes, int, float, NoneType, list, tuple, dict)
 def check_types(cls: type, arguments: Mapping[str, Any]) -> None:
     """Check arguments against the type hints of a constructor, of its own and of those to which it passes ``**kwargs``.
 
-    Numbers must be finite. Only types of plain data, components and options are checked.
+    Numbers must be finite; those of NumPy count as Python's, a path as a string, and any sequence as a list. Only types
+    of plain data, components and options are checked.
 
     Args:
         cls: The class that is built.
@@ -41,6 +45,23 @@ def check_types(cls: type, arguments: Mapping[str, Any]) -> None:
         if not _fits(value, hints.get(name, Any)):
             found = f"{value!r:.60} ({type(value).__name__})" if isinstance(value, _PLAIN) else type(value).__name__
             raise ConfigurationError(f"{cls.__name__}: expected {name} to be {_in_words(hints[name])}, got {found}")
+
+
+def plain_scalar(value: Any) -> Any:
+    """Return the bool, int, float or str that a value of NumPy, an enumeration or a subclass equals.
+
+    Args:
+        value: Anything; what is no such scalar is returned as it is.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 @cache
@@ -72,8 +93,9 @@ def _fits(value: Any, expected: Any) -> bool:
     if expected is Any:
         return True
     origin, inner = get_origin(expected), get_args(expected)
+    scalar = plain_scalar(value)
     if origin is Literal:
-        return any(value == each and type(value) is type(each) for each in inner)
+        return any(scalar == each and type(scalar) is type(each) for each in inner)
     if origin in (Union, UnionType):
         return any(_fits(value, each) for each in inner)
     kind = origin or expected
@@ -87,9 +109,7 @@ def _fits(value: Any, expected: Any) -> bool:
         is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
         return is_list and (not inner or kind is tuple or all(_fits(each, inner[0]) for each in value))
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind is str:
-        return isinstance(value, (str, Path))
+        return type(scalar) in (int, float) and abs(scalar) <= sys.float_info.max
+    if kind in (bool, int, str):
+        return type(scalar) is kind
     return isinstance(value, kind) or (is_dataclass(kind) and isinstance(value, Mapping))  # options from a checkpoint

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
-from mner.argument_types import check_types
+from mner.argument_types import check_types, plain_scalar
 from mner.errors import CheckpointError, ConfigurationError
 from mner.trust import find_class
 from mner.weights import closed_sources
@@ -100,7 +99,7 @@ def _classes(value: Any) -> Iterator[type]:
     if isinstance(value, Component):
         yield type(value)
         value = value.checkpoint_arguments()
-    if isinstance(value, (Mapping, list, tuple)):
+    if isinstance(value, (Mapping, Sequence)) and not isinstance(value, (str, bytes)):
         for each in value.values() if isinstance(value, Mapping) else value:
             yield from _classes(each)
 
@@ -133,17 +132,16 @@ def check_arguments(component: Component) -> None:
 def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Component):
         return describe(value)
+    value = plain_scalar(value)
     if isinstance(value, float) and not isfinite(value):
         raise ConfigurationError(f"expected {where} to be a finite number, got {value}")
     if isinstance(value, PLAIN):
         return value
-    if isinstance(value, Path):
-        return str(value)
     if is_dataclass(value) and not isinstance(value, type):  # options, whose constructor also takes the mapping
         return {each.name: _plain(getattr(value, each.name), f"{where}.{each.name}") for each in fields(value)}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v, f"{where}[{k!r}]") for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
+        return {str(plain_scalar(k)): _plain(v, f"{where}[{k!r}]") for k, v in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
     raise TypeError(
         f"{where} contains a {type(value).__name__}, which a checkpoint cannot keep as plain data; "

@@ -51,7 +51,7 @@ class VisualAttention(FusionModule):
         if query_size < 1:
             raise ConfigurationError(f"expected a query_size of at least 1, got {query_size}")
         width, image_width = self.text_encoder.hidden_size, self.image_width
-        self.query = nn.LSTM(width, query_size, batch_first=True)
+        self.query = nn.LSTM(width, int(query_size), batch_first=True)  # which takes no integer of NumPy
         self.attend = AdditiveAttention(query_size, image_width, attention_size, as_published)
         self.gates_of_words = nn.Linear(width, 3 * width)
         self.gates_of_image = nn.Linear(image_width, 3 * width, bias=False)

@@ -32,7 +32,8 @@ def parameter_groups(rates: Iterable[Rates], parameters: Iterable[nn.Parameter])
         if parameter.requires_grad:
             lr, weight_decay = owner[id(parameter)]
             groups.setdefault((lr, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
-    return [{"params": found, "lr": lr, "weight_decay": decay} for (lr, decay), found in groups.items()]
+    # Plain floats, since checkpoints keep them and hold no numbers of NumPy.
+    return [{"params": found, "lr": float(lr), "weight_decay": float(decay)} for (lr, decay), found in groups.items()]
 
 
 def layerwise_rates(encoder: nn.Module, lr: float, decay: float, weight_decay: float) -> list[Rates]:
