@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, overload
 
 from mner.errors import MNERError, OutputError
+from mner.paths import reason
 
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 """Errors that only writing can raise, wherever they occur."""
@@ -56,7 +57,7 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
             to write (no space, no permission, read-only, quota); names ``path``, which is then unchanged.
     """
     path = Path(path)
-    with _output_errors(path, always=True):
+    with output_errors(path, always=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_special(path)
         partial = path.with_name(f".{path.name}.partial")
@@ -65,9 +66,9 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
     text: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
     file = open(partial, mode, opener=lambda *_: descriptor, **(text if mode == "w" else {}))  # noqa: SIM115
     try:
-        with _output_errors(path):
+        with output_errors(path):
             yield file
-        with _output_errors(path, always=True):
+        with output_errors(path, always=True):
             file.flush()
             os.fsync(descriptor)
             with suppress(FileNotFoundError):
@@ -100,18 +101,18 @@ def append_lines(path: str | Path) -> Iterator[LineAppender]:
             refuses to write; raised by the function too.
     """
     path = Path(path)
-    with _output_errors(path, always=True):
+    with output_errors(path, always=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_special(path)
         descriptor = _locked(path, path, wait=False)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
 
         def append(lines: Iterable[str]) -> None:
-            with _output_errors(path, always=True):
+            with output_errors(path, always=True):
                 _write_all(file, "".join(lines).encode("utf-8", "replace"))
                 os.fsync(descriptor)
 
-        with _output_errors(path, always=True):
+        with output_errors(path, always=True):
             os.ftruncate(descriptor, _end_of_last_line(file))
             file.seek(0, os.SEEK_END)
         yield append
@@ -124,7 +125,7 @@ def check_target(path: str | Path) -> None:
         OutputError: If it is a folder, a symbolic link, a pipe or a device, or is write-protected.
     """
     path = Path(path)
-    with _output_errors(path, always=True):
+    with output_errors(path, always=True):
         _refuse_special(path)
 
 
@@ -142,7 +143,7 @@ def lock_file(path: Path) -> Iterator[int]:
         BlockingIOError: If another process holds the lock.
         OutputError: If the file cannot be created.
     """
-    with _output_errors(path, always=True):
+    with output_errors(path, always=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
@@ -174,10 +175,10 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
         with atomic_write(os.path.realpath(path) if os.path.islink(path) else path) as file:  # noqa: PTH114
             yield file
         return
-    with _output_errors(path, always=True):
+    with output_errors(path, always=True):
         stream = path.open("a", encoding="utf-8", errors="replace", newline="\n")
     try:
-        with _output_errors(path):
+        with output_errors(path):
             yield stream
             stream.flush()
     finally:
@@ -264,12 +265,16 @@ def _end_of_last_line(file: IO[bytes]) -> int:
 
 
 @contextmanager
-def _output_errors(path: Path, always: bool = False) -> Iterator[None]:
+def output_errors(path: Path, always: bool = False) -> Iterator[None]:
     """Turn the system's refusal to write into one line about ``path``.
 
     Args:
-        path: The file.
-        always: Whether every ``OSError`` in the block is about ``path``, and not only those of a full or failing disk.
+        path: The file or folder.
+        always: Whether every ``OSError`` in the block is about ``path``, and not only those of a full or failing disk;
+            and every ``ValueError``, which Python raises for a NUL in a name.
+
+    Raises:
+        OutputError: Instead of the system's error.
     """
     try:
         yield
@@ -278,9 +283,9 @@ def _output_errors(path: Path, always: bool = False) -> Iterator[None]:
     except Exception as error:
         cause: BaseException | None = error
         while cause is not None:  # serialisers such as torch.save hide it behind an error of their own
-            if isinstance(cause, OSError) and (always or cause.errno in _WRITING):
+            if isinstance(cause, (OSError, ValueError)) if always else getattr(cause, "errno", None) in _WRITING:
                 raise OutputError(
-                    f"cannot write {path}: {cause.strerror or cause}; what was there before is unchanged. "
+                    f"cannot write {path}: {reason(cause)}; what was there before is unchanged. "
                     "Make room or give another path, then repeat the command"
                 ) from error
             cause = cause.__cause__ or cause.__context__

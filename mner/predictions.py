@@ -13,6 +13,7 @@ from typing import Any
 from mner.errors import DataError, FormatError, LabelError
 from mner.files import atomic_write
 from mner.labels import spans
+from mner.paths import is_file
 from mner.post_json import (
     entity_from_dict,
     entity_to_dict,
@@ -126,7 +127,7 @@ def read_predictions(path: str | Path) -> list[Prediction]:
         FormatError: If the file is missing or empty, a line is not a prediction, or a post occurs twice; names the
             line.
     """
-    if not Path(path).is_file():
+    if not is_file(path):
         raise FormatError(path, None, "no such file", "Write it with mner test")
     predictions = list(_lines(Path(path)))
     if not predictions:

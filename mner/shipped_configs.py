@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from mner.errors import ConfigurationError
+from mner.paths import is_folder, is_there
 
 FOLDER = Path(__file__).parent / "configs"
 
@@ -42,4 +43,4 @@ def find_config(given: str) -> Path:
         ConfigurationError: If there is neither; suggests similar names.
     """
     path = Path(given)
-    return path if path.exists() and not path.is_dir() else shipped_config(given)
+    return path if is_there(path) and not is_folder(path) else shipped_config(given)

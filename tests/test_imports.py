@@ -41,6 +41,7 @@ GROUND = [
     "argument_types",
     "checksum",
     "span_alignment",
+    "paths",
 ]
 FLOORS = [
     GROUND,

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from mner.errors import FormatError
+from mner.paths import is_file, is_there
 
 SHIPPED = Path(__file__).parent / "published_scores"
 _REMEDY = f"{SHIPPED / 'chen2020.yaml'} is an example"
@@ -59,7 +60,7 @@ def read_published(path: str | Path) -> PublishedScores:
         FormatError: If the file is missing, is not such a list, or has an entry twice; names the entry.
     """
     path = Path(path)
-    if not path.exists() and (SHIPPED / f"{path.name}.yaml").is_file():
+    if not is_there(path) and is_file(SHIPPED / f"{path.name}.yaml"):
         path = SHIPPED / f"{path.name}.yaml"
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))

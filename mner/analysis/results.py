@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from mner.errors import DataError, FormatError
 from mner.files import atomic_write
+from mner.paths import is_file, is_folder
 from mner.post_json import from_json, to_json
 from mner.unicode import repair_surrogates
 
@@ -104,9 +105,9 @@ def read_results(path: str | Path) -> list[Result]:
         FormatError: If it is not there or empty, or a line is not a result.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         path = path / RESULTS_FILE
-    if not path.is_file():
+    if not is_file(path):
         raise FormatError(path, None, "no such file", "Write it with mner experiment")
     with path.open("rb") as file:
         results = [_line(path, number, line) for number, line in enumerate(file, start=1)]

@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from mner.callbacks.best_checkpoint import BestCheckpoint
+from mner.files import output_errors
 
 
 class EpochSummary(Callback):
@@ -92,9 +93,10 @@ class EpochSummary(Callback):
             return
         trainer.print(line)
         if self.file is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open("a", encoding="utf-8") as log:
-                log.write(f"{line}\n")
+            with output_errors(self.file, always=True):
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                with self.file.open("a", encoding="utf-8") as log:
+                    log.write(f"{line}\n")
 
 
 def _short(count: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from mner.cli.parsing import OptionParser
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError
+from mner.paths import is_there
 from mner.terminal import printable
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def run(arguments: Sequence[str]) -> None:
         captioner,
         options.images,
         options.output,
-        source=Path(name).name if Path(name).exists() else name,
+        source=Path(name).name if is_there(name) else name,
         batch_size=options.batch_size,
         num_threads=options.num_threads,
         progress=rank == 0 and sys.stderr.isatty(),

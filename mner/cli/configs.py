@@ -9,6 +9,7 @@ from pathlib import Path
 from mner.cli.parsing import OptionParser
 from mner.errors import OutputError
 from mner.files import atomic_write
+from mner.paths import is_folder, is_there
 from mner.shipped_configs import FOLDER, shipped_config, shipped_configs
 
 
@@ -63,8 +64,8 @@ def description(path: Path) -> str:
 
 
 def _copy(source: Path, destination: Path) -> Path:
-    target = destination / source.name if destination.is_dir() else destination
-    if target.exists():
+    target = destination / source.name if is_folder(destination) else destination
+    if is_there(target):
         raise OutputError(f"{target} exists; give the copy another name: mner configs copy {source.stem} FILE")
     with atomic_write(target) as file:
         file.write(source.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from typing import Any
 from pytorch_lightning.utilities import rank_zero_only
 
 from mner.errors import MNERError
+from mner.paths import is_folder
 from mner.terminal import printable_lines
 
 # Printed at every start, although a user of the command line cannot act on them.
@@ -72,7 +73,7 @@ def keep_traceback(error: BaseException, folder: Path | None) -> None:
         error: Any error; those of mner are one line and leave no traceback.
         folder: The run folder, ``None`` before it is chosen.
     """
-    if isinstance(error, MNERError) or folder is None or not folder.is_dir() or not is_first_process():
+    if isinstance(error, MNERError) or folder is None or not is_folder(folder) or not is_first_process():
         return
     with suppress(OSError):  # the error itself is reported all the same
         (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")

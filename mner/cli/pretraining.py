@@ -16,6 +16,7 @@ from mner.data.datamodule import PostDataModule
 from mner.data.unlabelled import read_unlabelled
 from mner.errors import ConfigurationError
 from mner.files import atomic_write
+from mner.paths import is_folder
 from mner.pretraining.base import PretrainingModule
 from mner.shipped_configs import find_config
 from mner.training.module import TrainingModule
@@ -73,7 +74,7 @@ def pretrained_encoder(
     """
     encoder = folder / ENCODER_FOLDER
     config = str(find_config(config))
-    if encoder.is_dir():
+    if is_folder(encoder):
         say(f"pre-training: {encoder} exists already and is used")
         return encoder
     shared = folder / "shared_with_fine_tuning.yaml"
@@ -84,7 +85,7 @@ def pretrained_encoder(
     say(f"pre-training: mner fit --config {config} --config {shared} --run_folder {folder} --resume auto")
     # The options themselves, since other processes may get here before the file is written.
     command_line(["fit", "--config", config, "--config", options, "--resume", "auto"], folder)
-    if not encoder.is_dir():
+    if not is_folder(encoder):
         raise ConfigurationError(f"the pre-training in {folder} wrote no encoder; see its output")
     say("fine-tuning")
     return encoder

@@ -18,6 +18,7 @@ from mner.data.readers import read_posts
 from mner.errors import ConfigurationError
 from mner.file_names import file_names
 from mner.files import atomic_write
+from mner.paths import is_there
 from mner.post_json import to_json
 from mner.posts import Post
 from mner.terminal import printable
@@ -100,7 +101,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def _results(given: str) -> list[Result]:
     name, separator, path = given.partition("=")
-    if separator and not Path(given).exists():
+    if separator and not is_there(given):
         return [Result(name, DATA, predictions=Path(path))]
     if given.endswith(".jsonl") and Path(given).name.startswith("predictions"):
         raise ConfigurationError(f"{given} contains predictions; name their model: NAME={given}")
@@ -112,7 +113,7 @@ def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Po
     train = {}
     for each in given:
         name, separator, path = each.partition("=")
-        if not separator or Path(each).exists():
+        if not separator or is_there(each):
             if len(names) > 1:
                 raise ConfigurationError(
                     f"the results are on {', '.join(names)}: name the data set that {each} belongs to, DATA={each}"

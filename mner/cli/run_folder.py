@@ -14,6 +14,8 @@ from mner.callbacks.best_checkpoint import NAME as BEST
 from mner.checkpoint_file import load_checkpoint
 from mner.cli.messages import is_first_process
 from mner.errors import CheckpointError, ConfigurationError
+from mner.files import output_errors
+from mner.paths import is_file, is_there
 
 VARIABLE = "MNER_RUN_FOLDER"
 """Environment variable with the folder that the first process chose, for those that Lightning starts."""
@@ -50,13 +52,15 @@ class RunFolder:
             return
         if given:
             self.path = Path(given)
-            self._is_new = not self.path.exists()
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._is_new = not is_there(self.path)
+            with output_errors(self.path, always=True):
+                self.path.mkdir(parents=True, exist_ok=True)
         else:
             self.path = checkpoint.parent if checkpoint else self._numbered()
         lock = FileLock(self.path / LOCK, timeout=0)
         try:
-            lock.acquire()
+            with output_errors(self.path, always=True):
+                lock.acquire()
         except Timeout:
             raise ConfigurationError(
                 f"another training is running in {self.path}; wait for its end, or give another --run_folder"
@@ -69,7 +73,7 @@ class RunFolder:
         self._is_new = True
         taken = [int(path.name) for path in RUNS.glob("*") if path.name.isdecimal()]
         for number in count(max(taken, default=-1) + 1):
-            with suppress(FileExistsError):
+            with output_errors(RUNS, always=True), suppress(FileExistsError):
                 (RUNS / str(number)).mkdir(parents=True)
                 return RUNS / str(number)
         raise AssertionError
@@ -125,7 +129,7 @@ def find_checkpoint(
 def latest(folder: Path) -> Path | None:
     """Find the checkpoint of a folder to resume from: the last one, or that of an interruption."""
     found = [folder / "last.ckpt", folder / "interrupted.ckpt", *sorted(folder.glob("hpc_ckpt_*.ckpt"))]
-    return max((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime_ns, default=None)
+    return max((path for path in found if is_file(path)), key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def _resumable(path: Path, max_epochs: int | None) -> Path:
@@ -155,6 +159,6 @@ def _named(given: str, folder: str | None) -> Path:
     if given == "hpc":
         number = lambda path: int(path.stem.rpartition("_")[2])  # noqa: E731
         found = max(place.glob("hpc_ckpt_*.ckpt"), key=number, default=None)
-    if found is None or not found.is_file():
+    if found is None or not is_file(found):
         raise CheckpointError(f"{place} has no {given} checkpoint; give the path of one as --ckpt_path")
     return Path(found)

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.loggers.logger import DummyLogger
 
 from mner.files import atomic_write
+from mner.paths import is_there
 from mner.terminal import printable
 
 NOT_RECORDED = ("ckpt_path", "run_folder", "resume", "weights_only", "pretraining", "ablations")
@@ -55,7 +56,7 @@ class RunRecord(Callback):
     def _keep_metrics(self, trainer: Trainer) -> None:
         """Put aside the curves of an earlier part of the training, which the logger would delete."""
         file = self.folder / "metrics.csv"
-        if file.exists():
+        if is_there(file):
             names = (self.folder / f"metrics.part_{part}.csv" for part in count(1))
-            kept = file.rename(next(name for name in names if not name.exists()))
+            kept = file.rename(next(name for name in names if not is_there(name)))
             trainer.print(printable(f"the metrics logged before are in {kept}"))

@@ -22,6 +22,7 @@ from mner.decoders.chain_decoder import ChainDecoder
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule
 from mner.inference.load import load_model
+from mner.paths import is_file, is_there
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
 from mner.text.base_model import given_base
@@ -129,7 +130,7 @@ def score(
 @rank_zero_only
 def _export(model: PretrainingModule, path: Path, best: Any) -> None:
     folder = path.parent / ENCODER_FOLDER
-    if folder.exists():  # left from before the training was resumed
+    if is_there(folder):  # left from before the training was resumed
         shutil.rmtree(folder)
     PretrainingModule.load_from_checkpoint(path).export(folder)
     say(f"encoder with the best {best.monitor}, {float(best.best_model_score):.4f}: {folder}")
@@ -141,7 +142,7 @@ def _example(model: FusionModule, datamodule: PostDataModule) -> str:
     posts = [post for post in datamodule.posts("valid") if any(tag != "O" for tag in post.tags or ())]
     if model.image_encoder is not None:
         for post in posts:
-            if post.image is not None and post.image.is_file():
+            if post.image is not None and is_file(post.image):
                 record = {"text": _text(post), "image_id": post.image.name}
                 line = json.dumps(record, ensure_ascii=False)
                 return f"echo {shlex.quote(line)} | mner tag - --images {shlex.quote(str(post.image.parent))}"

@@ -16,6 +16,7 @@ from mner.cli.option import Option, options_in
 from mner.cli.parsing import CONFIG_OPTIONS, with_config_files
 from mner.cli.static_help import LIGHTNING, TRAINING_COMMANDS, class_help, described_classes, help_text
 from mner.errors import ConfigurationError
+from mner.paths import is_file
 
 REQUIRED = dict.fromkeys(TRAINING_COMMANDS, ("--data", "--ckpt_path")) | dict.fromkeys(
     ("fit", "cache"), ("--data", "--model")
@@ -130,7 +131,7 @@ def _content(config: str) -> dict[str, Any] | None:
     """Read a config, given by its path or as YAML; ``None`` if it cannot be read."""
     path = Path(config)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8") if path.is_file() else config)
+        content = yaml.safe_load(path.read_text(encoding="utf-8") if is_file(path) else config)
     except (OSError, ValueError, yaml.YAMLError):
         return None
     return content if isinstance(content, dict) else None

@@ -19,6 +19,7 @@ from mner.contexts.captioner import Captioner
 from mner.contexts.context_file import ERROR, ContextFile
 from mner.errors import ConfigurationError, DatasetNotFoundError, ImageError
 from mner.images import FORMATS, ImageLoader
+from mner.paths import is_folder
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def image_names(folder: Path) -> list[str]:
     Raises:
         DatasetNotFoundError: If the folder does not exist or contains no image.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DatasetNotFoundError(f"no folder {folder}; give the folder of the images")
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
     names = sorted(

@@ -20,6 +20,7 @@ from mner.data.loader import post_loader
 from mner.data.missing_images import check_any_image, check_images
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.labels import check_tags
+from mner.paths import is_file, is_folder
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.subsets import fraction
@@ -304,13 +305,13 @@ def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
         DatasetNotFoundError: If the folder or the file is not there; says what was looked for.
         DataError: If a pattern fits several files, of which one would have to be left out.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise DatasetNotFoundError(
             f"no folder {root}; give the data set's folder with --data.init_args.root DIR (root=DIR in Python)"
         )
     wanted = [pattern.replace("{split}", name) for pattern in patterns for name in SPLIT_NAMES[split]]
     for pattern in wanted:
-        found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
+        found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if is_file(path))
         if len(found) > 1:
             raise DataError(f"{root} has {len(found)} matching files: {', '.join(found)}; keep only one of them")
         if found:
@@ -350,7 +351,7 @@ def with_contexts(
     for kind in kinds:
         hint = ""
         if kind in files:
-            if not files[kind].is_file():
+            if not is_file(files[kind]):
                 raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
             contexts = read_contexts(files[kind])
             check_unambiguous(contexts, files[kind], images, (shared or {}).get(kind, ()))

@@ -14,6 +14,7 @@ from mner.data.readers import read_posts
 from mner.data.versions import identify
 from mner.errors import DataError, DatasetNotFoundError
 from mner.labels import labels_for
+from mner.paths import is_file, is_folder
 from mner.posts import Post
 from mner.terminal import printable
 
@@ -104,12 +105,12 @@ class FolderDataModule(PostDataModule, ABC):
         """
         if self.image_folder is not None:
             folder = self.root / self.image_folder
-            if not folder.is_dir():
+            if not is_folder(folder):
                 raise DataError(f"no image folder {folder}; correct image_folder, or leave it out")
             return folder
         names = SPLIT_NAMES[split]
         wanted = [pattern.format(split=name, name=self.name) for pattern in IMAGE_FOLDERS for name in names]
-        return next((self.root / folder for folder in wanted if (self.root / folder).is_dir()), None)
+        return next((self.root / folder for folder in wanted if is_folder(self.root / folder)), None)
 
     def _folders_that_share(self, kind: str, path: Path, images: Path | None) -> list[Path]:
         """Other image folders of the splits whose contexts are in the same file."""
@@ -122,7 +123,7 @@ class FolderDataModule(PostDataModule, ABC):
         for kind in self.context_kinds:
             if kind in self.context_files:
                 given = [self.root / self.context_files[kind].replace("{split}", name) for name in SPLIT_NAMES[split]]
-                paths[kind] = next((path for path in given if path.is_file()), given[0])
+                paths[kind] = next((path for path in given if is_file(path)), given[0])
                 continue
             patterns = [pattern.replace("{kind}", kind) for pattern in CONTEXT_FILES]
             try:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from mner.data.image_names import ImageFolder, ImageNames, relative_name, split_suffix
 from mner.errors import FormatError
+from mner.paths import is_folder
 from mner.posts import Post
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -18,7 +19,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 def box_folder(path: Path) -> Path | None:
     """Find the folder ``xml`` next to a text file or next to its folder, which has GMNER's boxes, or ``None``."""
-    return next((folder for folder in (path.parent / "xml", path.parent.parent / "xml") if folder.is_dir()), None)
+    return next((folder for folder in (path.parent / "xml", path.parent.parent / "xml") if is_folder(folder)), None)
 
 
 def attach_boxes(posts: Sequence[Post], folder: Path, images: Path | None = None) -> list[Post]:

@@ -12,11 +12,11 @@ from mner.data.image_names import (
     DEFAULT_SUFFIX,
     ImageFolder,
     ImageNames,
-    file_exists,
     relative_name,
     spelling,
     split_suffix,
 )
+from mner.paths import is_file
 from mner.posts import Post
 
 
@@ -99,7 +99,7 @@ class ImageMatcher:
         stem, suffix = split_suffix(own)
         named_by_id = suffix == DEFAULT_SUFFIX and stem == post.id and self._stems[spelling(stem)] == 1
         # A file that is there settles the suffix.
-        if not named_by_id or post.image is None or file_exists(post.image):
+        if not named_by_id or post.image is None or is_file(post.image):
             return None
         return self.names.find_without_suffix(stem)
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from mner.data.context_texts import NO_TEXT
 from mner.data.lines import Line
+from mner.paths import is_file, is_folder
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"}
@@ -154,7 +155,7 @@ class ImageFolder:
     def names(self) -> ImageNames:
         """All files in the folder and in the folders in it; links to folders are not followed."""
         found: list[str] = []
-        for folder, _, files in os.walk(self.path):
+        for folder, _, files in os.walk(self.path) if is_folder(self.path) else ():
             inside = Path(folder).relative_to(self.path)
             prefix = "" if inside == Path() else f"{inside.as_posix()}/"
             found += [prefix + file for file in files]
@@ -162,15 +163,7 @@ class ImageFolder:
 
     def has(self, path: Path) -> bool:
         """Whether a file is there; a file that the listing does not show, as behind a link, is asked for by name."""
-        return relative_name(path, self.path) in self.names or file_exists(path)
-
-
-def file_exists(path: Path) -> bool:
-    """Whether a file is there; a name that no file can have is not."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or with a NUL
-        return False
+        return relative_name(path, self.path) in self.names or is_file(path)
 
 
 def relative_name(path: Path, folder: Path | None) -> str:

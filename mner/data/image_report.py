@@ -12,6 +12,7 @@ from pathlib import Path
 from mner.data.image_names import ImageFolder, relative_name
 from mner.errors import ImageError
 from mner.images import load_image, open_image_file
+from mner.paths import is_there
 
 SMALL = 32  # pixels per side; below, an image is an icon
 
@@ -73,12 +74,5 @@ def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
             digest = hashlib.blake2b(file.read(), digest_size=16).hexdigest()
         size = load_image(path, [folder]).size
     except ImageError as error:
-        return (f"{error}" if _is_there(path) else "missing"), digest
+        return (f"{error}" if is_there(path) else "missing"), digest
     return ("tiny" if min(size) < SMALL else None), digest
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # an invalid file name
-        return False

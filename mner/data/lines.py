@@ -11,6 +11,7 @@ from typing import IO, TypeVar
 from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.errors import DataError, DatasetNotFoundError, FormatError
+from mner.paths import is_folder, reason
 from mner.posts import Post
 from mner.terminal import printable
 from mner.unicode import repair_surrogates
@@ -158,6 +159,7 @@ def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Li
 
     Raises:
         DatasetNotFoundError: If there is no such file.
+        DataError: If the system refuses to open it.
         FormatError: If it is a folder, is empty, or is recognised as binary.
     """
     if not isinstance(source, (str, Path)):
@@ -165,12 +167,14 @@ def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Li
         yield from _number(getattr(source, "buffer", source), Path(name), max_line_bytes)
         return
     path = Path(source)
-    if path.is_dir():
+    if is_folder(path):
         raise FormatError(path, None, "a folder, where a file was expected", "Give one of the files in it")
     try:
         stream = path.open("rb")
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"there is no file {path}; check the path, relative to {Path.cwd()}") from error
+    except (OSError, ValueError) as error:  # a ValueError for a name with a NUL
+        raise DataError(f"cannot open {path}: {reason(error)}; check the path") from error
     with stream:
         yield from _number(stream, path, max_line_bytes)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_warn
 
-from mner.data.image_names import ImageFolder, file_exists, relative_name
+from mner.data.image_names import ImageFolder, relative_name
 from mner.errors import DataError
+from mner.paths import is_file, is_folder
 from mner.posts import Post
 from mner.terminal import printable
 
@@ -31,7 +32,7 @@ def check_images(
     """
     named = list(dict.fromkeys(post.image for post in posts if post.image is not None))
     images = None if folder is None else ImageFolder(folder)
-    missing = [path for path in named if not (file_exists(path) if images is None else images.has(path))]
+    missing = [path for path in named if not (is_file(path) if images is None else images.has(path))]
     if not missing:
         return
     count = f"{len(missing):,} of the {len(named):,} images that {described_as} name are not in {_place(images)}"
@@ -55,7 +56,7 @@ def check_any_image(posts: Sequence[Post], consequence: str) -> None:
     Raises:
         DataError: If there is none.
     """
-    if not any(post.image is not None and file_exists(post.image) for post in posts):
+    if not any(post.image is not None and is_file(post.image) for post in posts):
         raise DataError(f"{consequence}: none of the images that they name is there; correct the image folder")
 
 
@@ -71,7 +72,7 @@ def near_misses(path: Path, images: ImageFolder | None) -> str:
 def _place(images: ImageFolder | None) -> str:
     if images is None:
         return f"{Path.cwd()}, the working directory, since no image folder is known"
-    if not images.path.is_dir():
+    if not is_folder(images.path):
         return f"{images.path}, which is no folder"
     if not len(images.names):
         return f"{images.path}, which is empty"

@@ -11,6 +11,7 @@ from mner.data.datamodule import PostDataModule, Split, with_contexts
 from mner.data.readers import read_posts
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
+from mner.paths import is_file, is_folder
 from mner.posts import Post
 from mner.terminal import printable
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
@@ -68,7 +69,7 @@ class PostFiles(PostDataModule):
         given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
         self.images = None if images is None else Path(images).absolute()
-        if self.images is not None and not self.images.is_dir():
+        if self.images is not None and not is_folder(self.images):
             raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
         self._read = {
@@ -104,7 +105,7 @@ class PostFiles(PostDataModule):
             raise DatasetNotFoundError(
                 f"no {split} file was given; name it with --data.init_args.{split} FILE ({split}=FILE in Python)"
             )
-        if not self.files[split].is_file():
+        if not is_file(self.files[split]):
             raise DatasetNotFoundError(f"no file {self.files[split]} for the {split} split")
         return self.files[split]
 

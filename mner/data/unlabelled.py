@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mner.data.readers import iter_posts
 from mner.errors import DatasetNotFoundError
+from mner.paths import is_folder
 from mner.posts import Post
 
 
@@ -23,7 +24,7 @@ def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = Non
         FormatError: If a file is malformed.
     """
     folder = None if images is None else Path(images).absolute()
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not is_folder(folder):
         raise DatasetNotFoundError(f"{folder}: no such folder; give that of the extra posts' images")
     return [
         replace(post, tags=None, spans=None, image=None if folder is None else post.image)

@@ -20,7 +20,7 @@ from mner.analysis.results import RESULTS_FILE, Result, write_results
 from mner.errors import ConfigurationError, DataError
 from mner.experiments.grid import Cell, Grid
 from mner.experiments.progress import Progress, State
-from mner.files import atomic_write, lock_file
+from mner.files import atomic_write, lock_file, output_errors
 from mner.post_json import from_json, to_json
 
 CELL_FILE = "cell.json"
@@ -134,7 +134,8 @@ class GridRunner:
 
     def _train(self, cell: Cell, folder: Path, device: str | None, lock: int) -> Result | None:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        with output_errors(folder, always=True):
+            folder.mkdir(parents=True)
         command = self.command(cell)
         start = time.perf_counter()
         with (folder / LOG_FILE).open("wb") as log:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.errors import DataError
+from mner.paths import is_there
 from mner.pretraining.language_head import LanguageModelHead, head_names, language_model_class
 from mner.pretraining.sentence_image_head import SentenceImageHead
 from mner.text.pretrained import build_tokenizer, quiet_loading
@@ -37,7 +38,7 @@ def export_encoder(
         DataError: If the folder exists.
     """
     folder = Path(folder)
-    if folder.exists():
+    if is_there(folder):
         raise DataError(f"{folder} already exists; give another folder, or delete it")
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mner.batch import ImageFeatures
+from mner.paths import is_there
 from mner.posts import Post
 from mner.text.huggingface import HuggingFaceText
 from mner.text.pretrained import describe
@@ -62,7 +63,7 @@ class _NoiseTransform(ImageTransform):
 
     def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
         """Read the image, or draw noise seeded by its name if there is no such file."""
-        if post.image is None or post.image.exists():
+        if post.image is None or is_there(post.image):
             loaded: Tensor | None = super().load(post, read)
             return loaded
         draw = torch.Generator().manual_seed(zlib.crc32(post.image.name.encode()))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mner.errors import ConfigurationError, RegistryError, WeightsNotFoundError
+from mner.paths import is_folder
 from mner.weights import require_open_source, resolve_weights
 
 HUB = "hub"
@@ -72,7 +73,7 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
         ConfigurationError: If it is not a file of tensors.
     """
     path = resolve_weights(weights)
-    if isinstance(path, str) or path.is_dir():
+    if isinstance(path, str) or is_folder(path):
         raise WeightsNotFoundError(
             f"expected weights to be {HUB!r}, a file, pkg://package/file or null, got {str(weights)!r}"
         )

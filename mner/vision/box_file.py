@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mner.errors import DataError, DatasetNotFoundError, FormatError
+from mner.paths import is_file
 from mner.post_json import from_json
 
 EXPECTED = 'Expected {"image": "17_06_1818.jpg", "boxes": [[x1, y1, x2, y2], ...]}, corners in pixels'
@@ -44,7 +45,7 @@ def read_box_file(path: Path) -> dict[str, ImageBoxes]:
         DatasetNotFoundError: If there is no such file.
         FormatError: If a line is not such an object, or an image has two lines; names the line.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise DatasetNotFoundError(f"no file of boxes at {path.absolute()}; {EXPECTED}, one per line")
     found: dict[str, ImageBoxes] = {}
     with path.open("rb") as file:

@@ -12,6 +12,8 @@ from threading import RLock
 import lmdb
 
 from mner.errors import DataError, OutputError
+from mner.files import output_errors
+from mner.paths import reason
 
 FIRST_SIZE = 1 << 28
 """Bytes of address space for a new file; doubled whenever it is full."""
@@ -79,14 +81,15 @@ def _begin(path: Path, write: bool) -> lmdb.Transaction:
 def _environment(path: Path, create: bool) -> lmdb.Environment:
     try:
         status = path.stat()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError for a name with a NUL
         if not create:
             raise DataError(
-                f"no feature store at {path.absolute()} ({error.strerror}); fill one with mner cache"
+                f"no feature store at {path.absolute()} ({reason(error)}); fill one with mner cache"
             ) from error
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        status = path.stat()
+        with output_errors(path, always=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            status = path.stat()
     key = (status.st_dev, status.st_ino)
     if key not in _environments:
         _environments[key] = _open(path, status.st_size)

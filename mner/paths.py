@@ -1,0 +1,29 @@
+"""Whether files and folders exist, and why not: a name that is too long or has a NUL in it is that of no file.
+
+``pathlib`` raises an ``OSError`` or a ``ValueError`` for such names, which data files and options contain all the same.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a path is a file, or a link to one."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a path is a folder, or a link to one."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether a path is anything at all; a link to nothing is not."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def reason(error: BaseException) -> str:
+    """Why the system refused a path, for a message that names the path itself."""
+    return getattr(error, "strerror", None) or str(error)
