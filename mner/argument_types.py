@@ -12,8 +12,6 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
-
 from mner.errors import ConfigurationError
 
 _WORDS: dict[Any, str] = {
@@ -53,7 +51,8 @@ def plain_scalar(value: Any) -> Any:
     Args:
         value: Anything; what is no such scalar is returned as it is.
     """
-    if isinstance(value, (bool, np.bool_)):
+    numpy = sys.modules.get("numpy")  # whose import would be slow; where it was not imported there is no value of it
+    if isinstance(value, bool) or (numpy is not None and isinstance(value, numpy.bool_)):
         return bool(value)
     if isinstance(value, Integral):
         return int(value)
