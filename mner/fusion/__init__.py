@@ -8,6 +8,7 @@ from mner.fusion.late_fusion import LateFusion
 from mner.fusion.matching_alignment import MatchingAlignment
 from mner.fusion.modality_attention import ModalityAttention
 from mner.fusion.multidimensional_attention import MultidimensionalAttention
+from mner.fusion.relation_gate import RelationGate
 from mner.fusion.text_only import TextOnly
 from mner.fusion.transformer_attention import TransformerAttention
 from mner.fusion.umt import UMT
@@ -24,6 +25,7 @@ __all__ = [
     "MatchingAlignment",
     "ModalityAttention",
     "MultidimensionalAttention",
+    "RelationGate",
     "TextOnly",
     "TransformerAttention",
     "VisualAttention",

@@ -43,7 +43,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     Args:
         labels: Tags in the order of the emissions, ``O`` among them. The command line takes them from the data.
         text_encoder: Posts to word vectors.
-        image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``.
+        image_encoder: Images to regions: a part, or a name from ``mner.vision.registry``; by default that of the text
+            encoder, if it has its own.
         characters: Character features, concatenated with the fused vector of each word unless the method uses them
             itself; such a method has a default.
         decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
@@ -81,6 +82,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         on_bad_image: Literal["mask", "error"] = "mask",
         align_views: ViewAlignment | None = None,
     ) -> None:
+        if image_encoder is None and self.needs_image:
+            image_encoder = text_encoder.own_image_encoder()
         super().__init__(
             text_encoder,
             image_encoder,

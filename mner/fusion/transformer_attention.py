@@ -1,8 +1,8 @@
-"""Transformer attention (TAM): VisualBERT reads words and regions in one sequence (paper: experiment 2.1)."""
+"""Transformer attention (TAM): one transformer reads words and regions (paper: experiment 2.1)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -10,7 +10,8 @@ from torch import Tensor
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
-from mner.text.visualbert import VisualBertText
+from mner.text.joint_encoder import JointEncoder
+from mner.vision.encoder import ImageEncoder
 
 
 class TransformerAttention(FusionModule):
@@ -31,32 +32,37 @@ class TransformerAttention(FusionModule):
         kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
-        ConfigurationError: If the text encoder is not a :class:`~mner.text.visualbert.VisualBertText`, or expects
-            regions of a width other than the image encoder's.
+        ConfigurationError: If the text encoder is not a :class:`~mner.text.JointEncoder`, or cannot read the regions of
+            the image encoder.
     """
 
-    text_encoder: VisualBertText
+    text_encoder: JointEncoder
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(self.text_encoder, VisualBertText):
+        if not isinstance(self.text_encoder, JointEncoder):
             raise ConfigurationError(
-                "TransformerAttention lets words and regions attend to each other inside the text encoder: expected a "
-                f"VisualBertText, got {type(self.text_encoder).__name__}; use one, or choose another fusion"
+                f"{type(self).__name__} lets words and regions attend to each other inside the text encoder: expected "
+                f"one that reads regions, such as a VisualBertText, got {type(self.text_encoder).__name__}; use one, "
+                "or choose another fusion"
             )
-        self.text_encoder.accept_regions(self.image_width)
+        self.text_encoder.accept_images(cast("ImageEncoder", self.image_encoder))
 
     def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
         """Encode the images, then the texts together with the regions."""
         image = self.encode_image(batch)
-        text = self.text_encoder(batch, image)
+        return self.encode_together(batch, image), image
+
+    def encode_together(self, batch: Batch, image: ImageFeatures) -> TextFeatures:
+        """Encode the texts together with regions ``(B, R, V)``, and record the attention if it is asked for."""
+        text: TextFeatures = self.text_encoder(batch, image)
         if self.characters is not None and batch.characters is not None:
             text.characters = self.characters(batch.characters)
         if self.records_attention:
             looks = self.text_encoder.attention(batch, image)
             share = looks.sum(dim=-1)
             self.record_attention(looks / share.clamp_min(torch.finfo(share.dtype).tiny)[..., None], visual=share)
-        return text, image
+        return text
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Return ``text.words``, shape ``(B, W, D)``, which already attended to the regions."""

@@ -21,7 +21,9 @@ from mner.posts import Entity, Post
 from mner.terminal import printable
 from mner.vision.region_places import grid_shape, region_places
 
-ATTENDING = "VisualAttention, CoAttention, MultidimensionalAttention, UMT, MatchingAlignment and TransformerAttention"
+ATTENDING = (
+    "VisualAttention, CoAttention, MultidimensionalAttention, UMT, MatchingAlignment, TransformerAttention and RelationGate"
+)
 DRAWN = 600
 """Longer side of a drawn image, in pixels."""
 

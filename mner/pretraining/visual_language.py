@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from torch import Tensor
 from torch.nn import functional
@@ -92,7 +92,7 @@ class VisualLanguageModel(PretrainingModule):
             validation_seed,
             training,
         )
-        text_encoder.accept_regions(self.image_width)
+        text_encoder.accept_images(cast("ImageEncoder", self.image_encoder))
         self.head.requires_grad_(masked_language)
         self.caption = caption
         self.match = SentenceImageHead(text_encoder.hidden_size) if sentence_image else None

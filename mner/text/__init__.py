@@ -3,8 +3,21 @@
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.text.huggingface import HuggingFaceText
+from mner.text.joint_encoder import JointEncoder
+from mner.text.modernvbert import ModernVBertText
+from mner.text.modernvbert_patches import ModernVBertPatches
 from mner.text.subword_encoder import SubwordEncoder
 from mner.text.subwords import SubwordTokenizer
 from mner.text.visualbert import VisualBertText
 
-__all__ = ["CharacterCNN", "HuggingFaceText", "SubwordEncoder", "SubwordTokenizer", "TextEncoder", "VisualBertText"]
+__all__ = [
+    "CharacterCNN",
+    "HuggingFaceText",
+    "JointEncoder",
+    "ModernVBertPatches",
+    "ModernVBertText",
+    "SubwordEncoder",
+    "SubwordTokenizer",
+    "TextEncoder",
+    "VisualBertText",
+]

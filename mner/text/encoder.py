@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.components import Component
 from mner.text.subwords import SubwordTokenizer
+from mner.vision.encoder import ImageEncoder
 
 
 class TextEncoder(Component, nn.Module, ABC):
@@ -25,6 +26,13 @@ class TextEncoder(Component, nn.Module, ABC):
     def new_layers(self) -> list[nn.Module]:
         """Return the layers that are not pretrained, trained with the learning rate of new layers; usually none."""
         return []
+
+    def own_image_encoder(self) -> ImageEncoder | None:
+        """Build the image encoder that this encoder was pretrained with; ``None`` for most.
+
+        A fusion that reads images calls it where it is given no image encoder.
+        """
+        return None
 
     @abstractmethod
     def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from mner.errors import ConfigurationError, MNERError, WeightsNotFoundError
 from mner.text.architecture import (
@@ -29,13 +30,16 @@ OFFLINE_ADVICE = (
 )
 
 
-def load_model(name: str, revision: str | None = None, attn_implementation: str | None = None) -> Any:
+def load_model(
+    name: str, revision: str | None = None, attn_implementation: str | None = None, joint: str | None = None
+) -> Any:
     """Load an encoder in float32; no code from its folder or repository is ever executed.
 
     Args:
         name: A name on a model hub, a folder, or ``pkg://package/folder`` inside an installed package.
         revision: Branch, tag or commit of a repository of the hub.
         attn_implementation: As ``transformers`` names them: ``eager``, ``sdpa``, ``flash_attention_2``, ...
+        joint: The ``model_type`` of models of text and images that the caller takes apart; every other is refused.
 
     Returns:
         A ``transformers`` model; of an encoder-decoder such as T5, the encoder.
@@ -52,7 +56,10 @@ def load_model(name: str, revision: str | None = None, attn_implementation: str 
         if isinstance(source, Path) and not (source / "config.json").is_file():
             raise FileNotFoundError(f"no config.json in {source}.")
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-        _check_config(config, name)
+        if joint is None:
+            _check_config(config, name)
+        elif config.model_type != joint:
+            raise ConfigurationError(f"expected a model of the type {joint}, {name!r} is a {_model_name(config)}")
         with quiet_loading():
             model, report = model_class(config).from_pretrained(
                 source,
@@ -105,19 +112,52 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
         return PreTrainedTokenizerFast(tokenizer_object=backend, **options)
 
 
+def image_preprocessing(name: str, side: int) -> dict[str, Any]:
+    """Read how a model's image processor scales and normalises images.
+
+    Args:
+        name: The model, as for :func:`load_model`.
+        side: Side of the square images that it reads, in pixels.
+
+    Returns:
+        Plain data for :class:`mner.vision.grid_transform.GridTransform`.
+
+    Raises:
+        WeightsNotFoundError: If it has no image processor.
+    """
+    from transformers import AutoImageProcessor
+
+    source = _source(name, None)
+    with _loading("image processor (preprocessor_config.json)", name, source):
+        processor: Any = AutoImageProcessor.from_pretrained(source, trust_remote_code=False)
+    return {
+        "input_size": [3, side, side],
+        "interpolation": Image.Resampling(processor.resample).name.lower(),
+        "mean": list(processor.image_mean),
+        "std": list(processor.image_std),
+        "crop_pct": 1.0,
+        "crop_mode": "squash",
+    }
+
+
 def build_untrained(architecture: dict[str, Any], attn_implementation: str | None = None) -> tuple[Any, Any]:
     """Build the encoder and tokenizer that :func:`describe` described, with random weights.
 
     Returns:
         A ``transformers`` model and tokenizer.
     """
+    model = build_model(architecture["config"], attn_implementation)
+    return model, build_tokenizer(architecture, len(model.get_input_embeddings().weight))
+
+
+def build_model(settings: dict[str, Any], attn_implementation: str | None = None) -> Any:
+    """Build a model of a config, with random weights."""
     from transformers import AutoConfig
 
     check_kernel(attn_implementation)
-    config = AutoConfig.for_model(**model_settings(architecture["config"]))
+    config = AutoConfig.for_model(**model_settings(settings))
     options = {"attn_implementation": attn_implementation, "dtype": torch.float32, "trust_remote_code": False}
-    model = model_class(config).from_config(config, **options)
-    return model, build_tokenizer(architecture, len(model.get_input_embeddings().weight))
+    return model_class(config).from_config(config, **options)
 
 
 def check_kernel(attn_implementation: str | None) -> None:

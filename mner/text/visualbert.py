@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.encoder import pool_words
+from mner.text.joint_encoder import JointEncoder
 from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
-from mner.text.subword_encoder import SubwordEncoder
 from mner.text.subword_factory import subword_tokenizer
+from mner.vision.encoder import ImageEncoder
 from mner.weights import resolve_weights
 
 BERT_TOKENIZER = "bert-base-uncased"
@@ -27,15 +28,12 @@ SHARED_SETTINGS = (
 """Options that the configurations of VisualBERT and BERT have in common."""
 
 
-class VisualBertText(SubwordEncoder):
+class VisualBertText(JointEncoder):
     """VisualBERT (Li et al. 2019; paper 3.2): one transformer over ``[subwords ; regions]``, a vector per word.
 
     A region is embedded as ``W r + visual position + visual type``, with position 0 and type 1 for every region (as in
     the paper's code). Words and regions attend to each other; nothing attends to a masked region. Only words are
     pooled. Without an image this is a BERT with VisualBERT's weights.
-
-    A fusion that passes regions calls :meth:`accept_regions` in its constructor; until then the layers that only
-    regions use are not trained.
 
     Args:
         name: A VisualBERT (a name on a model hub, a folder, or ``pkg://package/folder``), such as
@@ -100,15 +98,13 @@ class VisualBertText(SubwordEncoder):
         size: int = self.model.config.visual_embedding_dim
         return size
 
-    def accept_regions(self, size: int) -> None:
-        """Prepare for regions and make the layers that they use trainable; called in a fusion's constructor.
-
-        Args:
-            size: Width of a region, V: the ``hidden_size`` of the image encoder.
+    def accept_images(self, image_encoder: ImageEncoder) -> None:
+        """Prepare for regions of the image encoder's width, and make the layers that they use trainable.
 
         Raises:
             ConfigurationError: If the pretrained projection has another width and may not be replaced.
         """
+        size = image_encoder.hidden_size
         if size != self.region_size:
             if not self._projection_may_change:
                 raise ConfigurationError(

@@ -118,7 +118,7 @@ def test_fit_of_a_model_that_looks_at_images_ends_with_how_to_tag_one(fit, capsy
 
 @pytest.mark.parametrize("fusion", [name for name in mner.fusion.__all__ if name not in ("Attention", "FusionModule")])
 def test_every_fusion_is_trained_saved_and_loaded(fusion, fit, tiny_text_encoder_folder, shared_twitter_folder):
-    text_encoder = "VisualBertText" if fusion == "TransformerAttention" else "HuggingFaceText"
+    text_encoder = "VisualBertText" if fusion in ("TransformerAttention", "RelationGate") else "HuggingFaceText"
     options = ["--model", fusion, "--model.image_encoder", "mner.testing.TinyGrid"]
     options += ["--model.text_encoder", text_encoder, "--model.text_encoder.name", str(tiny_text_encoder_folder)]
     assert fit(*options) == 0

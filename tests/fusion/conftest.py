@@ -8,6 +8,7 @@ import torch
 
 from mner.batch import ImageFeatures, TextFeatures
 from mner.components import to_config
+from mner.fusion import TransformerAttention
 from mner.labels import labels_for
 from mner.testing import TinyGrid, tiny_text_encoder
 from mner.text import VisualBertText
@@ -32,7 +33,7 @@ def trainable_fusion(labels):
     def make(cls, **arguments):
         torch.manual_seed(0)
         text_encoder = tiny_text_encoder()
-        if cls.__name__ == "TransformerAttention":
+        if issubclass(cls, TransformerAttention):
             text_encoder = VisualBertText("tiny", architecture=to_config(text_encoder)["init_args"]["architecture"])
         small = {"size": 16, "num_layers": 2, "heads": 2, "layer_dropout": 0.1} if cls.__name__ == "GraphFusion" else {}
         arguments = {**small, **arguments}

@@ -79,7 +79,7 @@ def test_recorded_attention(posts):
 
 
 def test_parts_that_do_not_combine():
-    with pytest.raises(ConfigurationError, match="expected a VisualBertText, got HuggingFaceText"):
+    with pytest.raises(ConfigurationError, match="such as a VisualBertText, got HuggingFaceText"):
         make(text_encoder=tiny_text_encoder())
     pretrained = make().text_encoder
     pretrained = VisualBertText("tiny", architecture=to_config(pretrained)["init_args"]["architecture"])

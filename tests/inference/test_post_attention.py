@@ -10,6 +10,7 @@ from PIL import Image
 import mner.fusion
 from mner.components import to_config
 from mner.errors import ConfigurationError
+from mner.fusion import TransformerAttention
 from mner.fusion.attention import Attention
 from mner.inference.post_attention import ATTENDING, PostAttention, attend
 from mner.labels import labels_for
@@ -62,7 +63,7 @@ def test_the_methods_that_are_named_attend_and_no_others(tmp_path, method):
     Image.effect_noise((90, 60), 80).convert("RGB").save(tmp_path / "one.png")
     post = Post(words=("Kevin", "in", "Oslo"), id="1", image=tmp_path / "one.png")
     text = tiny_text_encoder()
-    if method == "TransformerAttention":
+    if issubclass(getattr(mner.fusion, method), TransformerAttention):
         text = VisualBertText("tiny", architecture=to_config(text)["init_args"]["architecture"])
     image = Grid("test_resnet", weights=None, image_size=64)
     model = getattr(mner.fusion, method)(labels=labels_for(("LOC",)), text_encoder=text, image_encoder=image).eval()

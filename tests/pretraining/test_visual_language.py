@@ -178,7 +178,7 @@ def test_a_checkpoint_and_the_folder(make_visual, make_trainer, shared_twitter_f
     batch, found = numbers(model, POSTS)
     assert numbers(again, POSTS)[1]["sentence_image"] == found["sentence_image"]
     encoder = VisualBertText(str(model.export(tmp_path / "encoder"))).eval()
-    encoder.accept_regions(model.image_width)  # the projection of the regions is the trained one
+    encoder.accept_images(model.image_encoder)  # the projection of the regions is the trained one
     image = model.encode_image(batch)
     torch.testing.assert_close(
         encoder.encode_subwords(batch, image), model.text_encoder.encode_subwords(batch, image), rtol=0, atol=0

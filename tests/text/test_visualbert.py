@@ -11,6 +11,7 @@ from mner.components import from_config, to_config
 from mner.errors import ConfigurationError, WeightsNotFoundError
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
+from mner.testing import TinyGrid
 from mner.text import HuggingFaceText, VisualBertText
 
 POSTS = [
@@ -49,7 +50,7 @@ def visualbert(public_visualbert, tiny_text_encoder_folder):
     """An encoder of regions 6 wide."""
     folder, _ = public_visualbert(6)
     encoder = VisualBertText(str(folder), tokenizer=str(tiny_text_encoder_folder), max_length=40)
-    encoder.accept_regions(6)
+    encoder.accept_images(TinyGrid(6))
     return encoder
 
 
@@ -86,7 +87,7 @@ def test_a_public_checkpoint_reads_words_and_regions(size, public_visualbert, ti
 
     folder, raw = public_visualbert(size)
     encoder = VisualBertText(str(folder), tokenizer=str(tiny_text_encoder_folder), pooling="first")
-    encoder.accept_regions(size)
+    encoder.accept_images(TinyGrid(size))
     assert encoder.region_size == size
     image = random_regions(size)
     found = encode(encoder, POSTS[:2], ImageFeatures(image.regions[:2], image.mask[:2], image.pooled[:2]))
@@ -186,20 +187,20 @@ def test_a_checkpoint_needs_no_source_of_weights(public_visualbert, tiny_text_en
     image = random_regions()
     for folder, new in ((public_visualbert(6)[0], False), (public_visualbert(7)[0], True), (pieces, False)):
         encoder = VisualBertText(str(folder), tokenizer=str(pieces), new_projection=new, max_length=40)
-        encoder.accept_regions(6)
+        encoder.accept_images(TinyGrid(6))
         expected = encode(encoder, POSTS, image)
         config, state = json.loads(json.dumps(to_config(encoder))), encoder.state_dict()
         shutil.rmtree(folder)
         rebuilt = from_config(config)
         rebuilt.load_state_dict(state)
-        rebuilt.accept_regions(6)
+        rebuilt.accept_images(TinyGrid(6))
         assert torch.equal(encode(rebuilt, POSTS, image).words, expected.words)
         assert to_config(rebuilt) == config
 
 
 def test_starts_from_a_bert_with_new_visual_layers(tiny_text_encoder_folder):
     encoder = VisualBertText(str(tiny_text_encoder_folder))
-    encoder.accept_regions(5)
+    encoder.accept_images(TinyGrid(5))
     embeddings = encoder.model.embeddings
     assert encoder.region_size == 5
     assert torch.equal(embeddings.visual_token_type_embeddings.weight, embeddings.token_type_embeddings.weight)
@@ -212,9 +213,9 @@ def test_regions_of_another_width_are_refused(public_visualbert, tiny_text_encod
     folder, _ = public_visualbert(6)
     encoder = VisualBertText(str(folder), tokenizer=str(tiny_text_encoder_folder))
     with pytest.raises(ConfigurationError, match=r"expected regions 6 wide.*got .* 7 wide.*new_projection: true"):
-        encoder.accept_regions(7)
+        encoder.accept_images(TinyGrid(7))
     encoder = VisualBertText(str(folder), tokenizer=str(tiny_text_encoder_folder), new_projection=True)
-    encoder.accept_regions(7)
+    encoder.accept_images(TinyGrid(7))
     assert encode(encoder, POSTS, random_regions(7)).words.isfinite().all()
 
 
@@ -228,9 +229,9 @@ def test_a_projection_that_no_pretraining_brought_is_a_new_layer(public_visualbe
         (str(folder), True, 7, 1),
     ):
         encoder = VisualBertText(name, tokenizer=tokenizer, new_projection=new)
-        encoder.accept_regions(width)
+        encoder.accept_images(TinyGrid(width))
         rebuilt = from_config(json.loads(json.dumps(to_config(encoder))))
-        rebuilt.accept_regions(width)
+        rebuilt.accept_images(TinyGrid(width))
         for each in (encoder, rebuilt):  # else a training could not be resumed
             assert each.new_layers == [each.model.embeddings.visual_projection][:expected]
 

@@ -1,0 +1,37 @@
+"""The base of encoders that read the words of a post and the regions of its image together."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from mner.batch import Batch, ImageFeatures
+from mner.text.subword_encoder import SubwordEncoder
+from mner.vision.encoder import ImageEncoder
+
+
+class JointEncoder(SubwordEncoder, ABC):
+    """A transformer in which words and regions attend to each other; only words are pooled.
+
+    A fusion that passes regions calls :meth:`accept_images` in its constructor; until then the layers that only regions
+    use are not trained. A post without an image is encoded as by :meth:`forward` without ``image``, whatever the other
+    posts of its batch have.
+    """
+
+    @abstractmethod
+    def accept_images(self, image_encoder: ImageEncoder) -> None:
+        """Prepare for the regions of an image encoder, and make the layers that they use trainable.
+
+        Raises:
+            ConfigurationError: If the encoder cannot read these regions.
+        """
+
+    @abstractmethod
+    def attention(self, batch: Batch, image: ImageFeatures) -> Tensor:
+        """Compute the attention of each word to each region, averaged over its subwords, all heads and all layers.
+
+        Returns:
+            Shape ``(B, W, R)``; zero where a region is masked or a word is padding. The weights of a word sum to the
+            fraction of its attention that is on the image.
+        """
