@@ -49,7 +49,9 @@ def build(method: str, labels: list[str], contexts: list[str], image_size: int |
     image = {}
     if cls.needs_image:
         name = "efficientnet_lite0_pyramid" if method == "VisualPrefix" else "efficientnet_lite0"
-        image["image_encoder"] = create_image_encoder(name, **({} if image_size is None else {"image_size": image_size}))
+        image["image_encoder"] = create_image_encoder(
+            name, **({} if image_size is None else {"image_size": image_size})
+        )
     encoder = VisualBertText if issubclass(cls, TransformerAttention) else HuggingFaceText
     return cls(
         labels=labels,

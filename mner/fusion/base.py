@@ -82,16 +82,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         on_bad_image: Literal["mask", "error"] = "mask",
         align_views: ViewAlignment | None = None,
     ) -> None:
-        if image_encoder is None and self.needs_image:
-            image_encoder = text_encoder.own_image_encoder()
-        super().__init__(
-            text_encoder,
-            image_encoder,
-            optimization,
-            contexts,
-            word_tokenizer,
-            on_bad_image,
-        )
+        own = text_encoder.own_image_encoder() if self.needs_image and image_encoder is None else None
+        super().__init__(text_encoder, image_encoder or own, optimization, contexts, word_tokenizer, on_bad_image)
         if set(labels) == {"O"}:
             raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
         if "O" not in labels or len(set(labels)) < len(labels):
@@ -100,7 +92,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             raise ConfigurationError(f"expected at most {MAX_LABELS} labels, got {len(labels)}")
         if not 0 <= dropout < 1:
             raise ConfigurationError(f"expected dropout in [0, 1), got {dropout=}")
-        if self.needs_image and image_encoder is None:
+        if self.needs_image and self.image_encoder is None:
             raise ConfigurationError(
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
             )
@@ -108,7 +100,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         # A mapping if it comes from a checkpoint.
         self.align_views = ViewAlignment(**align_views) if isinstance(align_views, Mapping) else align_views
         parts = {"characters": characters, "decoder": decoder, "word_tokenizer": word_tokenizer}
-        self._default_parts = [name for name, part in parts.items() if part is None]
+        self._default_parts = [name for name, part in parts.items() if part is None] + ["image_encoder"] * bool(own)
         self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
@@ -132,7 +124,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         arguments = super().checkpoint_arguments()
         # A part that a subclass chooses itself is not an argument of the subclass.
         passed_on = self._default_parts if takes_any_keyword(type(self)) else ()
-        names = ("characters", "decoder", "word_tokenizer")
+        names = ("image_encoder", "characters", "decoder", "word_tokenizer")
         kept = {name: getattr(self, name) for name in names if name in {*arguments, *passed_on}}
         return arguments | kept
 

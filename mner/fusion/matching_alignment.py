@@ -14,6 +14,7 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.cross_attention import CrossAttention
+from mner.fusion.shuffled_images import shuffled_images
 
 
 @dataclass
@@ -149,7 +150,7 @@ class MatchingAlignment(FusionModule):
         if not self.training:
             return None
         device = image.mask.device
-        rows, others, names = (part.to(device, non_blocking=True) for part in _pairs(batch, self.global_step))
+        rows, others, names = (part.to(device, non_blocking=True) for part in shuffled_images(batch, self.global_step))
         own = _matched(text)[1]
         shuffled = self.match(
             TextFeatures(text.words[rows], text.mask[rows], text.pooled[rows]),
@@ -190,20 +191,3 @@ def _matched(text: TextFeatures) -> tuple[Tensor, Tensor]:
 def _mean(words: Tensor, mask: Tensor) -> Tensor:
     """The mean of the real words, shape ``(B, D)``; zeros for a post without words."""
     return words.masked_fill(~mask[..., None], 0.0).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _pairs(batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Choose the mismatches, on the CPU, so that no GPU is waited for.
-
-    Returns:
-        Posts with images; for each of them another one, both empty if there are fewer than two; and for every post a
-        number, equal for posts with the same image file.
-    """
-    numbers: dict[Any, int] = {}
-    images = [post.id if post.image is None else post.image for post in batch.posts]
-    names = torch.tensor([numbers.setdefault(image, len(numbers)) for image in images])
-    rows = torch.zeros(0, dtype=torch.long) if batch.image_mask is None else batch.image_mask.nonzero().squeeze(1)
-    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
-    rows = rows[: len(rows) if len(rows) > 1 else 0]
-    return rows, rows.roll(1), names

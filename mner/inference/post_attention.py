@@ -21,9 +21,8 @@ from mner.posts import Entity, Post
 from mner.terminal import printable
 from mner.vision.region_places import grid_shape, region_places
 
-ATTENDING = (
-    "VisualAttention, CoAttention, MultidimensionalAttention, UMT, MatchingAlignment, TransformerAttention and RelationGate"
-)
+_OTHERS = "VisualAttention, CoAttention, MultidimensionalAttention, UMT, MatchingAlignment, TransformerAttention"
+ATTENDING = f"{_OTHERS} and RelationGate"
 DRAWN = 600
 """Longer side of a drawn image, in pixels."""
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from mner.errors import ConfigurationError
 from mner.fusion import MatchingAlignment
-from mner.fusion.matching_alignment import _pairs
+from mner.fusion.shuffled_images import shuffled_images
 from mner.posts import Post
 from mner.training import Optimization
 
@@ -126,11 +126,13 @@ def test_only_other_images_are_a_mismatch():
     batch = SimpleNamespace(posts=posts, image_mask=torch.tensor([True, False, True, True, True]))
     seen = set()
     for seed in range(20):
-        rows, others, names = _pairs(batch, seed)
+        rows, others, names = shuffled_images(batch, seed)
         assert sorted(rows.tolist()) == sorted(others.tolist()) == [0, 2, 3, 4]
         assert (rows != others).all()
         assert names.tolist() == [0, 1, 2, 3, 3]
-        assert all(part.equal(again) for part, again in zip((rows, others), _pairs(batch, seed)[:2], strict=True))
+        assert all(
+            part.equal(again) for part, again in zip((rows, others), shuffled_images(batch, seed)[:2], strict=True)
+        )
         seen.add(tuple(others[rows.argsort()].tolist()))
     assert len(seen) > 3
 
@@ -139,7 +141,7 @@ def test_only_other_images_are_a_mismatch():
 def test_fewer_than_two_images_have_no_mismatch(make_fusion, image):
     model = make_fusion(MatchingAlignment).train()
     batch = model.preprocessor([Post("1", ("hi",), ("O",), image=image), Post("2", ("oslo",), ("B-LOC",))])
-    assert [len(part) for part in _pairs(batch, 0)] == [0, 0, 2]
+    assert [len(part) for part in shuffled_images(batch, 0)] == [0, 0, 2]
     losses = model.losses(batch)
     losses.total.backward()
     assert (losses.parts["auxiliary_loss"] > 0) == (image is not None)
