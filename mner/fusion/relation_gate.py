@@ -40,7 +40,7 @@ class RelationGate(TransformerAttention):
     Choices:
 
     * The paper trains :math:`r` on a corpus of annotated text-image relations (Vempala and Preotiuc-Pietro 2019), in
-      turn with the entities. Exchanged images need no annotation, but a post's own image may be unrelated as well.
+      turn with the entities. Shuffled images need no annotation, but a post's own image may be unrelated as well.
     * Both tasks are trained in each step. The second exists only in training, where it costs a third pass of the
       encoder; a batch with fewer than two images has none.
     * A post without an image has :math:`r = 0` and is encoded as text only.
@@ -49,7 +49,7 @@ class RelationGate(TransformerAttention):
 
     Args:
         lstm_size: Width of the LSTM, per direction.
-        relation_weight: Weight of the loss of exchanged images; 0 lets :math:`r` learn from the entities only.
+        relation_weight: Weight of the loss of shuffled images; 0 lets :math:`r` learn from the entities only.
         kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:
@@ -104,17 +104,17 @@ class RelationGate(TransformerAttention):
     def auxiliary_loss(
         self, batch: Batch, text: TextFeatures, image: ImageFeatures, emissions: Tensor
     ) -> Tensor | None:
-        """Compute the weighted loss of exchanged images; none outside of training."""
+        """Compute the weighted loss of shuffled images; none outside of training."""
         if not self.training or not self.relation_weight:
             return None
         device = image.mask.device
-        rows, others, names = (part.to(device) for part in shuffled_images(batch, self.global_step))
-        place = torch.arange(len(batch), device=device).index_copy(0, rows, others)
+        rows, sources, names = (part.to(device) for part in shuffled_images(batch, self.global_step))
+        place = torch.arange(len(batch), device=device).index_copy(0, rows, sources)
         shuffled = ImageFeatures(image.regions[place], image.mask[place], image.pooled[place])
         if image.boxes is not None:
             shuffled.boxes = image.boxes[place]
-        own, exchanged = _scores(text), self._relation(batch, shuffled)
-        scores = torch.cat([own, exchanged])
+        own, others = _scores(text), self._relation(batch, shuffled)
+        scores = torch.cat([own, others])
         mismatch = image.present & (names != names[place])
         weights = torch.cat([image.present & mismatch.any(), mismatch]).to(scores.dtype)
         targets = (torch.arange(len(scores), device=device) < len(own)).long()

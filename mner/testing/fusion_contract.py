@@ -103,7 +103,8 @@ class FusionContract:
         emissions = model(batch)
         if isinstance(batch.pixels, Tensor) and batch.image_mask is not None:
             noisy = copy.copy(batch)
-            noisy.pixels = batch.pixels.masked_fill(~batch.image_mask[:, None, None].to(batch.pixels.device), 9.0)
+            missing = ~batch.image_mask.view(-1, *[1] * (batch.pixels.ndim - 1))
+            noisy.pixels = batch.pixels.masked_fill(missing.to(batch.pixels.device), 9.0)
             assert _same(model(noisy), emissions), "the pixels of a missing image change emissions"
         image = model.encode_image(batch)
         noisy = copy.copy(batch)

@@ -67,7 +67,7 @@ def test_the_methods_that_are_named_attend_and_no_others(tmp_path, method):
         text = VisualBertText("tiny", architecture=to_config(text)["init_args"]["architecture"])
     image = Grid("test_resnet", weights=None, image_size=64)
     model = getattr(mner.fusion, method)(labels=labels_for(("LOC",)), text_encoder=text, image_encoder=image).eval()
-    if method in ("Concatenation", "LateFusion"):
+    if method in ("Concatenation", "GraphFusion", "LateFusion", "VisualPrefix"):
         with pytest.raises(ConfigurationError, match="attends to no regions"):
             attend(model, post)
         return
