@@ -48,13 +48,8 @@ WORDS = (
     "at",
 )
 BOUND = 1.25
-<<<<<<< HEAD
-EXCEPTED = ("GraphFusion", "MultidimensionalAttention", "UMT")
-"""Methods with transformer layers, or pairs of words, of their own."""
-=======
 EXCEPTED = ("GraphFusion", "MultidimensionalAttention", "RelationGate", "UMT")
-"""Methods with whole transformer layers or passes, or pairs of words, of their own."""
->>>>>>> 5493a97 (RelationGate (RpBERT) and ModernVBERT, joint encoders of words and regions)
+"""Methods with transformer layers or passes, or pairs of words, of their own."""
 DETECTED = "TransformerAttention, detected regions"
 REGIONS = {DETECTED: (10, 1024), "VisualPrefix": (4, 3840), "GraphFusion": (4, 2048)}
 """Number and width of the regions of methods that use no grid but a detector, a pyramid or crops."""
@@ -93,13 +88,8 @@ def stepper(name: str, arguments: argparse.Namespace) -> Callable[[], None]:
     torch.manual_seed(0)
     regions, width = REGIONS.get(name, (arguments.regions, arguments.width))
     cls: type[FusionModule] = getattr(mner.fusion, name.split(",")[0])
-<<<<<<< HEAD
-    text = VisualBertText if cls is TransformerAttention else HuggingFaceText
-    # An encoder of regions as wide as the stored ones; the model only reads its width.
-=======
     text = VisualBertText if issubclass(cls, TransformerAttention) else HuggingFaceText
-    # An encoder of regions as wide as the cached ones, which the model asks for its width alone.
->>>>>>> 5493a97 (RelationGate (RpBERT) and ModernVBERT, joint encoders of words and regions)
+    # An encoder of regions as wide as the stored ones; the model only reads its width.
     images = TinyGrid(width, frozen=True)
     model = cls(labels=LABELS, text_encoder=text(arguments.text_encoder), image_encoder=images).to(arguments.device)
     batch = cached(model.preprocessor(posts(arguments.batch_size, arguments.links)), regions, width)

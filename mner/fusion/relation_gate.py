@@ -57,9 +57,9 @@ class RelationGate(TransformerAttention):
     """
 
     def __init__(self, lstm_size: int = 256, relation_weight: float = 0.05, **kwargs: Any) -> None:
-        if lstm_size < 1 or not 0 <= relation_weight < float("inf"):
+        if lstm_size < 1 or relation_weight < 0:
             raise ConfigurationError(
-                f"expected lstm_size >= 1 and relation_weight finite and >= 0, got {lstm_size=}, {relation_weight=}"
+                f"expected lstm_size >= 1 and relation_weight >= 0, got {lstm_size=}, {relation_weight=}"
             )
         self.lstm_size = lstm_size
         super().__init__(**kwargs)
