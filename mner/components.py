@@ -159,7 +159,8 @@ def from_config(config: Any) -> Any:
         config: Plain data, with ``{"class_path", "init_args"}`` in place of each component.
 
     Raises:
-        CheckpointError: If a class is not trusted or not a :class:`Component`, or a part asks for a file or a network.
+        CheckpointError: If a class is not trusted or not a :class:`Component`, or a part requests a file or the
+            network.
     """
     found = _with_classes(config)
     with closed_sources():

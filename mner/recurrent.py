@@ -12,7 +12,7 @@ FULL_PRECISION = (torch.float32, torch.float64)
 
 
 def run_recurrent(layer: nn.RNNBase | nn.RNNCellBase, inputs: Tensor, state: Any = None) -> Any:
-    """Run a recurrent layer in the precision asked for, or in float32 where the machine has no kernel for it.
+    """Run a recurrent layer in the requested precision, or in float32 where the machine has no kernel for it.
 
     Half-precision kernels of recurrent layers depend on the processor: oneDNN has bfloat16 LSTMs only from AVX-512 on,
     and float16 ones only on the newest processors.
@@ -51,7 +51,7 @@ def has_recurrent_kernel(
         kind: The class of the layer.
         device: Where it runs.
         dtype: The data type of the computation.
-        autocast: Whether autocast asks for it, the weights being float32; the kernels differ.
+        autocast: Whether autocast requests it for float32 weights; the kernels differ.
     """
     weights = torch.float32 if autocast else dtype
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, dtype, enabled=autocast):

@@ -46,7 +46,7 @@ def find_class(path: Any, base: type) -> type:
         base: What the class must be derived from.
 
     Raises:
-        CheckpointError: If there is no such class in a trusted module; says how to name the module.
+        CheckpointError: If there is no such class in a trusted module; explains how to name the module.
     """
     module, _, name = path.rpartition(".") if isinstance(path, str) else ("", "", "")
     if not all(part.isidentifier() and not part.startswith("__") for part in (*module.split("."), name)):

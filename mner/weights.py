@@ -76,7 +76,7 @@ def resolve_weights(name: str | Path) -> Path | str:
         An existing path, or the hub name unchanged.
 
     Raises:
-        WeightsNotFoundError: If the package is not installed or the path does not exist; says how to get the weights.
+        WeightsNotFoundError: If the package is not installed or the path does not exist; explains what to do.
         CheckpointError: If a checkpoint is being read.
 
     Example:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MARKDOWN = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [*(ROOT / "docs").rglob("*.md")]
 PAGES = sorted(path for path in MARKDOWN if "_build" not in path.parts)
-MODULES = sorted((ROOT / "mner").rglob("*.py"))
+MODULES = sorted(path for name in ("mner", "benchmarks", "examples") for path in (ROOT / name).rglob("*.py"))
 PICTURES = ROOT / "mner" / "demo"  # what it draws may be called so
 
 _EACH = "batch|cell|class|device|epoch|file|image|line|method|post|process|region|seed|split|subword|token|type|word"
@@ -47,7 +47,22 @@ GLOSSARY = {
     r"\bin silence\b": "silently",
     r"\bsub-folders?\b": "subfolder",
     r"\blearnt\b": "learned",
-    r"\bsome (?:seconds|minutes|ten)\b": "a few, about",
+    r"\bsome (?:seconds|minutes|two|three|ten|\d+)\b": "a few, about",
+    rf"\bone an? (?:{_EACH})\b": "per: one per word",
+    r"(?<!here\s)\b(?:is|are) no (?!longer|more|less|other)\w+": "is not a, are not",
+    r"\bholds? (?:an?|no) ": "contain",
+    r"\bsays (?:how|why|where|which)\b": "explain, name, report",
+    r"\bteach(?:es)?\b": "train",
+    r"\bwarned of\b": "reported in a warning",
+    r"\bgoes on\b": "continue",
+    r"\b(?:can|may|must) stand (?!for)": "be, follow",
+    r"\bwhat (?:became|becomes) of\b": "outcome",
+    r"\bmade-up\b": "dummy, generated",
+    r"\bmend(?:ed|s)?\b": "fix",
+    r"\bafresh\b": "again, from scratch",
+    r"\bby turns\b": "in turn, alternately",
+    r"\bspoil(?:s|ed)?\b": "distort, damage",
+    r"\bplug-ins?\b": "plugin",
 }
 RULES = [(re.compile(words.replace(" ", r"\s+")), instead) for words, instead in GLOSSARY.items()]
 

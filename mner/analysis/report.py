@@ -210,7 +210,7 @@ def _is_ablated(run: Run, ablation: str) -> bool:
 
 
 def _images(counted: Sequence[Mapping[str, int] | None]) -> Row | None:
-    """The images of the seed of which the fewest were used; ``None`` where the model looks at none."""
+    """Return the images of the seed that used the fewest; ``None`` where the model sees none."""
     known = [images for images in counted if images is not None]
     return dict(min(known, key=lambda images: images["used"])) if known else None
 

@@ -138,7 +138,7 @@ def _export(model: PretrainingModule, path: Path, best: Any) -> None:
 
 
 def _example(model: FusionModule, datamodule: PostDataModule) -> str:
-    """A command that tags a validation post with entities, and with its image if the model looks at images."""
+    """Return a command that tags a validation post with entities, and with its image if the model sees images."""
     posts = [post for post in datamodule.posts("valid") if any(tag != "O" for tag in post.tags or ())]
     if model.image_encoder is not None:
         for post in posts:

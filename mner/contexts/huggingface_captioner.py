@@ -51,7 +51,7 @@ def load_pretrained(name: str) -> tuple[Any, Any, Any]:
         A ``transformers`` model, image processor and tokenizer.
 
     Raises:
-        WeightsNotFoundError: If one of them is neither on disk nor reachable; says how to get them.
+        WeightsNotFoundError: If one of them is neither on disk nor reachable; explains how to get them.
         ConfigurationError: If the model does not turn images into text.
     """
     from transformers import (

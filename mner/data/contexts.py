@@ -64,8 +64,8 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
     """Read a file of texts about images, a JSON object per line.
 
     A line has ``image_id`` or ``id``, or both, and the text: under ``caption``, ``objects``, ``ocr`` or ``text``, or
-    under any other name if it is the only text of the line. A list of texts is joined with commas. What is no text, as
-    null, ``None`` or ``<unk>``, is read as none: see :func:`mner.data.context_texts.context_text`.
+    under any other name if it is the only text of the line. A list of texts is joined with commas. What is not a text,
+    such as null, ``None`` or ``<unk>``, is read as none: see :func:`mner.data.context_texts.context_text`.
 
     Args:
         path: The file.

@@ -127,14 +127,14 @@ class PostDataModule(LightningDataModule, ABC):
         """Read a split with its contexts; called once per split.
 
         Raises:
-            DatasetNotFoundError: If the split is not there; says where it was looked for.
+            DatasetNotFoundError: If the split is not there; names the places that were searched.
         """
 
     def split_file(self, split: Split) -> Path | None:
         """Return the file of a split, or ``None`` if the data set does not come as files.
 
         Raises:
-            DatasetNotFoundError: If the split is not there; says where it was looked for.
+            DatasetNotFoundError: If the split is not there; names the places that were searched.
         """
         return None
 
@@ -302,7 +302,7 @@ def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
         patterns: File names under ``root`` with ``{split}`` in them, the preferred first; may contain ``*``.
 
     Raises:
-        DatasetNotFoundError: If the folder or the file is not there; says what was looked for.
+        DatasetNotFoundError: If the folder or the file is not there; names what was searched for.
         DataError: If a pattern fits several files, of which one would have to be left out.
     """
     if not is_folder(root):

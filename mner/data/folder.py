@@ -53,7 +53,7 @@ class FolderDataModule(PostDataModule, ABC):
     name: str
     types: ClassVar[tuple[str, ...]]
 
-    @abstractmethod  # each data set lists its own arguments, and this base is no choice of the command line
+    @abstractmethod  # each data set lists its own arguments, and this base is not a choice on the command line
     def __init__(
         self,
         root: str | Path,
@@ -74,7 +74,7 @@ class FolderDataModule(PostDataModule, ABC):
         self.labels = labels_for(self.types)
 
     def read(self, split: Split) -> list[Post]:
-        """Read a split from its file; says which known version of the data set the file is."""
+        """Read a split from its file; reports which known version of the data set the file is."""
         path = self.split_file(split)
         known = self.version(split) or "a version that is not known here; do not compare its numbers"
         rank_zero_info(printable(f"{path}: {known}"))
@@ -88,7 +88,7 @@ class FolderDataModule(PostDataModule, ABC):
         """The file of a split, under any of the names in use.
 
         Raises:
-            DatasetNotFoundError: If it is not there; says where it was looked for.
+            DatasetNotFoundError: If it is not there; names the places that were searched.
         """
         return find_split(self.root, split, POST_FILES)
 

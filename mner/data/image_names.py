@@ -19,7 +19,7 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"}
     | {".avif", ".heic", ".heif", ".svg", ".ico"}
 )
-"""What may stand after the last dot of an image's name; after any other dot the name goes on, as in ``17.06.1``."""
+"""What may follow the last dot of an image's name; after any other dot the name continues, as in ``17.06.1``."""
 DEFAULT_SUFFIX = ".jpg"
 """The suffix of an image that is named without one, as in the published data sets."""
 
@@ -162,7 +162,7 @@ class ImageFolder:
         return ImageNames(found)
 
     def has(self, path: Path) -> bool:
-        """Whether a file is there; a file that the listing does not show, as behind a link, is asked for by name."""
+        """Return whether a file exists; one that is not in the listing, such as the target of a link, is looked up."""
         return relative_name(path, self.path) in self.names or is_file(path)
 
 

@@ -24,7 +24,7 @@ def check_images(
     Args:
         posts: The posts.
         folder: The image folder.
-        max_missing: Largest share of missing images that is only warned of.
+        max_missing: Maximum fraction of missing images that causes only a warning.
         described_as: The posts, for the message.
 
     Raises:
@@ -73,7 +73,7 @@ def _place(images: ImageFolder | None) -> str:
     if images is None:
         return f"{Path.cwd()}, the working directory, since no image folder is known"
     if not is_folder(images.path):
-        return f"{images.path}, which is no folder"
+        return f"{images.path}, which is not a folder"
     if not len(images.names):
         return f"{images.path}, which is empty"
     examples = ", ".join(images.names.first(3))

@@ -113,7 +113,7 @@ def _is_image(key: str, value: Any) -> bool:
 
 
 def _is_file(value: Any) -> bool:
-    """Whether a value names files, and is no link, no encoded image, and no object that describes one."""
+    """Return whether a value names files, and is not a link, an encoded image or an object that describes one."""
     items = value if isinstance(value, list) else [value]
     return all(isinstance(item, (str, int)) and not LINK.match(str(item)) for item in items)
 

@@ -30,7 +30,7 @@ class PostFiles(PostDataModule):
             address, or ``first`` or ``last``.
         tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
         contexts: Kinds of context that the model reads, for example ``["caption"]``.
-        context_files: File of a kind, with ``{split}`` where the split's name goes if there is one a split.
+        context_files: File of a kind, with ``{split}`` in place of the split's name if there is one per split.
         batch_size: Maximum number of posts per batch.
         max_tokens: Maximum number of subwords per batch, padding included.
         train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.

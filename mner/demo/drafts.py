@@ -63,7 +63,7 @@ def fill(template: str, name: str, entity_type: str, kind: str, novel_name: bool
 def compose(rng: random.Random, sentences: Sequence[Text]) -> Text:
     """Join sentences to a post, with the user names, hashtags, emoji and links of social media around them.
 
-    The additions are independent of the types of the mentions, so they are no cue to them.
+    The additions are independent of the types of the mentions, so they give no cue to them.
     """
     opening = rng.random()
     handle = rng.choice(HANDLES)

@@ -55,8 +55,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default. The
             command line takes it from the data.
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
-        align_views: Also train and score on the posts without contexts and images, and teach that view the predictions
-            with them (Wang et al. 2022); off by default.
+        align_views: Also train and score on the posts without contexts and images, and train that view on the
+            predictions with them (Wang et al. 2022); off by default.
 
     Raises:
         ConfigurationError: If parts are incompatible or a number is out of range.

@@ -1,4 +1,4 @@
-"""Matching and alignment (MAF): the image counts as much as it matches the text, which two auxiliary losses teach."""
+"""Matching and alignment (MAF): the image is weighted by its match with the text, learned from two auxiliary losses."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ class MatchingAlignment(FusionModule):
 
     * P is computed from the mean of the words, the authors' code's from all of 128 padded subwords flattened into one
       vector, which fixes the length, reads padding, and has a weight per position.
-    * Shuffled images teach the matching only. In the authors' code the tagger is trained on them as well, although tags
-      may be determined by the post's own image; and what is shuffled is c, computed with the words of the other post.
+    * Only the matching is trained on shuffled images. In the authors' code the tagger is trained on them as well,
+      although tags may be determined by the post's own image; and what is shuffled is c, computed with the words of
+      the other post.
     * Images are shuffled by a generator that is seeded by the training step, so that a resumed training continues
       identically. Only posts with images take part; a batch with fewer than two has no mismatch. Two posts with the
       same image file are neither a mismatch nor negatives of each other.

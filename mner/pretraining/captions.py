@@ -47,7 +47,7 @@ class CaptionPreprocessor(Preprocessor):
         """Reject posts without captions or images, on which the objective is undefined.
 
         Raises:
-            ConfigurationError: If there are none; says how to provide them.
+            ConfigurationError: If there are none; explains how to provide them.
         """
         if self.kind not in self.contexts:
             raise ConfigurationError(

@@ -21,7 +21,7 @@ LEFT_OUT = {
     *("quantization_config", "compression_config"),  # another library, which reads files of its own
     *("num_labels", "id2label", "label2id"),  # of a classifier that is not built: a table of as many entries
     *("output_hidden_states", "output_attentions", "return_dict"),  # what else the layers return, and how
-    "chunk_size_feed_forward",  # saves memory, and fails on rows that are no multiple of it
+    "chunk_size_feed_forward",  # saves memory, and fails on rows that are not a multiple of it
 }
 FETCHES_CODE = ("mra", "yoso", "rwkv")
 """Architectures whose constructor or layers fetch a compiled kernel from the hub, where its package is installed."""
@@ -67,7 +67,7 @@ def tokenizer_settings(options: Any) -> dict[str, Any]:
     for name, value in options.items():
         if name not in types or type(value) is not types[name]:
             raise CheckpointError(
-                f"the tokenizer option {name!r} is none that a checkpoint of mner contains; it may contain "
+                f"the tokenizer option {name!r} is not in any checkpoint of mner, which may contain "
                 f"{', '.join(SPECIAL_TOKENS)} (strings), model_max_length and {NUM_SUBWORDS} (whole numbers)"
             )
     return dict(options)

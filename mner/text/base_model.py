@@ -44,11 +44,11 @@ def given_base(base: str | Path | nn.Module | None) -> Iterator[None]:
 def find_base(name: Any, revision: str | None, attn_implementation: str | None) -> tuple[Any, Tensor]:
     """Return the base model of a checkpoint's adapter, and its fingerprint.
 
-    A checkpoint's own words open nothing but files of an installed package; every other base the user names.
+    A checkpoint itself can only name files of an installed package; any other base is named by the user.
 
     Args:
-        name: What the checkpoint says that its base is.
-        revision: Likewise.
+        name: The base that the checkpoint names.
+        revision: Its revision on the model hub.
         attn_implementation: The attention kernel.
 
     Raises:

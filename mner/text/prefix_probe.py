@@ -27,7 +27,7 @@ def check_prefix(encoder: TextEncoder) -> HuggingFaceText:
         The encoder.
 
     Raises:
-        ConfigurationError: If it does not attend to a prefix, or a masked one changes its output; says what to do.
+        ConfigurationError: If it does not attend to a prefix, or a masked one changes its output; explains what to do.
     """
     if not isinstance(encoder, HuggingFaceText):
         raise ConfigurationError(

@@ -45,7 +45,7 @@ def load_model(
         A ``transformers`` model; of an encoder-decoder such as T5, the encoder.
 
     Raises:
-        WeightsNotFoundError: If it is neither on disk nor reachable; says how to get it.
+        WeightsNotFoundError: If it is neither on disk nor reachable; explains how to get it.
         ConfigurationError: If it is not a text encoder, needs its own code, or cannot be loaded for another reason.
     """
     from transformers import AutoConfig

@@ -61,7 +61,7 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
         name: The name that the user gave.
 
     Raises:
-        ConfigurationError: If the encoder fails, is causal, or depends on padding; says why and what to do.
+        ConfigurationError: If the encoder fails, is causal, or depends on padding; explains why and what to do.
     """
     found = type(encoder.model).__name__
     alone, together = _observed(encoder, name)

@@ -19,9 +19,9 @@ def is_word_bpe(tokenizer: Any) -> bool:
 def fast_word_bpe(slow: Any) -> Tokenizer:
     """Convert a slow tokenizer of this kind.
 
-    Some merges lead over strings that are no subwords of the model. They are appended to the vocabulary; where one is
-    what remains of a word, :class:`~mner.text.subwords.SubwordTokenizer` reads the unknown token, as the slow tokenizer
-    does.
+    Some merges pass through strings that are not subwords of the model. They are appended to the vocabulary; where one
+    is what remains of a word, :class:`~mner.text.subwords.SubwordTokenizer` reads the unknown token, as the slow
+    tokenizer does.
 
     Args:
         slow: A ``BertweetTokenizer`` or ``PhobertTokenizer``.

@@ -123,7 +123,7 @@ class TrainingModule(SelfContained, ABC):
         """Build the optimizer and the schedule of ``self.optimization``, with the rates of :meth:`learning_rates`.
 
         Raises:
-            ConfigurationError: If they cannot be built; says why.
+            ConfigurationError: If they cannot be built; explains why.
         """
         groups = parameter_groups(self.learning_rates(), self.parameters())
         # A fused optimizer unscales float16 gradients itself, too late for clipping.

@@ -83,13 +83,13 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
 
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a truncated or foreign file fails in as many ways as it has formats
+    except Exception as error:  # a truncated file, or one of another format, can raise almost anything
         raise ConfigurationError(f"{path} is not a weights file that can be read ({error})") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ConfigurationError(f"{path} holds no state dict: expected a mapping of names to tensors")
+        raise ConfigurationError(f"{path} contains no state dict: expected a mapping of names to tensors")
     return {str(name).removeprefix("module."): value for name, value in state.items()}
 
 

@@ -16,7 +16,7 @@ from mner.vision.encoder import ImageEncoder
 from mner.weights import require_open_source
 
 SMALLEST_BOX = 0.01
-"""Pixels: a detection with a shorter side is no region, as torchvision has it."""
+"""Minimum pixels per side: a smaller detection is not a region, as in torchvision."""
 
 
 class FasterRCNN(ImageEncoder):

@@ -161,7 +161,7 @@ class FeatureStore:
         """
         loader = loader or ImageLoader()
         report = FillReport()
-        lmdb_file.write(self.path, [])  # creates it, or says why not
+        lmdb_file.write(self.path, [])  # creates it, or raises the reason
         with (
             FileLock(f"{self.path}.filling"),
             _moved(encoder, device),
@@ -283,7 +283,7 @@ class _Loaded(NamedTuple):
 
 @dataclass
 class _Pending:
-    """What is to be written in the next transaction, and what was encoded in this and former ones."""
+    """What the next transaction will write, and what was encoded in this and earlier ones."""
 
     path: Path
     encoded: set[bytes] = field(default_factory=set)

@@ -13,7 +13,7 @@ NAMED = 10
 
 @dataclass
 class FillReport:
-    """Counts of images by what became of them.
+    """Counts of images by outcome.
 
     Args:
         computed: Images encoded.

@@ -55,7 +55,8 @@ def test_ten_at_most_are_named(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "place"), [("empty", "which is empty"), ("none", "which is no folder"), ("file", "which is no folder")]
+    ("name", "place"),
+    [("empty", "which is empty"), ("none", "which is not a folder"), ("file", "which is not a folder")],
 )
 def test_a_wrong_folder(tmp_path, name, place):
     (tmp_path / "empty").mkdir()

@@ -19,7 +19,7 @@ def draw_scene(scene: Scene) -> Image.Image:
     """Draw a scene.
 
     Size and shape depend only on the seed, and noise and light have the same distribution for all scenes, so that they
-    are no cue to the content.
+    give no cue to the content.
 
     Returns:
         An RGB picture, its longer side between 180 and 360 pixels.
