@@ -49,7 +49,7 @@ def plain_scalar(value: Any) -> Any:
     """Return the bool, int, float or str that a value of NumPy, an enumeration or a subclass equals.
 
     Args:
-        value: Anything; what is no such scalar is returned as it is.
+        value: Any value; one that is not such a scalar is returned unchanged.
     """
     numpy = sys.modules.get("numpy")  # whose import would be slow; where it was not imported there is no value of it
     if isinstance(value, bool) or (numpy is not None and isinstance(value, numpy.bool_)):

@@ -49,7 +49,7 @@ GLOSSARY = {
     r"\blearnt\b": "learned",
     r"\bsome (?:seconds|minutes|two|three|ten|\d+)\b": "a few, about",
     rf"\bone an? (?:{_EACH})\b": "per: one per word",
-    r"(?<!here\s)\b(?:is|are) no (?!longer|more|less|other)\w+": "is not a, are not",
+    r"(?<!here\s)\b(?:is|are) no (?!longer|more|less|other|such)\w+": "is not a, are not",
     r"\bholds? (?:an?|no) ": "contain",
     r"\bsays (?:how|why|where|which)\b": "explain, name, report",
     r"\bteach(?:es)?\b": "train",

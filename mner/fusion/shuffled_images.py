@@ -1,4 +1,4 @@
-"""Images shuffled among the posts of a batch: mismatches that teach whether an image belongs to a post."""
+"""Images shuffled among the posts of a batch: mismatches to learn from whether an image belongs to a post."""
 
 from __future__ import annotations
 

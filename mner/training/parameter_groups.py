@@ -32,7 +32,7 @@ def parameter_groups(rates: Iterable[Rates], parameters: Iterable[nn.Parameter])
         if parameter.requires_grad:
             lr, weight_decay = owner[id(parameter)]
             groups.setdefault((lr, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
-    # Plain floats, since checkpoints keep them and hold no numbers of NumPy.
+    # Plain floats, since checkpoints contain them and no NumPy numbers.
     return [{"params": found, "lr": float(lr), "weight_decay": float(decay)} for (lr, decay), found in groups.items()]
 
 
