@@ -50,7 +50,8 @@ FLOORS = [
     ["text"],  # above the regions that some encoders read
     ["preprocessor"],
     ["data"],
-    ["contexts", "demo", "callbacks"],
+    ["callbacks"],
+    ["contexts", "demo"],
     ["training"],
     ["fusion", "pretraining"],
     ["inference", "experiments"],

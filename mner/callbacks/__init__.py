@@ -41,14 +41,14 @@ __all__ = [
 def default_callbacks(folder: str | Path, monitor: str = "val/f1") -> list[Callback]:
     """Build the callbacks of ``mner fit``, which write to one run folder.
 
-    A model adds :class:`ImageSummary`, :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by itself.
+    A model adds :class:`ImageSummary`, :class:`DivergenceStop`, :class:`ExactResumption` and, with an ``ema_decay``,
+    :class:`EMA` by itself.
 
     Args:
         folder: The run folder.
         monitor: The metric that selects ``best.ckpt``.
     """
     return [
-        DivergenceStop(),
         EpochSummary(Path(folder) / "train.log"),
         PredictionsWriter(folder),
         BestCheckpoint(folder, monitor),

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from mner.callbacks.best_checkpoint import BestCheckpoint
 from mner.callbacks.last_checkpoint import LastCheckpoint
 from mner.errors import DivergenceError
 
@@ -71,11 +72,12 @@ class DivergenceStop(Callback):
 
 
 def _fail(trainer: Trainer, what: str, step: int) -> None:
-    saved = [
-        each.path for each in trainer.checkpoint_callbacks if isinstance(each, LastCheckpoint) and each.path.exists()
-    ]
-    good = f"the last good checkpoint is {saved[0]}" if saved else "no checkpoint was saved before"
+    callbacks = trainer.checkpoint_callbacks
+    last = [each.path for each in callbacks if isinstance(each, LastCheckpoint)]
+    best = [each.best_path for each in callbacks if isinstance(each, BestCheckpoint)]
+    good = next((path for path in (*last, *best) if path is not None and path.exists()), None)
+    saved = f"the last good checkpoint is {good}" if good else "no checkpoint was saved before"
     raise DivergenceError(
-        f"training diverged: {what} is NaN or infinite at step {step}; {good}. Lower the learning rates "
+        f"training diverged: {what} is NaN or infinite at step {step}; {saved}. Lower the learning rates "
         "(optimization.lr, new_layer_lr, decoder_lr), add warm-up, or clip gradients"
     )

@@ -13,7 +13,6 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from mner.callbacks import (
     AtomicCheckpointIO,
     BestCheckpoint,
-    DivergenceStop,
     EarlyStop,
     EpochSummary,
     InterruptionCheckpoint,
@@ -59,7 +58,7 @@ def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last:
     callbacks = _list(built.trainer.callbacks)
     best: BestCheckpoint | None = None
     if "checkpoint" in built and isinstance(built.checkpoint, BestCheckpoint):
-        callbacks += [DivergenceStop(), EpochSummary(folder / "train.log")]
+        callbacks.append(EpochSummary(folder / "train.log"))
         if built.early_stopping and built.early_stopping.patience is not None:
             # Checked after validation only: an epoch without one is not an error.
             callbacks.append(EarlyStop(**vars(built.early_stopping), check_on_train_epoch_end=False))

@@ -12,7 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
-from mner.callbacks import EMA, ExactResumption, ImageSummary
+from mner.callbacks import EMA, DivergenceStop, ExactResumption, ImageSummary
 from mner.checkpoints import SelfContained
 from mner.errors import CheckpointError, ConfigurationError
 from mner.images import ImageLoader
@@ -184,13 +184,13 @@ class TrainingModule(SelfContained, ABC):
         return text.words
 
     def configure_callbacks(self) -> list[Callback]:
-        """Return an image summary and, for training, exact resumption, and the EMA of the weights if enabled."""
+        """Return an image summary and, for training, a stop at divergence, exact resumption, and the EMA if enabled."""
         present = any(isinstance(each, ImageSummary) for each in self.trainer.callbacks)  # type: ignore[attr-defined]
         summary: list[Callback] = [] if present else [ImageSummary()]
         if self.trainer.state.fn != TrainerFn.FITTING:
             return summary
         decay = self.optimization.ema_decay
-        return [*summary, ExactResumption(), *([EMA(decay)] if decay else [])]
+        return [*summary, DivergenceStop(), ExactResumption(), *([EMA(decay)] if decay else [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the arguments that rebuild the model, and the EMA of the weights where it replaces them."""

@@ -10,7 +10,6 @@ import mner
 from mner.callbacks import (
     AtomicCheckpointIO,
     BestCheckpoint,
-    DivergenceStop,
     EpochSummary,
     LastCheckpoint,
     default_callbacks,
@@ -18,6 +17,7 @@ from mner.callbacks import (
 from mner.callbacks.best_checkpoint import mode_of
 from mner.data import Twitter2017
 from mner.errors import DivergenceError, OutputError
+from mner.fusion import TextOnly
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -66,12 +66,64 @@ class Poisoned(Callback):
 )
 def test_a_diverged_training_stops(make_model, make_trainer, data, tmp_path, step, weight, complaint):
     last = LastCheckpoint(tmp_path)
-    trainer = make_trainer(max_epochs=3, callbacks=[Poisoned(step, weight), DivergenceStop(), last])
+    trainer = make_trainer(max_epochs=3, callbacks=[Poisoned(step, weight), last])
     with pytest.raises(DivergenceError, match=complaint):
         trainer.fit(make_model(), data)
     if last.path.exists():
         weights = torch.load(last.path, weights_only=True)["state_dict"]
         assert all(each.isfinite().all() for each in weights.values())
+
+
+class Faulty(TextOnly):
+    """Returns a loss, or has a gradient, that is not finite at its third step."""
+
+    fault = ("loss", torch.nan)
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        if self.global_step != 2:
+            return loss
+        what, value = self.fault
+        return loss + value if what == "loss" else loss + _Gradient.apply(loss, value)
+
+
+class _Gradient(torch.autograd.Function):
+    """The value 0 with the gradient of one's choice."""
+
+    @staticmethod
+    def forward(ctx, loss, value):
+        ctx.value = value
+        return loss * 0
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.full_like(gradient, ctx.value), None
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        (("loss", torch.nan), "the loss is NaN or infinite at step 3"),
+        (("loss", torch.inf), "the loss is NaN or infinite at step 3"),
+        (("loss", -torch.inf), "the loss is NaN or infinite at step 3"),
+        (("gradient", torch.nan), "the loss is NaN or infinite at step 4"),
+        (("gradient", torch.inf), "the loss is NaN or infinite at step 4"),
+    ],
+)
+def test_a_faulty_loss_or_gradient_stops_any_trainer(
+    make_model, make_trainer, data, tmp_path, monkeypatch, precision, fault, complaint
+):
+    monkeypatch.setattr(Faulty, "fault", fault)
+    with pytest.raises(DivergenceError, match=f"{complaint}; no checkpoint was saved before"):
+        make_trainer(max_epochs=1, precision=precision).fit(make_model(Faulty), data)
+
+
+def test_the_best_checkpoint_is_named_if_the_last_is_not_kept(make_model, make_trainer, data, tmp_path):
+    best = BestCheckpoint(tmp_path, "val/f1")
+    trainer = make_trainer(max_epochs=3, callbacks=[Poisoned(7, False), best])
+    with pytest.raises(DivergenceError, match=r"at step 7; the last good checkpoint is .*best\.ckpt"):
+        trainer.fit(make_model(), data)
 
 
 def test_the_mean_of_the_losses_is_printed(make_model, make_trainer, data, tmp_path):

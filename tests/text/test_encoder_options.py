@@ -1,12 +1,16 @@
 """Options of ``transformers``, and words as in running text under composite pre-tokenizers."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from mner.batch import Batch
 from mner.components import from_config, to_config
 from mner.errors import ConfigurationError
+from mner.fusion import UMT, CoAttention, Concatenation, ModalityAttention, MultidimensionalAttention
 from mner.posts import Post
+from mner.testing import TinyGrid
 from mner.text import HuggingFaceText
 from mner.text.subword_factory import word_prefix
 from mner.text.subwords import SubwordTokenizer
@@ -29,6 +33,22 @@ def test_dtype_is_that_of_the_weights_and_words_follow_the_module(tiny_text_enco
         assert {parameter.dtype for parameter in encoder.parameters()} == {precision}
         assert encode(encoder).words.dtype == precision
     assert {each.dtype for each in from_config(to_config(encoder)).parameters()} == weights
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_dtype_with_posts_that_have_an_image_or_none(tiny_text_encoder_folder, dtype, tmp_path):
+    """Alone and in one batch, whose regions are of another data type than the encoder's weights."""
+    encoder = HuggingFaceText(str(tiny_text_encoder_folder), dtype=dtype)
+    posts = [Post("1", ("ab",), ("B-PER",), image=Path("a.jpg")), Post("2", ("ab", "f"), ("O", "O"))]
+    for cls in (Concatenation, CoAttention, ModalityAttention, MultidimensionalAttention, UMT):
+        model = cls(labels=["O", "B-PER", "I-PER"], text_encoder=encoder, image_encoder=TinyGrid()).eval()
+        for batch in (posts, posts[1:], posts[::-1]):
+            loss = model.losses(model.preprocessor(batch)).total
+            assert loss.dtype == torch.float32
+            assert loss.isfinite()
+        loss.backward()
+        (alone,), (_, together) = (model.predict_step(model.preprocessor(batch), 0) for batch in (posts[1:], posts))
+        assert [(each.type, each.start) for each in alone] == [(each.type, each.start) for each in together]
 
 
 def test_attention_implementation(tiny_text_encoder_folder):

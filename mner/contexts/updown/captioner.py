@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from PIL import Image
+from pytorch_lightning import Callback
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LinearLR
 
 from mner.batch import ImageFeatures
+from mner.callbacks.divergence_stop import DivergenceStop
 from mner.checkpoints import SelfContained
 from mner.contexts.captioner import Captioner
 from mner.contexts.updown.beam_search import State, beam_search
@@ -145,6 +147,10 @@ class UpDown(Captioner, SelfContained):
     def validation_step(self, batch: tuple[ImageFeatures, Tensor], batch_idx: int) -> None:
         """Log ``val/loss``."""
         self.log("val/loss", self.loss(*batch), prog_bar=True, batch_size=len(batch[1]), sync_dist=True)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Return a stop at divergence."""
+        return [DivergenceStop()]
 
     def configure_optimizers(self) -> Any:
         """AdamW on the decoder, its learning rate falling linearly to zero."""

@@ -10,7 +10,7 @@ from torch import nn
 from mner.batch import ImageFeatures
 from mner.contexts import CaptionData, UpDown, common_words, read_captions
 from mner.contexts.updown.vocabulary import END, START, UNKNOWN
-from mner.errors import CheckpointError, ConfigurationError
+from mner.errors import CheckpointError, ConfigurationError, DivergenceError
 from mner.posts import Post
 from mner.vision import ImageEncoder, ImageTransform
 
@@ -73,6 +73,12 @@ def fit(model, posts, tmp_path, epochs):
     )
     trainer.fit(model, data)
     return trainer
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_a_training_that_diverges_stops(coloured_posts, tmp_path):
+    with pytest.raises(DivergenceError, match="is NaN or infinite at step"):
+        fit(updown(lr=1e30), coloured_posts, tmp_path, epochs=3)
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
