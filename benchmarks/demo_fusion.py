@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -36,6 +37,10 @@ from mner.vision.registry import create_image_encoder
 
 CAPTIONS = "TextOnly + captions"
 EPOCHS = {"MultidimensionalAttention": 15}  # learns late, since its image only weights the words
+PYRAMIDS = ("GraphFusion", "VisualPrefix")
+"""Methods for a few regions, which get four cells instead of 49."""
+OPTIONS: dict[str, dict[str, Any]] = {"GraphFusion": {"num_layers": 2, "layer_dropout": 0.1}}
+"""Its six layers do not learn to use the image from 600 posts."""
 ABLATIONS: dict[str, tuple[Ablation, ...]] = {
     "none": (),
     "blank": ("blank_images", "blank_captions"),
@@ -46,12 +51,11 @@ ABLATIONS: dict[str, tuple[Ablation, ...]] = {
 def build(method: str, labels: list[str], contexts: list[str], image_size: int | None) -> FusionModule:
     """Build a model with the encoders and tuned settings of the shipped config ``offline``."""
     cls: type[FusionModule] = getattr(mner.fusion, method.split(" + ")[0])
-    image = {}
+    options = OPTIONS.get(method, {})
     if cls.needs_image:
-        name = "efficientnet_lite0_pyramid" if method == "VisualPrefix" else "efficientnet_lite0"
-        image["image_encoder"] = create_image_encoder(
-            name, **({} if image_size is None else {"image_size": image_size})
-        )
+        size = {} if image_size is None else {"image_size": image_size}
+        name = "efficientnet_lite0_pyramid" if method in PYRAMIDS else "efficientnet_lite0"
+        options = {**options, "image_encoder": create_image_encoder(name, **size)}
     encoder = VisualBertText if issubclass(cls, TransformerAttention) else HuggingFaceText
     return cls(
         labels=labels,
@@ -59,7 +63,7 @@ def build(method: str, labels: list[str], contexts: list[str], image_size: int |
         characters=CharacterCNN(),
         contexts=contexts,
         optimization=Optimization(lr=2e-4, new_layer_lr=1e-3, decoder_lr=1e-2, warmup_ratio=0.1, ema_decay=0.998),
-        **image,
+        **options,
     )
 
 

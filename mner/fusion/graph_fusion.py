@@ -40,6 +40,7 @@ class GraphFusion(FusionModule):
     * The layers are initialised independently; the authors' code copies one, so that all start equal.
 
     The pairs of words and regions are never stored: see :mod:`mner.fusion.gated_sum`.
+    Six layers with a dropout of 0.4 are for thousands of posts: with a few hundred, use two layers and 0.1.
 
     Args:
         size: Width of the nodes.
