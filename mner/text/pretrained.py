@@ -23,6 +23,20 @@ from mner.text.architecture import (
 from mner.text.word_bpe import fast_word_bpe, is_word_bpe
 from mner.weights import require_open_source, resolve_weights
 
+_TOWERS = (
+    "take a text encoder such as BERT, since its text part {why}; its image part is an image_encoder, timm's {name}"
+)
+_CLIP = _TOWERS.format(why="is causal and reads 77 subwords", name="vit_base_patch32_clip_224")
+_SIGLIP = _TOWERS.format(why="was trained on captions of 64 subwords", name="vit_base_patch16_siglip_224")
+IMAGE_TEXT_MODELS = {
+    "clip": _CLIP,
+    "siglip": _SIGLIP,
+    "siglip2": _SIGLIP,
+    "flava": "take a text encoder such as BERT, since transformers does not load its text part alone",
+    "vilt": "it reads 40 subwords together with pixels; take a ModernVBertText or a VisualBertText",
+    "modernvbert": "take a ModernVBertText",
+}
+"""What to use of a model of texts and images, by its ``model_type``."""
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
 OFFLINE_ADVICE = (
     f"Without a network, give a folder that contains {CONTENTS}, "
@@ -252,6 +266,8 @@ def _check_config(config: Any, name: str) -> None:
             f"{name!r} is a {found}, whose layers fetch compiled code from the model hub, which mner never executes; "
             "choose an encoder such as BERT, RoBERTa or DeBERTa"
         )
+    if config.model_type in IMAGE_TEXT_MODELS:
+        raise ConfigurationError(f"{name!r} is a {found}, which reads images; {IMAGE_TEXT_MODELS[config.model_type]}")
     if config.is_encoder_decoder and type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
         raise ConfigurationError(
             f"{name!r} is a {found}, which generates text, where an encoder was expected; "
