@@ -51,7 +51,7 @@ def plain_scalar(value: Any) -> Any:
     Args:
         value: Any value; one that is not such a scalar is returned unchanged.
     """
-    numpy = sys.modules.get("numpy")  # whose import would be slow; where it was not imported there is no value of it
+    numpy = sys.modules.get("numpy")  # importing it would be slow, and without it there is no NumPy value
     if isinstance(value, bool) or (numpy is not None and isinstance(value, numpy.bool_)):
         return bool(value)
     if isinstance(value, Integral):

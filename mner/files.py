@@ -171,7 +171,7 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
     """
     path = Path(path)
     if not _is_stream(path):
-        # realpath leaves a loop of links as it is, which atomic_write then refuses.
+        # realpath does not resolve a loop of links, which atomic_write then refuses.
         with atomic_write(os.path.realpath(path) if os.path.islink(path) else path) as file:  # noqa: PTH114
             yield file
         return
@@ -282,7 +282,7 @@ def output_errors(path: Path, always: bool = False) -> Iterator[None]:
         raise
     except Exception as error:
         cause: BaseException | None = error
-        while cause is not None:  # serialisers such as torch.save hide it behind an error of their own
+        while cause is not None:  # serialisers such as torch.save hide it behind their own error
             if isinstance(cause, (OSError, ValueError)) if always else getattr(cause, "errno", None) in _WRITING:
                 raise OutputError(
                     f"cannot write {path}: {reason(cause)}; what was there before is unchanged. "

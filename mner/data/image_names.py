@@ -1,4 +1,4 @@
-"""Image names as data files spell them, and the one image that each of them means."""
+"""Image names as spelled in data files, and the one image that each of them refers to."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ IMAGE_SUFFIXES = frozenset(
 )
 """What may follow the last dot of an image's name; after any other dot the name continues, as in ``17.06.1``."""
 DEFAULT_SUFFIX = ".jpg"
-"""The suffix of an image that is named without one, as in the published data sets."""
+"""Suffix of images that are named without one, as in the published data sets."""
 
 LINK = re.compile(r"[a-z][a-z0-9+.-]+://|data:[a-z]+/", re.IGNORECASE)
-"""How a URL begins, or an image that is encoded in its name."""
+"""The beginning of a URL or of an image that is encoded in its name."""
 
 _PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 
@@ -42,10 +42,10 @@ def split_suffix(name: str) -> tuple[str, str]:
 
 
 def spelling(name: str) -> str:
-    r"""One spelling for all names that mean the same file.
+    r"""Normalise a name, so that all spellings of one file are equal.
 
     Slashes of either kind, URL escapes, Unicode composed or decomposed, spaces around the name and the case of the
-    suffix make no difference. The case of the rest does: ids of images differ by it.
+    suffix make no difference. The case of the rest matters, since ids of images may differ only in case.
 
     Example:
         >>> spelling(" a\\my%20dog.JPG ")
@@ -58,9 +58,9 @@ def spelling(name: str) -> str:
 
 
 class ImageNames:
-    """The names of many images, relative to one folder, in which a name is looked up in constant time.
+    """The names of many images, relative to one folder, with lookup in constant time.
 
-    A name finds an image only if no other image can be meant by it.
+    A name finds an image only if it can refer to no other image.
 
     Args:
         names: The names, with ``/`` between folders.
@@ -70,48 +70,48 @@ class ImageNames:
         self._names = frozenset(names)
 
     def __contains__(self, name: str) -> bool:
-        """Whether an image is spelled exactly like this."""
+        """Return whether an image is spelled exactly like this."""
         return name in self._names
 
     def __len__(self) -> int:
-        """The number of names."""
+        """Return the number of names."""
         return len(self._names)
 
     def first(self, number: int) -> list[str]:
-        """The first few names in alphabetical order, for messages."""
+        """Return the first few names in alphabetical order, for messages."""
         return sorted(self._names)[:number]
 
     @property
     def in_folders(self) -> bool:
-        """Whether some image is in a subfolder."""
+        """Return whether some image is in a subfolder."""
         return any("/" in spelled for spelled in self._by_spelling)
 
     def find(self, name: str) -> str | None:
-        """The image of a name that is spelled exactly so, or else of the one name that differs in spelling only."""
+        """Return the image with exactly this name, or else the one whose name differs in spelling only."""
         if name in self._names:
             return name
         same = self._by_spelling.get(spelling(name), ())
         return same[0] if len(same) == 1 else None
 
     def find_without_suffix(self, stem: str) -> str | None:
-        """The image that a name without a suffix means: the only one of that name, or else the only ``.jpg``."""
+        """Return the image of a name without a suffix: the only one of that name, or else the only ``.jpg``."""
         found = self._by_stem.get(spelling(stem), ())
         if len(found) > 1:
             found = [name for name in found if spelling(name).endswith(DEFAULT_SUFFIX)]
         return found[0] if len(found) == 1 else None
 
     def find_file(self, name: str) -> str | None:
-        """The only image whose file is called so, in whatever folder."""
+        """Return the only image whose file has this name, in any folder."""
         file = spelling(name).rpartition("/")[2]
         found = [other for other in self.near(name) if spelling(other).rpartition("/")[2] == file]
         return found[0] if len(found) == 1 else None
 
     def numbered(self, name: str) -> list[str]:
-        """The images ``<name>_1.jpg``, ``<name>_2.jpg`` and so on, in alphabetical order."""
+        """Return the images ``<name>_1.jpg``, ``<name>_2.jpg`` and so on, in alphabetical order."""
         return self._by_number.get(spelling(name), [])
 
     def near(self, name: str) -> list[str]:
-        """Names that may have been meant: of another suffix, in another folder, or in another case."""
+        """Suggest names with another suffix, in another folder, or in another case."""
         return self._by_file_stem.get(_file_stem(name), [])
 
     @cached_property
@@ -153,7 +153,7 @@ class ImageFolder:
 
     @cached_property
     def names(self) -> ImageNames:
-        """All files in the folder and in the folders in it; links to folders are not followed."""
+        """Return all files in the folder and its subfolders; links to folders are not followed."""
         found: list[str] = []
         for folder, _, files in os.walk(self.path) if is_folder(self.path) else ():
             inside = Path(folder).relative_to(self.path)
@@ -172,17 +172,17 @@ def relative_name(path: Path, folder: Path | None) -> str:
 
 
 def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool = False) -> Path | None:
-    """The path of the image that a data file names.
+    """Return the path of the image that a data file names.
 
     Args:
-        name: The name in the data file, relative to the image folder, or with that folder, as ``Post.image`` has it.
+        name: The name in the data file, relative to the image folder, or including that folder, as in ``Post.image``.
         images: The image folder, or ``None``.
         line: The line that names it, for the message.
-        is_id: Whether the name may lack its suffix, which then is that of the file in the folder, or ``.jpg``.
+        is_id: Whether the name may lack its suffix, which is then that of the file in the folder, or ``.jpg``.
 
     Returns:
         The image's path in the folder, as the file is spelled there; as the name is written if it is not there, and
-        relative if no folder is given. ``None`` if the name is blank, or what programs write for a missing value.
+        relative if no folder is given. ``None`` if the name is blank or stands for a missing value.
 
     Raises:
         FormatError: If the name is absolute, climbs out of the folder with ``..``, or is a link.
@@ -192,7 +192,7 @@ def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool
     if LINK.match(name.strip()):
         raise line.error(f"the image {name!r:.80}, a link", "Save it in the image folder, and give its file name")
     name = name if images is None else _inside(name, images)
-    # The Windows reading knows both kinds of slash, and drives, so one rule serves on every system.
+    # Windows paths have both kinds of slash, and drives, so one rule works on every system.
     parts = PureWindowsPath(name.strip())
     if parts.drive or parts.root or ".." in parts.parts or not parts.name or "\0" in name:
         raise line.error(
@@ -208,7 +208,7 @@ def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool
 
 
 def _inside(name: str, images: ImageFolder) -> str:
-    """A name relative to the image folder where it was written with the folder, as ``Post.image`` is."""
+    """Return a name relative to the image folder if it includes the folder, as ``Post.image`` does."""
     if "/" not in name or "\0" in name or name.lstrip("/") in images.names:
         return name
     path, folder = Path(name).absolute(), images.path.absolute()

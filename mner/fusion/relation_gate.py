@@ -1,4 +1,4 @@
-"""Relation gate (RpBERT): regions enter the transformer as strongly as the image is related to the text."""
+"""Relation gate (RpBERT): regions are scaled by the probability that the image is related to the text."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class RelationGate(TransformerAttention):
         r &= \mathrm{softmax}(W h_{\mathrm{CLS}} + b)_1, \quad h = \mathrm{Encoder}([t ; V]) \\
         o &= \mathrm{BiLSTM}(h'_1, \dots, h'_n), \quad h' = \mathrm{Encoder}([t ; r V])
 
-    :math:`r` learns from the entities, and from a second task: the regions of another post of the batch are not related
-    to the words, a post's own are. Its cross entropy is added with ``relation_weight``. :math:`r` is among the scores
-    of a post as ``relation``, in predictions files and in ``Tagger.predict(...).scores``.
+    :math:`r` is trained on the entities and on a second task: the regions of another post of the batch are not related
+    to the words, those of the post itself are. Its cross entropy is added with ``relation_weight``. :math:`r` is among
+    the scores of a post as ``relation``, in predictions files and in ``Tagger.predict(...).scores``.
 
     Choices:
 
     * The paper trains :math:`r` on a corpus of annotated text-image relations (Vempala and Preotiuc-Pietro 2019), in
       turn with the entities. Shuffled images need no annotation, but a post's own image may be unrelated as well.
-    * Both tasks are trained in each step. The second exists only in training, where it costs a third pass of the
+    * Both tasks are trained in each step. The second is computed only in training, where it costs a third pass of the
       encoder; a batch with fewer than two images has none.
     * A post without an image has :math:`r = 0` and is encoded as text only.
 
@@ -49,7 +49,7 @@ class RelationGate(TransformerAttention):
 
     Args:
         lstm_size: Width of the LSTM, per direction.
-        relation_weight: Weight of the loss of shuffled images; 0 lets :math:`r` learn from the entities only.
+        relation_weight: Weight of the loss of shuffled images; with 0, :math:`r` is trained on the entities only.
         kwargs: Arguments of :class:`~mner.fusion.base.FusionModule`.
 
     Raises:

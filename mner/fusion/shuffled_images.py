@@ -1,4 +1,4 @@
-"""Images shuffled among the posts of a batch: mismatches to learn from whether an image belongs to a post."""
+"""Images shuffled among the posts of a batch: mismatches for learning whether an image belongs to a post."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mner.batch import Batch
 def shuffled_images(batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Give every post with an image that of another post.
 
-    The order is drawn by a generator of its own, seeded by the training step: resumed training draws the same, and
-    dropout is not affected. All is done on the CPU, so that no GPU is waited for.
+    The order is drawn by a separate generator, seeded by the training step: resumed training draws the same, and
+    dropout is not affected. Everything runs on the CPU, without waiting for a GPU.
 
     Args:
         batch: B posts.

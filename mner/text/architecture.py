@@ -1,4 +1,4 @@
-"""Which settings of an encoder a checkpoint may bring: those of its layers, and nothing that is fetched or executed."""
+"""The settings of an encoder that a checkpoint may contain: those of its layers, nothing fetched or executed."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ SPECIAL_TOKENS = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_toke
 NUM_SUBWORDS = "num_subwords"
 """Option of a tokenizer: its number of subwords, after which its vocabulary contains steps of merges (BERTweet)."""
 BUILT_IN_ATTENTION = ("eager", "sdpa", "flex_attention")
-"""The attention kernels of torch; every other one is of a library or of the hub."""
+"""The attention kernels of torch; all others are from a library or the hub."""
 LEFT_OUT = {
     *("dtype", "torch_dtype"),  # of the published weights
     *("auto_map", "custom_pipelines", "_name_or_path", "name_or_path", "_commit_hash"),  # where code and files are
     *("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),  # may name a kernel of the hub
     *("experts_implementation", "_experts_implementation", "_experts_implementation_internal"),
     *("backbone", "backbone_kwargs", "use_timm_backbone", "use_pretrained_backbone"),  # another model, fetched
-    *("quantization_config", "compression_config"),  # another library, which reads files of its own
-    *("num_labels", "id2label", "label2id"),  # of a classifier that is not built: a table of as many entries
-    *("output_hidden_states", "output_attentions", "return_dict"),  # what else the layers return, and how
+    *("quantization_config", "compression_config"),  # another library, which reads its own files
+    *("num_labels", "id2label", "label2id"),  # of a classifier that is not built: a table with an entry per label
+    *("output_hidden_states", "output_attentions", "return_dict"),  # additional outputs, and their format
     "chunk_size_feed_forward",  # saves memory, and fails on rows that are not a multiple of it
 }
 FETCHES_CODE = ("mra", "yoso", "rwkv")
 """Architectures whose constructor or layers fetch a compiled kernel from the hub, where its package is installed."""
 MAX_LAYERS = 10_000
-"""Configs make a list of as many entries before a layer is built."""
+"""Maximum number of layers: configs make a list with an entry per layer before any is built."""
 
 
 def model_settings(config: Any) -> dict[str, Any]:

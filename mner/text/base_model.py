@@ -1,4 +1,4 @@
-"""The base model of an adapter: left out of checkpoints, found again when one is loaded, shared between adapters."""
+"""The base model of an adapter: left out of checkpoints, found when one is loaded, shared between adapters."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def _bring_in(encoder: nn.Module, state_dict: dict[str, Any], prefix: str, *_: A
     own, found = encoder.get_buffer(FINGERPRINT), state_dict.get(f"{prefix}{FINGERPRINT}")
     if found is not None and not torch.equal(own.cpu(), found.cpu()):
         raise CheckpointError(
-            "the adapter was trained on a base model with other weights than the one at hand; give the base model of "
-            "its training"
+            "the adapter was trained on a base model with other weights than this one; give the base model of its "
+            "training"
         )
     for name, weight in encoder.get_submodule("model").state_dict().items():
         if not is_adapter(name):
@@ -117,7 +117,7 @@ def _bring_in(encoder: nn.Module, state_dict: dict[str, Any], prefix: str, *_: A
 
 
 def _sharing(module: nn.Module, attn_implementation: str | None) -> tuple[Any, Tensor]:
-    """Build a model whose weights are the very tensors of another one's base."""
+    """Build a model that shares its weight tensors with the base of another one."""
     encoder = next((part for part in module.modules() if isinstance(part, SubwordEncoder)), None)
     if encoder is None:
         raise ConfigurationError(f"a {type(module).__name__} has no text encoder to take a base model from")

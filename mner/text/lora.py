@@ -53,7 +53,7 @@ def _are_names(value: Any) -> bool:
 
 
 def add_adapter(model: Any, lora: LoRA) -> None:
-    """Put an adapter into a ``transformers`` model, in place, and freeze everything else.
+    """Insert an adapter into a ``transformers`` model, in place, and freeze everything else.
 
     Raises:
         ConfigurationError: If peft is not installed, or the model has no such layers.
@@ -73,18 +73,18 @@ def add_adapter(model: Any, lora: LoRA) -> None:
     except ValueError as error:
         reason = next(iter(str(error).splitlines()), "")
         raise ConfigurationError(
-            f"lora.target_modules {lora.target_modules} do not suit a {type(model).__name__}: {reason}; "
+            f"lora.target_modules {lora.target_modules} do not fit a {type(model).__name__}: {reason}; "
             "name linear layers of the model, or give all-linear"
         ) from error
 
 
 def is_adapter(name: str) -> bool:
-    """Whether a weight of a model with an adapter, by its name, is one of the adapter's."""
+    """Return whether a weight of a model with an adapter belongs to the adapter, by its name."""
     return any(part.startswith("lora_") for part in name.split("."))
 
 
 def base_name(name: str) -> str:
-    """The name that a weight had before the adapter was put in."""
+    """Return the name that a weight had before the adapter was inserted."""
     return ".".join(part for part in name.split(".") if part != "base_layer")
 
 

@@ -1,4 +1,4 @@
-"""ModernVBERT as a text encoder: words and the patches of the image in one stream."""
+"""ModernVBERT as a text encoder: words and the patches of the image in one sequence."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ModernVBertText(JointEncoder):
             self.model.get_input_embeddings().weight.requires_grad_(False)
 
     def own_image_encoder(self) -> ImageEncoder | None:
-        """Build its vision part, frozen; ``None`` for an encoder of a checkpoint, which brings the one it had."""
+        """Build its vision part, frozen; ``None`` for an encoder of a checkpoint, which contains its own."""
         return None if self.source is None else ModernVBertPatches(self.source)
 
     def accept_images(self, image_encoder: ImageEncoder) -> None:
@@ -97,7 +97,7 @@ class ModernVBertText(JointEncoder):
             )
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
-        """Return the states of all subwords, with the patches in the same stream.
+        """Return the states of all subwords, with the patches in the same sequence.
 
         Args:
             batch: B posts.
@@ -137,10 +137,10 @@ class ModernVBertText(JointEncoder):
         return pool_words(looks * image.mask[batch.post_of_row, None], batch)
 
     def _sequence(self, batch: Batch, image: ImageFeatures) -> tuple[dict[str, Tensor], Tensor]:
-        """Insert the image of each row after ``[CLS]``, and move whatever is masked to its end.
+        """Insert the image of each row after ``[CLS]``, and move masked positions to its end.
 
         Returns:
-            The inputs of ``transformers``' model; and for each place of its rows the index of what is there, among
+            The inputs of ``transformers``' model; and for each position of its rows the index of its content among
             subwords, tokens before the image, patches and tokens after it, in this order, shape ``(N, S)``.
         """
         rows, length = batch.input_ids.shape

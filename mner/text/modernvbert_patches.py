@@ -23,9 +23,9 @@ NO_TEXT = {
 class ModernVBertPatches(ImageEncoder):
     """Regions that :class:`~mner.text.ModernVBertText` was pretrained on (Teiletche et al. 2025).
 
-    An image becomes a square of the size that the vision transformer was trained with, 512 for the public model, and
-    its patches of 16 pixels are merged by 4 x 4: ``(size / patch)² / 16`` regions, 64 for the public model, each as
-    wide as a word. Large images are not split into tiles, as they are for documents. The pooled vector is the mean.
+    An image is scaled to a square of the size that the vision transformer was trained with, 512 for the public model,
+    and its patches of 16 pixels are merged by 4 x 4: ``(size / patch)² / 16`` regions, 64 for the public model, each as
+    wide as a word. Large images are not split into tiles, as is done for documents. The pooled vector is the mean.
 
     Args:
         name: The ModernVBERT: a name on a model hub, a folder, or ``pkg://package/folder``.

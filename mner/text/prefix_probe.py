@@ -18,7 +18,7 @@ SUITABLE = "choose a BERT, RoBERTa, XLM-R, CamemBERT or ELECTRA, or another fusi
 def check_prefix(encoder: TextEncoder) -> HuggingFaceText:
     """Encode a row without a prefix, with one, and with a masked one.
 
-    Some architectures of ``transformers`` raise, others silently ignore what they are given.
+    Some architectures of ``transformers`` raise an error, others silently ignore the prefix.
 
     Args:
         encoder: A complete encoder.

@@ -95,7 +95,7 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
 
 
 def check_causal(encoder: SubwordEncoder, name: str) -> None:
-    """Check that a model is causal, so that reading it in both directions changes something.
+    """Check that a model is causal, so that bidirectional reading has an effect.
 
     Args:
         encoder: A complete encoder in float32.
@@ -108,8 +108,7 @@ def check_causal(encoder: SubwordEncoder, name: str) -> None:
     sees = _largest(together[1, 0] - together[0, 0]) > 1e-6 * _largest(alone)
     if sees and getattr(encoder.model.config, "is_causal", True):
         raise ConfigurationError(
-            f"{name!r} is a {type(encoder.model).__name__}, which reads in both directions already; leave "
-            "bidirectional out"
+            f"{name!r} is a {type(encoder.model).__name__}, which is already bidirectional; leave bidirectional out"
         )
 
 
@@ -157,7 +156,7 @@ def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
 
 
 def _changed(ids: Tensor, places: slice) -> Tensor:
-    """Other subwords at some places: not the same ones in another order, which untrained attention may not notice."""
+    """Replace subwords by others, and not by a permutation, which untrained attention may not notice."""
     changed = ids.clone()
     changed[:, places] = ids[:, 1:2]
     if torch.equal(changed, ids):  # all words are unknown to the tokenizer

@@ -1,4 +1,4 @@
-"""The feature store: what a frozen encoder computes for an image is computed once and kept in an LMDB file."""
+"""The feature store: the features that a frozen encoder computes for images, computed once and kept in an LMDB file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mner.vision.fingerprint import content_hash, encoder_fingerprint, file_iden
 
 WRITE_SECONDS = 1.0
 WRITE_BYTES = 1 << 24
-"""Features are written in one transaction per so many seconds or bytes: each waits for the disk."""
+"""Seconds and bytes after which features are written in one transaction, since each waits for the disk."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class FeatureStore:
     """Features of a frozen encoder by image content; read by any number of processes, written by one at a time.
 
     The file is shared by runs, encoders and processes. Features are keyed by the encoder's fingerprint and by the hash
-    of the image's bytes, so a changed image, setting or weight misses, whatever its name or date. A process killed at
-    any moment leaves a valid store, which :meth:`fill` completes. Features are read through a memory map, so they may
-    exceed memory. A store is a plain object that can be pickled: loader workers open the file themselves.
+    of the image's bytes, so a changed image, setting or weight is computed again, whatever its name or date. A process
+    killed at any moment leaves a valid store, which :meth:`fill` completes. Features are read through a memory map, so
+    they may exceed memory. A store is a plain object that can be pickled: loader workers open the file themselves.
 
     Args:
         path: The file; created by :meth:`fill`. LMDB keeps its lock in a second file next to it.
-        encoder_fingerprint: Tells an encoder's features from another's; see :meth:`of`.
+        encoder_fingerprint: Identifies the encoder of the features; see :meth:`of`.
         half_precision: Keep features in half precision; they are read in single precision either way.
     """
 
@@ -55,7 +55,7 @@ class FeatureStore:
     def of(
         cls, encoder: ImageEncoder, path: str | Path, half_precision: bool = False, precision: str = "32-true"
     ) -> FeatureStore:
-        """The store of an encoder as it is now, its weights loaded.
+        """Return the store of an encoder with its current weights.
 
         Args:
             encoder: A frozen encoder.
@@ -75,7 +75,7 @@ class FeatureStore:
         return cls(Path(path), encoder_fingerprint(encoder, precision), half_precision)
 
     def key_of(self, image: Path | bytes) -> bytes | None:
-        """The key of an image's features, or ``None`` if they are not stored.
+        """Return the key of an image's features, or ``None`` if they are not stored.
 
         Args:
             image: An image file or the bytes of one. A file that :meth:`fill` has seen is not read again unless it has
@@ -146,7 +146,7 @@ class FeatureStore:
         Args:
             encoder: The encoder whose store this is.
             images: Image files; a repeated path or content is encoded once.
-            loader: The policy on images. A bad image is reported, or raises under its ``error``.
+            loader: Opens the images. A bad one is reported, or raises an error with ``on_bad_image="error"``.
             batch_size: Number of images encoded at once.
             device: Where to encode; ``None`` for where the encoder is.
             precision_context: Entered around the encoder's forward pass, for example
@@ -177,13 +177,13 @@ class FeatureStore:
         return report
 
     def _missing(self, images: Iterable[Path], report: FillReport) -> list[Path]:
-        """The files whose features are not known to be stored; none of them is opened."""
+        """Return the files whose features are not known to be stored, without opening any."""
         missing = []
         with lmdb_file.reading(self.path) as stored:
             for image in dict.fromkeys(images):
                 try:
                     digest = self._known_hash(stored, image)
-                except ImageError:  # opening it will say why
+                except ImageError:  # opening it will raise the reason
                     digest = None
                 if digest is None or stored.get(self._prefix + digest) is None:
                     missing.append(image)
@@ -206,7 +206,7 @@ class FeatureStore:
         loader: ImageLoader,
         pool: ThreadPoolExecutor,
     ) -> Iterator[list[_Loaded]]:
-        """Batches of transformed images; the next one is read while one is encoded."""
+        """Yield batches of transformed images; the next one is read while one is encoded."""
 
         def load(path: Path) -> _Loaded:
             try:
@@ -231,9 +231,9 @@ class FeatureStore:
 
     @staticmethod
     def _transformed(encoder: ImageEncoder, path: Path, content: bytes) -> Any:
-        """What the encoder's transform makes of an image, whose name it may look up in a file."""
+        """Transform an image for the encoder; some transforms look up its name in a file."""
         transform = encoder.image_transform
-        if not transform.reads_files:  # it looks up features, of which there is nothing to store
+        if not transform.reads_files:  # it looks up stored features, so nothing is computed
             return transform(load_image(content, name=str(path)))
         return transform.load(Post(path.name, (), image=path), lambda _: load_image(content, name=str(path)))
 
@@ -309,7 +309,7 @@ def _device(encoder: ImageEncoder) -> torch.device:
 
 
 def _moved_pixels(encoder: ImageEncoder, pixels: Any) -> Any:
-    """Pixels on the encoder's device, in the type of its parameters."""
+    """Move pixels to the encoder's device, in the type of its parameters."""
     if isinstance(pixels, Mapping):
         return {name: _moved_pixels(encoder, part) for name, part in pixels.items()}
     dtype = next((each.dtype for each in encoder.parameters() if each.is_floating_point()), None)
@@ -318,7 +318,7 @@ def _moved_pixels(encoder: ImageEncoder, pixels: Any) -> Any:
 
 @contextmanager
 def _moved(encoder: ImageEncoder, device: torch.device | str | None) -> Iterator[None]:
-    """Have an encoder on a device for a while."""
+    """Move an encoder to a device for the duration of a block."""
     home = _device(encoder)
     encoder.eval().to(device or home)
     try:

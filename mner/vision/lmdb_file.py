@@ -1,4 +1,4 @@
-"""An LMDB file as this process sees it: opened once, never across a fork, growing as it is written."""
+"""An LMDB file in one process: opened once, never across a fork, growing as it is written."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mner.files import output_errors
 from mner.paths import reason
 
 FIRST_SIZE = 1 << 28
-"""Bytes of address space for a new file; doubled whenever it is full."""
+"""Bytes of address space of a new file; doubled whenever it is full."""
 MAX_READERS = 2048
-"""Processes and threads that may read at once."""
+"""Maximum number of processes and threads that read at the same time."""
 _SLACK = 16
 """Pages at the end of a file that LMDB may have allocated and freed without ever writing them."""
 
 _lock = RLock()
 _environments: dict[tuple[int, int], lmdb.Environment] = {}
-"""By device and inode: LMDB refuses to open a file twice in a process."""
+"""Open files by device and inode: LMDB refuses to open a file twice in a process."""
 
 
 @contextmanager
@@ -32,14 +32,14 @@ def reading(path: Path) -> Iterator[lmdb.Transaction]:
     """Read a consistent state of the file; what is read is valid within the block.
 
     Raises:
-        DataError: If there is no such file, or it is none of LMDB's or damaged.
+        DataError: If there is no such file, or it is damaged or not an LMDB file.
     """
     with _lock, _begin(path, write=False) as transaction:
         yield transaction
 
 
 def write(path: Path, items: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write keys and values, all of them or none; the file is created if needed and grows.
+    """Write keys and values, all of them or none; the file is created and enlarged as needed.
 
     Raises:
         OutputError: If the file cannot be written; it is left as it was.
@@ -73,7 +73,7 @@ def _begin(path: Path, write: bool) -> lmdb.Transaction:
     environment = _environment(path, create=write)
     try:
         return environment.begin(write=write, buffers=True)
-    except lmdb.MapResizedError:  # another process has let the file grow
+    except lmdb.MapResizedError:  # another process has enlarged the file
         environment.set_mapsize(0)
         return environment.begin(write=write, buffers=True)
 
@@ -107,13 +107,13 @@ def _open(path: Path, size: int) -> lmdb.Environment:
             lock=writable or os.access(f"{path}-lock", os.W_OK),
             max_readers=MAX_READERS,
             metasync=False,
-            readahead=False,  # images of a shuffled epoch lie anywhere
+            readahead=False,  # a shuffled epoch reads from random positions
             meminit=False,
         )
     except lmdb.Error as error:
         raise DataError(f"{path} cannot be opened as a feature store ({error}); give another path") from error
     needed = (environment.info()["last_pgno"] + 1 - _SLACK) * environment.stat()["psize"]
-    if size and size < needed:  # reading what is not there would end the process without a word
+    if size and size < needed:  # reading beyond the end would kill the process without a message
         environment.close()
         raise DataError(f"{path} is cut off: {size:,} of {needed:,} bytes; delete it and fill it again")
     return environment

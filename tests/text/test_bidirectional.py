@@ -62,7 +62,7 @@ def test_contexts_come_before_the_post(save):
 @pytest.mark.parametrize(
     ("kind", "config", "complaint"),
     [
-        ("bert", SIZES, "a BertModel, which reads in both directions already; leave bidirectional out"),
+        ("bert", SIZES, "a BertModel, which is already bidirectional; leave bidirectional out"),
         (*REFUSED["Mamba"][:2], "a MambaModel, which is causal: .* bidirectional has no effect on it"),
         (
             "gpt_neo",

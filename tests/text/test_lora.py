@@ -205,7 +205,7 @@ def test_options_that_make_no_sense_are_refused(options, complaint):
 
 
 def test_layers_that_a_model_does_not_have_are_named(tiny_text_encoder_folder):
-    with pytest.raises(ConfigurationError, match=r"target_modules \['q_proj'\] do not suit a BertModel"):
+    with pytest.raises(ConfigurationError, match=r"target_modules \['q_proj'\] do not fit a BertModel"):
         HuggingFaceText(str(tiny_text_encoder_folder), lora=LoRA(target_modules=["q_proj"]))
 
 
