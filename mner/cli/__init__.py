@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -29,6 +30,9 @@ COMMANDS = {
     "configs": ("mner.cli.configs", "list, print or copy the configs that ship with mner"),
     "check-data": ("mner.cli.check_data", "report statistics and faults of a data set before training on it"),
 }
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a full or failing disk."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,18 +93,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _refused(given[0], str(error))
     except BrokenPipeError:  # the reader of the output, head for example, has closed it
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails
+        _silence_output()
         return 1
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and not error.filename and error.errno in FULL:  # standard output or a log
+            print(f"mner {given[0]}: error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
+            _silence_output()
+            return 1
         if mner_error(error) is None and not (isinstance(error, OSError) and error.filename):
             traceback.print_exc()  # unexpected: only the traceback explains it
         print(f"mner {given[0]}: error: {said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _silence_output() -> None:
+    """Discard what standard output still buffers, or the interpreter's last flush fails."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refused(command: str, complaint: str) -> int:

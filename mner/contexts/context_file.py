@@ -91,16 +91,17 @@ class ContextFile:
 
     def _read(self, path: Path) -> Iterator[tuple[str, str | None]]:
         try:
-            file = path.open(encoding="utf-8", newline="\n")
+            file = path.open("rb")
         except FileNotFoundError:  # no file yet, or a part that was merged meanwhile
             return
         with file:
-            for number, line in enumerate(file, start=1):
-                if path != self.path and not line.endswith("\n"):
+            for number, raw in enumerate(file, start=1):
+                if path != self.path and not raw.endswith(b"\n"):
                     return  # its process is writing it, or was killed
                 try:
+                    line = raw.decode()
                     record = json.loads(line)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
                     raise FormatError(path, number, f"invalid JSON ({error})", "Give another --output") from error
                 self._check(record, path, number)
                 yield record["image_id"], None if ERROR in record else line.rstrip("\n") + "\n"

@@ -256,3 +256,11 @@ def test_no_abstract_class_is_offered_as_a_choice(capsys):
     assert "mner.data.Twitter2017" in shown
     assert "FolderDataModule" not in shown
     assert "ChainDecoder" not in shown
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+def test_a_full_standard_output_is_one_line():
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([sys.executable, "-m", "mner", "configs"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "mner configs: error: cannot write the output: No space left on device; make room\n"

@@ -87,17 +87,19 @@ def test_a_mended_image_is_tried_again(picture_folder, tmp_path, colour_captione
     [
         "notes",
         "notes\n",
+        "\udc89PNG",
+        "[" * 100_000,
         '{"image_id": "0.png", "caption": "by hand"}\n',
         '{"image_id": "0.png", "caption": "a", "captioner": "colours"}\n{"image_id": "1.p',
     ],
 )
 def test_a_file_that_is_not_its_own_is_never_overwritten(picture_folder, tmp_path, colour_captioner, content):
     output = tmp_path / "captions.jsonl"
-    output.write_text(content, encoding="utf-8")
+    output.write_text(content, encoding="utf-8", errors="surrogateescape")
     captioner = colour_captioner()
     with pytest.raises(MNERError, match=r"[Gg]ive another --output"):
         describe_folder(captioner, picture_folder, output, "colours")
-    assert output.read_text(encoding="utf-8") == content
+    assert output.read_text(encoding="utf-8", errors="surrogateescape") == content
     assert captioner.batches == []
 
 
