@@ -36,7 +36,7 @@ IMAGE_TEXT_MODELS = {
     "vilt": "it reads 40 subwords together with pixels; take a ModernVBertText or a VisualBertText",
     "modernvbert": "take a ModernVBertText",
 }
-"""What to use of a model of texts and images, by its ``model_type``."""
+"""What to use instead of a model of text and images, by its ``model_type``."""
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
 OFFLINE_ADVICE = (
     f"Without a network, give a folder that contains {CONTENTS}, "
