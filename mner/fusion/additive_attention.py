@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mner.errors import ConfigurationError
 from mner.fusion.attention import masked_softmax
+
+CHUNK = 2**26
+"""Maximum number of elements of the layer's output at once: 256 MiB in float32, unless a single query needs more."""
 
 
 class AdditiveAttention(nn.Module):
@@ -51,7 +55,21 @@ class AdditiveAttention(nn.Module):
         Returns:
             Weights, shape ``(B, Q, K)``; they sum to one over the real keys, or are zero where there is none.
         """
-        query, key = self.query(queries).unsqueeze(2), self.key(keys).unsqueeze(1)
+        query, key = self.query(queries), self.key(keys)
+        step = max(1, CHUNK // max(1, key.numel()))
+        if query.shape[1] <= step:
+            scores = self._scores(query, key)
+        else:  # recomputed in the backward pass: memory does not grow with Q x K x A
+            parts = [
+                checkpoint(self._scores, part, key, use_reentrant=False, preserve_rng_state=False)
+                for part in query.split(step, dim=1)
+            ]
+            scores = torch.cat(parts, dim=1)
+        return masked_softmax(scores, mask.unsqueeze(1))
+
+    def _scores(self, query: Tensor, key: Tensor) -> Tensor:
+        query, key = query.unsqueeze(2), key.unsqueeze(1)
         # (B, Q, K, A) is the largest tensor of a step, so tanh is applied in place.
         joint = torch.cat(torch.broadcast_tensors(query, key), dim=-1) if self.as_published else query + key
-        return masked_softmax(self.score(joint.tanh_()).squeeze(-1), mask.unsqueeze(1))
+        scores: Tensor = self.score(joint.tanh_()).squeeze(-1)
+        return scores
