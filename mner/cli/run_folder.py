@@ -58,13 +58,13 @@ class RunFolder:
         else:
             self.path = checkpoint.parent if checkpoint else self._numbered()
         lock = FileLock(self.path / LOCK, timeout=0)
-        try:
-            with output_errors(self.path, always=True):
+        with output_errors(self.path, always=True):
+            try:
                 lock.acquire()
-        except Timeout:
-            raise ConfigurationError(
-                f"another training is running in {self.path}; wait for its end, or give another --run_folder"
-            ) from None
+            except Timeout:  # an OSError, but not one of the disk
+                raise ConfigurationError(
+                    f"another training is running in {self.path}; wait for its end, or give another --run_folder"
+                ) from None
         self._lock = lock
         os.environ[VARIABLE] = str(self.path)
 

@@ -75,7 +75,7 @@ def entities(path):
 
 
 def test_there_are_eight():
-    assert {path.stem for path in (CONFIGS / "experiments").glob("*.yaml")} == set(FUSIONS)
+    assert {path.stem for path in (CONFIGS / "experiments").glob("[0-9].*.yaml")} == set(FUSIONS)
 
 
 @pytest.mark.parametrize("experiment", FUSIONS)

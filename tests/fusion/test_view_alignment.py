@@ -121,7 +121,7 @@ def test_every_fusion_aligns_its_views(fusion, trainable_fusion, posts):
     losses = model.losses(model.preprocessor(posts))
     plain = model.losses(model.preprocessor(without_evidence(posts)))
     torch.testing.assert_close(losses.text_only, plain.emissions)
-    assert losses.parts["alignment_loss"] > 1e-7
+    assert losses.parts["alignment_loss"] > 1e-10
     assert plain.parts["alignment_loss"].abs() < 1e-12
     without = trainable_fusion(fusion, contexts=["caption"]).double().eval()
     without.load_state_dict(model.state_dict())
