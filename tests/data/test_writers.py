@@ -162,7 +162,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=5,
 )
-NAMES = st.from_regex(r"[a-z\u00e9 ]{1,8}(/[a-z.]{1,8}[a-z])?(\.jpg|\.PNG)", fullmatch=True).map(str.strip)
+NAMES = st.from_regex(r"[a-z\u00e9 ]{1,8}(/[a-z.]{1,8}[a-z])?(\.jpg|\.PNG)", fullmatch=True)
+NAMES = NAMES.map(str.strip).filter(lambda name: not name.startswith("/"))
 
 
 @st.composite
