@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # the extensions beside this file
+sys.path.insert(0, str(Path(__file__).parent))  # the extensions in this folder
 
 import mner
 
