@@ -374,6 +374,6 @@ def with_contexts(
             )
         if missing:
             rank_zero_warn(
-                f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads only their words{hint}"
+                f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads them without it{hint}"
             )
     return posts

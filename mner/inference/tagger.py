@@ -141,6 +141,8 @@ class Tagger:
         """
         if isinstance(posts, (str, bytes, Mapping, Post)) or not isinstance(posts, Iterable):
             raise DataError(f"expected several posts, got one {_kind(posts)}; give a list of them, or use predict")
+        if hasattr(posts, "columns"):  # iterating over a table gives the names of its columns
+            raise DataError(f"expected posts, got a {type(posts).__name__}; give its rows: posts.to_dict('records')")
         for name, size in (("batch_size", batch_size), ("window", window)):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ConfigurationError(f"expected {name} to be a whole number of at least 1, got {size!r:.60}")

@@ -154,7 +154,7 @@ def test_contexts_from_a_file_and_from_the_posts(captions):
 
 def test_missing_contexts_are_counted(captions):
     posts = [Post(str(index), ("a",)) for index in range(5)]
-    with pytest.warns(UserWarning, match="3 of 5 valid posts have no caption: the model reads only their words"):
+    with pytest.warns(UserWarning, match="3 of 5 valid posts have no caption: the model reads them without it"):
         found = with_contexts(posts, ["caption"], {"caption": captions}, "valid")
     assert [len(post.contexts) for post in found] == [0, 1, 1, 0, 0]
     with pytest.warns(UserWarning, match="1 of 2 valid posts have no caption"):

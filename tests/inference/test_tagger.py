@@ -4,6 +4,7 @@ import random
 import threading
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -87,6 +88,13 @@ def test_a_batch_takes_texts_words_and_posts(tagger):
     assert tagger.predict_batch([]) == []
     with pytest.raises(DataError, match="expected several posts, got one text"):
         tagger.predict_batch("in Oslo")
+
+
+def test_a_table_is_not_its_columns(tagger):
+    table = pd.DataFrame({"text": ["Ana in Oslo", "Oslo"]})
+    with pytest.raises(DataError, match=r"got a DataFrame; give its rows: posts.to_dict\('records'\)"):
+        tagger.predict_batch(table)
+    assert tagger.predict_batch(table.to_dict("records")) == tagger.predict_batch(table["text"])
 
 
 def test_contexts_and_images_of_a_model_that_reads_text(tagger, tmp_path):
