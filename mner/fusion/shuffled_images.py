@@ -23,11 +23,8 @@ def shuffled_images(batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
     Returns:
         The posts with images, in random order; for each of them another one, whose image it gets (both are empty if
-        there are fewer than two); and for every post a number, equal for posts with the same image file.
-
-    Example:
-        >>> rows, others, names = shuffled_images(batch, seed=0)
-        >>> is_mismatch = names[rows] != names[others]
+        there are fewer than two); and for every post a number, equal for posts with the same image file: an image is
+        that of another file where ``names[rows] != names[others]``.
     """
     numbers: dict[Any, int] = {}
     images = [(index,) if post.image is None else post.image for index, post in enumerate(batch.posts)]
