@@ -24,7 +24,7 @@ class Result:
     Args:
         model: Name of the model, for example ``1.0_bert_crf``.
         data: Name of the data set.
-        seed: Of the training.
+        seed: Seed of the training.
         fraction: Fraction of the training posts that was used.
         status: ``finished``, or ``failed`` with an ``error``.
         split: The split that was scored, ``test`` or ``valid``.

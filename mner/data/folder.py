@@ -42,10 +42,10 @@ class FolderDataModule(PostDataModule, ABC):
         context_files: File of a kind, relative to ``root``, with ``{split}`` where the split's name goes; by default
             looked for as above.
         image_folder: Folder of the images, relative to ``root``; by default looked for as above.
-        batch_size: As in :class:`PostDataModule`, like the others.
-        max_tokens: Most subwords a batch.
-        train_fraction: Share of the training posts.
-        seed: Of order and fraction.
+        batch_size: Maximum number of posts per batch.
+        max_tokens: Maximum number of subwords per batch, padding included.
+        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
+        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
         num_workers: Number of processes that make batches.
         max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
     """

@@ -29,7 +29,7 @@ class Grid(ImageEncoder):
         stage: Take the map after this stage, ``-1`` for the last, instead of the network's final one; they differ
             where a convolution follows the stages: EfficientNet-Lite0 has 1280 channels after it and 320 before.
         trainable_stages: Number of the last stages (of a transformer, blocks) to train, or ``all``.
-        learning_rate: Of the trained stages; ``None`` for that of the text encoder.
+        learning_rate: Learning rate of the trained stages; ``None`` for that of the text encoder.
         image_size: Side of the square image, in pixels; ``None`` for what the network was trained with.
         preprocessing: Parts of timm's data configuration to replace, for example ``{"crop_mode": "squash"}``.
 

@@ -27,7 +27,7 @@ class PyramidGrid(Grid):
         stages: Number of the last stages.
         cells: Cells per side.
         trainable_stages: Number of the last stages to train, or ``all``.
-        learning_rate: Of the trained stages; ``None`` for that of the text encoder.
+        learning_rate: Learning rate of the trained stages; ``None`` for that of the text encoder.
         image_size: Side of the square image, in pixels; ``None`` for what the network was trained with.
         preprocessing: Parts of timm's data configuration to replace.
 
