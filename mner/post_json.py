@@ -11,11 +11,11 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mner.errors import DataError
 from mner.labels import OUTSIDE
-from mner.posts import CharacterSpan, Entity, Post
+from mner.posts import Box, CharacterSpan, Entity, Post, is_box
 from mner.span_alignment import contradiction
 from mner.unicode import repair_surrogates, visible_name
 
@@ -98,6 +98,12 @@ def post_to_dict(post: Post, image: str | None = None) -> dict[str, Any]:
         record["tags"] = list(post.tags)
     if post.spans is not None:
         record["character_spans"] = [list(span) for span in post.spans]
+    if post.boxes is not None:
+        record["boxes"] = [
+            {"start": start, "end": end, "box": list(box)}
+            for (start, end), boxes in sorted(post.boxes.items())
+            for box in boxes
+        ]
     if post.metadata:
         record["metadata"] = dict(post.metadata)
     return record
@@ -124,6 +130,7 @@ def post_from_dict(record: Any) -> Post:
         offsets=None if offsets is None else tuple(_pair(pair, "offsets") for pair in _list(offsets, "offsets")),
         metadata=_optional(record, "metadata"),
         spans=None if spans is None else tuple(map(_character_span, _list(spans, "character_spans"))),
+        boxes=_gold_boxes(record.get("boxes")),
     )
     _check_bounds("offsets", post.offsets or (), post.text)
     _check_spans(post)
@@ -142,6 +149,8 @@ def entity_to_dict(entity: Entity, post: Post) -> dict[str, Any]:
         record["characters"] = list(entity.characters)
     if entity.confidence is not None:
         record["confidence"] = round(entity.confidence, 6)
+    if entity.boxes is not None:
+        record["boxes"] = [list(box) for box in entity.boxes]
     return record
 
 
@@ -179,7 +188,9 @@ def entity_from_dict(record: Any, post: Post) -> Entity:
             "left out, since the post has no offsets" if bounds is None else f"those of its words, {list(bounds)}"
         )
         raise _error(f"the characters of {type_} from {start} to {end}", expected, characters)
-    return Entity(type_, start, end, text, confidence, None if characters is None else bounds)
+    boxes = record.get("boxes")
+    boxes = None if boxes is None else tuple(_box(box) for box in _list(boxes, f"the boxes of {type_}"))
+    return Entity(type_, start, end, text, confidence, None if characters is None else bounds, boxes)
 
 
 def scores_from_dict(record: Any) -> dict[str, float]:
@@ -247,6 +258,24 @@ def _character_span(value: Any) -> CharacterSpan:
     if len(span) != 3:
         raise _error("every item of character_spans", "a start, an end and a type", value)
     return *_pair(span[:2], "character_spans"), _text(span[2], "the type in character_spans")
+
+
+def _gold_boxes(value: Any) -> dict[tuple[int, int], tuple[Box, ...]] | None:
+    if value is None:
+        return None
+    boxes: dict[tuple[int, int], tuple[Box, ...]] = {}
+    for item in _list(value, "boxes"):
+        item = _mapping(item, "every item of boxes")
+        bounds = _pair([item.get("start"), item.get("end")], "the start and end in boxes")
+        boxes[bounds] = (*boxes.get(bounds, ()), _box(item.get("box")))
+    return boxes
+
+
+def _box(value: Any) -> Box:
+    box = tuple(value) if isinstance(value, list) else value
+    if not is_box(box):
+        raise _error("a box", "[x1, y1, x2, y2] in fractions of width and height, 0 <= x1 < x2 <= 1", value)
+    return cast("Box", box)
 
 
 def _check_bounds(name: str, bounds: Iterable[tuple[int, int]], text: str | None) -> None:

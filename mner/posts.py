@@ -11,6 +11,10 @@ from mner.errors import DataError
 
 CharacterSpan = tuple[int, int, str]
 """A gold entity of raw text: ``(start, end, type)`` in characters, ``end`` exclusive."""
+Box = tuple[float, float, float, float]
+"""A box in an image: ``(x1, y1, x2, y2)`` as fractions of its width and height, from the top left corner."""
+Boxes = Mapping[tuple[int, int], tuple[Box, ...]]
+"""Boxes by the ``(start, end)`` of their entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,9 @@ class Entity:
         text: The surface form, if known.
         confidence: Probability of the span under the decoder, between 0 and 1, or ``None``.
         characters: Character offsets ``(start, end)`` in the raw text, or ``None``.
+        boxes: The boxes of the image that show the entity, ``()`` if the image does not show it; ``None`` if that is
+            unknown, in posts without gold boxes and from models without a region head. Any of several gold boxes is
+            correct; a model predicts at most one.
     """
 
     type: str
@@ -32,6 +39,7 @@ class Entity:
     text: str | None = None
     confidence: float | None = None
     characters: tuple[int, int] | None = None
+    boxes: tuple[Box, ...] | None = None
 
     @property
     def span(self) -> tuple[str, int, int]:
@@ -69,9 +77,13 @@ class Post:
         spans: Gold entities of a raw text as character spans, exactly as annotated; ``tags`` are aligned to words.
         is_raw: Whether the words (and tags) come from ``text`` by a word tokenizer, so that a model's preprocessor
             tokenizes it again with its own. Words that the data set provides are kept as they are.
+        boxes: The gold boxes of the entities that the image shows, by ``(start, end)`` in the unit of the annotation:
+            characters where there are ``spans``, else words. The image shows no entity without an entry. ``None`` where
+            the boxes are not annotated. Read them by :func:`mner.boxes.gold_entities`.
 
     Raises:
-        DataError: If ``tags`` or ``offsets`` do not have one item per word, or an argument is of another type.
+        DataError: If ``tags`` or ``offsets`` do not have one item per word, ``boxes`` are malformed or of a span that
+            is not in the post, or an argument is of another type.
     """
 
     id: str
@@ -84,9 +96,10 @@ class Post:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     spans: tuple[CharacterSpan, ...] | None = None
     is_raw: bool = False
+    boxes: Boxes | None = None
 
     def __post_init__(self) -> None:
-        """Check words, image and contexts, and that tags and offsets are given once per word."""
+        """Check words, image, contexts and boxes, and that tags and offsets are given once per word."""
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
             raise DataError(f"post {self.id!r}: expected words as strings, got {self.words!r:.60}")
         if isinstance(self.image, str):
@@ -107,12 +120,46 @@ class Post:
         if not all(isinstance(text, str) and text for text in self.contexts.values()):
             texts = {kind: text for kind, text in self.contexts.items() if text and isinstance(text, str)}
             object.__setattr__(self, "contexts", texts)
+        if self.boxes is not None:
+            object.__setattr__(self, "boxes", self._checked_boxes(self.boxes))
 
     def surface(self, start: int, end: int) -> str:
         """The text of the words from ``start`` up to but not including ``end``."""
         if self.text is not None and self.offsets is not None:
             return self.text[self.offsets[start][0] : self.offsets[end - 1][1]]
         return " ".join(self.words[start:end])
+
+    def _checked_boxes(
+        self, boxes: Mapping[tuple[int, int], tuple[Box, ...]]
+    ) -> dict[tuple[int, int], tuple[Box, ...]]:
+        if self.tags is None and self.spans is None:
+            raise DataError(f"post {self.id!r}: boxes of entities, but no entities; give tags, or leave the boxes out")
+        exact = None if self.spans is None else {(start, end) for start, end, _ in self.spans}
+        for bounds, several in boxes.items():
+            start, end = bounds
+            if not (0 <= start < end <= len(self.words) if exact is None else bounds in exact):
+                expected = f"within its {len(self.words)} words" if exact is None else "of one of its character spans"
+                raise DataError(f"post {self.id!r}: expected boxes of a span {expected}, got those of {start}-{end}")
+            for box in several:
+                if not is_box(box):
+                    raise DataError(
+                        f"post {self.id!r}: expected boxes (x1, y1, x2, y2) as fractions of width and height, with "
+                        f"0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1, got {box!r:.80}"
+                    )
+        return {bounds: tuple(several) for bounds, several in boxes.items() if several}
+
+
+def is_box(value: Any) -> bool:
+    """Whether a value is a :data:`Box` inside the image, with an area.
+
+    Example:
+        >>> is_box((0.1, 0.2, 0.5, 1.0)), is_box((0.1, 0.2, 0.1, 1.0)), is_box((10, 20, 50, 100))
+        (True, False, False)
+    """
+    if not isinstance(value, tuple) or len(value) != 4 or not all(isinstance(side, (int, float)) for side in value):
+        return False
+    x1, y1, x2, y2 = value
+    return bool(0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1)
 
 
 def _is_missing(value: object) -> bool:

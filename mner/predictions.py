@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mner.boxes import gold_entities
 from mner.errors import DataError, FormatError, LabelError
 from mner.files import atomic_write
 from mner.labels import spans
@@ -50,7 +51,7 @@ class Prediction:
         record = post_to_dict(self.post)
         metadata = record.pop("metadata", None)
         if self.post.tags is not None:
-            record["gold"] = [entity_to_dict(entity, self.post) for entity in spans(self.post.tags)]
+            record["gold"] = [entity_to_dict(entity, self.post) for entity in gold_entities(self.post)]
         record["predicted"] = [entity_to_dict(entity, self.post) for entity in self.entities]
         if self.scores:
             record["scores"] = {name: round(score, 6) for name, score in self.scores.items()}
@@ -75,15 +76,20 @@ class Prediction:
 
         Raises:
             DataError: If the post, an entity or a score is malformed, entities overlap, or ``gold`` disagrees with the
-                tags.
+                tags or the boxes.
             LabelError: If a tag is of no scheme that mner reads.
         """
         post = post_from_dict(record)
         entities = _entities(record, "predicted", post)
         if post.tags is not None:
-            gold = gold_spans(post)
-            if "gold" in record and {entity.span for entity in _entities(record, "gold", post)} != gold:
+            gold = {entity.span: entity.boxes for entity in gold_entities(post)}
+            given = (
+                {entity.span: entity.boxes for entity in _entities(record, "gold", post)} if "gold" in record else gold
+            )
+            if given.keys() != gold.keys():
                 raise DataError(f"gold disagrees with the tags, {sorted(gold, key=lambda span: span[1])}")
+            if given != gold:
+                raise DataError("the boxes of gold disagree with those of the post")
         elif record.get("gold"):
             raise DataError("gold entities, but no tags")
         return cls(post, entities, scores_from_dict(record))

@@ -17,11 +17,13 @@ class Alignment:
 
     Args:
         entities: The entities, in order, without overlap.
+        aligned: The span of each entity.
         widened: Spans that do not start and end at word borders, so that their entity covers whole words.
         lost: Spans without an entity, since they share a word with an earlier span or cover no word.
     """
 
     entities: tuple[Entity, ...]
+    aligned: tuple[CharacterSpan, ...]
     widened: tuple[CharacterSpan, ...]
     lost: tuple[CharacterSpan, ...]
 
@@ -35,7 +37,7 @@ def align_spans(text: str, offsets: Offsets, spans: Sequence[CharacterSpan]) -> 
         spans: Gold spans ``(start, end, type)`` that do not overlap.
     """
     entities: list[Entity] = []
-    widened, lost = [], []
+    aligned, widened, lost = [], [], []
     free = 0  # the first word that no entity covers yet
     for start, end, kind in sorted(spans):
         inside = [index for index, (left, right) in enumerate(offsets) if left < end and right > start]
@@ -45,9 +47,10 @@ def align_spans(text: str, offsets: Offsets, spans: Sequence[CharacterSpan]) -> 
         first, last = inside[0], inside[-1]
         free = last + 1
         entities.append(Entity(kind, first, free))
+        aligned.append((start, end, kind))
         if text[start:end].strip() != text[offsets[first][0] : offsets[last][1]].strip():
             widened.append((start, end, kind))
-    return Alignment(tuple(entities), tuple(widened), tuple(lost))
+    return Alignment(tuple(entities), tuple(aligned), tuple(widened), tuple(lost))
 
 
 def contradiction(tags: Sequence[str], text: str, offsets: Offsets, spans: Sequence[CharacterSpan]) -> str | None:

@@ -42,6 +42,7 @@ GROUND = [
     "checksum",
     "span_alignment",
     "paths",
+    "boxes",
 ]
 FLOORS = [
     GROUND,

@@ -48,3 +48,39 @@ def test_surface_comes_from_the_raw_text_where_there_is_one():
 
 def test_an_entity_compares_by_its_span_for_scorers():
     assert Entity("PER", 0, 2, "Ann Lee", 0.9, (0, 7)).span == ("PER", 0, 2)
+
+
+BOX = (0.1, 0.2, 0.5, 1.0)
+
+
+def test_boxes_are_kept_by_copies_and_empty_entries_are_left_out():
+    post = Post("1", ("Ann", "in", "Oslo"), ("B-PER", "O", "B-LOC"), boxes={(0, 1): [BOX], (2, 3): ()})
+    assert dataclasses.replace(post, image=Path("2.jpg")).boxes == post.boxes == {(0, 1): (BOX,)}
+    assert Post("1", ("Ann",), ("B-PER",)).boxes is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"tags": ("B-PER", "O"), "boxes": {(0, 3): (BOX,)}}, "within its 2 words, got those of 0-3"),
+        ({"tags": ("B-PER", "O"), "boxes": {(1, 1): (BOX,)}}, "within its 2 words"),
+        ({"tags": None, "boxes": {(0, 1): (BOX,)}}, "no entities; give tags"),
+        ({"spans": ((0, 3, "PER"),), "boxes": {(0, 2): (BOX,)}}, "of one of its character spans, got those of 0-2"),
+        *(
+            ({"tags": ("B-PER", "O"), "boxes": {(0, 1): (box,)}}, "as fractions of width and height")
+            for box in (
+                (10, 20, 50, 60),
+                (0.5, 0.1, 0.5, 0.9),
+                (0.5, 0.9, 0.9, 0.1),
+                (0.1, 0.2, 0.5),
+                (-0.1, 0.2, 0.5, 0.6),
+                (float("nan"), 0.2, 0.5, 0.6),
+                ("a", 0.2, 0.5, 0.6),
+                [0.1, 0.2, 0.5, 1.0],
+            )
+        ),
+    ],
+)
+def test_malformed_boxes(given, message):
+    with pytest.raises(DataError, match=f"post '7': .*{message}"):
+        Post("7", ("Ann", "!"), **given)

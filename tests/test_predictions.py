@@ -236,3 +236,19 @@ def test_an_empty_file_and_a_missing_one_are_refused(tmp_path):
     path.touch()
     with pytest.raises(FormatError, match="no predictions in the file"):
         read_predictions(path)
+
+
+def test_boxes_of_gold_and_predicted_entities_are_kept():
+    box = (0.1, 0.2, 0.5, 1.0)
+    post = Post("5", ("Ann", "!", "Bo"), ("B-PER", "O", "B-PER"), boxes={(0, 1): (box, (0.0, 0.0, 1.0, 1.0))})
+    entities = (Entity("PER", 0, 1, "Ann", boxes=(box,)), Entity("PER", 1, 2, "!", boxes=()), Entity("PER", 2, 3, "Bo"))
+    record = json.loads(Prediction(post, entities).to_json())
+    assert [entity["boxes"] for entity in record["gold"]] == [[list(box), [0.0, 0.0, 1.0, 1.0]], []]
+    assert [entity.get("boxes") for entity in record["predicted"]] == [[list(box)], [], None]
+    assert Prediction.from_dict(record) == Prediction(post, entities)
+    for change in ({"boxes": [{"start": 0, "end": 1, "box": list(box)}]}, {"boxes": [{"start": 0, "end": 1}]}):
+        with pytest.raises(DataError, match=r"disagree with those of the post|expected a box to be"):
+            Prediction.from_dict({**record, **change})
+    record["predicted"][0]["boxes"] = [[1, 2, 3, 4]]
+    with pytest.raises(DataError, match="expected a box to be"):
+        Prediction.from_dict(record)

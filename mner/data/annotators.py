@@ -56,7 +56,11 @@ def without_labels(posts: list[Post], path: Path) -> list[Post]:
         rank_zero_warn(f"{count}: they are read as having no entities, since other tasks have labels")
         return posts
     rank_zero_warn(f"{count}, and no other task has: they are read as not annotated")
-    return [replace(post, tags=None, spans=None) if place in places else post for place, post in enumerate(posts)]
+    return [_unannotated(post) if place in places else post for place, post in enumerate(posts)]
+
+
+def _unannotated(post: Post) -> Post:
+    return replace(post, tags=None, spans=None, boxes=None)
 
 
 def _has_only_others(post: Post) -> bool:
@@ -71,7 +75,7 @@ def _choice(group: list[Post], annotator: str | None, path: Path) -> Post:
     if annotator == "last":
         return group[-1]
     if annotator is not None:
-        return next((post for post in group if _annotator(post) == annotator), replace(first, tags=None, spans=None))
+        return next((post for post in group if _annotator(post) == annotator), _unannotated(first))
     if any((post.tags, post.spans) != (first.tags, first.spans) for post in group):
         people = ", ".join(str(_annotator(post)) for post in group)
         raise FormatError(

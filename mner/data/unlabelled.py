@@ -27,7 +27,7 @@ def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = Non
     if folder is not None and not is_folder(folder):
         raise DatasetNotFoundError(f"{folder}: no such folder; give that of the extra posts' images")
     return [
-        replace(post, tags=None, spans=None, image=None if folder is None else post.image)
+        replace(post, tags=None, spans=None, boxes=None, image=None if folder is None else post.image)
         for path in paths
         for post in iter_posts(path, images=folder)
     ]

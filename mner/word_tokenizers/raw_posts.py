@@ -49,5 +49,5 @@ def tokenize_post(post: Post, tokenizer: WordTokenizer) -> Post:
     """
     if not post.is_raw or post.text is None:
         return post
-    fields = {"id": post.id, "image": post.image, "contexts": post.contexts, "metadata": post.metadata}
-    return replace(raw_post(post.text, tokenizer, post.spans, **fields), is_raw=False)
+    again = raw_post(post.text, tokenizer, post.spans, id=post.id)
+    return replace(post, words=again.words, tags=again.tags, offsets=again.offsets, is_raw=False)
