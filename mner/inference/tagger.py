@@ -164,7 +164,7 @@ class Tagger:
             entities: dict[int, Entities] = {}
             for start in range(0, len(order), batch_size):
                 places = order[start : start + batch_size]
-                batch = preprocessor([replace(chunk[place], tags=None) for place in places])
+                batch = preprocessor([replace(chunk[place], tags=None, spans=None, boxes=None) for place in places])
                 for error in filter(None, batch.image_errors):
                     on_bad_image(error)
                 entities.update(zip(places, self._tag(batch), strict=True))
