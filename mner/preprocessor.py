@@ -18,7 +18,7 @@ from torch.utils.data import get_worker_info
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError, ImageError, LabelError
 from mner.images import ImageLoader
-from mner.labels import check_tags
+from mner.labels import check_tags, scheme_of, to_bioes
 from mner.posts import Post
 from mner.terminal import printable
 from mner.text.characters import character_ids
@@ -88,6 +88,7 @@ class Preprocessor:
         self.features = features
         self.text_only_view = text_only_view
         self._index = {label: index for index, label in enumerate(self.labels)}
+        self._is_bioes = scheme_of(self.labels) == "BIOES"
         self._reported: set[str] = set()
         self._quiet = False
 
@@ -137,7 +138,10 @@ class Preprocessor:
 
     def prepare(self, post: Post) -> Post:
         """Split a raw post into words, and keep the contexts that the model reads, in its order."""
-        post = tokenize_post(post, self.word_tokenizer)
+        if post.is_raw:
+            post = tokenize_post(post, self.word_tokenizer)  # in BIO
+            if post.tags is not None and self._is_bioes:
+                post = replace(post, tags=tuple(to_bioes(post.tags)))
         kept = {kind: post.contexts[kind] for kind in self.contexts if (post.contexts.get(kind) or "").strip()}
         for kind in self.contexts:
             if kind not in kept:

@@ -115,6 +115,8 @@ class PredictionsWriter(Callback):
             kinds = score_kinds(predictions)
             record: dict[str, Any] = {"split": split, "posts": len(predictions)}
             record["version"] = datamodule.version(split) if isinstance(datamodule, PostDataModule) else None
+            label_map = getattr(datamodule, "label_map", None)
+            record |= {"label_map": dict(label_map)} if label_map else {}
             record |= {"train_posts": self._train_posts} if self._train_posts else {}
             record |= {"images": {"named": len(images), "used": sum(images.values())}} if images else {}
             record |= metrics

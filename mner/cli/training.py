@@ -113,6 +113,7 @@ class TrainingCommandLine(LightningCLI):
         is_fit = self.command == "fit"
         self.model = built.model if is_fit else load_scored(self.checkpoint, self.command, self.options)
         self.datamodule.preprocessor = self.model.preprocessor
+        self.datamodule.label_map = self.options.get("label_map") or {}
         self.parts = run_parts(built, self.folder, self.model, keeps_last)
         if is_fit:
             add_extra_posts(self.model, self.datamodule, built.extra_posts, built.extra_images)

@@ -78,6 +78,13 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
             default=None,
             help="The file of a model with PrecomputedRegions, or the boxes of DetectedCrops; a checkpoint names none.",
         )
+        parser.add_argument(
+            "--label_map",
+            type=dict[str, str | None],
+            default={},
+            help="The model's type for each type of the data that it does not have, for example '{OTHER: MISC}'; null "
+            "drops the entities of a type.",
+        )
     if command != "predict":
         parser.add_argument(
             "--ablations",

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
 from mner.data.contexts import MAY_BE_EMPTY, attach_contexts, check_unambiguous, lookalikes, read_contexts
+from mner.data.label_map import LabelMap, in_terms_of
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
 from mner.data.missing_images import check_any_image, check_images
@@ -92,6 +93,7 @@ class PostDataModule(LightningDataModule, ABC):
         self.extra_posts: Sequence[Post] = ()
         self.extra_images: Path | None = None
         self._preprocessor: Preprocessor | None = None
+        self._label_map: LabelMap = {}
         self._posts: dict[Split, list[Post]] = {}
         self._images_checked: set[Split] = set()
 
@@ -102,10 +104,24 @@ class PostDataModule(LightningDataModule, ABC):
 
     @preprocessor.setter
     def preprocessor(self, preprocessor: Preprocessor) -> None:
-        before = self.context_kinds
+        before = self.context_kinds, self._model_labels
         self._preprocessor = preprocessor
-        if self.context_kinds != before:
+        if (self.context_kinds, self._model_labels) != before:
             self._posts = {}
+
+    @property
+    def label_map(self) -> LabelMap:
+        """The model's type for types of the data set, ``{"OTHER": "MISC"}``; ``None`` drops the entities of a type."""
+        return self._label_map
+
+    @label_map.setter
+    def label_map(self, label_map: LabelMap) -> None:
+        self._label_map = dict(label_map)
+        self._posts = {}
+
+    @property
+    def _model_labels(self) -> list[str]:
+        return [] if self._preprocessor is None else self._preprocessor.labels
 
     def using(self: Data, preprocessor: Preprocessor) -> Data:
         """Set the model's preprocessor and return the data module: ``fit(model, data.using(...))``."""
@@ -145,18 +161,21 @@ class PostDataModule(LightningDataModule, ABC):
     def posts(self, split: Split) -> list[Post]:
         """Return the posts of a split, read once, with tags checked; ``train`` reduced to ``train_fraction``.
 
+        Their annotation has the types and the scheme of the model's labels, once it is known; see ``label_map``.
         The training posts are followed by ``self.extra_posts``, unlabelled posts for pre-training (see
         :func:`mner.data.unlabelled.read_unlabelled`); ``self.ablation``, if set, is applied to the other splits (see
         :func:`mner.data.ablations.ablate`).
 
         Raises:
             DatasetNotFoundError: If the split is not there.
-            LabelError: If a tag is not among ``labels``.
+            LabelError: If a tag is not among ``labels``, or not among the model's.
         """
         if split not in self._posts:
             posts = [self._tokenized(post) for post in self.read(split)]
             for post in posts:
                 check_post(post, self.labels)
+            if self._model_labels:
+                posts = in_terms_of(posts, split, self.labels, self._model_labels, self.label_map)
             self._posts[split] = (
                 fraction(posts, self.train_fraction, self.effective_seed) if split == "train" else posts
             )

@@ -567,3 +567,26 @@ def test_two_processes_train_in_one_folder(experiment, working_directory):
     subprocess.run([*command, "--trainer.devices", "2"], check=True)
     assert [path.name for path in (working_directory / "runs").iterdir()] == ["0"]
     assert len(read_predictions("runs/0/predictions.jsonl")) == 5
+
+
+def test_a_checkpoint_is_scored_on_data_with_other_types(trained_run, shared_twitter_folder, tmp_path, capsys):
+    """MISC is called OTHER in Twitter-2015: the scores are those on the same posts with the model's types."""
+    folder = tmp_path / "twitter2015"
+    folder.mkdir()
+    text = (shared_twitter_folder / "test.txt").read_text(encoding="utf-8")
+    (folder / "test.txt").write_text(text.replace("-MISC", "-OTHER"), encoding="utf-8")
+    checkpoint = ["--ckpt_path", str(trained_run / "best.ckpt"), "--data", "Twitter2015", "--data.root", str(folder)]
+    assert main(["test", *checkpoint, "--run_folder", str(tmp_path / "refused")]) == 1
+    assert "entities of type OTHER, which the model does not predict" in capsys.readouterr().err
+    out = tmp_path / "mapped"
+    assert main(["test", *checkpoint, "--label_map", "{OTHER: MISC}", "--run_folder", str(out)]) == 0
+    mapped = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    trained = json.loads((trained_run / "metrics.json").read_text(encoding="utf-8"))
+    assert mapped["label_map"] == {"OTHER": "MISC"}
+    assert {name: mapped[name] for name in trained if name.startswith(("f1", "support"))} == {
+        name: value for name, value in trained.items() if name.startswith(("f1", "support"))
+    }
+    dropped = tmp_path / "dropped"
+    assert main(["test", *checkpoint, "--label_map.OTHER", "null", "--run_folder", str(dropped)]) == 0
+    metrics = json.loads((dropped / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["support"] == trained["support"] - trained["support_MISC"]

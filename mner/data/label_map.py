@@ -1,0 +1,102 @@
+"""Annotation in the terms of a model: gold types are renamed to the model's, and schemes converted, before scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from mner.errors import LabelError
+from mner.labels import OUTSIDE, Scheme, continues, scheme_of, split_tag, tags_of, types_of
+from mner.labels import spans as entities_of
+from mner.posts import Post
+
+LabelMap = Mapping[str, str | None]
+"""The model's type for each type of a data set; ``None`` drops the entities of a type."""
+
+
+def in_terms_of(
+    posts: Sequence[Post], split: str, own: Sequence[str], labels: Sequence[str], label_map: LabelMap
+) -> list[Post]:
+    """Rewrite the annotation of posts with the types and the scheme of a model's labels.
+
+    Args:
+        posts: The posts; those without tags are unchanged.
+        split: Name of the split, for messages.
+        own: Labels of the data set.
+        labels: Labels of the model.
+        label_map: The model's type for types of the data set; a type that is not named keeps its name.
+
+    Returns:
+        As many posts, in their order. Adjacent entities stay separate where their types become the same.
+
+    Raises:
+        LabelError: If the posts have a type that the model does not have after renaming, or the map has a type that is
+            unknown to the data set or to the model; lists the types and explains how to rename them.
+
+    Example:
+        >>> posts = [Post("1", ("the", "iPhone"), ("O", "B-OTHER"))]
+        >>> own, labels = ["O", "B-OTHER", "I-OTHER"], ["O", "B-MISC", "I-MISC"]
+        >>> in_terms_of(posts, "test", own, labels, {"OTHER": "MISC"})[0].tags
+        ('O', 'B-MISC')
+    """
+    tags = {tag for post in posts for tag in post.tags or ()}
+    found, known = types_of(sorted(tags)), types_of(labels)
+    _check_map(label_map, list(dict.fromkeys([*types_of(own), *found])), known)
+    unknown = [type_ for type_ in found if label_map.get(type_, type_) not in {None, *known}]
+    if unknown:
+        renamed = ", ".join(f"{type_}: {known[-1]}" for type_ in unknown)
+        raise LabelError(
+            f"the {split} posts have entities of type {', '.join(unknown)}, which the model does not predict (its "
+            f"types: {', '.join(known)}); rename them, for example --label_map '{{{renamed}}}', where null drops a "
+            f"type; in Python, data.label_map = {dict.fromkeys(unknown, known[-1])}"
+        )
+    scheme = None if not found or scheme_of(tags) == scheme_of(labels) else scheme_of(labels)
+    if scheme is None and label_map.keys().isdisjoint(found):
+        return list(posts)
+    return [post if post.tags is None else _rewritten(post, label_map, scheme) for post in posts]
+
+
+def _check_map(label_map: LabelMap, own: Sequence[str], known: Sequence[str]) -> None:
+    for source, target in label_map.items():
+        if source not in own:
+            raise LabelError(
+                f"the label map renames {source!r}, which is not a type of the data set ({', '.join(own)}); leave it "
+                "out, or correct it"
+            )
+        if target is not None and target not in known:
+            raise LabelError(
+                f"the label map renames {source!r} to {target!r}, which is not a type of the model "
+                f"({', '.join(known)}); choose one of those, or null to drop the type"
+            )
+
+
+def _rewritten(post: Post, label_map: LabelMap, scheme: Scheme | None) -> Post:
+    assert post.tags is not None
+    tags = renamed_tags(post.tags, label_map)
+    if scheme is not None:
+        tags = tags_of(entities_of(tags), len(tags), scheme)
+    spans = post.spans
+    if spans is not None:
+        kept = ((start, end, label_map.get(type_, type_)) for start, end, type_ in spans)
+        spans = tuple((start, end, type_) for start, end, type_ in kept if type_ is not None)
+    return replace(post, tags=tuple(tags), spans=spans)
+
+
+def renamed_tags(tags: Sequence[str], label_map: LabelMap) -> list[str]:
+    """Rename the types of a tag sequence; entities that were separate stay so.
+
+    Example:
+        >>> renamed_tags(["I-OTHER", "I-MISC", "B-PER"], {"OTHER": "MISC", "PER": None})
+        ['I-MISC', 'B-MISC', 'O']
+    """
+    new = []
+    for tag in tags:
+        prefix, type_ = split_tag(tag)
+        target = label_map.get(type_, type_)
+        new.append(OUTSIDE if tag == OUTSIDE or target is None else f"{prefix}-{target}")
+    for place, ((left, right), previous) in enumerate(zip(pairwise(tags), list(new), strict=False), start=1):
+        if new[place] != OUTSIDE and continues(previous, new[place]) and not continues(left, right):
+            prefix, type_ = split_tag(new[place])
+            new[place] = f"{'S' if prefix == 'E' else 'B'}-{type_}"
+    return new
