@@ -16,16 +16,23 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
     "command_help",
+    "mathml",
+    "method_diagram",
     "package_reference",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"mner {release}"
+html_static_path = ["_static"]
+html_css_files = ["mner.css"]
+html_math_renderer = "mathml"
+copybutton_exclude = ".linenos, .gp"
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"

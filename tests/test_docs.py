@@ -201,3 +201,17 @@ def test_every_module_is_in_the_reference():
     modules = {path.stem for path in ROOT.glob("mner/[!_]*.py")} - {"posts"}  # whose two classes are exported by mner
     assert set(re.findall(r"^\.\. package:: mner\.(\w+)$", pages, re.MULTILINE)) == packages
     assert set(re.findall(r"^\.\. automodule:: mner\.(\w+)$", pages, re.MULTILINE)) == modules
+
+
+def test_every_command_has_a_page():
+    from mner.cli import COMMANDS
+
+    assert {page.stem for page in (DOCS / "reference" / "commands").glob("*.md")} == set(COMMANDS)
+
+
+def test_every_class_of_the_commands_has_a_page():
+    from mner.cli.static_help import described_classes
+
+    pages = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "reference" / "options").glob("*.md"))
+    packages = {package for line in re.findall(r"class-options} (.+)", pages) for package in line.split()}
+    assert {path.rpartition(".")[0] for path in described_classes()} <= packages

@@ -81,7 +81,7 @@ def options_in(help_text: str) -> dict[str, Option]:
     options: dict[str, Option] = {}
     for entry in re.split(r"\n(?=  -)", help_text)[1:]:
         head, _, rest = re.split(r"\n\S", entry)[0].partition("\n")
-        names, _, same_line = head.strip().partition("   ")
+        names, _, same_line = head.strip().partition("  ")
         description = " ".join(f"{same_line} {rest}".split())
         for part in re.split(r", (?=-)", names):
             match = re.match(r"(-[-\w.]+)\+?\s*(.*)", part)

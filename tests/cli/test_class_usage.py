@@ -130,3 +130,10 @@ def test_the_choices_of_an_option():
     own = Option("--decoder", "DECODER", "(type: Decoder | null, known subclasses: mner.decoders.CRF)")
     assert own.classes == ["mner.decoders.CRF"]
     assert not own.takes_text
+
+
+def test_the_description_of_an_option_may_follow_on_its_line():
+    text = "\n  --heads HEADS  Number of heads. (type: int, default: 8)\n  --size SIZE\n                        Width. (type: int)\n"
+    options = options_in(text)
+    assert options["--heads"] == Option("--heads", "HEADS", "Number of heads. (type: int, default: 8)")
+    assert options["--size"] == Option("--size", "SIZE", "Width. (type: int)")
