@@ -30,16 +30,18 @@ class CommandHelp(SphinxDirective):
         name = self.arguments[0]
         _, summary = COMMANDS[name]
         found: list[nodes.Node] = [nodes.paragraph(text=f"{summary[0].upper()}{summary[1:]}.")]
-        for block in re.split(r"\n(?=\S)", help_of(name)):
+        for block in re.split(r"\n\n(?=\S)", help_of(name)):
             title, _, rest = block.partition("\n")
             if title.startswith("usage:"):
                 found.append(nodes.literal_block(block.strip(), block.strip(), language="text"))
             elif options := list(options_in(f"\n{rest}").values()):
-                found.append(section(title.rstrip(":"), [option_list(options)]))
-            elif title in ("positional arguments:", "Available subcommands:"):
-                found.append(section(title.rstrip(":"), [nodes.literal_block(rest, rest, language="text")]))
+                found.append(section(title[0].upper() + title[1:].rstrip(":"), [option_list(options)]))
+            elif title.endswith(":") and rest:
+                found.append(
+                    section(title[0].upper() + title[1:-1], [nodes.literal_block(rest, rest, language="text")])
+                )
             else:
-                found += [text_of(" ".join(part.split())) for part in block.split("\n\n") if part.strip()]
+                found.append(text_of(" ".join(block.split())))
         return found
 
 
@@ -83,7 +85,7 @@ def option_list(options: Iterable[Option]) -> nodes.definition_list:
     found = nodes.definition_list(classes=["options"])
     for option in options:
         name = option.name.replace(f"--{OPTION}.", "")
-        if name.endswith(".help") or option.is_section or name == f"--{OPTION}":
+        if name in ("-h", "--help", f"--{OPTION}") or name.endswith(".help") or option.is_section:
             continue
         description, _, facts = (
             option.description.rpartition(" (") if option.description.endswith(")") else (option.description, "", "")

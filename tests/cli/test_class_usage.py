@@ -133,7 +133,8 @@ def test_the_choices_of_an_option():
 
 
 def test_the_description_of_an_option_may_follow_on_its_line():
-    text = "\n  --heads HEADS  Number of heads. (type: int, default: 8)\n  --size SIZE\n                        Width. (type: int)\n"
-    options = options_in(text)
+    options = options_in(
+        "\n  --heads HEADS  Number of heads. (type: int, default: 8)\n  --size SIZE\n        Width. (type: int)\n"
+    )
     assert options["--heads"] == Option("--heads", "HEADS", "Number of heads. (type: int, default: 8)")
     assert options["--size"] == Option("--size", "SIZE", "Width. (type: int)")
