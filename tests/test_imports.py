@@ -43,6 +43,7 @@ GROUND = [
     "span_alignment",
     "paths",
     "boxes",
+    "grounding_counts",
 ]
 FLOORS = [
     GROUND,

@@ -19,6 +19,7 @@ from mner.fusion.attention import AttentionRecorder
 from mner.fusion.entity_scores import EntityScores
 from mner.fusion.losses import Losses
 from mner.fusion.view_alignment import ViewAlignment
+from mner.posts import Box
 from mner.preprocessor import Preprocessor
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
@@ -232,6 +233,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """
         return {}
 
+    def candidate_boxes(self, image: ImageFeatures) -> Sequence[Sequence[Box]] | None:
+        """Return the boxes per post among which the model chooses; ``None``, the default, if it predicts no boxes."""
+        return None
+
     def on_test_epoch_start(self) -> None:
         """Reset the record of which posts were annotated in an earlier test."""
         self._test_posts = None, None
@@ -282,12 +287,13 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         predicted = self.decoder.decode(losses.emissions, batch.word_mask)
         text_only = None if losses.text_only is None else self.decoder.decode(losses.text_only, batch.word_mask)
         self.validation_scores.update(predicted, _annotated(batch), batch.word_mask, text_only)
-        is_raw = any(post.spans is not None for post in batch.posts)
-        if self.trainer.state.fn == TrainerFn.FITTING and not is_raw:
-            self.validation_scores.characters.update([], [])
+        candidates = self.candidate_boxes(image)
+        needed = any(post.spans is not None or (candidates and post.boxes is not None) for post in batch.posts)
+        if self.trainer.state.fn == TrainerFn.FITTING and not needed:
+            self.validation_scores.update_entities(EntityLists(), [])
             return None  # confidences take time and would not be used
         entities = self.entities(batch, losses.emissions, predicted, self.post_scores(text, image))
-        self.validation_scores.characters.update(entities, batch.posts)
+        self.validation_scores.update_entities(entities, batch.posts, candidates)
         return entities
 
     def on_validation_epoch_end(self) -> None:
@@ -309,7 +315,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             text_only = None if view is None else self.decoder.decode(view, batch.word_mask)
             self.test_scores.update(predicted, batch.tags, batch.word_mask, text_only)
         entities = self.entities(batch, emissions, predicted, self.post_scores(text, image))
-        self.test_scores.characters.update(entities, batch.posts)
+        self.test_scores.update_entities(entities, batch.posts, self.candidate_boxes(image))
         return entities
 
     def on_test_epoch_end(self) -> None:

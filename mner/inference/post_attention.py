@@ -134,7 +134,7 @@ def attend(model: FusionModule, post: Post) -> PostAttention:
         ConfigurationError: If the model sees no images, the post has none, or the method neither attends nor has gates.
     """
     (prediction,) = Tagger(model).stream([post])
-    post = replace(prediction.post, tags=None)  # its labels may differ from the model's
+    post = replace(prediction.post, tags=None, spans=None, boxes=None)  # its labels may differ from the model's
     batch = model.preprocessor([post]).to(model.device)
     encoder = model.image_encoder
     if encoder is None or post.image is None:
