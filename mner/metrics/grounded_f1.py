@@ -28,7 +28,7 @@ class GroundedF1(Metric):
     UnCo; E2E-GMNER matches surface forms.
 
     As input to ``update``: the predicted entities per post, each with one box or none; the posts; and, if the model
-    chooses among candidate regions, their boxes per post. Posts without gold boxes (``Post.boxes`` is ``None``) are left
+    chooses among candidate regions, their boxes per post. Posts without gold boxes (``boxes`` is ``None``) are left
     out. ``compute`` returns ``gmner_f1``, ``gmner_precision``, ``gmner_recall``, the same for ``mner`` and ``eeg``,
     ``gmner_support`` (gold entities), ``gmner_shown`` (those that an image shows), and, with candidates,
     ``region_coverage``: the fraction of shown gold entities with a gold box that a candidate overlaps by the threshold,

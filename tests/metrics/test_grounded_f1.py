@@ -95,14 +95,14 @@ def as_box(cells):
 
 
 def overlap(one, other):
-    board = [
-        {(x + i, y + j) for i in range(width) for j in range(height)} for x, y, width, height in (one, other)
-    ]
+    board = [{(x + i, y + j) for i in range(width) for j in range(height)} for x, y, width, height in (one, other)]
     return len(board[0] & board[1]) / len(board[0] | board[1])
 
 
 GOLD = st.lists(st.tuples(st.booleans(), st.sampled_from("PL"), st.lists(CELLS, max_size=2)), min_size=5, max_size=5)
-PREDICTED = st.lists(st.tuples(st.booleans(), st.sampled_from("PL"), st.lists(CELLS, max_size=1)), min_size=5, max_size=5)
+PREDICTED = st.lists(
+    st.tuples(st.booleans(), st.sampled_from("PL"), st.lists(CELLS, max_size=1)), min_size=5, max_size=5
+)
 CASE = st.tuples(GOLD, PREDICTED)
 
 
@@ -126,17 +126,25 @@ def plain_counts(gold, predicted, threshold, by_surface):
         (place, kind, cells), (gold_place, gold_kind, gold_cells) = one, other
         spans = WORDS[place] == WORDS[gold_place] if by_surface else place == gold_place
         regions = (
-            any(overlap(cells[0], each) >= threshold for each in gold_cells) if cells and gold_cells
+            any(overlap(cells[0], each) >= threshold for each in gold_cells)
+            if cells and gold_cells
             else not cells and not gold_cells
         )
         return spans and (kind == gold_kind or not type_) and (regions or not region)
 
     def best(type_, region):
         padded = gold + [None] * len(predicted)
-        return max(
-            sum(other is not None and agrees(one, other, type_, region) for one, other in zip(predicted, order))
-            for order in permutations(padded, len(predicted))
-        ) if len(gold) + len(predicted) <= 7 else None
+        return (
+            max(
+                sum(
+                    other is not None and agrees(one, other, type_, region)
+                    for one, other in zip(predicted, order, strict=True)
+                )
+                for order in permutations(padded, len(predicted))
+            )
+            if len(gold) + len(predicted) <= 7
+            else None
+        )
 
     return [best(True, True), best(True, False), best(False, True)], len(predicted), len(gold)
 
