@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mner.analysis.glyphs import drawable
 from mner.errors import ConfigurationError
-from mner.terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,8 @@ COLUMNS = 5
 PANEL = 2.6  # inches
 TALLEST = 1.3 * PANEL
 BAR = 3.0  # inches
-HEAT = "plasma"
+VEIL = 0.82
+"""Opacity over a region of weight zero; the region of the largest weight is clear."""
 NAMED = 3
 """Number of boxes that are labelled in a panel, those of the largest weights."""
 MAX_LABEL = 26
@@ -58,14 +59,14 @@ def draw_attention(
 ) -> Figure:
     """Draw one panel per look over the image; without attention to regions, a table of the gates next to it.
 
-    The margins that a grid encoder crops are faded, as the model never saw them. The panels share one scale, from zero
-    to the largest weight.
+    A grid is dark where a word does not attend, clear where it does; margins that the encoder crops are white, since
+    the model never saw them. The panels share one scale, from zero to the largest weight.
 
     Args:
         image: The image, shape ``(height, width, 3)``, values from 0 to 1.
         looks: The looks to draw.
         places: Box of each region in pixels, shape ``(R, 4)``.
-        grid: Rows and columns, if the regions are a grid, which is drawn as a heat map; otherwise boxes are drawn.
+        grid: Rows and columns, if the regions are a grid; otherwise boxes are drawn.
         names: Name of each region, for boxes.
         title: Title of the figure.
 
@@ -85,7 +86,7 @@ def draw_attention(
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
     height = min(PANEL * image.shape[0] / image.shape[1], TALLEST)
-    lines = textwrap.wrap(printable(title), width=round(columns * PANEL * 11))
+    lines = textwrap.wrap(drawable(title), width=round(columns * PANEL * 11))
     top = 0.18 * len(lines) + 0.05
     below = 0.55 if any(look.gates for look in attended) else 0.35
     size = (columns * PANEL + 0.9, rows * (height + below) + top)
@@ -122,11 +123,14 @@ def _look(
     if grid:
         x1, y1 = places[0, :2]
         x2, y2 = places[-1, 2:]
-        shares = weights.reshape(grid) / max(heaviest, 1e-12)
         axis.imshow(
-            weights.reshape(grid), cmap=HEAT, vmin=0, vmax=heaviest, alpha=0.8 * shares**0.7,
-            extent=(x1, x2, y2, y1), interpolation="nearest",
-        )  # fmt: skip
+            weights.reshape(grid),
+            cmap=_veil(),
+            vmin=0,
+            vmax=heaviest,
+            extent=(x1, x2, y2, y1),
+            interpolation="bilinear",
+        )
         height, width = image.shape[:2]
         for left, right, top, bottom in (
             (0, x1, 0, height),
@@ -134,7 +138,7 @@ def _look(
             (x1, x2, 0, y1),
             (x1, x2, y2, height),
         ):
-            axis.fill_between([left, right], top, bottom, color="white", alpha=0.65, linewidth=0)
+            axis.fill_between([left, right], top, bottom, color="white", alpha=VEIL, linewidth=0)
         axis.set_xlim(0, width)
         axis.set_ylim(height, 0)
         return
@@ -154,7 +158,7 @@ def _look(
         box.set_path_effects([withStroke(linewidth=line + 1.2, foreground="black")])  # visible on light images, too
         axis.add_patch(box)
         if rank < NAMED:
-            name = f"{printable(names[region])} " if names else ""
+            name = f"{drawable(names[region])} " if names else ""
             axis.annotate(
                 f"{name}{weights[region]:.2f}", (x1, y1), xytext=(2, -2), textcoords="offset points", va="top",
                 fontsize=6, color="black", bbox={"facecolor": colour, "alpha": 0.8, "pad": 0.8, "edgecolor": "none"},
@@ -167,7 +171,7 @@ def _draw_gates(figure_class: Any, image: Array, looks: Sequence[Look], title: s
     names = list(dict.fromkeys(name for look in looks for name in look.gates))
     values = np.array([[look.gates.get(name, np.nan) for name in names] for look in looks])
     height = max(2.6, 0.24 * len(looks) + 0.9)
-    lines = textwrap.wrap(printable(title), width=80)
+    lines = textwrap.wrap(drawable(title), width=80)
     size = (4.2 + 0.9 * len(names) + 1.6, height + 0.22 * len(lines))
     figure: Figure = figure_class(figsize=size, dpi=110)
     figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
@@ -176,7 +180,7 @@ def _draw_gates(figure_class: Any, image: Array, looks: Sequence[Look], title: s
     table = figure.add_axes((5.4 / size[0], 0.03, 0.9 * len(names) / size[0], top - 0.03))
     table.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
     table.set_yticks(range(len(looks)), [_label(look) for look in looks], fontsize=8, parse_math=False)
-    table.set_xticks(range(len(names)), list(map(printable, names)), fontsize=8, parse_math=False)
+    table.set_xticks(range(len(names)), list(map(drawable, names)), fontsize=8, parse_math=False)
     table.xaxis.tick_top()
     table.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
@@ -188,7 +192,7 @@ def _draw_gates(figure_class: Any, image: Array, looks: Sequence[Look], title: s
 
 def _show(axis: Axes, image: Array, *heading: str) -> None:
     axis.imshow(image, extent=(0, image.shape[1], image.shape[0], 0))
-    axis.set_title("\n".join(map(printable, heading)), fontsize=8, parse_math=False)
+    axis.set_title("\n".join(map(drawable, heading)), fontsize=8, parse_math=False)
     axis.set_axis_off()
 
 
@@ -198,7 +202,7 @@ def _heading(look: Look) -> list[str]:
 
 
 def _label(look: Look) -> str:
-    label = printable(look.label)
+    label = drawable(look.label)
     return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
 
 
@@ -206,7 +210,15 @@ def _scale(heaviest: float) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    return ScalarMappable(Normalize(0, heaviest), HEAT)
+    return ScalarMappable(Normalize(0, heaviest), _veil())
+
+
+def _veil() -> Any:
+    """A map from dark, over what is not attended to, to transparent, so that what is attended to is seen."""
+    from matplotlib.colors import ListedColormap
+
+    opacity = VEIL * (1 - np.linspace(0, 1, 256) ** 0.7)
+    return ListedColormap(np.stack([*np.zeros((3, 256)), opacity], axis=1), name="veil")
 
 
 def _figure_class() -> Any:

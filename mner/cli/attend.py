@@ -39,9 +39,9 @@ def parser() -> OptionParser:
     options.add_argument("--output", required=True, type=Path, help="Folder of the figures.")
     options.add_argument(
         "--of",
-        type=Literal["words", "entities"],
-        default="words",
-        help="A panel per word, or per predicted entity (the mean of its words).",
+        type=Literal["entities", "words"],
+        default="entities",
+        help="A panel per predicted entity (the mean of its words), or per word.",
     )
     options.add_argument(
         "--format", type=list[Literal["png", "svg", "pdf"]], default=["png"], help="Formats of the figures: [png,svg]."
