@@ -6,10 +6,11 @@ TYPE_CHECKING = False  # typing is not imported: a typing.py in the working dire
 if TYPE_CHECKING:
     from typing import Any
 
+    from mner.display.render import render
     from mner.inference.load import load, load_model
     from mner.posts import Entity, Post
 
-__all__ = ["Entity", "Post", "load", "load_model"]
+__all__ = ["Entity", "Post", "load", "load_model", "render"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -17,6 +18,7 @@ _HOMES = {
     "Post": "mner.posts",
     "load": "mner.inference.load",
     "load_model": "mner.inference.load",
+    "render": "mner.display.render",
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.errors import DataError
+from mner.notebook import ShownInNotebook
 
 CharacterSpan = tuple[int, int, str]
 """A gold entity of raw text: ``(start, end, type)`` in characters, ``end`` exclusive."""
@@ -47,21 +48,28 @@ class Entity:
         return self.type, self.start, self.end
 
 
-class Entities(list[Entity]):
+class Entities(ShownInNotebook, list[Entity]):
     """The entities of a post, and what else a model computed for it.
 
     Args:
         entities: The entities, in order.
         scores: Numbers that describe the whole post, by name, such as RpBERT's ``relation``; most models have none.
+        post: The post, as it was tagged.
     """
 
-    def __init__(self, entities: Iterable[Entity] = (), scores: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, entities: Iterable[Entity] = (), scores: Mapping[str, float] | None = None, post: Post | None = None
+    ) -> None:
         super().__init__(entities)
         self.scores = dict(scores or {})
+        self.post = post
+
+    def _repr_html_(self) -> str | None:  # None makes notebooks show the list
+        return None if self.post is None else super()._repr_html_()
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class Post(ShownInNotebook):
     """A post: its words, and what is known about them.
 
     Args:

@@ -14,6 +14,7 @@ from mner.boxes import gold_entities
 from mner.errors import DataError, FormatError, LabelError
 from mner.files import atomic_write
 from mner.labels import spans
+from mner.notebook import ShownInNotebook
 from mner.paths import is_file
 from mner.post_json import (
     entity_from_dict,
@@ -33,7 +34,7 @@ _REMEDY = "Write the file again with mner test, or correct the line"
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(ShownInNotebook):
     """A post and the entities that a model predicted in it.
 
     Args:

@@ -44,11 +44,13 @@ GROUND = [
     "paths",
     "boxes",
     "grounding_counts",
+    "notebook",
 ]
 FLOORS = [
     GROUND,
     ["word_tokenizers"],
     ["vision", "decoders", "metrics", "analysis"],
+    ["display"],
     ["text"],  # above the regions that some encoders read
     ["preprocessor"],
     ["data"],

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mner.predictions import Prediction, Span, gold_spans
+
+KIND_NAMES = {
+    "correct": "correct",
+    "wrong_type": "wrong type",
+    "wrong_boundary": "wrong boundary",
+    "wrong_both": "both wrong",
+    "missed": "missed",
+    "spurious": "spurious",
+}
+"""What each kind is called in reports, by its name in :class:`ErrorKinds`."""
+
+
+Pair = tuple[str, Span | None, Span | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +72,42 @@ def error_kinds(predictions: Iterable[Prediction]) -> ErrorKinds:
     total = ErrorKinds()
     for prediction in predictions:
         target, preds = gold_spans(prediction.post), [entity.span for entity in prediction.entities]
-        total += pair_spans(sorted(target, key=_place), preds)
+        total += count_kinds(sorted(target, key=_place), preds)
     return total
 
 
-def pair_spans(target: Sequence[Span], preds: Sequence[Span]) -> ErrorKinds:
-    """Pair the entities of one post.
+def count_kinds(target: Sequence[Span], preds: Sequence[Span]) -> ErrorKinds:
+    """Count the kinds of errors of one post.
 
     Example:
-        >>> pair_spans([("PER", 0, 2), ("LOC", 4, 5)], [("PER", 1, 2), ("ORG", 4, 5), ("PER", 7, 8)])
+        >>> count_kinds([("PER", 0, 2), ("LOC", 4, 5)], [("PER", 1, 2), ("ORG", 4, 5), ("PER", 7, 8)])
         ErrorKinds(correct=0, wrong_type=1, wrong_boundary=1, wrong_both=0, missed=0, spurious=1)
     """
+    return ErrorKinds(**Counter(kind for kind, _, _ in pair_spans(target, preds)))
+
+
+def pair_spans(target: Sequence[Span], preds: Sequence[Span]) -> list[Pair]:
+    """Pair the gold and predicted entities of one post.
+
+    Returns:
+        A kind of :class:`ErrorKinds`, the gold and the predicted entity of each pair, in the order of the text;
+        ``None`` instead of the gold entity of a spurious one, and of the predicted entity of a missed one.
+
+    Example:
+        >>> pair_spans([("PER", 0, 2), ("LOC", 4, 5)], [("PER", 1, 2)])
+        [('wrong_boundary', ('PER', 0, 2), ('PER', 1, 2)), ('missed', ('LOC', 4, 5), None)]
+    """
     left, open_ = list(target), sorted(preds, key=_place)
-    counts = {}
+    pairs: list[Pair] = []
     for name, fits in _PAIRS.items():
-        counts[name] = 0
         for true in list(left):
             match = next((span for span in open_ if fits(true, span)), None)
             if match is not None:
                 left.remove(true)
                 open_.remove(match)
-                counts[name] += 1
-    return ErrorKinds(**counts, missed=len(left), spurious=len(open_))
+                pairs.append((name, true, match))
+    pairs += [("missed", true, None) for true in left] + [("spurious", None, span) for span in open_]
+    return sorted(pairs, key=lambda pair: _place(pair[1] or pair[2] or ("", 0, 0)))
 
 
 def _place(span: Span) -> tuple[int, int, str]:

@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from mner.analysis.error_kinds import KIND_NAMES
 from mner.analysis.report import Report, Row
 from mner.analysis.spread import Spread
 
-ERROR_KINDS = {
-    "correct": "correct",
-    "wrong_type": "wrong type",
-    "wrong_boundary": "wrong boundary",
-    "wrong_both": "both wrong",
-    "missed": "missed",
-    "spurious": "spurious",
-}
 SCORES = {"precision": "P", "recall": "R", "f1": "F1"}
 
 
@@ -30,12 +23,14 @@ class Section:
         text: How to read it.
         tables: Its tables, of text.
         figures: Names of its figures.
+        links: Relative paths of further pages, by what they are called.
     """
 
     title: str
     text: str = ""
     tables: Sequence[pd.DataFrame] = field(default_factory=tuple)
     figures: Sequence[str] = field(default_factory=tuple)
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def summary(report: Report) -> list[str]:
@@ -49,12 +44,13 @@ def summary(report: Report) -> list[str]:
     return sentences
 
 
-def sections(report: Report, figures: Iterable[str]) -> list[Section]:
-    """Lay out a report; sections without tables and figures are left out.
+def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | None = None) -> list[Section]:
+    """Lay out a report; sections without tables, figures and links are left out.
 
     Args:
         report: What :func:`mner.analysis.report.make_report` returned.
         figures: Names of the figures that were drawn.
+        pages: Relative paths of the pages of posts, by what they are called.
     """
     drawn = list(figures)
     seeds = len({seed for row in report["scores"] for seed in row["seeds"]})
@@ -105,6 +101,12 @@ def sections(report: Report, figures: Iterable[str]) -> list[Section]:
             _tables([_errors(row) for row in report["errors"]]),
         ),
         Section(
+            "Posts",
+            "The posts that were scored, gold against predicted, with a filter by kind of error; of several seeds, "
+            "those of the first.",
+            links=pages or {},
+        ),
+        Section(
             "Seen and ambiguous entities",
             "F1 in percent. Seen: the string occurs with the same type in the posts that the run was trained on. "
             "Multi-type: with several types; single-type: only with this one. Strings in lower case. The number of "
@@ -127,7 +129,7 @@ def sections(report: Report, figures: Iterable[str]) -> list[Section]:
         ),
         Section("What is missing", "", _missing(report)),
     ]
-    return [part for part in parts if part.tables or part.figures]
+    return [part for part in parts if part.tables or part.figures or part.links]
 
 
 def _tables(rows: Sequence[Mapping[str, str]]) -> list[pd.DataFrame]:
@@ -206,7 +208,7 @@ def _types(row: Row) -> dict[str, str]:
 
 
 def _errors(row: Row) -> dict[str, str]:
-    return {**_place(row), **{heading: f"{row[name]:.1f}" for name, heading in ERROR_KINDS.items()}}
+    return {**_place(row), **{heading: f"{row[name]:.1f}" for name, heading in KIND_NAMES.items()}}
 
 
 def _by_group(rows: Sequence[Row], heading: str, published: bool = False) -> list[dict[str, str]]:

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 from mner.analysis.figures import make_figures
 from mner.analysis.published import PublishedScores, read_published
-from mner.analysis.report import make_report
+from mner.analysis.report import Row, make_report
 from mner.analysis.results import Result, read_results
 from mner.analysis.significance import ROUNDS
 from mner.cli.parsing import OptionParser
 from mner.data.readers import read_posts
+from mner.display import render
 from mner.errors import ConfigurationError
 from mner.file_names import file_names
 from mner.files import atomic_write
 from mner.paths import is_there
 from mner.post_json import to_json
 from mner.posts import Post
+from mner.predictions import read_predictions
 from mner.terminal import printable
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def parser() -> OptionParser:
         prog="mner report",
         description="Compare models from their saved predictions: scores with intervals, significance, ablations, "
         "errors, seen and ambiguous entities, training size, sentence length, calibration. Writes report.md, "
-        "report.html, report.json and the figures as PNG and SVG.",
+        "report.html, report.json, a page of the posts per model, and the figures as PNG and SVG.",
     )
     options.add_argument(
         "results",
@@ -85,7 +87,8 @@ def run(arguments: Sequence[str]) -> None:
     figures = make_figures(report)
     stems = dict(zip(figures, file_names(figures), strict=True))
     drawings = {name: _save(figure, options.output, stems[name]) for name, figure in figures.items()}
-    sentences, parts = summary(report), sections(report, figures)
+    pages = _write_pages(results, report["scores"], options.output)
+    sentences, parts = summary(report), sections(report, figures, pages)
     files = {name: f"{stem}.png" for name, stem in stems.items()}
     texts = {
         "report.json": to_json(report, indent=2) + "\n",
@@ -121,6 +124,18 @@ def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Po
             name, path = names[0], each
         train[name] = read_posts(path)
     return train
+
+
+def _write_pages(results: Sequence[Result], scores: Sequence[Row], folder: Path) -> dict[str, str]:
+    """Write a page of posts per model and data set; return their names by what they are called."""
+    first = {(row["data"], row["model"], row["fraction"], row["seeds"][0]) for row in scores if row["main"]}
+    scored = [each for each in results if (each.data, each.model, each.fraction, each.seed) in first]
+    titles = [f"{each.model} on {each.data}, seed {each.seed}" for each in scored]
+    names = [f"posts_{stem}.html" for stem in file_names(titles)]
+    for result, title, name in zip(scored, titles, names, strict=True):
+        if result.predictions is not None:
+            render(read_predictions(result.predictions), title=title, images=False).save(folder / name)
+    return dict(zip(titles, names, strict=True))
 
 
 def _save(figure: Figure, folder: Path, name: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mner.analysis.error_kinds import ErrorKinds, error_kinds, pair_spans
+from mner.analysis.error_kinds import ErrorKinds, count_kinds, error_kinds
 from mner.posts import Entity, Post
 from mner.predictions import Prediction
 
@@ -25,7 +25,7 @@ from mner.predictions import Prediction
     ],
 )
 def test_by_hand(gold, found, expected):
-    assert pair_spans(gold, found) == expected
+    assert count_kinds(gold, found) == expected
 
 
 def random_spans(random):
@@ -37,12 +37,12 @@ def test_each_entity_is_in_one_kind_and_no_pair_is_left():
     random = np.random.default_rng(0)
     for _ in range(500):
         gold, found = random_spans(random), random_spans(random)
-        kinds = pair_spans(gold, found)
+        kinds = count_kinds(gold, found)
         assert (kinds.gold, kinds.predicted) == (len(gold), len(found))
         assert kinds.correct == len({*gold} & {*found})
         same_borders = {span[1:] for span in gold} & {span[1:] for span in found}
         assert kinds.correct + kinds.wrong_type == len(same_borders)
-        assert pair_spans(gold[::-1], found[::-1]).gold == len(gold)
+        assert count_kinds(gold[::-1], found[::-1]).gold == len(gold)
         overlapping = [one for one in gold if any(one[1] < other[2] and other[1] < one[2] for other in found)]
         assert kinds.missed >= len(gold) - len(overlapping)
         # An unpaired gold entity overlaps only what is paired: no pair can be added to those made.

@@ -36,7 +36,9 @@ def test_a_report_stands_alone(experiment_folder, capsys):
     assert printed.endswith("report: out/report.html\n")
     html = (experiment_folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "<h1>Captions &lt;&amp; more&gt;</h1>" in html
-    assert not re.findall(r'(?:src|href)="(?!#)[^"]*"', html)
+    linked = re.findall(r'(?:src|href)="(?!#)([^"]*)"', html)
+    assert linked == [f"posts_{model}_on_twitter2017_seed_1.html" for model in ("1.0", "3.0")]
+    assert all("Kevin Durant" in (experiment_folder / "out" / name).read_text(encoding="utf-8") for name in linked)
     assert "url(http" not in html
     assert html.count("<svg") == 4
     ids = re.findall(r'\bid="([^"]+)"', html)
