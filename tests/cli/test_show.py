@@ -52,7 +52,7 @@ def test_control_characters_do_not_reach_the_terminal(working_directory, capsys)
     assert capsys.readouterr().out == "1: a \\u001b[2J \\u202e b\n"
 
 
-@pytest.mark.parametrize(("name", "said"), [("nothing.jsonl", "nothing.jsonl"), ("empty.jsonl", "no posts")])
+@pytest.mark.parametrize(("name", "said"), [("nothing.jsonl", "nothing.jsonl"), ("empty.jsonl", "the file is empty")])
 def test_what_cannot_be_shown(working_directory, capsys, name, said):
     (working_directory / "empty.jsonl").touch()
     assert main(["show", name]) == 1
