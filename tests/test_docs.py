@@ -73,7 +73,9 @@ def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
     from mner.data.writers import write_conll, write_json_lines
     from mner.demo import DemoPosts
     from mner.fusion import TextOnly
+    from mner.labels import spans
     from mner.posts import Post
+    from mner.predictions import Prediction, write_predictions
     from mner.text import HuggingFaceText
 
     folder = tmp_path_factory.mktemp("workspace")
@@ -98,6 +100,9 @@ def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
     )
     trainer.fit(model, datamodule=data.using(model.preprocessor))
     trainer.save_checkpoint(folder / "runs" / "0" / "best.ckpt")
+    write_predictions(
+        [Prediction(post, spans(post.tags)) for post in data.posts("test")], folder / "runs" / "0" / "predictions.jsonl"
+    )
     return folder
 
 
