@@ -95,6 +95,7 @@ def run(arguments: Sequence[str]) -> int:
             on_error=bad_lines,
             max_line_bytes=options.max_line_bytes,
             max_wait=max_wait,
+            lenient=True,
         )
         ascii = codecs.lookup(getattr(output, "encoding", None) or "utf-8").name != "utf-8"
         found = tagger.stream(posts, options.batch_size, options.window, max_wait=max_wait, on_bad_image=bad_images)

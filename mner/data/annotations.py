@@ -3,35 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
+from mner.data.forms import TAG, Extent, are_classes, are_tags, decoded, may_be_annotation, rows, tags_in, words_of
 from mner.data.lines import Line
-from mner.data.overlooked import is_twitter
+from mner.data.overlooked import holds_annotation, is_twitter
+from mner.labels import OUTSIDE
 
 TAG_KEYS = ("label", "labels", "tags", "ner_tags", "ner")
 ANNOTATION_KEYS = (*TAG_KEYS, "entities", "spans", "ents", "annotations")
 
+_BOUNDS = frozenset({"start", "begin", "from", "offset", "offsets", "end", "stop", "to", "span", "range"})
 
-def find_annotation(record: Mapping[str, Any], line: Line) -> tuple[str, list[Any]] | None:
-    """Find the annotation of a record and its key; ``None`` if the record has none.
+
+def find_annotations(record: Mapping[str, Any], extent: Extent, line: Line) -> tuple[dict[str, list[Any]], set[str]]:
+    """Find the annotations of a record, by the form of what its keys contain.
+
+    A sentiment or topics under ``label`` or ``tags`` are no annotation; this is noted. Lists as strings, as in the
+    cells of a table, are decoded.
+
+    Args:
+        record: The record.
+        extent: The length of the post.
+        line: Its line.
+
+    Returns:
+        Tags or spans by key: none for a post without annotation, several if they all have to be the same. An empty one
+        is left out next to another. And the keys of which the values are something else.
 
     Raises:
-        FormatError: If there are several, or one that is neither tags nor spans.
+        FormatError: If one is neither tags nor spans, or has class indices.
     """
-    given = [key for key in ANNOTATION_KEYS if record.get(key) is not None and not is_twitter(record[key])]
-    if len(given) > 1:
-        raise line.error(f"annotations under {' and '.join(given)}", "Keep the correct one")
-    if not given:
-        return None
-    key, value = given[0], record[given[0]]
+    found: dict[str, list[Any]] = {}
+    others: set[str] = set()
+    for key in ANNOTATION_KEYS:
+        value = rows(decoded(record.get(key)))
+        if isinstance(value, str) and are_tags(tags_in(value), extent):
+            value = tags_in(value)
+        if value is None:
+            continue
+        if not _is_annotation(key, value, extent):
+            others.add(key)
+            if value and not is_twitter(value):
+                line.note(f"{key} is kept as metadata: it is neither a tag per word nor spans")
+            continue
+        if not isinstance(value, list):
+            raise line.error(
+                f"{key} is not a list: {value!r:.60}",
+                f"Give a tag per word, or a list of spans; if {key} does not annotate entities, move it into metadata",
+            )
+        if any(type(item) in (int, float) for item in value):
+            raise line.error(
+                f"{key} contains class indices: {value!r:.60}",
+                "Write class names: with Hugging Face datasets, dataset.features[...].feature.int2str",
+            )
+        found[key] = value
+    filled = {key: value for key, value in found.items() if value}
+    return filled or dict(list(found.items())[:1]), others
+
+
+def _is_annotation(key: str, value: Any, extent: Extent) -> bool:
+    """Whether what is under a key of annotations is one, well-formed or not."""
     if not isinstance(value, list):
-        raise line.error(
-            f"{key} is not a list: {value!r:.60}",
-            f"Give one tag per word, or a list of spans; if {key} does not annotate entities, move it into metadata",
-        )
-    if any(type(item) in (int, float) for item in value):
-        raise line.error(
-            f"{key} contains class indices: {value!r:.60}",
-            "Write class names: with Hugging Face datasets, dataset.features[...].feature.int2str",
-        )
-    return key, value
+        return bool(value) and holds_annotation(key, value, extent)
+    if not value:
+        return key != "tags"  # which many programs write for topics
+    per_word = key in TAG_KEYS and extent.words is not None and len(value) == len(extent.words)
+    if all(isinstance(item, str) for item in value):
+        signs = [item == OUTSIDE or TAG.match(item) is not None for item in value]
+        return all(signs) or (per_word and (any(signs) or are_classes(value)))
+    if all(type(item) in (int, float) for item in value):
+        ignored = -100 in value  # of subwords that do not begin a word
+        return ignored or "ner" in words_of(key) or (per_word and are_classes(value))
+    if any(_is_span_like(item) for item in value) or may_be_annotation(value, extent):
+        return True
+    return per_word and None in value
+
+
+def _is_span_like(item: Any) -> bool:
+    """Whether an item has bounds of any kind, right or wrong."""
+    if isinstance(item, Mapping):
+        return any(words_of(name) & _BOUNDS for name in item)
+    if not isinstance(item, list):
+        return False
+    parts = chain.from_iterable(part if isinstance(part, list) else [part] for part in item)
+    return any(type(part) in (int, float) for part in parts)

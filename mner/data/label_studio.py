@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mner.data.annotations import ANNOTATION_KEYS
+from mner.data.forms import Extent
 from mner.data.image_names import ImageFolder
 from mner.data.lines import Line
 from mner.data.offsets import settle_characters
@@ -125,8 +126,12 @@ def _choose(annotations: Sequence[Any], annotator: str | None, task: Any, line: 
         return annotations[-1]
     if annotator != "first" and any(_labels(each) != _labels(annotations[0]) for each in annotations):
         people = ", ".join(next(iter(_names(each)), "unknown") for each in annotations)
+        found = f"the task {task} has {len(annotations)} annotations that differ (annotators: {people})"
+        if line.notes.lenient:
+            line.note("a task with several annotations that differ is read as not annotated", found)
+            return None
         raise line.error(
-            f"the task {task} has {len(annotations)} annotations that differ (annotators: {people})",
+            found,
             "Choose with annotator=... (--data.init_args.annotator): an annotator's id or e-mail address, 'first' or "
             "'last'; or mark one as ground truth in Label Studio",
         )
@@ -177,7 +182,7 @@ def _record(
         record["image"] = uploaded_name(data[image], images)
     rest = {name: item for name, item in data.items() if name not in (key, image)}
     record |= {name: rest.pop(name) for name in ("caption", "contexts") if name in rest}
-    refuse_overlooked(rest, rest, line, has_image=image is not None)
+    refuse_overlooked(rest, rest, line, Extent(None, data[key]), has_image=image is not None)
     record["metadata"] = rest
     if "id" in data:
         record["id"] = data["id"]

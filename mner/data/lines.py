@@ -26,6 +26,7 @@ Item = TypeVar("Item")
 MAX_LINE_BYTES = 10_000_000
 """Default limit of a line in a stream: a thousand times the longest post, and still small in memory."""
 
+_MAX_NOTES = 100  # different ones per file; keys of a record are unlimited
 _KEPT = 100  # bytes of an overlong line that are kept to identify it
 _BOM = b"\xef\xbb\xbf"
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*([{\[\]]|$)")
@@ -52,23 +53,26 @@ class Notes:
 
     Args:
         path: The file.
+        lenient: Whether an annotation that cannot be read is noted, as for tagging, instead of being an error.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lines: dict[str, tuple[int, int, int]] = {}  # number of lines, the first and the last one
+    def __init__(self, path: Path, lenient: bool = False) -> None:
+        self.path, self.lenient = path, lenient
+        self._lines: dict[str, tuple[int, int, int, str]] = {}  # number of lines, the first, the last, an example
 
-    def add(self, what: str, line: int) -> None:
-        """Count a line, only once even if it is noted again."""
-        count, first, last = self._lines.get(what, (0, line, -1))
+    def add(self, what: str, line: int, example: str = "") -> None:
+        """Count a line, only once even if it is noted again; the first example is kept."""
+        if len(self._lines) >= _MAX_NOTES and what not in self._lines:
+            what, example = "other notes", ""
+        count, first, last, example = self._lines.get(what, (0, line, -1, example))
         if line != last:
-            self._lines[what] = count + 1, first, line
+            self._lines[what] = count + 1, first, line, example
 
     def report(self) -> None:
         """Warn of everything noted since the last report."""
-        for what, (count, first, _) in self._lines.items():
+        for what, (count, first, _, example) in self._lines.items():
             lines = f"line {first}" if count == 1 else f"{count} lines, the first is {first}"
-            rank_zero_warn(printable(f"{self.path}: {what} ({lines})"))
+            rank_zero_warn(printable(f"{self.path}: {what} ({lines}{example and f': {example}'})"))
         self._lines.clear()
 
 
@@ -127,9 +131,19 @@ class Line:
         """Make a :class:`FormatError` at this line."""
         return FormatError(self.path, self.number, found, remedy)
 
-    def note(self, what: str) -> None:
+    def note(self, what: str, example: str = "") -> None:
         """Add this line to the file's notes."""
-        self.notes.add(what, self.number)
+        self.notes.add(what, self.number, example)
+
+    def doubt(self, what: str, example: str, remedy: str) -> None:
+        """Reject what was probably meant to be read; where posts are only tagged, note it.
+
+        Raises:
+            FormatError: If the file is not read leniently.
+        """
+        if not self.notes.lenient:
+            raise self.error(f"{what}: {example}", remedy)
+        self.note(what, example)
 
     def repaired(self, value: Item) -> Item:
         """Repair the surrogates in a value of this line, and note it.
@@ -146,7 +160,7 @@ class Line:
         return value
 
 
-def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Line]:
+def read_lines(source: Source, max_line_bytes: int | None = None, *, lenient: bool = False) -> Iterator[Line]:
     """Read a file or an open stream line by line, in constant memory.
 
     Lines end at LF or CRLF only: characters such as U+0085 and U+2028, at which ``str.splitlines`` splits too, occur
@@ -156,6 +170,7 @@ def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Li
         source: A path, or a stream open for reading, text or binary, such as ``sys.stdin``.
         max_line_bytes: Limit above which a line is skipped without being kept in memory; its ``text`` then raises an
             error. There is no limit for a file that begins as a JSON array, which must be kept in memory as a whole.
+        lenient: Whether an annotation that cannot be read is noted instead of being an error.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
@@ -164,7 +179,7 @@ def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Li
     """
     if not isinstance(source, (str, Path)):
         name = str(getattr(source, "name", "<stream>"))
-        yield from _number(getattr(source, "buffer", source), Path(name), max_line_bytes)
+        yield from _number(getattr(source, "buffer", source), max_line_bytes, Notes(Path(name), lenient))
         return
     path = Path(source)
     if is_folder(path):
@@ -176,7 +191,7 @@ def read_lines(source: Source, max_line_bytes: int | None = None) -> Iterator[Li
     except (OSError, ValueError) as error:  # a ValueError for a name with a NUL
         raise DataError(f"cannot open {path}: {reason(error)}; check the path") from error
     with stream:
-        yield from _number(stream, path, max_line_bytes)
+        yield from _number(stream, max_line_bytes, Notes(path, lenient))
 
 
 def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Report) -> Iterator[Post]:
@@ -190,9 +205,9 @@ def read_each(items: Iterable[Item], read: Callable[[Item], Post], report: Repor
             yield post
 
 
-def _number(stream: IO[str] | IO[bytes], path: Path, max_line_bytes: int | None) -> Iterator[Line]:
+def _number(stream: IO[str] | IO[bytes], max_line_bytes: int | None, notes: Notes) -> Iterator[Line]:
     offset = number = 0
-    notes = Notes(path)
+    path = notes.path
     for number, (raw, size) in enumerate(_raw_lines(stream, max_line_bytes), start=1):
         skip = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
         if number == 1:

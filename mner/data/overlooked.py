@@ -1,43 +1,54 @@
-"""Keys of a record that are not read, although they look like an annotation, an image or a text about one."""
+"""Keys of a record that are not read, although they hold an annotation, an image or a text about one.
+
+The form of a value decides before the name of its key: a tag per word, or spans with bounds and a type, are an
+annotation under any key. The name decides where the form fits other things, too, such as a class per word.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mner.data.context_texts import context_text
+from mner.data.forms import Extent, decoded, is_annotation, may_be_annotation, tags_in, words_of
 from mner.data.image_names import LINK, split_suffix
 from mner.data.lines import Line
-from mner.data.spans import looks_like_annotation
 
-# Words in a key that indicate entities, and those that indicate something else.
-_ENTITIES = re.compile(
-    r"ner|tags?|labels?|entit(y|ies)|ents?|annotations?|spans?|mentions?|bio|iob|bioes|gold|targets?"
+# The words of keys, of an annotation by name only, and of what else has the same form.
+_ANNOTATION = re.compile(
+    r"ner|nes?|named|entit(y|ies)|ents?|annotat(ions?|ed)|spans?|mentions?|bio|iob|bioes|bilou|gold|targets?|tags?|labels?"
 )
 _OTHER = re.compile(
-    r"[ux]?pos|chunk|dep|morph|lemma|lang|language|hash|user|image|img|total|cancelled|other|predict(ed|ions?)|relations?|"
-    r"sentiment"
+    r"[ux]?pos|chunks?|deps?|morph|lemmas?|lang|language|hash|(hash|cash)tags?|users?|im(g|ages?)|total|counts?|num|cancelled|"
+    r"sentiment|topics?|emoji|post|quality"
 )
-# A key of these words only names an image; with other words it may be its size, its labels, somebody's avatar.
-_IMAGE = re.compile(r"im(g|age)s?|(im(g|age))(id|name|path|file|url)s?|photos?|pic(ture)?s?|media")
+_NOT_GOLD = re.compile(r"pred(s|ict(ed|ions?)?)?|relations?")
+_INVENTORY = re.compile(r"names?|types?|class(es)?|list|set|vocab|schem[ae]|map(ping)?|features")
+_MARKS = re.compile(r"(hash|cash)tags")
+_TWITTER_ENTITIES = frozenset(
+    {"hashtags", "urls", "user_mentions", "symbols", "media", "mentions", "cashtags", "polls", "annotations"}
+)
+
+# A key of these words only, and whose image it is, names an image; with others it may be its size or its labels.
+_IMAGE = re.compile(r"im(g|age)?s?|(im(g|age))(id|name|path|file|url)s?|photos?|pic(ture)?s?|media")
 _NAMING = re.compile(r"ids?|paths?|files?|filenames?|names?|ur[il]s?|links?|src|list")
+_WHOSE = re.compile(r"tweet|post|status|main|cover|thumb(nail)?|first|primary|attached|featured|preview|lead")
+_PERSON = re.compile(r"users?|profile|avatar|author|owner|account|person|face|icon|logo|banner|background|channel")
 _CAPTION = re.compile(r"captions?|ocr|alt|context")
 _TEXT = re.compile(r"texts?|desc(ription)?s?|objects?")
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_TWITTER_ENTITIES = frozenset(
-    {"hashtags", "urls", "user_mentions", "symbols", "media", "mentions", "cashtags", "polls"}
-)
 
 
-def refuse_overlooked(record: Mapping[str, Any], keys: Iterable[str], line: Line, *, has_image: bool) -> None:
-    """Reject keys that are not read but look, by name or by form, as if they should be.
+def refuse_overlooked(
+    record: Mapping[str, Any], keys: Iterable[str], line: Line, extent: Extent, *, has_image: bool
+) -> None:
+    """Reject keys that are not read but, by form or by name, should be; where posts are only tagged, note them.
 
     Args:
         record: The record.
         keys: Its keys that were not read.
         line: Its line.
+        extent: The length of the post.
         has_image: Whether an image was read from another key; without one, links to images are noted.
 
     Raises:
@@ -45,71 +56,89 @@ def refuse_overlooked(record: Mapping[str, Any], keys: Iterable[str], line: Line
     """
     for key in sorted(keys):
         value = record[key]
-        if is_twitter(value):
-            continue
-        if _is_annotation(key, value):
-            raise line.error(
-                f"{key} looks like an annotation, in a form that mner does not read: {value!r:.80}",
+        if holds_annotation(key, value, extent):
+            line.doubt(
+                f"{key} looks like an annotation, in a form that mner does not read",
+                f"{value!r:.80}",
                 "Write it as tags or entities (see the page on formats), or move it into metadata if it is neither",
             )
-        if not has_image and _is_image(key, value):
+        elif not has_image and _is_image(key, value):
             if not _is_file(value):
                 line.note(f"{key} looks like an image and is not read: images are files in the image folder")
                 continue
-            raise line.error(
-                f"{key} looks like the name of an image, which is read under image or image_id: {value!r:.80}",
+            line.doubt(
+                f"{key} looks like the name of an image, which is read under image or image_id",
+                f"{value!r:.80}",
                 "Rename it to image, or move it into metadata if it is none",
             )
-        if _is_caption(key, value):
-            raise line.error(
-                f"{key} looks like a text about the image, which is read under caption or contexts: {value!r:.80}",
+        elif _is_caption(key, value):
+            line.doubt(
+                f"{key} looks like a text about the image, which is read under caption or contexts",
+                f"{value!r:.80}",
                 'Write it as "contexts": {"caption": ...}, or move it into metadata if it is none',
             )
 
 
 def is_twitter(value: Any) -> bool:
-    """Whether a value is Twitter's own ``entities`` of a tweet: its hashtags and links."""
+    """Whether a value is Twitter's own ``entities`` of a post: its hashtags and links, and automatic annotations."""
     return isinstance(value, Mapping) and bool(value) and value.keys() <= _TWITTER_ENTITIES
 
 
-def _is_annotation(key: str, value: Any) -> bool:
-    words = _words(key)
-    if any(map(_OTHER.fullmatch, words)):
-        return False
-    if isinstance(value, str):
-        if looks_like_annotation(value.split()):
+def holds_annotation(key: str, value: Any, extent: Extent) -> bool:
+    """Whether a value is an annotation, or has one in it, at any depth.
+
+    Predictions and relations are none, nor are lists of all tags, such as ``label_names``.
+    """
+    for words, item in _nested(key, value):
+        if _is_inventory(words, item) or (_any(_MARKS, words) and _are_marks(item)):
+            continue
+        if is_annotation(item, extent):
             return True
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return False
-    named = any(map(_ENTITIES.fullmatch, words)) and isinstance(value, (list, dict)) and bool(value)
-    return named or any(looks_like_annotation(item) or _has_ner(item) for item in _nested(value))
+        if is_twitter(item) or _any(_OTHER, words) or not _any(_ANNOTATION, words):
+            continue
+        if may_be_annotation(item, extent):
+            return True
+    return False
 
 
-def _has_ner(value: Any) -> bool:
-    """Whether an object within a value has an annotation by its name, as the tokens of Stanza and CoreNLP have."""
-    return isinstance(value, Mapping) and any(item and "ner" in _words(key) for key, item in value.items())
-
-
-def _nested(value: Any) -> Iterator[Any]:
-    """A value and everything in it, at any depth, except under keys that indicate something else."""
-    stack = [value]
+def _nested(key: str, value: Any) -> Iterator[tuple[frozenset[str], Any]]:
+    """A value and everything in it, at any depth, each with the words of its key."""
+    stack = [(words_of(key), value)]
     while stack:
-        yield (item := stack.pop())
+        words, item = stack.pop()
+        if _any(_NOT_GOLD, words):
+            continue
+        yield words, (item := decoded(item))
         if isinstance(item, list):
-            stack += item
+            stack += [(words, each) for each in item if isinstance(each, (list, Mapping)) or decoded(each) is not each]
         elif isinstance(item, Mapping):
-            stack += [each for key, each in item.items() if not any(map(_OTHER.fullmatch, _words(key)))]
+            stack += [(words_of(name), each) for name, each in item.items() if isinstance(each, (list, Mapping, str))]
+
+
+def _is_inventory(words: frozenset[str], value: Any) -> bool:
+    """Whether a value lists every tag once, as the label set of a model does."""
+    tags = value if isinstance(value, list) else tags_in(value) if isinstance(value, str) else []
+    return _any(_INVENTORY, words) and all(isinstance(tag, str) for tag in tags) and len(set(tags)) == len(tags) > 0
+
+
+def _are_marks(value: Any) -> bool:
+    """Whether a value lists Twitter's hashtags, whose ``tag`` is a word."""
+    items = value if isinstance(value, list) else [value]
+    return all(isinstance(item, Mapping) and item.keys() == {"start", "end", "tag"} for item in items)
 
 
 def _is_image(key: str, value: Any) -> bool:
-    words = _words(key)
-    if any(map(_IMAGE.fullmatch, words)) and all(_IMAGE.fullmatch(word) or _NAMING.fullmatch(word) for word in words):
-        return bool(value) and not isinstance(value, (bool, float))
+    """Whether a value is the name of an image: a file with a suffix of one, or an id whose key says so."""
+    words = words_of(key)
+    if _any(_PERSON, words):
+        return False
     items = value if isinstance(value, list) else [value]
     files = [isinstance(item, str) and len(item.split()) == 1 and split_suffix(item)[1] for item in items]
-    return bool(files) and all(files) and not any(map(_OTHER.fullmatch, words))
+    if files and all(files):
+        return True
+    others = [word for word in words if not _IMAGE.fullmatch(word)]
+    naming = len(others) < len(words) and all(_NAMING.fullmatch(word) or _WHOSE.fullmatch(word) for word in others)
+    return naming and bool(value) and not isinstance(value, (bool, float))
 
 
 def _is_file(value: Any) -> bool:
@@ -119,11 +148,10 @@ def _is_file(value: Any) -> bool:
 
 
 def _is_caption(key: str, value: Any) -> bool:
-    words = _words(key)
-    named = any(map(_CAPTION.fullmatch, words)) or words == {"objects"}
-    named = named or (any(map(_IMAGE.fullmatch, words)) and any(map(_TEXT.fullmatch, words)))
+    words = words_of(key)
+    named = _any(_CAPTION, words) or words == {"objects"} or (_any(_IMAGE, words) and _any(_TEXT, words))
     return named and isinstance(value, (str, list)) and bool(context_text(value))
 
 
-def _words(key: str) -> set[str]:
-    return {word.lower() for word in _WORDS.findall(key)}
+def _any(pattern: re.Pattern[str], words: Iterable[str]) -> bool:
+    return any(map(pattern.fullmatch, words))

@@ -39,6 +39,7 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
             ) from error
         if not tokens:
             del record["tokens"], record["offsets"]
+    _settle_span_groups(record, line)
     key = next((name for name in ("spans", "ents") if record.get(name) is not None), None)
     if key is not None and isinstance(record[key], list):
         spans = [_span(span, tokens if objects and tokens else [], line) for span in record.pop(key)]
@@ -50,6 +51,22 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
     elif answer != "accept":
         raise line.error(f"the answer {answer!r}", "Prodigy's answers are accept, reject and ignore")
     return record
+
+
+def _settle_span_groups(record: dict[str, Any], line: Line) -> None:
+    """Read the only group of spaCy's ``spans`` of a document without ``ents``; beside those, keep the groups."""
+    groups = record.get("spans")
+    if not isinstance(groups, Mapping):
+        return
+    filled = {name: spans for name, spans in groups.items() if spans}
+    if not record.get("ents") and len(filled) == 1:
+        record["spans"] = next(iter(filled.values()))
+        record.pop("ents", None)
+    elif not filled or record.get("ents"):
+        record["spans"] = None
+        if filled:
+            line.note("the entities are those of ents; the span groups of spans are kept as metadata")
+            record["metadata"] = {**(record.get("metadata") or {}), "spans": groups}
 
 
 def _span(span: Any, tokens: Sequence[Mapping[str, Any]], line: Line) -> Any:

@@ -68,6 +68,7 @@ def iter_posts(
     annotator: str | int | None = None,
     max_line_bytes: int | None = MAX_LINE_BYTES,
     max_wait: float | None = None,
+    lenient: bool = False,
 ) -> Iterator[Post]:
     """Read posts one by one, in constant memory (JSON over several lines excepted); ids are not made unique.
 
@@ -80,12 +81,14 @@ def iter_posts(
         max_line_bytes: Limit above which a line is malformed, and not kept in memory; ``None`` for no limit.
         max_wait: Seconds after its first line at which the format of a live source is detected from the lines so far;
             by default as many lines as necessary are awaited.
+        lenient: Whether an annotation that cannot be read, or a key that should probably have been read, is counted and
+            reported once instead of being an error, as where posts are only tagged.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is empty, binary or a table, or, without ``on_error``, malformed.
     """
-    lines = read_lines(source, max_line_bytes)
+    lines = read_lines(source, max_line_bytes, lenient=lenient)
     if max_wait is not None and format is None:
         chunks = read_ahead(dropwhile(lambda line: line.blank, lines), MAX_SAMPLE, max_wait)
         first = next(chunks, [])

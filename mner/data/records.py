@@ -9,23 +9,22 @@ are converted first, by :mod:`mner.data.exports`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mner.data.annotations import ANNOTATION_KEYS, TAG_KEYS, find_annotation
+from mner.data.annotations import ANNOTATION_KEYS, find_annotations
 from mner.data.context_texts import context_text
 from mner.data.exports import to_record
 from mner.data.fields import set_once
+from mner.data.forms import Extent, decoded
+from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_suffix
 from mner.data.lines import Line
-from mner.data.offsets import align_words, check_offsets, settle_characters, settle_words, spans_over_words
+from mner.data.offsets import check_offsets
 from mner.data.overlooked import refuse_overlooked
-from mner.data.spans import read_spans, read_tag
-from mner.labels import spans as spans_of
-from mner.labels import tags_of
-from mner.posts import CharacterSpan, Entity, Post
-from mner.span_alignment import align_spans, contradiction
+from mner.errors import FormatError
+from mner.posts import Post
 from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
 
@@ -46,113 +45,49 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
 
     Raises:
         FormatError: If it is not an object, has neither words nor text, has an annotation that would be ignored, or
-            one of its values is malformed.
+            one of its values is malformed. Where posts are only tagged, annotations are noted instead.
     """
     record = to_record(value, line, images, annotator)
     if not isinstance(record, Mapping):
         raise line.error(f"{record!r:.40}, where a JSON object was expected", 'Write {"tokens": [...], "label": [...]}')
-    found = find_annotation(record, line)
-    given_words: dict[str, Any] = {}
-    for name in _WORD_KEYS:
-        if record.get(name) is not None:
-            set_once(given_words, "tokens", record[name], line)
-    text = _text(record, "text", line)
-    image = _image(record, images, line)
-    common: dict[str, Any] = {"id": _id(record, line), "image": image, "contexts": _contexts(record, line)}
-    common["metadata"] = _metadata(record, line, has_image=image is not None)
-    exact = None if record.get("character_spans") is None else ("character_spans", record["character_spans"])
-    if not given_words and text is None:
+    words, text = _words(record, line), _text(record, "text", line)
+    if words is None and text is None:
         raise line.error(
             f"an object with neither 'tokens' nor 'text' (its keys are {', '.join(map(str, record)) or 'none'})",
             "Give the post's words or its text",
         )
-    if not given_words:
-        spans = _character_spans(text or "", found or exact, line)
-        if found and exact and spans != _character_spans(text or "", exact, line):
-            raise line.error(f"{found[0]} and character_spans give different entities", "Keep the correct ones")
-        post = raw_post(text or "", TweetTokenizer(), spans, **common)
-        if spans is not None and not post.words:
+    offsets = None if words is None else _offsets(record.get("offsets"), len(words), line)
+    if words is not None and offsets is not None and text is not None:
+        check_offsets(words, text, offsets, line)
+    extent = Extent(words, text)
+    gold, others = Gold(), set[str]()
+    try:
+        annotations, others = find_annotations(record, extent, line)
+        gold = read_gold(record, annotations, words, text, offsets, line)
+    except FormatError as error:
+        if not line.notes.lenient:
+            raise
+        line.note("an annotation is left out, because it cannot be read", error.found)
+    image = _image(record, images, line)
+    common: dict[str, Any] = {"id": _id(record, line), "image": image, "contexts": _contexts(record, line)}
+    common["metadata"] = _metadata(record, others, extent, line, has_image=image is not None)
+    if words is None:
+        post = raw_post(text or "", TweetTokenizer(), gold.spans, **common)
+        if post.tags == () and not line.notes.lenient:
             raise line.error("an annotated post with no words", "Give its words, or delete the line")
         return post
-    words = tuple(_strings(given_words["tokens"], "tokens", line))
-    if (found or exact) is not None and not words:
-        raise line.error("an annotated post with no words", "Give its words, or delete the line")
-    offsets = _offsets(record.get("offsets"), len(words), line)
-    if offsets is not None and text is not None:
-        check_offsets(words, text, offsets, line)
-    tags = None if found is None else _tags(*found, words, text, offsets, line)
-    if "predicted" in record and tags is not None:
-        _check_gold(record.get("gold"), words, tags, line)
-    if exact is None:
-        return Post(words=words, tags=tags, text=text, offsets=offsets, **common)
-    if text is None:
-        raise line.error("character_spans without the text", "Give the post's 'text'")
-    spans = _character_spans(text, exact, line) or ()
-    places = align_words(words, text) if offsets is None else offsets
-    if places is None:
-        raise line.error("the words are not those of the text", "Delete one of the two, or give the words' offsets")
-    if tags is None:
-        tags = tuple(tags_of(align_spans(text, places, spans).entities, len(words)))
-    elif (contradicting := contradiction(tags, text, places, spans)) is not None:
-        raise line.error(contradicting, "Keep the correct annotation")
-    return Post(words=words, tags=tags, text=text, offsets=offsets, spans=spans, **common)
+    return Post(words=words, tags=gold.tags, text=text, offsets=offsets, spans=gold.spans, **common)
 
 
-def _character_spans(text: str, found: tuple[str, list[Any]] | None, line: Line) -> tuple[CharacterSpan, ...] | None:
-    """Read the gold entities of a raw text."""
-    if found is None:
-        return None
-    key, items = found
-    if items and all(isinstance(item, str) for item in items):
-        raise line.error(f"{key} has {len(items)} word tags, but there are no words", "Give the words as 'tokens'")
-    return tuple((span.start, span.end, span.type) for span in settle_characters(text, read_spans(items, line), line))
-
-
-def _tags(
-    key: str,
-    items: list[Any],
-    words: Sequence[str],
-    text: str | None,
-    offsets: Sequence[tuple[int, int]] | None,
-    line: Line,
-) -> tuple[str, ...]:
-    if (items and isinstance(items[0], str)) or (not items and key in TAG_KEYS):
-        tags = _strings(items, key, line)
-        if len(tags) != len(words):
-            raise line.error(f"{len(words)} words and {len(tags)} tags", "Give every word one tag")
-        return tuple(read_tag(tag, line) for tag in tags)
-    if key == "ner":
-        raise line.error(
-            f"ner is {items!r:.80}: it is ambiguous whether the ends of these spans are inclusive",
-            'Write "entities": [[start, end, type]] with exclusive ends, or "tokenized_text" and "ner" as GLiNER does',
-        )
-    spans = read_spans(items, line)
-    if text is not None:
-        spans = spans_over_words(words, text, offsets, spans, line)
-    elif any(span.unit == "characters" for span in spans):
-        raise line.error("character spans without the text", "Give the post's 'text'")
-    else:
-        spans = settle_words(words, spans, line)
-    return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], len(words), "BIO"))
-
-
-def _check_gold(gold: Any, words: Sequence[str], tags: Sequence[str], line: Line) -> None:
-    """Check that the gold entities in predictions of mner, which repeat the tags, do not contradict them."""
-    if gold is None:
-        return
-    spans = settle_words(words, read_spans(gold if isinstance(gold, list) else [gold], line), line)
-    if {(span.type, span.start, span.end) for span in spans} != {entity.span for entity in spans_of(tags)}:
-        raise line.error("gold and tags give different entities", "Keep the correct ones")
-
-
-def _metadata(record: Mapping[str, Any], line: Line, *, has_image: bool) -> dict[str, Any]:
+def _metadata(
+    record: Mapping[str, Any], others: set[str], extent: Extent, line: Line, *, has_image: bool
+) -> dict[str, Any]:
     metadata = _object(record, "metadata", line)
-    others = record.keys() - _KNOWN_KEYS
-    if "predicted" in others:
-        others -= {"gold"}
-    refuse_overlooked(record, others, line, has_image=has_image)
-    if isinstance(record.get("entities"), Mapping):
-        others |= {"entities"}
+    unknown = record.keys() - _KNOWN_KEYS
+    if "predicted" in unknown:
+        unknown -= {"gold"}
+    refuse_overlooked(record, unknown, line, extent, has_image=has_image)
+    others = others | unknown
     if isinstance(record.get("images"), list) and len(record["images"]) > 1:
         others |= {"images"}
     for name in sorted(others):
@@ -160,15 +95,16 @@ def _metadata(record: Mapping[str, Any], line: Line, *, has_image: bool) -> dict
     return metadata
 
 
-def _strings(value: Any, key: str, line: Line) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise line.error(
-            f"{key} is {value!r:.60}, where a list of strings was expected", f'Write "{key}": ["...", ...]'
-        )
-    return value
+def _words(record: Mapping[str, Any], line: Line) -> tuple[str, ...] | None:
+    given: dict[str, Any] = {}
+    for name in _WORD_KEYS:
+        if record.get(name) is not None:
+            set_once(given, "tokens", decoded(record[name]), line)
+    return tuple(strings_of(given["tokens"], "tokens", line)) if given else None
 
 
 def _offsets(value: Any, length: int, line: Line) -> tuple[tuple[int, int], ...] | None:
+    value = decoded(value)
     if value is None:
         return None
     try:

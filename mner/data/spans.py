@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Literal
 
 from mner.data.lines import Line
@@ -109,35 +108,6 @@ def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> l
             )
         last = span.end
     return ordered
-
-
-def looks_like_annotation(value: Any) -> bool:
-    """Whether a value has the form of an annotation, whatever its key: tags, or spans with a type."""
-    if isinstance(value, Mapping):
-        return _looks_like_span(value) and all(type(bound) is int for bound in _first_bounds(value))
-    if not isinstance(value, list) or not value:
-        return False
-    if all(isinstance(item, str) for item in value):
-        return any(_TAG.match(item) for item in value) and all(item == OUTSIDE or _TAG.match(item) for item in value)
-    tags = [_tags_in(item) for item in value]  # of words that come with their tags
-    return all(map(_looks_like_span, value)) or (all(tags) and any(tag != OUTSIDE for tag in chain(*tags)))
-
-
-def _looks_like_span(item: Any) -> bool:
-    if isinstance(item, Mapping):
-        return bool(_first_bounds(item)) and any(key in item for key in _TYPE_KEYS)
-    numbers = sum(type(part) is int for part in item) if isinstance(item, list) else 0
-    return numbers == 2 and len(item) > 2 and all(isinstance(part, (int, str)) for part in item)
-
-
-def _first_bounds(item: Mapping[str, Any]) -> tuple[Any, ...]:
-    return next(((item[start], item[end]) for start, end, _ in _BOUNDS if start in item and end in item), ())
-
-
-def _tags_in(item: Any) -> list[str]:
-    """The tags in an item such as ``["Oslo", "B-LOC"]`` or ``{"text": "Oslo", "ner": "B-LOC"}``."""
-    parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else ()
-    return [part for part in parts if isinstance(part, str) and (part == OUTSIDE or _TAG.match(part))]
 
 
 def _span(item: Any, line: Line) -> Span:

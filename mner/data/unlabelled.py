@@ -29,5 +29,5 @@ def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = Non
     return [
         replace(post, tags=None, spans=None, boxes=None, image=None if folder is None else post.image)
         for path in paths
-        for post in iter_posts(path, images=folder)
+        for post in iter_posts(path, images=folder, lenient=True)
     ]

@@ -249,8 +249,6 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"text": TEXT, "entity_mentions": [{"offset": 0}]}, "entity_mentions looks like an annotation"),
         ({"tokens": WORDS, "label": ["O"] * 4, "fine_labels": ["B-x"] * 4}, "fine_labels looks like an annotation"),
         ({"text": TEXT, "entities": {"PER": ["Ana"]}}, "entities is not a list"),
-        ({"text": TEXT, "label": "positive"}, "label is not a list"),
-        ({"text": TEXT, "entities": [], "spans": []}, "under entities and spans"),
         ({"text": TEXT, "tags": ["B-PER", "I-PER", "O", "B-LOC"]}, "word tags, but there are no words"),
         ({"tokens": WORDS, "ner": [[0, 1, "PER"]]}, "whether the ends of these spans are inclusive"),
         ({"tokens": WORDS, "entities": DOCCANO}, "character spans without the text"),

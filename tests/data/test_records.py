@@ -243,8 +243,6 @@ def test_raw_text_without_annotation(read):
         ({"tokens": ["a"], "label": ["PER-B"]}, "'PER-B'"),
         ({"tokens": ["a"], "label": [3]}, "label contains class indices"),
         ({"tokens": ["a"], "label": [None]}, "not an entity span"),
-        ({"tokens": ["a"], "label": "O"}, "not a list"),
-        ({"tokens": ["a"], "label": ["O"], "entities": []}, "under label and entities"),
         ({"tokens": "a b", "label": ["O"]}, "list of strings"),
         ({"tokens": ["a", None]}, "list of strings"),
         ({"tokens": [], "label": []}, "no words"),

@@ -1,0 +1,138 @@
+"""The gold annotation of a record: tags of its words, or spans, checked against words and text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mner.data.annotations import TAG_KEYS
+from mner.data.lines import Line
+from mner.data.offsets import Offsets, align_words, settle_characters, settle_words, spans_over_words
+from mner.data.spans import read_spans, read_tag
+from mner.labels import spans as spans_of
+from mner.labels import tags_of
+from mner.posts import CharacterSpan, Entity
+from mner.span_alignment import align_spans, contradiction
+
+EXACT = "character_spans"
+"""Key of the exact bounds of entities that tags widen to whole words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """What a record says about its entities.
+
+    Args:
+        tags: A tag per word, of a post with words; ``None`` if it is not annotated.
+        spans: The exact spans in characters, if they are given.
+    """
+
+    tags: tuple[str, ...] | None = None
+    spans: tuple[CharacterSpan, ...] | None = None
+
+
+def read_gold(
+    record: Mapping[str, Any],
+    annotations: Mapping[str, list[Any]],
+    words: Sequence[str] | None,
+    text: str | None,
+    offsets: Offsets | None,
+    line: Line,
+) -> Gold:
+    """Read the annotation of a record.
+
+    Args:
+        record: The record.
+        annotations: Its tags or spans by key, which must be the same entities if there are several.
+        words: Its words, or ``None`` for a raw text.
+        text: Its text.
+        offsets: Offsets of the words in it, if the record has them.
+        line: Its line.
+
+    Raises:
+        FormatError: If an annotation is malformed, contradicts another, or annotates a post without words.
+    """
+    given = {**annotations, **({EXACT: record[EXACT]} if record.get(EXACT) is not None else {})}
+    if given and words is not None and not words:
+        raise line.error("an annotated post with no words", "Give its words, or delete the line")
+    if words is None:
+        spans = {key: _character_spans(text or "", key, items, line) for key, items in given.items()}
+        return Gold(spans=_agreed(spans, spans, line))
+    tags = {key: _tags(key, items, words, text, offsets, line) for key, items in annotations.items()}
+    found = _agreed(tags, {key: spans_of(each) for key, each in tags.items()}, line)
+    if "predicted" in record and found is not None:
+        _check_predicted(record.get("gold"), words, found, line)
+    if EXACT not in given:
+        return Gold(found)
+    if text is None:
+        raise line.error(f"{EXACT} without the text", "Give the post's 'text'")
+    exact = _character_spans(text, EXACT, record[EXACT], line)
+    places = align_words(words, text) if offsets is None else offsets
+    if places is None:
+        raise line.error("the words are not those of the text", "Delete one of the two, or give the words' offsets")
+    if found is None:
+        found = tuple(tags_of(align_spans(text, places, exact).entities, len(words)))
+    elif (contradicting := contradiction(found, text, places, exact)) is not None:
+        raise line.error(contradicting, "Keep the correct annotation")
+    return Gold(found, exact)
+
+
+def strings_of(value: Any, key: str, line: Line) -> list[str]:
+    """Check a list of strings.
+
+    Raises:
+        FormatError: If it is none.
+    """
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise line.error(
+            f"{key} is {value!r:.60}, where a list of strings was expected", f'Write "{key}": ["...", ...]'
+        )
+    return value
+
+
+def _agreed(readings: Mapping[str, Any], entities: Mapping[str, Any], line: Line) -> Any:
+    """Return the first of several annotations, or ``None``; they must have the same entities."""
+    keys = list(readings)
+    if any(entities[key] != entities[keys[0]] for key in keys):
+        raise line.error(f"{' and '.join(keys)} give different entities", "Keep the correct ones")
+    return readings[keys[0]] if keys else None
+
+
+def _character_spans(text: str, key: str, items: list[Any], line: Line) -> tuple[CharacterSpan, ...]:
+    """Read the gold entities of a raw text."""
+    if items and all(isinstance(item, str) for item in items):
+        raise line.error(f"{key} has {len(items)} word tags, but there are no words", "Give the words as 'tokens'")
+    return tuple((span.start, span.end, span.type) for span in settle_characters(text, read_spans(items, line), line))
+
+
+def _tags(
+    key: str, items: list[Any], words: Sequence[str], text: str | None, offsets: Offsets | None, line: Line
+) -> tuple[str, ...]:
+    if (items and isinstance(items[0], str)) or (not items and key in TAG_KEYS):
+        tags = strings_of(items, key, line)
+        if len(tags) != len(words):
+            raise line.error(f"{len(words)} words and {len(tags)} tags", "Give every word one tag")
+        return tuple(read_tag(tag, line) for tag in tags)
+    if key == "ner":
+        raise line.error(
+            f"ner is {items!r:.80}: it is ambiguous whether the ends of these spans are inclusive",
+            'Write "entities": [[start, end, type]] with exclusive ends, or "tokenized_text" and "ner" as GLiNER does',
+        )
+    spans = read_spans(items, line)
+    if text is not None:
+        spans = spans_over_words(words, text, offsets, spans, line)
+    elif any(span.unit == "characters" for span in spans):
+        raise line.error("character spans without the text", "Give the post's 'text'")
+    else:
+        spans = settle_words(words, spans, line)
+    return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], len(words), "BIO"))
+
+
+def _check_predicted(gold: Any, words: Sequence[str], tags: Sequence[str], line: Line) -> None:
+    """Check that the gold entities in predictions of mner, which repeat the tags, do not contradict them."""
+    if gold is None:
+        return
+    spans = settle_words(words, read_spans(gold if isinstance(gold, list) else [gold], line), line)
+    if {(span.type, span.start, span.end) for span in spans} != {entity.span for entity in spans_of(tags)}:
+        raise line.error("gold and tags give different entities", "Keep the correct ones")
