@@ -20,7 +20,7 @@ _BOUNDS = frozenset({"start", "begin", "from", "offset", "offsets", "end", "stop
 def find_annotations(record: Mapping[str, Any], extent: Extent, line: Line) -> tuple[dict[str, list[Any]], set[str]]:
     """Find the annotations of a record, by the form of what its keys contain.
 
-    A sentiment or topics under ``label`` or ``tags`` are no annotation; this is noted. Lists as strings, as in the
+    A sentiment or topics under ``label`` or ``tags`` are not annotations; this is noted. Lists as strings, as in the
     cells of a table, are decoded.
 
     Args:

@@ -28,7 +28,7 @@ _STARTS, _ENDS = frozenset({"start", "begin", "from", "offset"}), frozenset({"en
 _PAIRS = frozenset({"span", "offsets", "range"})
 _TYPES = frozenset({"type", "types", "label", "labels", "category", "tag", "entity", "group", "class", "kind", "ner"})
 _SURFACES = frozenset({"text", "word", "name", "phrase", "mention", "surface", "value", "entity"})
-# Keys of an object that is no entity: a word of a parser, or a user, link, image or automatic annotation of Twitter's.
+# Keys of an object that is not an entity: a word of a parser, or a user, link, image or automatic annotation of Twitter's.
 _FOREIGN = frozenset({"pos", "lemma", "dep", "head", "morph"}) | frozenset(
     {"username", "screen_name", "expanded_url", "display_url", "media_url", "normalized_text"}
 )
@@ -202,7 +202,7 @@ def _are_words_with_types(items: Sequence[Any], extent: Extent) -> bool:
 
 
 def _is_span(item: Any, extent: Extent) -> bool:
-    """Whether an item has a type, and bounds within the post; words of a parser and links of Twitter's are none."""
+    """Whether an item has a type, and bounds within the post; words of a parser and links of Twitter do not count."""
     if isinstance(item, Mapping):
         typed = any(words_of(key) & _TYPES and _strings(value) for key, value in item.items())
         return typed and not _FOREIGN & item.keys() and _are_within(_bounds(item), extent)

@@ -1,4 +1,4 @@
-"""Keys of a record that are not read, although they hold an annotation, an image or a text about one.
+"""Keys of a record that are not read, although they contain an annotation, an image or a text about one.
 
 The form of a value decides before the name of its key: a tag per word, or spans with bounds and a type, are an
 annotation under any key. The name decides where the form fits other things, too, such as a class per word.
@@ -87,7 +87,7 @@ def is_twitter(value: Any) -> bool:
 def holds_annotation(key: str, value: Any, extent: Extent) -> bool:
     """Whether a value is an annotation, or has one in it, at any depth.
 
-    Predictions and relations are none, nor are lists of all tags, such as ``label_names``.
+    Predictions, relations and lists of all tags, such as ``label_names``, do not count.
     """
     for words, item in _nested(key, value):
         if _is_inventory(words, item) or (_any(_MARKS, words) and _are_marks(item)):

@@ -54,7 +54,7 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
 
 
 def _settle_span_groups(record: dict[str, Any], line: Line) -> None:
-    """Read the only group of spaCy's ``spans`` of a document without ``ents``; beside those, keep the groups."""
+    """Read the only group of spaCy's ``spans`` of a document without ``ents``; with ``ents``, keep the groups as metadata."""
     groups = record.get("spans")
     if not isinstance(groups, Mapping):
         return
