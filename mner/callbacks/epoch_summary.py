@@ -68,10 +68,8 @@ class EpochSummary(Callback):
 
     def _summarise(self, trainer: Trainer, model: LightningModule) -> None:
         shown = getattr(model, "monitor", ("val/loss", "min"))
-        name, mode = next(
-            ((each.monitor, each.mode) for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint)),
-            shown,
-        )
+        best = next((each for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint)), None)
+        name, mode = shown if best is None else (best.monitor, best.mode)
         values = {} if self._sum is None else {"train/loss": float(self._sum) / self._count}
         self._sum, self._count, self._printed_step = None, 0, trainer.global_step
         metrics = trainer.callback_metrics
@@ -81,7 +79,7 @@ class EpochSummary(Callback):
         end = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
         line = f"epoch {trainer.current_epoch + 1}{end}, step {trainer.global_step}: "
         line += ", ".join(f"{each} {value:.4f}" for each, value in values.items())
-        if name in values:
+        if best is not None and name in values:
             value = values[name]
             if self._best is None or (value < self._best if mode == "min" else value > self._best):
                 self._best = value

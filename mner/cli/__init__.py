@@ -81,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _refused(given[0], complaint)
     working_directory_last()
     try:
+        if given[0] != "configs":
+            from mner.cli.inputs import check_inputs
+
+            check_inputs(given[0], given[1:])
         if named["--import"]:
             from mner.trust import import_named
 

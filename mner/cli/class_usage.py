@@ -40,13 +40,7 @@ class ChosenClasses:
             name: Its name without leading dashes.
             value: A string, or a value from a config.
         """
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            try:
-                value = yaml.safe_load(value)
-            except yaml.YAMLError:
-                return None
-        place = ".".join(part for part in name.split(".") if part not in NESTED)
-        return next(filter(None, (self._judge(*each) for each in _flat(place, value))), None)
+        return next(filter(None, (self._judge(*each) for each in flat_options(name, value))), None)
 
     def _judge(self, place: str, value: Any) -> str | None:
         options, owner, above, rest = self._options, "", "", place
@@ -89,8 +83,25 @@ def _unknown(owner: str, argument: str, options: Mapping[str, Option]) -> str:
     return f"{owner.rpartition('.')[2]} has no argument {argument}{meant}"
 
 
+def flat_options(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the options in the value of an option or in a section of a config, the class before its arguments.
+
+    Args:
+        name: The option without leading dashes; empty for a whole config.
+        value: Its value, which may be YAML.
+
+    Returns:
+        Pairs of an option, without ``init_args`` in its name, and its value; none if the YAML is malformed.
+    """
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return
+    yield from _flat(".".join(part for part in name.split(".") if part not in NESTED), value)
+
+
 def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The options in a section of a config: the class first, then its arguments."""
     if not isinstance(value, Mapping):
         yield place, value
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities import rank_zero_only
 
-from mner.errors import MNERError
+from mner.errors import ConfigurationError, MNERError
 from mner.paths import is_folder
 from mner.terminal import printable_lines
 
@@ -36,6 +38,9 @@ SILENCED_WARNINGS = (
     ".*in eval mode at the start of training.*",  # intended for a frozen image encoder
 )
 PACKAGE = Path(__file__).parent.parent
+LIGHTNING = ("pytorch_lightning", "lightning_fabric")
+CALLERS = ("mner", "jsonargparse", "torch")
+"""Packages through whose code Lightning is called."""
 
 
 @rank_zero_only
@@ -64,6 +69,24 @@ def useful_messages() -> Iterator[None]:
         finally:
             warnings.formatwarning = usual
             log.removeFilter(_is_useful)
+
+
+@contextmanager
+def lightning_errors() -> Iterator[None]:
+    """Make one line of what Lightning itself raises for options that it refuses, and leave all other errors.
+
+    Raises:
+        ConfigurationError: In Lightning's words, which name the option.
+    """
+    try:
+        yield
+    except (MisconfigurationException, NotImplementedError, TypeError, ValueError) as error:
+        frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+        packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
+        # Where code of the user's own is involved, only the traceback shows which.
+        if packages[-1] not in LIGHTNING or not {*packages} <= {*LIGHTNING, *CALLERS, *sys.stdlib_module_names}:
+            raise
+        raise ConfigurationError(" ".join(str(error).split())) from error
 
 
 def keep_traceback(error: BaseException, folder: Path | None) -> None:

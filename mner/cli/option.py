@@ -46,6 +46,8 @@ class Option:
 
     def complaint(self, value: str) -> str | None:
         """Describe a fault of a value of a simple type; ``None`` if it has none, or only the parser can find it."""
+        if self.value == "[ITEM,...]" and not value.lstrip().startswith(("[", "(", "- ")) and value not in NULL:
+            return f"expected a list such as [{value}], got {value!r}"
         accepted = self._accepted_words()
         if accepted:
             expected = " or ".join(word for word in accepted if word not in NULL)

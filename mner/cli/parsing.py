@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from enum import Enum
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse import ArgumentParser
 
+from mner.cli import mner_error
 from mner.cli.config_file import check_config
-from mner.components import Component
+from mner.cli.parser_messages import shortened
 from mner.errors import ConfigurationError, UsageError
 from mner.shipped_configs import find_config
 
-_NOISE = re.compile(
-    r"\s*(- )?(Does not validate against any|Subtypes: |Errors:|Given value|Expected a <class 'NoneType'>|"
-    r"Expected a path but |$)"
-)
-_NO_CLASS = re.compile(r"Not a valid subclass of (PostDataModule|TrainingModule)(\n\s+(Subclass types|- a ).*)+")
-_CHOOSE = {
-    "PostDataModule": "no data set is chosen: add --config demo or another name of mner configs, or --data with "
-    "the name of a class, before options that change its arguments",
-    "TrainingModule": "no model is chosen: add --config 1.0_bert_crf or another name of mner configs, or "
-    "--model with the name of a class, before options that change its arguments",
-}
-_UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\w+)|Unexpected import path format: (\w+)")
-
-
 CONFIG_OPTIONS = ("-c", "--config")
 """Options that take the path of a config or the name of a shipped one."""
+# A default may be an enumeration of strings, as in Lightning's Timer; jsonargparse writes configs with this dumper.
+yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, each: dumper.represent_data(each.value))
 
 
 class OptionParser(ArgumentParser):
@@ -56,18 +46,20 @@ class OptionParser(ArgumentParser):
         """Build the objects of a config.
 
         Raises:
-            ConfigurationError: If a class needs a package that is not installed, as a logger may.
+            ConfigurationError: If a class needs a package that is not installed, as a logger may, or refuses its
+                arguments.
         """
         try:
             return super().instantiate_classes(*given, **options)
         except ValueError as error:
             # In a list of objects, the error of one is only a part of the list's message.
-            missing = re.search(r"(No module named|Requirement) '.*", f"{error}")
-            if missing is None:
+            message = f"{error}"
+            missing = re.search(r"(No module named|Requirement) '.*", message)
+            if missing is not None:
+                message = f"a class of the config needs a package that is not installed: {missing[0]}"
+            elif mner_error(error) is not None or not message.startswith("Does not validate"):
                 raise
-            raise ConfigurationError(
-                f"a class of the config needs a package that is not installed: {missing[0]}"
-            ) from error
+            raise ConfigurationError(shortened(message)) from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise the message, for ``mner`` to print with the name of the command.
@@ -127,31 +119,3 @@ def accept_unused(parser: ArgumentParser, *names: str) -> None:
     """Declare sections of a training's config that a command does not use, so that the command accepts the config."""
     for name in names:
         parser.add_argument(f"--{name}", type=Any, default=None, help="Not used; accepted in the config of a training.")
-
-
-def shortened(message: str) -> str:
-    """Drop what concerns only the parser, and suggest classes whose names resemble an unknown one.
-
-    Args:
-        message: The message of jsonargparse.
-    """
-    message = re.sub(r"\b(?:fit|validate|test|predict)\.(data|model)\b", r"--\1", message)
-    lines = (line for line in message.splitlines() if not _NOISE.match(line))
-    return _UNKNOWN_CLASS.sub(_unknown_class, _NO_CLASS.sub(lambda match: _CHOOSE[match.group(1)], "\n".join(lines)))
-
-
-def _unknown_class(match: re.Match[str]) -> str:
-    from pytorch_lightning import LightningDataModule
-
-    name = match.group(1) or match.group(2)
-    known = {cls.__name__ for base in (Component, LightningDataModule) for cls in _subclasses(base)}
-    close = difflib.get_close_matches(name, sorted(known))
-    meant = f"did you mean {', '.join(close)}? " if close else ""
-    return f"no class is called {name!r}; {meant}A class of your own is given by its dotted path, my_module.{name}"
-
-
-def _subclasses(cls: type) -> Iterator[type]:
-    subclasses: list[type] = cls.__subclasses__()
-    for each in subclasses:
-        yield each
-        yield from _subclasses(each)

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from mner.callbacks.best_checkpoint import NAME as BEST
 from mner.checkpoint_file import load_checkpoint
+from mner.cli.inputs import CHECKPOINT_NAMES
 from mner.cli.messages import is_first_process
 from mner.errors import CheckpointError, ConfigurationError
 from mner.files import output_errors
@@ -20,8 +21,6 @@ from mner.paths import is_file, is_there
 VARIABLE = "MNER_RUN_FOLDER"
 """Environment variable with the folder that the first process chose, for those that Lightning starts."""
 RUNS = Path("runs")
-WORDS = ("last", "best", "hpc")
-"""Names that stand for checkpoints of a run folder."""
 LOCK = ".lock"
 
 
@@ -149,7 +148,7 @@ def _resumable(path: Path, max_epochs: int | None) -> Path:
 
 
 def _named(given: str, folder: str | None) -> Path:
-    if given not in WORDS:
+    if given not in CHECKPOINT_NAMES:
         return Path(given)
     numbered = sorted((path for path in RUNS.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
     if folder is None and not numbered:

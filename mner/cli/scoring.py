@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from mner.callbacks import BestCheckpoint
 from mner.cli.messages import say
 from mner.cli.pretraining import ENCODER_FOLDER
+from mner.cli.run_folder import latest
 from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
 from mner.decoders.chain_decoder import ChainDecoder
@@ -77,10 +78,21 @@ def score_after_fit(
         datamodule: Its data.
         best: The callback that saved the best checkpoints, or ``None``.
         ablations: Ablations that are scored as well.
+
+    Raises:
+        ConfigurationError: If nothing was trained.
     """
     path = None if best is None else best.best_path
+    if trainer.global_step == 0:
+        raise ConfigurationError("the training ended before its first step; raise the limit, such as trainer.max_time")
     if best is not None and path is None:
-        say(f"nothing was validated, so no checkpoint is the best one; the last is in {best.dirpath}")
+        why = (
+            "the --checkpoint options save none"
+            if best.monitor in trainer.callback_metrics
+            else "nothing was validated"
+        )
+        last = latest(Path(best.dirpath or ""))
+        say(f"there is no best checkpoint: {why}" + (f"; the last is {last}" if last else ""))
         return
     if isinstance(model, PretrainingModule):
         if path is None:
@@ -119,6 +131,10 @@ def score(
     ablations: Sequence[Ablation],
 ) -> None:
     """Score a model, and again under each ablation."""
+    batches = f"limit_{'val' if command == 'validate' else command}_batches"
+    if getattr(trainer, batches) == 0:
+        say(f"{batches} is 0: nothing is scored")
+        return
     if datamodule.preprocessor is not model.preprocessor:
         datamodule.preprocessor = model.preprocessor
     for ablation in (None, *ablations):

@@ -8,19 +8,17 @@ from typing import Any
 
 import yaml
 from jsonargparse import Namespace
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import seed_everything
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
-from mner.cli.messages import keep_traceback, say, useful_messages
+from mner.cli.messages import keep_traceback, lightning_errors, say, useful_messages
 from mner.cli.pretraining import add_extra_posts, pretrained_encoder
 from mner.cli.run_folder import RunFolder, find_checkpoint
 from mner.cli.run_parts import run_parts
 from mner.cli.run_record import RunRecord
 from mner.cli.scoring import load_scored, score, score_after_fit
-from mner.cli.training_options import TrainingOptionParser, add_options, place_options
+from mner.cli.training_options import TrainingOptionParser, add_options, check_ranges, place_options
 from mner.data.datamodule import PostDataModule
-from mner.errors import ConfigurationError
 from mner.plugins import load_plugins
 from mner.training.module import TrainingModule
 
@@ -29,10 +27,7 @@ def run(arguments: Sequence[str], command_line: type[TrainingCommandLine] | None
     """Run one of the four commands, or a variant of one that ``command_line`` implements."""
     load_plugins()
     with useful_messages():
-        try:
-            (command_line or TrainingCommandLine)(list(arguments))
-        except MisconfigurationException as error:  # a user's mistake, in Lightning's words
-            raise ConfigurationError(f"{error}") from error
+        (command_line or TrainingCommandLine)(list(arguments))
 
 
 class TrainingCommandLine(LightningCLI):
@@ -49,17 +44,18 @@ class TrainingCommandLine(LightningCLI):
         self.folder = folder or Path()
         self.owned: RunFolder | None = None
         try:
-            super().__init__(
-                TrainingModule,
-                PostDataModule,
-                subclass_mode_model=True,
-                subclass_mode_data=True,
-                save_config_callback=None,
-                seed_everything_default=0,
-                parser_class=TrainingOptionParser,
-                auto_configure_optimizers=False,
-                args=arguments,
-            )
+            with lightning_errors():
+                super().__init__(
+                    TrainingModule,
+                    PostDataModule,
+                    subclass_mode_model=True,
+                    subclass_mode_data=True,
+                    save_config_callback=None,
+                    seed_everything_default=0,
+                    parser_class=TrainingOptionParser,
+                    auto_configure_optimizers=False,
+                    args=arguments,
+                )
         except Exception as error:
             keep_traceback(error, self.owned and self.owned.path)
             raise
@@ -78,6 +74,7 @@ class TrainingCommandLine(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and set the checkpoint's path aside: Lightning would let its options override those given."""
         super().parse_arguments(parser, args)
+        check_ranges(self.options, self.command)
         self.ckpt_path, self.options.ckpt_path = self.options.ckpt_path, None
 
     @property
@@ -107,11 +104,13 @@ class TrainingCommandLine(LightningCLI):
         """Build everything; a scoring command loads the model from its checkpoint."""
         placed = self.config.clone()
         own_loggers, keeps_last = place_options(placed[self.command], self.command, self.folder)
+        is_fit = self.command == "fit"
+        # Before the data, whose reading takes longer.
+        scored = None if is_fit else load_scored(self.checkpoint, self.command, self.options)
         self.config_init = self.parser.instantiate_classes(placed)
         built = self.config_init[self.command]
         self.datamodule: PostDataModule = built.data
-        is_fit = self.command == "fit"
-        self.model = built.model if is_fit else load_scored(self.checkpoint, self.command, self.options)
+        self.model = scored or built.model
         self.datamodule.preprocessor = self.model.preprocessor
         self.datamodule.label_map = self.options.get("label_map") or {}
         self.parts = run_parts(built, self.folder, self.model, keeps_last)

@@ -18,6 +18,7 @@ from mner.cli.parsing import OptionParser, accept_unused
 from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
 from mner.decoders.chain_decoder import Constraints
+from mner.errors import ConfigurationError
 from mner.training.module import TrainingModule
 
 TRAINER_DEFAULTS = {
@@ -29,6 +30,18 @@ TRAINER_DEFAULTS = {
 }
 AUTO = "auto"
 """The metric of the model."""
+MAX_SEED = 2**32 - 1
+MINIMA = {
+    "min_epochs": 0,
+    "min_steps": 0,
+    "check_val_every_n_epoch": 1,
+    "accumulate_grad_batches": 1,
+    "log_every_n_steps": 0,
+    "num_sanity_val_steps": -1,
+}
+"""Minima that Lightning does not check: it ignores smaller numbers or divides by them."""
+LIMITS = {"fit": "train", "validate": "val", "test": "test", "predict": "predict"}
+"""The batches that a command is for, as the trainer's options name them."""
 
 
 class TrainingOptionParser(OptionParser, LightningArgumentParser):
@@ -161,6 +174,33 @@ def _add_training_options(parser: LightningArgumentParser) -> None:
         default=EarlyStoppingOptions(),
         help="When training stops early; null or false disables it.",
     )
+
+
+def check_ranges(options: Namespace, command: str) -> None:
+    """Check numbers that Lightning does not, and what it would refuse because of the defaults of the command.
+
+    Args:
+        options: The command's options.
+        command: The command.
+
+    Raises:
+        ConfigurationError: If one is out of range, or leaves the command nothing to do; names the option.
+    """
+    trainer, seed = options.trainer, options.seed_everything
+    if not isinstance(seed, bool) and not 0 <= (seed or 0) <= MAX_SEED:
+        raise ConfigurationError(f"expected --seed_everything from 0 to {MAX_SEED:,}, got {seed}")
+    numbers = {f"trainer.{name}": (trainer[name], minimum) for name, minimum in MINIMA.items()}
+    if options.get("early_stopping"):
+        numbers["early_stopping.patience"] = options.early_stopping.patience, 0
+    for name, (value, minimum) in numbers.items():
+        if value is not None and value < minimum:
+            raise ConfigurationError(f"expected --{name} of at least {minimum}, got {value}")
+    if trainer.barebones:
+        raise ConfigurationError(f"--trainer.barebones forbids the logs that mner {command} writes; leave it out")
+    lengths = ("max_epochs", "max_steps") if command == "fit" else ()
+    for name in (*lengths, f"limit_{LIMITS[command]}_batches"):
+        if trainer[name] == 0:
+            raise ConfigurationError(f"--trainer.{name} 0 leaves nothing to do for mner {command}; raise it")
 
 
 def place_options(options: Namespace, command: str, folder: Path) -> tuple[bool, bool]:

@@ -50,7 +50,7 @@ def usage_error(command: str, arguments: Sequence[str], has_imports: bool = Fals
     for word, following in zip(words, [*words[1:], None], strict=False):
         if word == "--":
             break
-        if not re.match(r"--?[A-Za-z]", word):
+        if not is_option(word):
             free += not follows_value_option
             follows_value_option = False
             continue
@@ -65,17 +65,17 @@ def usage_error(command: str, arguments: Sequence[str], has_imports: bool = Fals
         if option is not None and option.value:
             if not equals and following is None and not option.value.startswith("["):
                 return f"{name} needs a value"
-            complaint = option.complaint(value if equals else following or "")
+            complaint = None if written.endswith("+") else option.complaint(value if equals else following or "")
             if complaint is not None:
                 return f"{name}: {complaint}"
         text = value if equals else following or ""
         if name in CONFIG_OPTIONS:
-            content = _content(text)
+            content = config_content(text)
             readable &= content is not None
             sections |= {key for key, part in (content or {}).items() if part is not None}
             complaint = classes.complaint("", content)
         else:
-            complaint = classes.complaint(name.removeprefix("--"), text)
+            complaint = classes.complaint(name.removeprefix("--"), f"[{text}]" if written.endswith("+") else text)
         if complaint is not None:
             return complaint
     if any(EXIT_OPTIONS.match(name) for name in given):
@@ -88,15 +88,27 @@ def usage_error(command: str, arguments: Sequence[str], has_imports: bool = Fals
     return _missing(command, options, given, sections) if readable else None
 
 
+def is_option(word: str) -> bool:
+    """Whether an argument is an option rather than a value; a negative number is a value."""
+    return re.match(r"--?[A-Za-z]", word) is not None
+
+
 def requested_class_help(arguments: Sequence[str]) -> str | None:
-    """Return the help of a class of mner if ``--OPTION.help CLASS`` asks for it, else ``None``."""
+    """Return the help of a class of mner if ``--OPTION.help CLASS`` asks for it, else ``None``.
+
+    Without a class it is that of the class chosen by ``--OPTION``.
+    """
+    given = {}
     for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
         name, equals, value = word.partition("=")
+        given[name] = value if equals else following
+    for name, value in given.items():
         if name.startswith("--") and name.endswith(".help"):
-            wanted = value if equals else following
+            option = name.removesuffix(".help")
+            wanted = given.get(option) if not value or is_option(value) else value
             for path in described_classes():
                 if wanted in (path, path.rpartition(".")[2]):
-                    return class_help(path, name.removeprefix("--").removesuffix(".help"))
+                    return class_help(path, option.removeprefix("--"))
     return None
 
 
@@ -127,7 +139,7 @@ def _missing(command: str, options: dict[str, Option], given: set[str], sections
     )
 
 
-def _content(config: str) -> dict[str, Any] | None:
+def config_content(config: str) -> dict[str, Any] | None:
     """Read a config, given by its path or as YAML; ``None`` if it cannot be read."""
     path = Path(config)
     try:

@@ -42,7 +42,7 @@ class PostFiles(PostDataModule):
         max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
 
     Raises:
-        DatasetNotFoundError: If a file is not there.
+        DatasetNotFoundError: If none of the files is there; one that is missing is an error when its split is read.
         DataError: If there is no such image folder.
         LabelError: If files differ in their tagging scheme.
     """
@@ -72,9 +72,11 @@ class PostFiles(PostDataModule):
         if self.images is not None and not is_folder(self.images):
             raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
+        # One that is missing is an error when its split is read: scoring a split needs no other.
+        there = [split for split, path in self.files.items() if is_file(path)] or list(self.files)
         self._read = {
             split: read_posts(self.split_file(split), images=self.images, annotator=annotator, tag_column=tag_column)
-            for split in self.files
+            for split in there
         }
         given_words = [post.words for post in self._read.get("train", ()) if not post.is_raw]
         self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=marks_stand_alone(given_words))

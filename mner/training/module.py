@@ -128,7 +128,7 @@ class TrainingModule(SelfContained, ABC):
         groups = parameter_groups(self.learning_rates(), self.parameters())
         # A fused optimizer unscales float16 gradients itself, too late for clipping.
         scaled = self.trainer.precision == "16-mixed"
-        if scaled and self.optimization.optimizer_arguments.get("fused") and self._clips:
+        if self._clips and scaled and self.optimization.optimizer_arguments.get("fused"):
             raise ConfigurationError(
                 "a fused optimizer cannot clip gradients under 16-mixed; leave fused out of optimizer_arguments, "
                 "or train with bf16-mixed"
@@ -140,6 +140,8 @@ class TrainingModule(SelfContained, ABC):
     @property
     def _clips(self) -> bool:
         bound = self.trainer.gradient_clip_val
+        if bound is not None and not bound >= 0:
+            raise ConfigurationError(f"expected gradient_clip_val >= 0, where 0 disables clipping, got {bound}")
         return bool(self.optimization.max_grad_norm if bound is None else bound)
 
     def configure_gradient_clipping(

@@ -12,7 +12,7 @@ from pytorch_lightning import __version__ as lightning
 
 import mner
 from mner.cli import COMMANDS, main, said
-from mner.cli.parsing import shortened
+from mner.cli.inputs import check_inputs
 from mner.cli.static_help import LIGHTNING
 from mner.errors import ConfigurationError
 
@@ -189,7 +189,7 @@ def test_what_is_missing_is_named(complain):
         Path("late.yaml").write_text(f"{part}: {{init_args: {{batch_size: 4}}}}", encoding="utf-8")
         status, words = complain("fit", "--config", "late.yaml", "--config", other, config=False)
         assert (status, words.count("Subclass")) == (2, 0)
-        assert f'Parser key "{part}":\n    - {remedy}' in words
+        assert words.startswith(f"error: --{part}: {remedy}")
     status, words = complain("test")
     assert status == 2
     assert words.startswith("error: the following arguments are required: --ckpt_path\n")
@@ -222,6 +222,76 @@ def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
     assert words.startswith(f"error: {complaint}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["tag", "posts.txt", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt; mner fit prints the path"),
+        (["tag", "no.txt", "--ckpt_path", "a.ckpt"], "there is no file no.txt; check the path, relative to "),
+        (["tag", "-", "--ckpt_path=a.ckpt", "--images", "no"], "no image folder no; correct --images"),
+        (["tag", "-", "--ckpt_path=a.ckpt", "--region_file", "no.h5"], "there is no file no.h5"),
+        (["check-data", "no.txt"], "there is no file no.txt"),
+        (["check-data", "--data", "Twitter2017", "--data.root=no"], "no folder no; give the data set's folder with"),
+        (["test", "--config", "demo", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt"),
+        (["validate", "--ckpt_path", "a.ckpt", "--data", "PostFiles", "--data.valid", "no.txt"], "no file no.txt for"),
+        (["validate", "--ckpt_path", "a.ckpt", "--config", "post_files"], "no file valid.jsonl for the valid split"),
+        (["fit", "--config", "1.0_bert_crf", "--config", "demo", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt"),
+        (
+            ["fit", "--model", "TextOnly", "--data", "PostFiles", "--data.init_args.train", "no"],
+            "no file no for the tr",
+        ),
+        (
+            ["fit", "--model", "TextOnly", "--data", "{class_path: Twitter2015, init_args: {root: gone}}"],
+            "no folder gone;",
+        ),
+        (
+            ["fit", "--data", "DemoPosts", "--config", "1.0_bert_crf", "--model.text_encoder.name", "./no"],
+            "no weights at ",
+        ),
+        (["fit", "--config", "1.0_bert_crf", "--config", "demo", "--extra_posts", "[no.txt]"], "there is no file no"),
+        (["fit", "--config", "1.0_bert_crf", "--config", "demo", "--pretraining", "no"], "no config 'no'"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_a_missing_file_is_noticed_before_anything_is_imported(complain, monkeypatch, arguments, complaint):
+    Path("posts.txt").write_text("hello", encoding="utf-8")
+    Path("a.ckpt").touch()
+    for command in COMMANDS:
+        monkeypatch.setitem(COMMANDS, command, ("no_such_module", ""))
+    status, words = complain(*arguments, config=False)
+    assert status == 1
+    assert words.startswith(f"error: {complaint}")
+
+
+def test_looking_for_files_imports_no_model_library():
+    code = """
+import sys
+from mner.cli import main
+assert main(["tag", "-", "--ckpt_path", "no.ckpt"]) == 1
+assert {"torch", "transformers", "pytorch_lightning", "timm"}.isdisjoint(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "--config", "1.0_bert_crf", "--data", "PostFiles", "--data.train", "no.txt", "--data", "DemoPosts"],
+        ["fit", "--config", "1.0_bert_crf", "--config", "demo", "--data.root", "drawn"],
+        ["fit", "--config", "1.0_bert_crf", "--data", "my_module.Mine", "--data.root", "bucket"],
+        ["test", "--config", "demo", "--ckpt_path", "last"],
+        ["test", "--config", "demo", "--ckpt_path", "s3://bucket/best.ckpt"],
+        ["test", "--data", "PostFiles", "--data.train", "no.txt", "--data.test", "posts.txt", "--ckpt_path", "a.ckpt"],
+        ["fit", "--data", "PostFiles", "--data.train", "posts.txt", "--data.images", "null", "--model", "TextOnly"],
+        ["check-data", "posts.txt", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_files_that_may_be_there_are_left_to_the_command(arguments):
+    Path("posts.txt").write_text("hello", encoding="utf-8")
+    Path("a.ckpt").touch()
+    check_inputs(arguments[0], arguments[1:])
+
+
 def test_a_checkpoint_of_other_labels_is_not_resumed(complain, trained_run):
     words = "in\tO\nOslo\tB-LOC\n\nKevin\tB-PER\nDurant\tI-PER\n"
     Path("posts.txt").write_text(words, encoding="utf-8")
@@ -242,18 +312,6 @@ def test_an_error_of_mner_is_found_behind_others():
     error.__cause__ = ConfigurationError("too small")
     assert said(error) == "too small"
     assert said(OSError("disk full")) == "OSError: disk full"
-
-
-def test_a_complaint_of_the_parser_is_shortened():
-    message = (
-        'Parser key "model":\n  Does not validate against any of the Union subtypes\n  Subtypes: [A, B]\n  Errors:\n'
-        "    - Expected a dot import path string: CRRF\n    - Expected a <class 'NoneType'>\n"
-        "  Given value type: <class 'str'>\n  Given value: CRRF"
-    )
-    assert shortened(message) == (
-        "Parser key \"model\":\n    - no class is called 'CRRF'; did you mean CRF? "
-        "A class of your own is given by its dotted path, my_module.CRRF"
-    )
 
 
 def test_no_abstract_class_is_offered_as_a_choice(capsys):

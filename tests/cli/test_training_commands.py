@@ -248,6 +248,45 @@ def test_options_of_checkpoints_early_stopping_and_trainer(fit, capsys):
     assert not Path("runs/0/last.ckpt").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("--trainer.accumulate_grad_batches 0", "expected --trainer.accumulate_grad_batches of at least 1, got 0"),
+        ("--trainer.check_val_every_n_epoch 0", "expected --trainer.check_val_every_n_epoch of at least 1, got 0"),
+        ("--trainer.gradient_clip_val -1", "expected gradient_clip_val >= 0, where 0 disables clipping, got -1"),
+        ("--trainer.max_epochs 0", "--trainer.max_epochs 0 leaves nothing to do for mner fit"),
+        ("--trainer.limit_train_batches 0", "--trainer.limit_train_batches 0 leaves nothing to do"),
+        ("--trainer.max_time 00:00:00:00", "the training ended before its first step; raise the limit"),
+        ("--trainer.barebones true", "--trainer.barebones forbids the logs"),
+        (
+            "--trainer.val_check_interval 1000",
+            "`val_check_interval` (1000) must be less than or equal to the number of",
+        ),
+        ("--trainer.strategy fast", "You selected an invalid strategy name: `strategy='fast'`"),
+        ("--seed_everything -1", "expected --seed_everything from 0 to 4,294,967,295, got -1"),
+        ("--seed_everything 99999999999", "expected --seed_everything from 0 to 4,294,967,295, got 99999999999"),
+        ("--checkpoint.save_top_k -3", "Invalid value for save_top_k=-3. Must be >= -1"),
+        ("--early_stopping.patience -1", "expected --early_stopping.patience of at least 0, got -1"),
+        (
+            '--trainer.callbacks [{"class_path":"EarlyStopping","init_args":{"monitor":"val/f1","mode":"up"}}]',
+            "`mode` can be min, max, got up",
+        ),
+    ],
+)
+def test_an_option_that_lightning_refuses_or_ignores_is_one_line(fit, capsys, options, complaint):
+    assert fit(*options.split()) == 1
+    error = capsys.readouterr().err
+    assert f"mner fit: error: {complaint}" in error
+    assert "Traceback" not in error
+    assert not any(Path("runs").glob("*"))
+
+
+def test_a_callback_whose_default_is_an_enumeration(fit):
+    assert fit("--trainer.callbacks", '[{"class_path": "Timer", "init_args": {"duration": "00:01:00:00"}}]') == 0
+    (timer,) = yaml.safe_load(Path("runs/0/config.yaml").read_text(encoding="utf-8"))["trainer"]["callbacks"]
+    assert timer["init_args"]["interval"] == "step"
+
+
 @pytest.mark.parametrize("options", [["--trainer.limit_val_batches", "0"], ["--trainer.max_steps", "3"]], ids=str)
 def test_a_training_without_validation_says_so(fit, capsys, options):
     assert fit(*options) == 0
@@ -266,6 +305,7 @@ def test_without_checkpoints_the_last_weights_are_scored(fit, capsys):
     assert "scoring the weights after the last step" in capsys.readouterr().out
     assert json.loads(Path("runs/0/metrics.json").read_text(encoding="utf-8"))["posts"] == 5
     assert not list(Path("runs/0").glob("*.ckpt"))
+    assert "(best)" not in Path("runs/0/train.log").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kept", ["3", "-1"])
@@ -347,7 +387,7 @@ def snapshot(folder):
     [
         (["--run_folder", "run"], "run has the checkpoints of a training; give another --run_folder, or resume it"),
         (["--ckpt_path", "run/best.ckpt"], "run/best.ckpt has the weights only"),
-        (["--ckpt_path", "run/last.ckpt", "--trainer.max_epochs", "0"], "give --trainer.max_epochs of at least 5"),
+        (["--ckpt_path", "run/last.ckpt", "--trainer.max_epochs", "1"], "give --trainer.max_epochs of at least 5"),
         (["--ckpt_path", "run/last.ckpt", "--model.characters", "null"], "weights of the checkpoint do not fit"),
         (["--ckpt_path", "run/last.ckpt", "--model.optimization.optimizer", "SGD"], "resume with AdamW"),
         (["--ckpt_path", "run/last.ckpt", "--data.contexts", "[ocr]"], "no ocr for the train posts"),

@@ -69,8 +69,12 @@ def test_no_entities(write, bio):
 
 
 def test_files_that_are_not_there(bio, tmp_path):
+    missing = tmp_path / "none.conll"
     with pytest.raises(DatasetNotFoundError, match=r"no file .*none\.conll for the valid split"):
-        PostFiles(train=bio, valid=tmp_path / "none.conll")
+        PostFiles(train=bio, valid=missing).setup("fit")
+    with pytest.raises(DatasetNotFoundError, match=r"no file .*none\.conll for the train split"):
+        PostFiles(train=missing, valid=missing)
+    assert len(PostFiles(train=missing, test=bio).posts("test")) == len(PostFiles(train=bio).posts("train"))
     data = PostFiles(train=bio, valid=bio)
     data.setup("fit")
     with pytest.raises(

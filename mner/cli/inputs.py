@@ -1,0 +1,110 @@
+"""The files that a command reads, looked for before anything heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mner.cli.class_usage import flat_options
+from mner.cli.option import NULL, options_in
+from mner.cli.parsing import CONFIG_OPTIONS, with_config_files
+from mner.cli.static_help import described_classes, help_text
+from mner.cli.usage import config_content, is_option
+from mner.errors import CheckpointError, DataError, DatasetNotFoundError
+from mner.paths import is_file, is_folder, is_there
+from mner.shipped_configs import find_config
+from mner.weights import resolve_weights
+
+CHECKPOINT_NAMES = ("last", "best", "hpc")
+"""Names that stand for checkpoints of a run folder."""
+SPLITS = {"validate": ("valid",), "test": ("test",), "predict": ("test",)}
+"""The splits that a command reads; the others read all."""
+TRAINING = ("fit", "cache")
+
+
+def check_inputs(command: str, arguments: Sequence[str]) -> None:
+    """Look for the checkpoint, posts, images and weights that a command is given.
+
+    Args:
+        command: The command.
+        arguments: Its arguments, without usage errors.
+
+    Raises:
+        MNERError: If one is not there; names it.
+    """
+    values, files = _given(command, arguments)
+    checkpoint = values.get("ckpt_path")
+    if checkpoint is not None and not ("://" in checkpoint or checkpoint in CHECKPOINT_NAMES or is_file(checkpoint)):
+        raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
+    if command in ("tag", "attend", "check-data"):
+        _check_files(file for file in files if file != "-")
+        _check_folders(values, "images")
+    _check_files([values["region_file"]] if "region_file" in values else [])
+    _check_data(command, values)
+    if command in TRAINING:
+        _check_files(values.get("extra_posts", ()))
+        _check_folders(values, "extra_images")
+        if "pretraining" in values:
+            find_config(values["pretraining"])
+        if _own_class(values, "model.text_encoder", "mner.text") and "model.text_encoder.name" in values:
+            resolve_weights(values["model.text_encoder.name"])
+
+
+def _check_data(command: str, values: Mapping[str, Any]) -> None:
+    if not _own_class(values, "data", "mner.data"):
+        return
+    root = values.get("data.root")
+    if root is not None and not is_folder(root):
+        raise DatasetNotFoundError(f"no folder {root}; give the data set's folder with --data.init_args.root DIR")
+    _check_folders(values, "data.images")
+    for split in SPLITS.get(command, ("train", "valid", "test")):
+        file = values.get(f"data.{split}")
+        if file is not None and not is_file(file):
+            raise DatasetNotFoundError(
+                f"no file {file} for the {split} split; check the path, relative to {Path.cwd()}"
+            )
+
+
+def _check_files(files: Iterable[str]) -> None:
+    for file in files:
+        if not is_there(file):
+            raise DatasetNotFoundError(f"there is no file {file}; check the path, relative to {Path.cwd()}")
+
+
+def _check_folders(values: Mapping[str, Any], name: str) -> None:
+    if name in values and not is_folder(values[name]):
+        raise DataError(f"no image folder {values[name]}; correct --{name}, or leave it out")
+
+
+def _own_class(values: Mapping[str, Any], place: str, package: str) -> bool:
+    """Whether the class given at a place is one of a package of mner."""
+    given = str(values.get(place))
+    path = f"{package}.{given.rpartition('.')[2]}"
+    return path.endswith(given) and path in described_classes()
+
+
+def _given(command: str, arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """The values of a command's options and configs, the later ones overriding the earlier, and its other arguments."""
+    options = options_in(help_text(command))
+    values: dict[str, Any] = {}
+    free = []
+    takes_value = False
+    words = with_config_files(arguments)
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if not is_option(word):
+            free += [] if takes_value else [word]
+            takes_value = False
+            continue
+        name, equals, text = word.partition("=")
+        option = options.get(name)
+        takes_value = not equals and (option is None or bool(option.value))
+        content = text if equals else following
+        is_config = name in CONFIG_OPTIONS
+        given = flat_options("", config_content(content)) if is_config else flat_options(name.lstrip("-"), content)
+        for each, value in given:
+            if values.get(each) != value:  # another class, whose arguments are others
+                values = {key: kept for key, kept in values.items() if not key.startswith(f"{each}.")}
+            values[each] = value
+    kept = {name: value for name, value in values.items() if value not in (None, *NULL)}
+    return {name: value if isinstance(value, list) else str(value) for name, value in kept.items()}, free
