@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, partial
@@ -11,10 +12,12 @@ from typing import Any
 
 from mner.analysis.breakdowns import TrainedMentions, by_image, by_length, by_mention, posts_of
 from mner.analysis.calibration import calibrate
+from mner.analysis.confusion import ABSENT, confusion
 from mner.analysis.counts import Counts, Score
 from mner.analysis.error_kinds import ErrorKinds, error_kinds
 from mner.analysis.published import PublishedScores
 from mner.analysis.results import Result
+from mner.analysis.run_settings import run_settings
 from mner.analysis.significance import ROUNDS, Resampling, compare, f1_interval, holm
 from mner.analysis.spread import Spread
 from mner.analysis.systems import DataSet, Run, read_systems
@@ -47,8 +50,8 @@ def make_report(
 
     Returns:
         Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``,
-        ``ablations``, ``types``, ``errors``, ``mentions``, ``lengths``, ``images``, ``calibration``, ``failed`` and
-        ``incomplete``.
+        ``ablations``, ``types``, ``errors``, ``confusion``, ``runs``, ``mentions``, ``lengths``, ``images``,
+        ``calibration``, ``failed`` and ``incomplete``.
 
     Raises:
         ExperimentError: If nothing is finished, or there is no such baseline.
@@ -76,6 +79,8 @@ def make_report(
             place = {"data": data.name, "model": model, "fraction": data.main_fraction}
             _extend(report, "types", place, _types(runs))
             _extend(report, "errors", place, [_errors(runs)])
+            _extend(report, "confusion", place, _confusion(runs))
+            _extend(report, "runs", place, [row for row in [run_settings(runs)] if row])
             if data.name in trained:
                 groups = _groups(runs, partial(_mentions, trained[data.name]))
                 score = published.find(model, data.name, runs[0].result.split) if data.main_fraction == 1 else None
@@ -240,6 +245,17 @@ def _types(runs: Sequence[Run]) -> list[Row]:
 def _errors(runs: Sequence[Run]) -> Row:
     kinds = [error_kinds(run.predictions) for run in runs]
     return {name: statistics.mean(getattr(each, name) for each in kinds) for name in ErrorKinds.__slots__}
+
+
+def _confusion(runs: Sequence[Run]) -> list[Row]:
+    """A row per gold type: the mean number of its entities by predicted type."""
+    counts = sum((confusion(run.predictions) for run in runs), Counter())
+    types = sorted({name for pair in counts for name in pair} - {ABSENT})
+    return [
+        {"type": gold, "predicted": {name: counts[gold, name] / len(runs) for name in (*types, ABSENT)}}
+        for gold in types
+        if any(counts[gold, name] for name in (*types, ABSENT))
+    ]
 
 
 def _groups(runs: Sequence[Run], scores: Callable[[Run], Mapping[str, Score]]) -> list[Row]:

@@ -40,7 +40,7 @@ def summary(report: Report) -> list[str]:
     sentences += [_images(row) for row in report["scores"] if (row["images"] or {}).get("named")]
     if not sentences:
         best = max(report["scores"], key=lambda row: row["f1"]["mean"])
-        sentences.append(f"{best['model']} reaches {_spread(best['f1'])} F1 on {best['data']}.")
+        sentences.append(f"{_quoted(best['model'])} reaches {_spread(best['f1'])} F1 on {best['data']}.")
     return sentences
 
 
@@ -127,14 +127,29 @@ def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | 
             _tables([_calibration(row) for row in report.get("calibration", [])]),
             [name for name in drawn if name.startswith("calibration")],
         ),
+        Section(
+            "Confusion of types",
+            "Number of gold entities of each type, by the type of the predicted entity with the same boundaries; mean "
+            "over seeds.",
+            _tables([_confusion(row) for row in report["confusion"]]),
+        ),
         Section("What is missing", "", _missing(report)),
+        Section(
+            "Trainings",
+            "Settings, versions and hardware, from the run folders. Minutes of training and scoring: mean over seeds.",
+            _tables([{**_place(row), **_settings(row)} for row in report["runs"]]),
+        ),
     ]
     return [part for part in parts if part.tables or part.figures or part.links]
 
 
 def _tables(rows: Sequence[Mapping[str, str]]) -> list[pd.DataFrame]:
-    """One table, or none without rows."""
-    return [pd.DataFrame(rows)] if rows else []
+    """One table without empty columns, or none without rows."""
+    return [_without_empty(pd.DataFrame(rows).fillna(""))] if rows else []
+
+
+def _without_empty(table: pd.DataFrame) -> pd.DataFrame:
+    return table.loc[:, (table != "").any()]
 
 
 def _place(row: Row) -> dict[str, str]:
@@ -142,8 +157,7 @@ def _place(row: Row) -> dict[str, str]:
 
 
 def _scores(rows: Sequence[Row]) -> pd.DataFrame:
-    aligned = any(row["f1_text_only"] for row in rows)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             **_place(row),
             "training": f"{_percent(row)}{f' ({count:,} posts)' if (count := row['train_posts']) else ''}",
@@ -151,13 +165,14 @@ def _scores(rows: Sequence[Row]) -> pd.DataFrame:
             **{heading: _spread(row[name]) for name, heading in SCORES.items()},
             "95 % interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
             "F1 strict": _spread(row["f1_strict"]),
-            **({"F1 text only": _spread(row["f1_text_only"])} if aligned else {}),
+            "F1 text only": _spread(row["f1_text_only"]),
             "published": _published(row["published"], SCORES),
             "scored": f"{row['split'] or 'split not known'}{': ' if row['version'] else ', '}"
             f"{row['version'] or 'version not known'}",
         }
         for row in rows
     )
+    return _without_empty(table)
 
 
 def _by_data(rows: Sequence[Row]) -> pd.DataFrame:
@@ -197,7 +212,7 @@ def _test(row: Row) -> dict[str, str]:
         "95 % interval": f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}",
         "p": _p(row["p"]),
         "p (Holm)": _p(row["p_holm"]),
-        "significant": "yes" if row["significant"] else "no",
+        "significant": f"{'yes' if row['significant'] else 'no'}{'' if _is_repeated(row) else ', one seed'}",
     }
 
 
@@ -231,6 +246,14 @@ def _columns(rows: Iterable[Mapping[str, str]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
+def _confusion(row: Row) -> dict[str, str]:
+    return {**_place(row), "gold": row["type"], **{name: f"{count:.1f}" for name, count in row["predicted"].items()}}
+
+
+def _settings(row: Row) -> dict[str, str]:
+    return {name: value for name, value in row.items() if name not in ("data", "model", "fraction")}
+
+
 def _calibration(row: Row) -> dict[str, str]:
     names = {
         "mean confidence": "confidence",
@@ -259,15 +282,15 @@ def _missing(report: Report) -> list[pd.DataFrame]:
 
 def _comparison(row: Row, rows: Sequence[Row]) -> str:
     points = 100 * row["difference"]
-    where = f"{abs(points):.2f} F1 {'above' if points >= 0 else 'below'} {row['baseline']}"
-    return f"{row['model']} is {where} on {row['data']}{_share(row)}: {_verdict(row, len(rows))}."
+    where = f"{abs(points):.2f} F1 {'above' if points >= 0 else 'below'} {_quoted(row['baseline'])}"
+    return f"{_quoted(row['model'])} is {where} on {row['data']}{_share(row)}: {_verdict(row, len(rows))}."
 
 
 def _ablation(row: Row, rows: Sequence[Row]) -> str:
     points = 100 * row["difference"]
     change = f"loses {points:.2f} F1" if points >= 0 else f"gains {-points:.2f} F1"
     return (
-        f"With {_words(row['ablation'])}, {row['model']} {change} on {row['data']}{_share(row)}: "
+        f"With {_words(row['ablation'])}, {_quoted(row['model'])} {change} on {row['data']}{_share(row)}: "
         f"{_verdict(row, len(rows))}."
     )
 
@@ -275,7 +298,9 @@ def _ablation(row: Row, rows: Sequence[Row]) -> str:
 def _images(row: Row) -> str:
     named, used = row["images"]["named"], row["images"]["used"]
     without = "" if used else ": its scores are those of a model that sees no image, and it has no ablation of images"
-    return f"{row['model']} used {used:,.0f} of the {named:,.0f} images on {row['data']}{_share(row)}{without}."
+    return (
+        f"{_quoted(row['model'])} used {used:,.0f} of the {named:,.0f} images on {row['data']}{_share(row)}{without}."
+    )
 
 
 def _main_sizes(report: Report) -> str:
@@ -293,7 +318,15 @@ def _verdict(row: Row, count: int) -> str:
     interval = f"95 % interval {100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
     after = f" after Holm's correction for {count} comparisons" if count > 1 else ""
     p = _p(row["p_holm"])
-    return f"{interval}, p {p if p[0] == '<' else f'= {p}'}{after}, {'' if row['significant'] else 'not '}significant"
+    verdict = f"{'' if row['significant'] else 'not '}significant"
+    alone = "" if _is_repeated(row) else " over posts; with one seed, the spread of trainings is not known"
+    return f"{interval}, p {p if p[0] == '<' else f'= {p}'}{after}, {verdict}{alone}"
+
+
+def _is_repeated(row: Row) -> bool:
+    """Whether every system of a comparison was trained more than once."""
+    seeds = row["seeds"]
+    return min(seeds if isinstance(seeds, list) else [seeds]) > 1
 
 
 def _p(value: float) -> str:
@@ -307,6 +340,11 @@ def _percent(row: Row) -> str:
 def _spread(value: Row | None) -> str:
     """Mean and standard deviation in percent."""
     return f"{Spread(value['mean'], value['deviation']).percent():.2f}" if value else ""
+
+
+def _quoted(model: str) -> str:
+    """The name of a model in a sentence."""
+    return f"“{model}”"
 
 
 def _words(name: str) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DATA = "data"
 """Name of the data set for predictions that are given without an experiment."""
+TABLES = "tables"
+"""Folder of the tables within that of the report."""
 
 
 def parser() -> OptionParser:
@@ -38,7 +40,11 @@ def parser() -> OptionParser:
         prog="mner report",
         description="Compare models from their saved predictions: scores with intervals, significance, ablations, "
         "errors, seen and ambiguous entities, training size, sentence length, calibration. Writes report.md, "
+<<<<<<< HEAD
         "report.html, report.json, a page of the posts per model, and the figures as PNG and SVG.",
+=======
+        "report.html, report.json, the tables as CSV and LaTeX, and the figures as PNG, SVG and PDF.",
+>>>>>>> 47f5c07 (Report: CSV, LaTeX and PDF, confusion of types, trainings, one seed said)
     )
     options.add_argument(
         "results",
@@ -78,6 +84,7 @@ def run(arguments: Sequence[str]) -> None:
     try:
         from mner.analysis.rendering import to_html, to_markdown
         from mner.analysis.report_sections import sections, summary
+        from mner.analysis.table_files import table_files
     except ImportError as error:
         raise ConfigurationError(f'a report needs {error.name}: pip install "mner[report]"') from error
     results = [result for given in options.results for result in _results(given)]
@@ -94,6 +101,7 @@ def run(arguments: Sequence[str]) -> None:
         "report.json": to_json(report, indent=2) + "\n",
         "report.md": to_markdown(options.title, sentences, parts, files),
         "report.html": to_html(options.title, sentences, parts, drawings.__getitem__),
+        **{f"{TABLES}/{name}": text for name, text in table_files(parts)},
     }
     for name, text in texts.items():
         with atomic_write(options.output / name) as file:
@@ -139,9 +147,11 @@ def _write_pages(results: Sequence[Result], scores: Sequence[Row], folder: Path)
 
 
 def _save(figure: Figure, folder: Path, name: str) -> str:
-    """Save a figure as PNG and SVG; return the SVG for the HTML, with ids that no other figure has."""
+    """Save a figure as PNG, PDF and SVG; return the SVG for the HTML, with ids that no other figure has."""
     with atomic_write(folder / f"{name}.png", "wb") as image:
         figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
+    with atomic_write(folder / f"{name}.pdf", "wb") as page:
+        figure.savefig(page, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
     drawn = io.StringIO()
     import matplotlib as mpl
 

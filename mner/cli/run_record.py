@@ -1,4 +1,4 @@
-"""The record of a training in its run folder: ``config.yaml``, curves, hyper-parameters."""
+"""The record of a training in its run folder: ``config.yaml``, ``environment.json``, curves, hyper-parameters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.loggers.logger import DummyLogger
 
+from mner.analysis.run_settings import ENVIRONMENT_FILE
+from mner.cli.environment import environment
 from mner.files import atomic_write
 from mner.paths import is_there
+from mner.post_json import to_json
 from mner.terminal import printable
 
 NOT_RECORDED = ("ckpt_path", "run_folder", "resume", "weights_only", "pretraining", "ablations")
@@ -45,6 +48,8 @@ class RunRecord(Callback):
         if trainer.is_global_zero:
             with atomic_write(self.folder / "config.yaml") as file:
                 yaml.safe_dump(self.config, file, sort_keys=False, allow_unicode=True)
+            with atomic_write(self.folder / ENVIRONMENT_FILE) as file:
+                file.write(to_json(environment(trainer), indent=2) + "\n")
         if self.own_loggers:
             if trainer.is_global_zero:
                 self._keep_metrics(trainer)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from experiment_results import make_posts, write_experiment
 from seqeval.metrics import f1_score
+from seqeval.metrics.sequence_labeling import get_entities
 
 from mner.analysis.breakdowns import GROUPS, TrainedMentions, by_mention
 from mner.analysis.published import read_published
@@ -71,10 +72,10 @@ def test_a_large_difference_is_significant_and_said(results):
     assert ablation["real"]["mean"] == pytest.approx(ours)
     first, second = summary(report)
     assert first.startswith(
-        f"3.0_captions is {100 * row['difference']:.2f} F1 above 1.0_bert_crf on twitter2017: 95 % int"
+        f"“3.0_captions” is {100 * row['difference']:.2f} F1 above “1.0_bert_crf” on twitter2017: 95 % int"
     )
     assert first.endswith("p = 0.003, significant.")
-    assert second.startswith(f"With shuffled captions, 3.0_captions loses {100 * ablation['difference']:.2f} F1")
+    assert second.startswith(f"With shuffled captions, “3.0_captions” loses {100 * ablation['difference']:.2f} F1")
 
 
 def test_equal_systems_do_not_differ(tmp_path, posts):
@@ -145,7 +146,7 @@ def test_one_model_with_one_seed(tmp_path, posts):
     report = make_report(write_experiment(tmp_path, {"a": 0.8}, posts, seeds=(7,)), rounds=ROUNDS)
     assert report["comparisons"] == report["ablations"] == []
     (sentence,) = summary(report)
-    assert sentence == f"a reaches {100 * report['scores'][0]['f1']['mean']:.2f} F1 on twitter2017."
+    assert sentence == f"“a” reaches {100 * report['scores'][0]['f1']['mean']:.2f} F1 on twitter2017."
     assert json.loads(json.dumps(report))["scores"] == report["scores"]
 
 
@@ -213,12 +214,12 @@ def test_a_model_that_saw_no_image_has_no_ablation_of_images(tmp_path, posts):
 
     seen = report_of({seed: {"named": 1234, "used": 1000} for seed in counted})
     assert [row["ablation"] for row in seen["ablations"]] == ["shuffled_images", "shuffled_captions"]
-    assert "1.3_cam used 1,000 of the 1,234 images on twitter2017." in summary(seen)
+    assert "“1.3_cam” used 1,000 of the 1,234 images on twitter2017." in summary(seen)
     assert [row["seeds"] for row in report_of(counted)["ablations"]] == [1, 2]
     blind = report_of({seed: {"named": 100, "used": 0} for seed in counted})
     assert [row["ablation"] for row in blind["ablations"]] == ["shuffled_captions"]
-    assert any(line.startswith("1.3_cam used 0 of the 100 images on twitter2017: its") for line in summary(blind))
-    assert not any("shuffled images" in line or "1.0_bert_crf used" in line for line in summary(blind))
+    assert any(line.startswith("“1.3_cam” used 0 of the 100 images on twitter2017: its") for line in summary(blind))
+    assert not any("shuffled images" in line or "“1.0_bert_crf” used" in line for line in summary(blind))
 
 
 def test_the_score_of_the_text_only_view_is_a_column_where_every_run_has_it(results):
@@ -235,3 +236,48 @@ def test_the_score_of_the_text_only_view_is_a_column_where_every_run_has_it(resu
         "1.0_bert_crf": "",
         "3.0_captions": "43.75 ± 8.84",
     }
+
+
+def test_one_seed_is_said_with_significance(tmp_path, posts):
+    report = make_report(write_experiment(tmp_path, {"a": 0.5, "b": 0.9}, posts, seeds=(1,)), rounds=ROUNDS)
+    (sentence,) = summary(report)
+    assert sentence.endswith("significant over posts; with one seed, the spread of trainings is not known.")
+    (table,) = next(part.tables for part in sections(report, []) if part.title == "Differences")
+    assert table["significant"].tolist() == ["yes, one seed"]
+
+
+def test_columns_without_a_value_are_left_out(results):
+    parts = sections(make_report(results, rounds=50), [])
+    assert not [
+        (part.title, column) for part in parts for table in part.tables for column in table if not table[column].any()
+    ]
+    assert "published" not in parts[0].tables[0]
+
+
+def test_trainings_are_described_from_their_run_folders(results):
+    folder = next(result.predictions for result in results if result.model == "3.0_captions").parent
+    (folder / "config.yaml").write_text(
+        "trainer: {precision: bf16-mixed, max_epochs: 5}\nmodel: null\n", encoding="utf-8"
+    )
+    (folder / "environment.json").write_text('{"device": "H100", "torch": "2.9"}', encoding="utf-8")
+    report = make_report(results, rounds=50)
+    (row,) = [row for row in report["runs"] if row["model"] == "3.0_captions"]
+    assert {name: row[name] for name in ("precision", "epochs", "device", "torch")} == {
+        "precision": "bf16-mixed",
+        "epochs": "5",
+        "device": "H100",
+        "torch": "2.9",
+    }
+
+
+def test_types_are_confused_as_counted_by_hand(results):
+    report = make_report(results, rounds=50)
+    for row in report["confusion"]:
+        runs = [read_predictions(each.predictions) for each in results if each.model == row["model"]]
+        for kind, count in row["predicted"].items():
+            counted = 0
+            for prediction in (each for run in runs for each in run):
+                spans = {(entity.start, entity.end): entity.type for entity in prediction.entities}
+                gold = [entity for entity in get_entities(list(prediction.post.tags)) if entity[0] == row["type"]]
+                counted += sum(spans.get((start, last + 1), "not found") == kind for _, start, last in gold)
+            assert count == counted / len(runs)

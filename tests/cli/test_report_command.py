@@ -32,7 +32,7 @@ def report(*words):
 def test_a_report_stands_alone(experiment_folder, capsys):
     assert report("grid", "--train", "train.jsonl", "--output", "out", "--title", "Captions <& more>") == 0
     printed = capsys.readouterr().out
-    assert "3.0 is " in printed
+    assert "“3.0” is " in printed
     assert printed.endswith("report: out/report.html\n")
     html = (experiment_folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "<h1>Captions &lt;&amp; more&gt;</h1>" in html
@@ -57,8 +57,11 @@ def test_a_report_stands_alone(experiment_folder, capsys):
 def test_a_report_is_twice_the_same(experiment_folder):
     for name in ("one", "two"):
         assert report("grid/results.jsonl", "--output", name) == 0
-    for path in (experiment_folder / "one").iterdir():
-        assert path.read_bytes() == (experiment_folder / "two" / path.name).read_bytes(), path.name
+    written = [path for path in (experiment_folder / "one").rglob("*") if path.is_file()]
+    assert {path.suffix for path in written} == {".html", ".md", ".json", ".png", ".svg", ".pdf", ".csv", ".tex"}
+    for path in written:
+        other = experiment_folder / "two" / path.relative_to(experiment_folder / "one")
+        assert path.read_bytes() == other.read_bytes(), path.name
 
 
 def test_predictions_without_an_experiment(experiment_folder):
