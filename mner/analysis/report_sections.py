@@ -326,7 +326,7 @@ def _verdict(row: Row, count: int) -> str:
 def _is_repeated(row: Row) -> bool:
     """Whether every system of a comparison was trained more than once."""
     seeds = row["seeds"]
-    return min(seeds if isinstance(seeds, list) else [seeds]) > 1
+    return bool(min(seeds if isinstance(seeds, list) else [seeds]) > 1)
 
 
 def _p(value: float) -> str:
