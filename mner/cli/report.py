@@ -40,11 +40,8 @@ def parser() -> OptionParser:
         prog="mner report",
         description="Compare models from their saved predictions: scores with intervals, significance, ablations, "
         "errors, seen and ambiguous entities, training size, sentence length, calibration. Writes report.md, "
-<<<<<<< HEAD
-        "report.html, report.json, a page of the posts per model, and the figures as PNG and SVG.",
-=======
-        "report.html, report.json, the tables as CSV and LaTeX, and the figures as PNG, SVG and PDF.",
->>>>>>> 47f5c07 (Report: CSV, LaTeX and PDF, confusion of types, trainings, one seed said)
+        "report.html, report.json, a page of the posts per model, the tables as CSV and LaTeX, and the figures as PNG, "
+        "SVG and PDF.",
     )
     options.add_argument(
         "results",
