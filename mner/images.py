@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mner.errors import ConfigurationError, ImageError
 
@@ -106,6 +106,22 @@ def load_image(source: ImageSource, folders: Sequence[str | Path] = (), name: st
         raise ImageError(f"expected a path, bytes or a Pillow image, got {type(source).__name__}")
     with open_image_file(source, folders) as file:
         return _decode(f"{source}", lambda: _open(file))
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return width and height of an image file, upright, without decoding its pixels.
+
+    Raises:
+        ImageError: If there is no such file, or it is not an image.
+    """
+    with open_image_file(path) as file:
+        try:
+            image = _open(file)
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        except Exception as error:  # Pillow's decoders can raise anything on a broken file
+            raise ImageError(f"{path}: {str(error) or type(error).__name__}") from error
+    width, height = image.size
+    return (height, width) if turned else (width, height)
 
 
 @dataclass(frozen=True)

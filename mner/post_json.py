@@ -99,7 +99,7 @@ def post_to_dict(post: Post, image: str | None = None) -> dict[str, Any]:
     if post.spans is not None:
         record["character_spans"] = [list(span) for span in post.spans]
     if post.boxes is not None:
-        record["boxes"] = [
+        record["entity_boxes"] = [
             {"start": start, "end": end, "box": list(box)}
             for (start, end), boxes in sorted(post.boxes.items())
             for box in boxes
@@ -130,7 +130,7 @@ def post_from_dict(record: Any) -> Post:
         offsets=None if offsets is None else tuple(_pair(pair, "offsets") for pair in _list(offsets, "offsets")),
         metadata=_optional(record, "metadata"),
         spans=None if spans is None else tuple(map(_character_span, _list(spans, "character_spans"))),
-        boxes=_gold_boxes(record.get("boxes")),
+        boxes=_gold_boxes(record.get("entity_boxes")),
     )
     _check_bounds("offsets", post.offsets or (), post.text)
     _check_spans(post)
@@ -264,9 +264,9 @@ def _gold_boxes(value: Any) -> dict[tuple[int, int], tuple[Box, ...]] | None:
     if value is None:
         return None
     boxes: dict[tuple[int, int], tuple[Box, ...]] = {}
-    for item in _list(value, "boxes"):
-        item = _mapping(item, "every item of boxes")
-        bounds = _pair([item.get("start"), item.get("end")], "the start and end in boxes")
+    for item in _list(value, "entity_boxes"):
+        item = _mapping(item, "every item of entity_boxes")
+        bounds = _pair([item.get("start"), item.get("end")], "the start and end in entity_boxes")
         boxes[bounds] = (*boxes.get(bounds, ()), _box(item.get("box")))
     return boxes
 

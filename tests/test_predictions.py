@@ -246,7 +246,10 @@ def test_boxes_of_gold_and_predicted_entities_are_kept():
     assert [entity["boxes"] for entity in record["gold"]] == [[list(box), [0.0, 0.0, 1.0, 1.0]], []]
     assert [entity.get("boxes") for entity in record["predicted"]] == [[list(box)], [], None]
     assert Prediction.from_dict(record) == Prediction(post, entities)
-    for change in ({"boxes": [{"start": 0, "end": 1, "box": list(box)}]}, {"boxes": [{"start": 0, "end": 1}]}):
+    for change in (
+        {"entity_boxes": [{"start": 0, "end": 1, "box": list(box)}]},
+        {"entity_boxes": [{"start": 0, "end": 1}]},
+    ):
         with pytest.raises(DataError, match=r"disagree with those of the post|expected a box to be"):
             Prediction.from_dict({**record, **change})
     record["predicted"][0]["boxes"] = [[1, 2, 3, 4]]

@@ -79,10 +79,14 @@ class FolderDataModule(PostDataModule, ABC):
         known = self.version(split) or "a version that is not known here; do not compare its numbers"
         rank_zero_info(printable(f"{path}: {known}"))
         images = self.split_images(split)
-        posts = read_posts(path, images=images)
+        posts = self.read_file(path, images)
         paths = self._context_paths(split)
         shared = {kind: self._folders_that_share(kind, path, images) for kind, path in paths.items()}
         return with_contexts(posts, self.context_kinds, paths, split, images, shared)
+
+    def read_file(self, path: Path, images: Path | None) -> list[Post]:
+        """Read the posts of a file of the data set, without further contexts."""
+        return read_posts(path, images=images)
 
     def split_file(self, split: Split) -> Path:
         """The file of a split, under any of the names in use.

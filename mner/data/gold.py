@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mner.data.annotations import TAG_KEYS
 from mner.data.lines import Line
 from mner.data.offsets import Offsets, align_words, settle_characters, settle_words, spans_over_words
-from mner.data.spans import read_spans, read_tag
+from mner.data.spans import Span, read_spans, read_tag
 from mner.labels import spans as spans_of
 from mner.labels import tags_of
 from mner.posts import CharacterSpan, Entity
@@ -26,10 +26,15 @@ class Gold:
     Args:
         tags: A tag per word, of a post with words; ``None`` if it is not annotated.
         spans: The exact spans in characters, if they are given.
+        units: The spans as annotated, with their boxes: in characters if ``spans`` are given, else in words; ``None``
+            if the annotation is a tag per word.
+        offsets: Offsets of the words, by which the boxes of ``spans`` are those of words.
     """
 
     tags: tuple[str, ...] | None = None
     spans: tuple[CharacterSpan, ...] | None = None
+    units: Sequence[Span] | None = None
+    offsets: Offsets | None = None
 
 
 def read_gold(
@@ -57,17 +62,22 @@ def read_gold(
     if given and words is not None and not words:
         raise line.error("an annotated post with no words", "Give its words, or delete the line")
     if words is None:
-        spans = {key: _character_spans(text or "", key, items, line) for key, items in given.items()}
-        return Gold(spans=_agreed(spans, spans, line))
-    tags = {key: _tags(key, items, words, text, offsets, line) for key, items in annotations.items()}
+        read = {key: _character_spans(text or "", key, items, line) for key, items in given.items()}
+        spans = {key: _triples(each) for key, each in read.items()}
+        return Gold(spans=_agreed(spans, spans, line), units=_boxed(read.values()))
+    units = {key: _word_spans(key, items, words, text, offsets, line) for key, items in annotations.items()}
+    tags = {key: _tags(items, units[key], len(words), line) for key, items in annotations.items()}
     found = _agreed(tags, {key: spans_of(each) for key, each in tags.items()}, line)
     if "predicted" in record and found is not None:
         _check_predicted(record.get("gold"), words, found, line)
     if EXACT not in given:
-        return Gold(found)
+        return Gold(found, units=_boxed(units.values()))
+    if any(each.boxes is not None for each in _boxed(units.values()) or ()):
+        raise line.error(f"boxes of word spans in addition to {EXACT}", f"Give them to the {EXACT}")
     if text is None:
         raise line.error(f"{EXACT} without the text", "Give the post's 'text'")
-    exact = _character_spans(text, EXACT, record[EXACT], line)
+    exact_units = _character_spans(text, EXACT, record[EXACT], line)
+    exact = _triples(exact_units)
     places = align_words(words, text) if offsets is None else offsets
     if places is None:
         raise line.error("the words are not those of the text", "Delete one of the two, or give the words' offsets")
@@ -75,7 +85,7 @@ def read_gold(
         found = tuple(tags_of(align_spans(text, places, exact).entities, len(words)))
     elif (contradicting := contradiction(found, text, places, exact)) is not None:
         raise line.error(contradicting, "Keep the correct annotation")
-    return Gold(found, exact)
+    return Gold(found, exact, exact_units, places)
 
 
 def strings_of(value: Any, key: str, line: Line) -> list[str]:
@@ -99,21 +109,39 @@ def _agreed(readings: Mapping[str, Any], entities: Mapping[str, Any], line: Line
     return readings[keys[0]] if keys else None
 
 
-def _character_spans(text: str, key: str, items: list[Any], line: Line) -> tuple[CharacterSpan, ...]:
+def _boxed(readings: Iterable[Sequence[Span] | None]) -> Sequence[Span] | None:
+    """Return the first annotation that has boxes, or else the first one."""
+    read = list(readings)
+    with_boxes = (each for each in read if any(span.boxes is not None for span in each or ()))
+    return next(with_boxes, read[0] if read else None)
+
+
+def _triples(spans: Sequence[Span]) -> tuple[CharacterSpan, ...]:
+    return tuple((span.start, span.end, span.type) for span in spans)
+
+
+def _character_spans(text: str, key: str, items: list[Any], line: Line) -> list[Span]:
     """Read the gold entities of a raw text."""
     if items and all(isinstance(item, str) for item in items):
         raise line.error(f"{key} has {len(items)} word tags, but there are no words", "Give the words as 'tokens'")
-    return tuple((span.start, span.end, span.type) for span in settle_characters(text, read_spans(items, line), line))
+    return settle_characters(text, read_spans(items, line), line)
 
 
-def _tags(
+def _tags(items: list[Any], spans: Sequence[Span] | None, length: int, line: Line) -> tuple[str, ...]:
+    if spans is None:
+        return tuple(read_tag(tag, line) for tag in items)
+    return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], length, "BIO"))
+
+
+def _word_spans(
     key: str, items: list[Any], words: Sequence[str], text: str | None, offsets: Offsets | None, line: Line
-) -> tuple[str, ...]:
+) -> list[Span] | None:
+    """Read an annotation as spans of words; ``None`` if it is a tag per word."""
     if (items and isinstance(items[0], str)) or (not items and key in TAG_KEYS):
         tags = strings_of(items, key, line)
         if len(tags) != len(words):
             raise line.error(f"{len(words)} words and {len(tags)} tags", "Give every word one tag")
-        return tuple(read_tag(tag, line) for tag in tags)
+        return None
     if key == "ner":
         raise line.error(
             f"ner is {items!r:.80}: it is ambiguous whether the ends of these spans are inclusive",
@@ -121,12 +149,10 @@ def _tags(
         )
     spans = read_spans(items, line)
     if text is not None:
-        spans = spans_over_words(words, text, offsets, spans, line)
-    elif any(span.unit == "characters" for span in spans):
+        return spans_over_words(words, text, offsets, spans, line)
+    if any(span.unit == "characters" for span in spans):
         raise line.error("character spans without the text", "Give the post's 'text'")
-    else:
-        spans = settle_words(words, spans, line)
-    return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], len(words), "BIO"))
+    return settle_words(words, spans, line)
 
 
 def _check_predicted(gold: Any, words: Sequence[str], tags: Sequence[str], line: Line) -> None:

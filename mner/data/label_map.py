@@ -80,7 +80,12 @@ def _rewritten(post: Post, label_map: LabelMap, scheme: Scheme | None) -> Post:
     if spans is not None:
         kept = ((start, end, label_map.get(type_, type_)) for start, end, type_ in spans)
         spans = tuple((start, end, type_) for start, end, type_ in kept if type_ is not None)
-    return replace(post, tags=tuple(tags), spans=spans)
+    boxes = post.boxes
+    if boxes is not None:  # those of dropped entities are dropped, too
+        units = spans if spans is not None else [(each.start, each.end) for each in entities_of(tags)]
+        bounds = {(start, end) for start, end, *_ in units}
+        boxes = {place: several for place, several in boxes.items() if place in bounds}
+    return replace(post, tags=tuple(tags), spans=spans, boxes=boxes)
 
 
 def renamed_tags(tags: Sequence[str], label_map: LabelMap) -> list[str]:

@@ -39,7 +39,8 @@ def read_posts(
     Args:
         path: A file of any format of the formats page.
         images: The image folder. Without it, ``Post.image`` is the name in the file, as a relative path.
-        boxes: The folder of GMNER's XML files; by default a folder ``xml`` next to the file or next to its folder.
+        boxes: The folder of GMNER's XML files; by default a folder ``xml`` next to the file or next to its folder. They
+            become the posts' gold ``boxes``, see :func:`mner.data.gmner.attach_boxes`.
         format: The format, where it should not be detected. Plain text must be requested by ``"text"``, since any file
             could be mistaken for it.
         annotator: Whose annotation to read where a task of Label Studio has several: the annotator's id or e-mail
@@ -56,7 +57,9 @@ def read_posts(
     if not posts:
         raise FormatError(path, None, "there are no posts in it", "Give a file with posts")
     folder = _path(boxes) or box_folder(path)
-    return posts if folder is None else attach_boxes(posts, folder, _path(images))
+    if folder is None or any(post.boxes is not None for post in posts):  # their own boxes take precedence
+        return posts
+    return attach_boxes(posts, folder, _path(images))
 
 
 def iter_posts(

@@ -10,11 +10,14 @@ are converted first, by :mod:`mner.data.exports`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mner.boxes import gold_entities
 from mner.data.annotations import ANNOTATION_KEYS, find_annotations
 from mner.data.context_texts import context_text
+from mner.data.entity_boxes import read_entity_boxes
 from mner.data.exports import to_record
 from mner.data.fields import set_once
 from mner.data.forms import Extent, decoded
@@ -23,14 +26,14 @@ from mner.data.image_names import ImageFolder, image_path, spelling, split_suffi
 from mner.data.lines import Line
 from mner.data.offsets import check_offsets
 from mner.data.overlooked import refuse_overlooked
-from mner.errors import FormatError
-from mner.posts import Post
+from mner.errors import DataError, FormatError
+from mner.posts import Boxes, Post
 from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
 
 _WORD_KEYS = ("tokens", "words")
 _IMAGE_KEYS = ("image_id", "image", "images")
-_POST_KEYS = ("id", "text", "offsets", "character_spans", "contexts", "caption", "metadata")
+_POST_KEYS = ("id", "text", "offsets", "character_spans", "entity_boxes", "contexts", "caption", "metadata")
 _KNOWN_KEYS = {*_IMAGE_KEYS, *_WORD_KEYS, *_POST_KEYS, *ANNOTATION_KEYS}
 
 
@@ -75,8 +78,26 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         post = raw_post(text or "", TweetTokenizer(), gold.spans, **common)
         if post.tags == () and not line.notes.lenient:
             raise line.error("an annotated post with no words", "Give its words, or delete the line")
+    else:
+        post = Post(words=words, tags=gold.tags, text=text, offsets=offsets, spans=gold.spans, **common)
+    try:
+        boxes = read_entity_boxes(record, gold.units, image, line)
+        return post if boxes is None else _with_boxes(post, boxes, gold, line)
+    except FormatError as error:
+        if not line.notes.lenient:
+            raise
+        line.note("boxes of entities are left out, because they cannot be read", error.found)
         return post
-    return Post(words=words, tags=gold.tags, text=text, offsets=offsets, spans=gold.spans, **common)
+
+
+def _with_boxes(post: Post, boxes: Boxes, gold: Gold, line: Line) -> Post:
+    offsets = gold.offsets if post.offsets is None and gold.offsets is not None else post.offsets
+    try:
+        post = replace(post, boxes=boxes, offsets=None if offsets is None else tuple(offsets))
+        gold_entities(post)
+    except DataError as error:
+        raise line.error(f"{error}", "Give the boxes of entities, with their bounds") from error
+    return post
 
 
 def _metadata(

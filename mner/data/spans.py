@@ -36,6 +36,7 @@ class Span:
         type: The entity type.
         text: Its text according to the file, or ``None``.
         unit: Whether indices count words or characters, if the file specifies it.
+        boxes: Its boxes in the image as in the file, or ``None``.
     """
 
     start: int
@@ -43,6 +44,7 @@ class Span:
     type: str
     text: str | None = None
     unit: Unit | None = None
+    boxes: Any = None
 
     def __str__(self) -> str:
         """Format for messages: ``3-11 (LOC)``."""
@@ -111,10 +113,10 @@ def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> l
 
 
 def _span(item: Any, line: Line) -> Span:
-    start = end = kind = text = unit = None
+    start = end = kind = text = unit = boxes = None
     if isinstance(item, Mapping):
         start, end, unit = _bounds(item, line)
-        kind = _kind(item, line)
+        kind, boxes = _kind(item, line), item.get("boxes")
         text = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
     elif isinstance(item, Sequence) and len(item) == 3:
         start, end, kind = item
@@ -132,7 +134,7 @@ def _span(item: Any, line: Line) -> Span:
             f"the span {start}-{end} has the tag {kind!r}, where a type such as PER was expected",
             "Give one span per entity, with a type without B- and I-",
         )
-    return Span(start, end, kind, text, unit)
+    return Span(start, end, kind, text, unit, boxes)
 
 
 def _kind(item: Mapping[str, Any], line: Line) -> Any:

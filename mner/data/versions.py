@@ -32,6 +32,8 @@ class KnownFile:
 
 _TWITTER_2015 = "Twitter-2015", "the version of Zhang et al. 2018 that Yu et al. 2020 train on"
 _TWITTER_2017 = "Twitter-2017", "the tweets of Lu et al. 2018 that have an image, as Yu et al. 2020 train on"
+_GMNER_1 = "Twitter-GMNER", "version 1 of Yu et al. 2023"
+_GMNER_2 = "Twitter-GMNER", "version 2, corrected by its authors"
 
 # MD5 of the text with LF line ends.
 _KNOWN = {
@@ -41,6 +43,12 @@ _KNOWN = {
     "aa48e6b5b55de94e4254835f75955a6e": KnownFile(*_TWITTER_2017, "train"),
     "5404c00d469f24da4dcd9bd99fe44b71": KnownFile(*_TWITTER_2017, "valid"),
     "11ae49ea798f605fee58cdfe219b6196": KnownFile(*_TWITTER_2017, "test"),
+    "5ca07d36c756f0aec327c9e5d79a197f": KnownFile(*_GMNER_1, "train"),
+    "c9cfc0bc7e1586c7fdb3526161c35fc5": KnownFile(*_GMNER_1, "valid"),
+    "4f535572e9641b5afd7b204c4132719d": KnownFile(*_GMNER_1, "test"),
+    "54e6876de036585658b659835fe312b8": KnownFile(*_GMNER_2, "train"),
+    "5540986b1909f74c1c4d8294c709305f": KnownFile(*_GMNER_2, "valid"),
+    "8c7add49cb0c3a07dca627fe35c15ee7": KnownFile(*_GMNER_2, "test"),
 }
 
 

@@ -108,10 +108,6 @@ def test_what_unco_and_wikidiverse_say_of_the_image(read):
     unco, wiki = read(
         {"tokens": WORDS, "image_id": "33", "gt_entities": UNCO}, [TEXT, "https://x.org/My%20dog.jpg", "t", WIKI]
     )
-    assert unco.metadata["boxes"] == [
-        {"name": "Ana Ruiz", "box": [1, 2, 3, 4]},
-        {"name": "Ana Ruiz", "box": [5, 6, 7, 8]},
-    ]
     assert (unco.image, wiki.image) == (Path("33.jpg"), Path("My dog.jpg"))
     assert (wiki.metadata["topic"], wiki.metadata["links"][0]) == ("t", "https://en.wikipedia.org/wiki/Ana")
 

@@ -1,0 +1,115 @@
+"""Twitter-GMNER (Yu et al. 2023): 7,000 / 1,500 / 1,500 tweets of Twitter-2015 and 2017 with boxes; FMNERG's types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from mner.data.datamodule import Split, find_split
+from mner.data.folder import POST_FILES, FolderDataModule
+from mner.data.readers import read_posts
+from mner.labels import check_choice, labels_for
+from mner.posts import Post
+
+Annotation = Literal["gmner", "fmnerg_coarse", "fmnerg_fine"]
+
+COARSE_TO_FINE: Mapping[str, tuple[str, ...]] = {
+    "location": ("city", "country", "state", "continent", "location_other", "park", "road"),
+    "building": ("building_other", "cultural_place", "entertainment_place", "sports_facility"),
+    "organization": (
+        *("company", "educational_institution", "band", "government_agency", "news_agency", "organization_other"),
+        *("political_party", "social_organization", "sports_league", "sports_team"),
+    ),
+    "person": (
+        *("politician", "musician", "actor", "artist", "athlete", "author", "businessman", "character", "coach"),
+        *("director", "intellectual", "journalist", "person_other"),
+    ),
+    "other": ("animal", "award", "medical_thing", "website", "ordinance"),
+    "art": ("art_other", "film_and_television_works", "magazine", "music", "written_work"),
+    "event": ("event_other", "festival", "sports_event"),
+    "product": ("brand_name_products", "game", "product_other", "software"),
+}
+"""The 8 coarse and 51 fine types of FMNERG (Wang et al. 2023)."""
+
+_TYPES: Mapping[Annotation, tuple[str, ...]] = {
+    "gmner": ("PER", "LOC", "ORG", "OTHER"),
+    "fmnerg_coarse": tuple(COARSE_TO_FINE),
+    "fmnerg_fine": tuple(fine for types in COARSE_TO_FINE.values() for fine in types),
+}
+_COLUMNS: Mapping[Annotation, int | None] = {"gmner": None, "fmnerg_coarse": 2, "fmnerg_fine": 3}
+
+
+class Twitter10000(FolderDataModule):
+    """Tweets with entities and their boxes (GMNER, Yu et al. 2023), or the same ones with FMNERG's types.
+
+    The folder is that of the repositories: ``txt/train.txt`` (FMNERG: ``txt_fine/train.txt``), ``txt/dev.txt``,
+    ``txt/test.txt``, ``xml/<image id>.xml`` and ``images``. Each entity has :attr:`mner.Post.boxes`; an image without
+    an XML file shows none of its post's entities.
+
+    The training split contains validation and test posts of Twitter-2015 and 2017: name those in ``held_out`` if a
+    model is to be tested on them.
+
+    Args:
+        root: The folder.
+        annotation: ``gmner`` for the types PER, LOC, ORG and OTHER; ``fmnerg_coarse`` for FMNERG's 8 types,
+            ``fmnerg_fine`` for its 51.
+        contexts: Kinds of context that the model reads, for example ``["caption"]``.
+        context_files: Context file per kind, relative to ``root``, with ``{split}`` for the split.
+        image_folder: Folder of the images, relative to ``root``.
+        batch_size: Maximum number of posts per batch.
+        max_tokens: Maximum number of subwords per batch, padding included.
+        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
+        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
+        num_workers: Number of processes that make batches.
+        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
+
+    Raises:
+        ConfigurationError: If there is no such annotation.
+    """
+
+    name = "twitter10000"
+    types = _TYPES["gmner"]
+
+    def __init__(
+        self,
+        root: str | Path = "data/twitter10000",
+        annotation: Annotation = "gmner",
+        contexts: Sequence[str] = (),
+        context_files: Mapping[str, str] | None = None,
+        image_folder: str | Path | None = None,
+        batch_size: int = 32,
+        max_tokens: int | None = None,
+        train_fraction: float = 1.0,
+        seed: int | None = None,
+        num_workers: int = 0,
+        max_missing_images: float = 0.5,
+    ) -> None:
+        check_choice("annotation", annotation, get_args(Annotation))
+        super().__init__(
+            root,
+            contexts,
+            context_files,
+            image_folder,
+            batch_size,
+            max_tokens,
+            train_fraction,
+            seed,
+            num_workers,
+            max_missing_images,
+        )
+        self.annotation: Annotation = annotation
+        self.labels = labels_for(_TYPES[annotation])
+
+    def split_file(self, split: Split) -> Path:
+        """The file of a split.
+
+        Raises:
+            DatasetNotFoundError: If it is not there; names the places that were searched.
+        """
+        folder = "txt" if self.annotation == "gmner" else "txt_fine"
+        return find_split(self.root, split, (f"{folder}/{{split}}.txt", *POST_FILES))
+
+    def read_file(self, path: Path, images: Path | None) -> list[Post]:
+        """Read the posts of a file, with the tags of the annotation and with the boxes."""
+        return read_posts(path, images=images, tag_column=_COLUMNS[self.annotation])
