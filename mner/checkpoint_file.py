@@ -55,10 +55,25 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
     if not isinstance(parameters, dict) or "_class_path" not in parameters or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} contains tensors but is not a checkpoint of mner; give one that mner fit wrote")
-    fault = _argument_fault(parameters) or _weight_fault(checkpoint["state_dict"], path.stat().st_size)
+    check_content(path, parameters, checkpoint["state_dict"], path.stat().st_size)
+    return dict(checkpoint)
+
+
+def check_content(path: str | Path, parameters: Mapping[str, Any], weights: Any, size: int) -> None:
+    """Refuse hyper-parameters that are not plain data or too many, and weights that are not ordinary tensors.
+
+    Args:
+        path: The file, for the message.
+        parameters: The hyper-parameters.
+        weights: The weights by name.
+        size: Bytes of the file of the weights.
+
+    Raises:
+        CheckpointError: Describes the first fault.
+    """
+    fault = _argument_fault(parameters) or _weight_fault(weights, size)
     if fault:
         raise CheckpointError(f"{path} is not a checkpoint that mner saved: {fault}; use another one of the run")
-    return dict(checkpoint)
 
 
 def _load(path: Path) -> Any:

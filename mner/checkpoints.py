@@ -105,11 +105,31 @@ class SelfContained(Component, LightningModule):
             CheckpointError: If the file is not a checkpoint or is damaged; if its class is not trusted, has changed, or
                 is not a subclass of this one; or if the model does not work.
         """
-        checkpoint = load_checkpoint(checkpoint_path)
+        return cls.from_checkpoint(load_checkpoint(checkpoint_path), checkpoint_path, map_location, **arguments)
+
+    @classmethod
+    def from_checkpoint(
+        cls: type[Model],
+        checkpoint: dict[str, Any],
+        source: str | Path,
+        map_location: str | torch.device = "cpu",
+        **arguments: Any,
+    ) -> Model:
+        """Build the model of a checkpoint that was read.
+
+        Args:
+            checkpoint: From :func:`load_checkpoint`.
+            source: Where it is from, for messages.
+            map_location: Device of the model.
+            arguments: Constructor arguments that replace those of the checkpoint.
+
+        Raises:
+            CheckpointError: As :meth:`load_from_checkpoint`.
+        """
         found = find_class(model_config(checkpoint)["class_path"], Component)
         if not issubclass(found, cls):
             raise CheckpointError(
-                f"{checkpoint_path} contains a {found.__name__}, which is not a {cls.__name__}; give another checkpoint"
+                f"{source} contains a {found.__name__}, which is not a {cls.__name__}; give another checkpoint"
             )
         model: Model = build_model(checkpoint, **arguments)
         model.on_load_checkpoint(checkpoint)

@@ -64,7 +64,8 @@ def find_class(path: Any, base: type) -> type:
         raise CheckpointError(
             f"the class {path} is not imported: its module is not part of mner, of an installed plugin or of a module "
             f"that was named. If you trust its code, name it: --import {module} on the command line, "
-            f'modules=["{module}"] in mner.load, or import {module} in Python'
+            f'modules=["{module}"] in mner.load, or import {module} in Python; code in a model folder or on a hub is '
+            "executed by trust_remote_code=True"
         )
     # Only what the module itself defines: nested attributes and a module's __getattr__ are ignored.
     found = vars(sys.modules[module]).get(name)

@@ -45,6 +45,7 @@ GROUND = [
     "boxes",
     "grounding_counts",
     "notebook",
+    "markdown",
 ]
 FLOORS = [
     GROUND,
@@ -55,6 +56,7 @@ FLOORS = [
     ["preprocessor"],
     ["data"],
     ["callbacks"],
+    ["sharing"],
     ["contexts", "demo"],
     ["training"],
     ["fusion", "pretraining"],

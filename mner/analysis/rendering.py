@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mner.analysis.report_sections import Section
+from mner.markdown import escape_markdown
 from mner.terminal import printable
-
-_MARKDOWN = re.compile(r"([\\`*_\[\]|~$]|^[-+#](?=\s)|(?<=^\d)[.)](?=\s))")
 
 
 def to_markdown(title: str, summary: Sequence[str], sections: Sequence[Section], figures: Mapping[str, str]) -> str:
@@ -45,17 +42,6 @@ def to_html(title: str, summary: Sequence[str], sections: Sequence[Section], svg
     return environment.get_template("report.html.jinja").render(
         title=title, summary=summary, sections=sections, figures=figures
     )
-
-
-def escape_markdown(text: object) -> Markup:
-    r"""Escape what Markdown, HTML or a table would interpret.
-
-    Example:
-        >>> print(escape_markdown("<b> *a*\n| $x$"))
-        &lt;b&gt; \*a\* \| \$x\$
-    """
-    line = printable(" ".join(str(text).splitlines()))
-    return Markup(html.escape(_MARKDOWN.sub(r"\\\1", line), quote=False))
 
 
 def _environment(finalize: Callable[[Any], object]) -> Environment:

@@ -12,6 +12,9 @@ from mner.devices import device_of
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.inference.tagger import Tagger
+from mner.sharing.code import import_code
+from mner.sharing.folder import is_model_folder
+from mner.sharing.hub import fetch, is_on_hub
 from mner.text.base_model import given_base
 from mner.trust import import_named
 
@@ -19,24 +22,44 @@ Base = str | Path | nn.Module | Tagger
 """A base model of adapters: its name or folder, or a loaded model or tagger that has the same one."""
 
 
-def load_model(path: str | Path, modules: Sequence[str] = (), base: Base | None = None) -> FusionModule:
-    """Load the model of a checkpoint, whatever its class, in evaluation mode on the CPU.
+def load_model(
+    path: str | Path,
+    modules: Sequence[str] = (),
+    base: Base | None = None,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    trust_remote_code: bool = False,
+) -> FusionModule:
+    """Load a model, whatever its class, in evaluation mode on the CPU.
 
-    A checkpoint executes nothing: its classes are those of mner, of installed plugins, and of modules that are
-    imported already or named here.
+    Loading executes nothing: the classes are those of mner, of installed plugins, and of modules that are imported
+    already or named here.
 
     Args:
-        path: A checkpoint that ``mner fit`` wrote.
+        path: A checkpoint that ``mner fit`` wrote, a folder that ``model.save_pretrained`` wrote, or the name of a
+            repository on a model hub, ``user/name``.
         modules: Modules of your own to import first, for example ``["my_fusion"]``.
         base: The base model of a checkpoint that contains a LoRA adapter. Needed unless that is in an installed package
             (``pkg://``). With a model or tagger, both share the tensors of the base.
+        revision: A branch, tag or commit of the repository.
+        token: An access token of the hub; by default the one that ``hf auth login`` stored, ``False`` for none.
+        trust_remote_code: Execute the modules of the model's own classes, from its folder or repository, or from where
+            they are installed. Read their code first.
 
     Raises:
-        CheckpointError: If the file is not a checkpoint or is damaged, its class is not trusted or has changed, or its
-            adapter belongs to another base model.
-        ConfigurationError: If a module cannot be imported, or the checkpoint has no adapter but a base is given.
+        CheckpointError: If the file is not a checkpoint or is damaged, its class is not trusted or has changed, its
+            adapter belongs to another base model, or the hub has no such repository or is not reachable.
+        ConfigurationError: If a module cannot be imported, the checkpoint has no adapter but a base is given, or a
+            revision is given for a file.
     """
     import_named(modules)
+    if isinstance(path, (str, Path)) and is_on_hub(path):
+        path = fetch(str(path), revision, token, with_code=trust_remote_code)
+    elif revision is not None:
+        raise ConfigurationError(f"{path} is a path, which has no revisions; leave revision out")
+    if trust_remote_code and is_model_folder(path):
+        import_code(Path(path))
     with given_base(base.model if isinstance(base, Tagger) else base):
         model = FusionModule.load_from_checkpoint(path).eval()
     if base is not None and getattr(model.text_encoder, "lora", None) is None:
@@ -45,21 +68,33 @@ def load_model(path: str | Path, modules: Sequence[str] = (), base: Base | None 
 
 
 def load(
-    path: str | Path, device: str | torch.device = "cpu", modules: Sequence[str] = (), base: Base | None = None
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    modules: Sequence[str] = (),
+    base: Base | None = None,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    trust_remote_code: bool = False,
 ) -> Tagger:
-    """Load a checkpoint as a tagger of new posts.
+    """Load a model as a tagger of new posts.
 
     Args:
-        path: A checkpoint that ``mner fit`` wrote.
+        path: A checkpoint that ``mner fit`` wrote, a folder that ``model.save_pretrained`` wrote, or the name of a
+            repository on a model hub, ``user/name``.
         device: Where to run: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` for a GPU if there is one.
         modules: Modules of your own classes, see :func:`load_model`.
         base: The base model of a LoRA adapter, see :func:`load_model`: ``mner.load(b, base=mner.load(a))`` keeps one
             encoder in memory.
+        revision: A branch, tag or commit of the repository.
+        token: An access token of the hub, see :func:`load_model`.
+        trust_remote_code: Execute the code of the model's own classes, see :func:`load_model`.
 
     Raises:
-        CheckpointError: If the file is not a checkpoint of a tagger, or its classes are not trusted.
+        CheckpointError: If it is not the checkpoint of a tagger, its classes are not trusted, or it is not on the hub.
         ConfigurationError: If a module cannot be imported, a base is given for a checkpoint without one, or there is
             no such device.
     """
     place = device_of(device)  # first: loading takes longer
-    return Tagger(load_model(path, modules, base).to(place))
+    model = load_model(path, modules, base, revision=revision, token=token, trust_remote_code=trust_remote_code)
+    return Tagger(model.to(place))

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.callbacks import EMA, DivergenceStop, ExactResumption, ImageSummary
-from mner.checkpoints import SelfContained
 from mner.errors import CheckpointError, ConfigurationError
 from mner.images import ImageLoader
 from mner.preprocessor import Preprocessor
+from mner.sharing import Shareable
 from mner.text.encoder import TextEncoder
 from mner.text.probe import POST
 from mner.training.optimization import Optimization
@@ -26,7 +26,7 @@ from mner.vision.encoder import ImageEncoder
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
 
-class TrainingModule(SelfContained, ABC):
+class TrainingModule(Shareable, ABC):
     """Encoders and their optimization; a subclass defines the steps and sets ``preprocessor``.
 
     Args:

@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 
 import pandas as pd
 
-from mner.analysis.rendering import escape_markdown, to_html, to_markdown
+from mner.analysis.rendering import to_html, to_markdown
 from mner.analysis.report_sections import Section
+from mner.markdown import escape_markdown
 
 HOSTILE = '<script>alert(1)</script> *b* [x](javascript:a) | `c` $z$ \x1b[2J \u202e & "q"\n# h'
 SECTION = Section("Part " + HOSTILE, HOSTILE, [pd.DataFrame([{HOSTILE: HOSTILE, "n": "1"}])], ["lengths_a"])

@@ -1,0 +1,53 @@
+"""Model cards: the scores of the run, valid metadata, and names from data as text."""
+
+import json
+
+from huggingface_hub import ModelCard
+
+import mner
+from mner.posts import Entity, Post
+from mner.predictions import Prediction, write_predictions
+from mner.sharing.card import model_card
+
+
+def test_a_card_reports_the_run(trained_run):
+    model = mner.load_model(trained_run / "best.ckpt")
+    text = model_card(model, "user/name", trained_run, "mit")
+    metrics = json.loads((trained_run / "metrics.json").read_text(encoding="utf-8"))
+    data = ModelCard(text).data
+    assert (data.license, data.library_name, data.pipeline_tag) == ("mit", "mner", "token-classification")
+    scores = {result.metric_name: result.metric_value for result in data.eval_results}
+    assert scores["F1"] == round(metrics["f1"], 6)
+    assert scores["F1 strict"] == round(metrics["f1_strict"], 6)
+    assert 'mner.load("user/name")' in text
+    assert "* data: Twitter2017, 20 training posts" in text
+    assert f"| all | {100 * metrics['precision']:.2f} |" in text
+    assert f"| PER | {100 * metrics['precision_PER']:.2f} |" in text
+    assert "expected calibration error" in text
+    assert "generated posts" not in text
+
+
+def test_ablations_and_generated_posts(make_model, tmp_path):
+    post = Post("1", ("Oslo", "Riga"), ("B-LOC", "B-LOC"))
+    (tmp_path / "metrics.json").write_text('{"split": "test", "f1": 1.0}', encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("data: {class_path: mner.demo.DemoPosts}\n", encoding="utf-8")
+    write_predictions([Prediction(post, (Entity("LOC", 0, 1),))], tmp_path / "predictions.blank_images.jsonl")
+    text = model_card(make_model(), "name", tmp_path)
+    assert "| blank images | 66.67 |" in text
+    assert "knows only such posts" in text
+    assert "* seed: not set" in text
+
+
+def test_without_a_run_nothing_is_claimed(make_model):
+    text = model_card(make_model(), "name")
+    assert "Not recorded." in text
+    assert "Not stated by the authors." in text
+    assert ModelCard(text).data.eval_results is None
+
+
+def test_names_from_data_are_text(make_model):
+    text = model_card(make_model(labels=["O", "B-<script>|x*", "I-<script>|x*"]), 'a"b\nc: <b>')
+    assert "<script>" not in text
+    assert r"&lt;script&gt;\|x\*" in text
+    assert 'mner.load("a\\"b\\nc: <b>")' in text
+    assert ModelCard(text).data.library_name == "mner"
