@@ -9,14 +9,17 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mner.data.conll import IMAGE_HEADER
 from mner.data.context_texts import context_text
 from mner.data.image_matcher import ImageMatcher
 from mner.data.image_names import ImageFolder, ImageNames
-from mner.data.json_lines import load_json
+from mner.data.json_lines import read_values
 from mner.data.lines import Line, read_lines
 from mner.errors import DataError, FormatError
 from mner.posts import Post
 
+IMAGE_KEYS = ("image_id", "image", "image_path", "image_name", "file_name", "filename", "img_id", "img")
+"""Keys of the image's name in a file of texts; the first one that is there counts."""
 KINDS = ("caption", "objects", "ocr", "text")
 MAY_BE_EMPTY = ("objects", "ocr")
 """Kinds of which an image may have nothing: no object that is known, no letters."""
@@ -61,11 +64,12 @@ class Contexts:
 
 
 def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
-    """Read a file of texts about images, a JSON object per line.
+    """Read a file of texts about images: a JSON object per line, or an array of them.
 
-    A line has ``image_id`` or ``id``, or both, and the text: under ``caption``, ``objects``, ``ocr`` or ``text``, or
-    under any other name if it is the only text of the line. A list of texts is joined with commas. What is not a text,
-    such as null, ``None`` or ``<unk>``, is read as none: see :func:`mner.data.context_texts.context_text`.
+    An object has ``image_id`` (or ``image``, ``file_name`` and the like) or ``id``, or both, and the text: under
+    ``caption``, ``objects``, ``ocr`` or ``text``, or under any other name if it is the only text of the object. A list
+    of texts is joined with commas. What is not a text, such as null, ``None`` or ``<unk>``, is read as none: see
+    :func:`mner.data.context_texts.context_text`.
 
     Args:
         path: The file.
@@ -78,15 +82,14 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
     by_image: dict[str, str] = {}
     by_id: dict[str, str] = {}
     image_of: dict[str, str] = {}
-    for line in read_lines(path):
-        if line.blank:
-            continue
-        record = load_json(line)
+    line = None
+    for record, line in read_values(read_lines(path)):
         if not isinstance(record, Mapping):
             raise line.error(
                 f"{record!r:.40}, where a JSON object was expected", 'Write {"image_id": ..., "caption": ...}'
             )
-        image, post_id = (_name(record, name, line) for name in ("image_id", "id"))
+        image = next((name for key in IMAGE_KEYS if (name := _name(record, key, line)) is not None), None)
+        post_id = _name(record, "id", line)
         if image is None and post_id is None:
             raise line.error("no image_id and no id", "Write one of them as a string or a whole number")
         text = _text(record, key, line)
@@ -96,7 +99,7 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
             _set_once(by_id, post_id, text, line)
             if image is not None:
                 image_of[post_id] = image
-    if not by_image and not by_id:
+    if line is None:
         raise FormatError(path, None, "there is no text in it", 'Give lines of {"image_id": ..., "caption": ...}')
     line.notes.report()
     return Contexts(by_image, by_id, image_of)
@@ -173,14 +176,14 @@ def _name(record: Mapping[str, Any], key: str, line: Line) -> str | None:
     value = record.get(key)
     if value is not None and type(value) not in (str, int):
         raise line.error(f"the {key} {value!r}, so no image_id and no id", f"Write {key} as a string or a whole number")
-    name = str(value).strip()
+    name = str(value).strip().removeprefix(IMAGE_HEADER)
     if value is None or not name:
         return None
-    return PurePosixPath(name).as_posix() if key == "image_id" else name  # without "./" and "//"
+    return name if key == "id" else PurePosixPath(name).as_posix()  # without "./" and "//"
 
 
 def _text(record: Mapping[str, Any], key: str | None, line: Line) -> str:
-    cleaned = {name: context_text(value) for name, value in record.items() if name not in ("id", "image_id")}
+    cleaned = {name: context_text(value) for name, value in record.items() if name not in ("id", *IMAGE_KEYS)}
     texts = {name: text for name, text in cleaned.items() if text is not None}
     said = {name: text for name, text in texts.items() if record[name] is not None} or texts
     known = [key] if key is not None else [kind for kind in KINDS if kind in texts] or list(said)

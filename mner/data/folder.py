@@ -133,5 +133,5 @@ class FolderDataModule(PostDataModule, ABC):
             try:
                 paths[kind] = find_split(self.root, split, patterns)
             except DatasetNotFoundError:
-                continue  # the posts themselves may hold it; with_contexts refuses if they do not
+                continue  # the posts may contain it; with_contexts raises an error if they do not
         return paths

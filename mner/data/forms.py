@@ -28,7 +28,7 @@ _STARTS, _ENDS = frozenset({"start", "begin", "from", "offset"}), frozenset({"en
 _PAIRS = frozenset({"span", "offsets", "range"})
 _TYPES = frozenset({"type", "types", "label", "labels", "category", "tag", "entity", "group", "class", "kind", "ner"})
 _SURFACES = frozenset({"text", "word", "name", "phrase", "mention", "surface", "value", "entity"})
-# Keys of an object that is not an entity: a word of a parser, or a user, link, image or automatic annotation of Twitter's.
+# Keys of an object that is not an entity: a word of a parser; a user, link, image or automatic annotation of Twitter.
 _FOREIGN = frozenset({"pos", "lemma", "dep", "head", "morph"}) | frozenset(
     {"username", "screen_name", "expanded_url", "display_url", "media_url", "normalized_text"}
 )

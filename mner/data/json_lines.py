@@ -42,18 +42,26 @@ def read_json(
     Raises:
         FormatError: If an array, or what spans several lines, is not valid JSON; or if an array is empty.
     """
-    filled = (line for line in lines if not line.blank)
-    ahead = list(islice(filled, 1))
-    if not ahead:
-        return iter(())
-    if ahead[0].raw.lstrip().startswith(b"{") and _is_begun(ahead[0]):
-        ahead += islice(filled, 1)
-    if _is_one_per_line(ahead):
-        return read_each(
-            chain(ahead, filled), lambda line: post_from_record(load_json(line), line, images, annotator), report
-        )
-    items = _items(chain(ahead, filled))
-    return read_each(items, lambda item: post_from_record(*item, images, annotator), report)
+    lines, one_per_line = _layout(lines)
+    if one_per_line:
+        return read_each(lines, lambda line: post_from_record(load_json(line), line, images, annotator), report)
+    return read_each(_items(lines), lambda item: post_from_record(*item, images, annotator), report)
+
+
+def read_values(lines: Iterable[Line]) -> Iterator[tuple[Any, Line]]:
+    """Decode each value of a file: one per line, objects over several lines, or the items of one array.
+
+    Args:
+        lines: The file's lines.
+
+    Returns:
+        The values, each with the line in which it begins.
+
+    Raises:
+        FormatError: If one is not valid JSON.
+    """
+    lines, one_per_line = _layout(lines)
+    return ((load_json(line), line) for line in lines) if one_per_line else _items(lines)
 
 
 def load_json(line: Line) -> Any:
@@ -72,6 +80,15 @@ def load_json(line: Line) -> Any:
                 "Convert each line with json.dumps(ast.literal_eval(line))",
             ) from error
         raise line.error(f"invalid JSON ({error})", "Write one whole JSON object per line") from error
+
+
+def _layout(lines: Iterable[Line]) -> tuple[Iterator[Line], bool]:
+    """Return the lines that are not blank, and whether each is a separate value."""
+    filled = (line for line in lines if not line.blank)
+    ahead = list(islice(filled, 1))
+    if ahead and ahead[0].raw.lstrip().startswith(b"{") and _is_begun(ahead[0]):
+        ahead += islice(filled, 1)
+    return chain(ahead, filled), not ahead or _is_one_per_line(ahead)
 
 
 def _is_one_per_line(ahead: list[Line]) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from mner.data.lines import Line
 from mner.data.spans import Span, check_spans
@@ -16,14 +17,14 @@ Offsets = Sequence[tuple[int, int]]
 _Reading = Callable[[Span], Span | None]
 
 _ESCAPED = re.compile(r"\\[nrt]")
-_EMOJI_REMEDY = "Count Unicode characters: an emoji is one, where JavaScript counts two and UTF-8 four"
+_HTML = re.compile(r"</?[a-z]|&#?\w+;", re.IGNORECASE)
 
 
 def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span]:
     """Infer the unit of character spans, and check them.
 
-    Bounds in UTF-16 units, as in JavaScript, and inclusive ends are converted, and noted, where the spans' own text
-    proves them.
+    Bounds in UTF-16 units, as in JavaScript, or in UTF-8 bytes, inclusive ends, and bounds that count from 1 are
+    converted, and noted, where the spans' own text proves them.
 
     Args:
         text: The raw text.
@@ -35,21 +36,20 @@ def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span
 
     Raises:
         FormatError: If a span is outside the text, or overlaps another; if its text is not the one in the file; or if,
-            without such texts, the spans match words only in UTF-16 units.
+            without such texts, the spans match words only in another unit.
     """
     spans = _settle(spans, _character_readings(text), lambda span: text[span.start : span.end], len(text), line)
+    _refuse_other_units(text, spans, line)
     spans = check_spans(spans, len(text), "characters", line)
     for span in spans:
         found = text[span.start : span.end]
         if not _is_claimed(span, found):
-            html = "<" in text or "&" in text
+            claimed = span.text or ""
             raise line.error(
-                f"the span {span} reads {found!r}, but the file says {span.text!r}",
-                "Give the text without HTML: the bounds count what is displayed" if html else _EMOJI_REMEDY,
+                f"the span {span} reads {found!r}, but the file says {claimed!r}", _claim_remedy(claimed, text)
             )
         if is_invisible(found):
             raise line.error(f"the span {span} has no visible character", "Delete it")
-    _refuse_shifted(text, spans, line)
     return spans
 
 
@@ -132,10 +132,10 @@ def check_offsets(words: Sequence[str], text: str, offsets: Offsets, line: Line)
         if not last <= start <= end <= len(text):
             raise line.error(
                 f"the offsets {start}-{end} of {word!r} are out of order, or not within the {len(text)} characters",
-                _EMOJI_REMEDY,
+                _remedy(text),
             )
         if text[start:end] != word:
-            raise line.error(f"the text at the offsets {start}-{end} of {word!r} is {text[start:end]!r}", _EMOJI_REMEDY)
+            raise line.error(f"the text at the offsets {start}-{end} of {word!r} is {text[start:end]!r}", _remedy(text))
         last = end
 
 
@@ -194,19 +194,27 @@ def _settle(
 def _word_readings() -> Iterator[tuple[str, _Reading]]:
     yield "", lambda span: span
     yield "the end inclusively", lambda span: replace(span, end=span.end + 1)
+    yield "from 1, the end inclusively", lambda span: replace(span, start=span.start - 1)
+    yield "from 1", lambda span: replace(span, start=span.start - 1, end=span.end - 1)
 
 
 def _character_readings(text: str) -> Iterator[tuple[str, _Reading]]:
     yield "", lambda span: span
+    yield from _unit_readings(text)
+    yield from islice(_word_readings(), 1, None)
+
+
+def _unit_readings(text: str) -> Iterator[tuple[str, _Reading]]:
     if _has_astral(text):
-        yield "UTF-16 units", _from_utf16(text)
-    yield "the end inclusively", lambda span: replace(span, end=span.end + 1)
+        yield "UTF-16 units", _from_units(text, lambda character: 2 if character > "\uffff" else 1)
+    if not text.isascii():
+        yield "UTF-8 bytes", _from_units(text, lambda character: len(character.encode("utf-8", "surrogatepass")))
 
 
-def _from_utf16(text: str) -> _Reading:
+def _from_units(text: str, size: Callable[[str], int]) -> _Reading:
     units = [0]
     for character in text:
-        units.append(units[-1] + (2 if ord(character) > 0xFFFF else 1))
+        units.append(units[-1] + size(character))
     places = {unit: place for place, unit in enumerate(units)}
 
     def read(span: Span) -> Span | None:
@@ -228,16 +236,41 @@ def _is_claimed(span: Span, found: str) -> bool:
     return any("".join(text.split()).casefold() == "".join(found.split()).casefold() for text in claimed)
 
 
-def _refuse_shifted(text: str, spans: Sequence[Span], line: Line) -> None:
-    """Reject spans without text that split words, where in UTF-16 units none of them would."""
-    if not _has_astral(text) or any(span.text is not None for span in spans):
+def _remedy(text: str) -> str:
+    """How to count the characters of a text."""
+    if _has_astral(text):
+        return "Count Unicode characters from 0: an emoji is one, where JavaScript counts two and UTF-8 four"
+    return f"Count {'characters' if text.isascii() else 'characters, not bytes,'} from 0, with the end exclusive"
+
+
+def _claim_remedy(claimed: str, text: str) -> str:
+    """What to do about a span whose text in the file is not the one at its bounds."""
+    if _HTML.search(text):
+        return "Give the text without HTML: the bounds count what is displayed"
+    if (start := text.find(claimed.strip())) >= 0:
+        return f"{_remedy(text)}; {claimed.strip()!r} is at {start}-{start + len(claimed.strip())}"
+    return "Correct the bounds, or the text of the span, which does not occur in the text of the post"
+
+
+def _refuse_other_units(text: str, spans: Sequence[Span], line: Line) -> None:
+    """Reject spans without text that split words, where in another unit, or counted from 1, none of them would."""
+    if not spans or any(span.text is not None for span in spans):
         return
-    read = _from_utf16(text)
-    shifted = [read(span) for span in spans]
-    whole = [span is not None and _is_whole(text, span) for span in shifted]
-    if all(whole) and not all(_is_whole(text, span) for span in spans):
-        span = next(span for span in spans if not _is_whole(text, span))
-        raise line.error(f"the span {span} is {text[span.start : span.end]!r}, which splits a word", _EMOJI_REMEDY)
+    whole = [_is_whole(text, span) for span in spans]
+    if all(whole):
+        return
+    readings = list(_unit_readings(text))
+    if not any(whole):  # words may be annotated in part, but hardly all of them, each one character late
+        readings.append(("from 1", lambda span: replace(span, start=span.start - 1, end=span.end - 1)))
+    for name, reading in readings:
+        shifted = [reading(span) for span in spans]
+        if all(span is not None and span.start < span.end and _is_whole(text, span) for span in shifted):
+            span = spans[whole.index(False)]
+            surface = text[span.start : span.end]
+            raise line.error(
+                f"the span {span} is {surface!r}, which splits a word; it would not if the bounds counted {name}",
+                _remedy(text),
+            )
 
 
 def _is_whole(text: str, span: Span) -> bool:
@@ -247,7 +280,9 @@ def _is_whole(text: str, span: Span) -> bool:
         return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
 
     surface = text[span.start : span.end]
-    return surface.strip() == surface and not within_word(span.start) and not within_word(span.end)
+    if not 0 <= span.start < span.end <= len(text) or surface.strip() != surface:
+        return False
+    return not within_word(span.start) and not within_word(span.end)
 
 
 def _entities(words: Sequence[str], spans: Sequence[Span]) -> str:

@@ -19,7 +19,7 @@ from mner.word_tokenizers.tweet import marks_stand_alone
 
 
 class PostFiles(PostDataModule):
-    """Posts from files; the label set is what their tags hold.
+    """Posts from files; their label set consists of the tags that occur.
 
     Args:
         train: Training posts, in any format of the formats page.

@@ -54,7 +54,7 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
 
 
 def _settle_span_groups(record: dict[str, Any], line: Line) -> None:
-    """Read the only group of spaCy's ``spans`` of a document without ``ents``; with ``ents``, keep the groups as metadata."""
+    """Read spaCy's only span group where there are no ``ents``; with them, the groups become metadata."""
     groups = record.get("spans")
     if not isinstance(groups, Mapping):
         return

@@ -101,8 +101,7 @@ def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> l
         if not 0 <= span.start < span.end <= length:
             raise line.error(
                 f"the span {span} is not within the {length} {unit}",
-                f"Count {unit} from 0, with the end exclusive"
-                + ("; an emoji is one character, where JavaScript counts two" if unit == "characters" else ""),
+                f"Count {unit} from 0, with the end exclusive",
             )
         if span.start < last:
             raise line.error(

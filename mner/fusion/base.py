@@ -85,7 +85,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     ) -> None:
         own = text_encoder.own_image_encoder() if self.needs_image and image_encoder is None else None
         super().__init__(text_encoder, image_encoder or own, optimization, contexts, word_tokenizer, on_bad_image)
-        if set(labels) == {"O"}:
+        if list(labels) == ["O"]:
             raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
         if "O" not in labels or len(set(labels)) < len(labels):
             raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")

@@ -83,6 +83,8 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
         remedy = "set bidirectional to true to read it in both directions, or "
         if not getattr(encoder.model.config, "is_causal", True):
             remedy = "bidirectional has no effect on it; "
+        if getattr(encoder.model.config, "is_decoder", False):
+            remedy += "set is_decoder to false in its config.json if it was trained as an encoder, or "
         raise ConfigurationError(
             f"{name!r} is a {found}, which is causal: a word does not see the words after it, nor the contexts, "
             f"which follow the post; {remedy}{SUITABLE}"

@@ -220,6 +220,23 @@ def test_malformed(write, record, found):
     assert caught.value.line == 2
 
 
+@pytest.mark.parametrize("key", ["image", "file_name", "filename", "image_path", "image_name", "img_id", "img"])
+def test_other_keys_of_the_image_and_an_array(tmp_path, key):
+    path = tmp_path / "captions.json"
+    records = [{key: "a/1.jpg", "caption": "c"}, {key: 2, "id": 5, "caption": "d"}]
+    path.write_text(json.dumps(records, indent=1), "utf-8")
+    contexts = read_contexts(path)
+    assert (contexts.by_image, contexts.image_of) == ({"a/1.jpg": "c", "2": "d"}, {"5": "2"})
+    path.write_text(json.dumps([{key: "1.jpg", "caption": "c"}, {key: "1.jpg", "caption": "d"}], indent=1), "utf-8")
+    with pytest.raises(FormatError, match="line 6: a second, different text"):
+        read_contexts(path)
+
+
+def test_ids_as_in_the_headers_of_conll(write):
+    contexts = read_contexts(write({"id": "IMGID:33", "caption": "c"}, {"image_id": "IMGID:34", "caption": "d"}))
+    assert (contexts.by_id, contexts.by_image) == ({"33": "c"}, {"34": "d"})
+
+
 def test_a_repeated_line_is_no_error(write):
     record = {"image_id": "1.jpg", "caption": "c"}
     assert read_contexts(write(record, record)).by_image == {"1.jpg": "c"}

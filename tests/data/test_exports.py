@@ -181,6 +181,27 @@ def test_utf16_units_are_converted_where_the_text_of_a_span_proves_them(read, va
     assert len(caught) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "start", "end", "unit"),
+    [
+        (TEXT, 13, 16, "from 1, the end inclusively"),
+        (TEXT, 13, 17, "from 1"),
+        (TEXT, 12, 15, "the end inclusively"),
+        ("Aná Ruíz in Lugo", 14, 18, "UTF-8 bytes"),
+        ("Ana 💩 in Lugo", 12, 16, "UTF-8 bytes"),
+    ],
+)
+def test_units_that_the_text_of_a_span_proves(read, text, start, end, unit):
+    with pytest.warns(UserWarning, match=f"they count {unit}, as"):
+        post = read({"text": text, "entities": [{"start": start, "end": end, "type": "LOC", "text": "Lugo"}]})[0]
+    assert found(post) == [("LOC", "Lugo")]
+
+
+@pytest.mark.parametrize("spans", [[[1, 8, "PER"]], [[1, 4, "PER"], [4, 8, "PER"]], [[0, 4, "PER"], [13, 17, "LOC"]]])
+def test_spans_of_parts_of_words_are_read(read, spans):
+    assert read({"text": "#AnaRuiz! in#Lugo", "entities": spans})[0].spans == tuple(map(tuple, spans))
+
+
 TWITTER = {"hashtags": [{"text": "x", "indices": [0, 2]}], "urls": [], "user_mentions": []}
 
 
@@ -263,9 +284,15 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [5, 8], [9, 11], [12, 16]]}, "of 'Ruiz' is 'uiz'"),
         ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [4, 8], [9, 11], [-4, 16]]}, "offsets -4-16"),
         ({"tokens": WORDS, "text": TEXT, "offsets": [[0, 3], [4, 8], [9, 11], [12, 16.0]]}, "not pairs of numbers"),
-        ({"text": EMOJI, "entities": [[8, 11, "PER"]]}, "an emoji is one character"),
+        ({"text": EMOJI, "entities": [[8, 11, "PER"]]}, "bounds counted UTF-16 units. Count .* an emoji is one"),
         ({"text": EMOJI + " now", "entities": [[8, 11, "PER"]]}, "splits a word"),
-        ({"text": EMOJI + "!", "spans": [{"start": 7, "end": 10, "type": "PER", "text": "Ana"}]}, "file says 'Ana'"),
+        ({"text": EMOJI + "!", "spans": [{"start": 3, "end": 5, "type": "PER", "text": "Ana"}]}, "emoji .* is at 6-9"),
+        ({"text": TEXT, "spans": [{"start": 5, "end": 9, "type": "PER", "text": "Lugo"}]}, "from 0, with .*12-16"),
+        ({"text": TEXT, "spans": [{"start": 5, "end": 9, "type": "PER", "text": "Riga"}]}, "does not occur in the te"),
+        ({"text": TEXT, "spans": [[1, 9, "PER"], [13, 17, "LOC"]]}, "the bounds counted from 1"),
+        ({"text": "é in Lugo", "spans": [[6, 10, "LOC"]]}, "UTF-8 bytes. Count characters, not bytes"),
+        ({"tokens": ["é", "a"], "text": "é a", "offsets": [[0, 2], [3, 4]]}, "Count characters, not bytes"),
+        ({"tokens": ["e", "a"], "text": "e a", "offsets": [[1, 2], [3, 4]]}, "from 0, with the end excl"),
         ({"text": TEXT, "entity_annotations": "PER: Ana"}, "not JSON"),
         ({"text": TEXT, "entity_annotations": {"PER": 1}}, "where a list was expected"),
         ({"tokenized_text": WORDS, "ner": [[0, "PER"]]}, "where GLiNER has spans"),
