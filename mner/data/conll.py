@@ -14,8 +14,9 @@ from itertools import chain
 from pathlib import Path
 
 from mner.data.image_names import ImageFolder, image_path
-from mner.data.lines import Line, Report, read_each
+from mner.data.lines import LEFT_OUT, Line, Report, read_each
 from mner.data.spans import read_tag
+from mner.errors import FormatError
 from mner.posts import Post
 
 IMAGE_HEADER = "IMGID:"
@@ -24,6 +25,7 @@ CONTEXT_MARK, CONTEXT_TAG, CONTEXT_KIND = "<EOS>", "X", "context"
 DOCUMENT_START = "-DOCSTART-"
 
 # Before the words of a post: "# id ...", "# key = value", "# newdoc", or a link. "#" alone may be a word.
+_HEADER = re.compile(rb"(IMGID|WID):[^\t]*(\t+O?\s*)?$", re.IGNORECASE)
 _COMMENT = re.compile(rb"#[ \t]+(id\s|\w+ *=|newdoc|newpar|\S+://)")
 _ENTITY_TAG = re.compile(r"[BIES]-(?!(NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)$)[^\W\d]\S*")
 _COMMENT_ID = re.compile(r"#\s*(?:id|sent_id\s*=)\s+(\S+)")
@@ -61,9 +63,15 @@ class _Block:
     rows: list[Line]
 
 
-def is_header(raw: bytes) -> bool:
-    """Whether a line is ``IMGID:<id>`` or ``WID:<id>``; a word that begins so has a tag after a tab."""
-    return raw.startswith((IMAGE_HEADER.encode(), WEIBO_HEADER.encode())) and b"\t" not in raw.strip()
+def is_header(raw: bytes, first: bool = False) -> bool:
+    """Whether a line is ``IMGID:<id>`` or ``WID:<id>``, in capitals or not.
+
+    Args:
+        raw: The line.
+        first: Whether it is the first of a post: then it may have a tag, as any word has.
+    """
+    found = _HEADER.match(raw)
+    return found is not None and (first or found[2] is None or not found[2].strip())
 
 
 def is_comment(raw: bytes) -> bool:
@@ -134,7 +142,7 @@ def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
         if (rows or header) and (line.blank or is_header(line.raw)):
             yield _Block(place, header, comments, rows)
             place, header, comments, rows = place + 1, None, [], []
-        if is_header(line.raw):
+        if is_header(line.raw, first=not rows and header is None):
             header = line
         elif not rows and is_comment(line.raw):
             comments.append(line)
@@ -173,8 +181,18 @@ def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
         words, tags = words[:start], tags[:start]
         if not words:
             raise block.rows[0].error(f"post {post_id} has a context but no words", "Give its words above <EOS>")
-    tagged = tuple(read_tag(tag, line) for line, tag in zip(block.rows, tags, strict=False) if tag is not None)
-    return Post(post_id, tuple(words), tagged if layout.width != 1 else None, image, contexts)
+    tagged = None if layout.width == 1 else _tags(block.rows, tags)
+    return Post(post_id, tuple(words), tagged, image, contexts)
+
+
+def _tags(rows: list[Line], tags: list[str | None]) -> tuple[str, ...] | None:
+    try:
+        return tuple(read_tag(tag, line) for line, tag in zip(rows, tags, strict=False) if tag is not None)
+    except FormatError as error:
+        if not rows[0].notes.lenient:
+            raise
+        rows[0].note(LEFT_OUT, error.found)
+        return None
 
 
 def _name(block: _Block, images: ImageFolder | None) -> tuple[str, Path | None]:
@@ -184,10 +202,10 @@ def _name(block: _Block, images: ImageFolder | None) -> tuple[str, Path | None]:
         ids = (_COMMENT_ID.match(line.text) for line in block.comments)
         return next((found[1] for found in ids if found), str(block.place)), None
     mark, _, post_id = header.text.partition(":")
-    post_id = post_id.strip()
+    post_id = post_id.partition("\t")[0].strip()
     if not post_id:
         raise header.error(f"{mark}: without an id", f"Write {mark}:<id>, the image's name without .jpg")
-    if header.text.startswith(IMAGE_HEADER):
+    if mark.upper() == IMAGE_HEADER[:-1]:
         return post_id, image_path(post_id, images, header, is_id=True)
     return post_id, _weibo_image(post_id, images, header)
 

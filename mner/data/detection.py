@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -18,7 +19,7 @@ MAX_SAMPLE = 64
 
 _TAGGED = re.compile(r"\t[^ \t]*\t*$|[ ](O|X|[BIESLU][-_]\S+|\S+[-_][BIESLU])[\s\u200b-\u200f\u2060\ufeff]*$")
 _JSON = re.compile(r"\{\s*([\"'}]|$)|\[\s*([{\[\]\"]|$)")
-_HEADER = re.compile(r"(IMGID|WID):\S+\s*$")
+_HEADER = re.compile(r"(IMGID|WID):\S+[ ]*(\t+O?\s*)?$", re.IGNORECASE)
 _COMMAS = re.compile(r"\S,\S")
 _UNSPACED_OR_EMOJI = re.compile(f"[{UNSPACED}]|{EMOJI}")
 _NUMBERED_ROW = re.compile(r"\"?\d+\"?[,;\t].")
@@ -30,6 +31,7 @@ _TABLE_NAMES = re.compile(
 )
 _NAME = re.compile(r"[\"']?[^\W\d]\w*[\"']?")
 _OTHER_DELIMITER = re.compile(r"\S+?[,;|\xa0](\S*[,;|\xa0])?\"?(O|[BIES]-[^\s,;|\"]+)\"?$")
+_YAML = re.compile(r"---$|- |[\w-]+: ")
 _STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")
 
 
@@ -53,13 +55,20 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
     ]
     if not texts:
         return None
-    if _JSON.match(texts[0]):
+    if _JSON.match(texts[0]) or _are_json_strings(texts):
         return "json"
     if any(map(_HEADER.match, texts)):
         return "conll"
     _refuse_foreign(texts, next(line for line in sample if not line.blank and not is_comment(line.raw)))
     tagged = _share(_TAGGED, texts) >= 0.5
-    return "conll" if (tagged or _is_word_per_line(texts)) and _share(_COMMAS, texts) < 0.5 else None
+    if (tagged or _is_word_per_line(texts)) and _share(_COMMAS, texts) < 0.5:
+        return "conll"
+    if len(texts) > 1 and _YAML.match(texts[0]) and all(map(_YAML.match, texts)):
+        raise sample[0].error(
+            "a list in YAML, where posts were expected",
+            "Write a JSON object per line; if it is plain text, set format='text' (--format text)",
+        )
+    return None
 
 
 def settles(line: Line) -> bool:
@@ -67,6 +76,7 @@ def settles(line: Line) -> bool:
     text = line.raw.decode("utf-8", "replace").strip(" ")
     prose = (
         not is_comment(line.raw)
+        and not text.startswith(('"', "- ", "---"))
         and not _TAGGED.search(text)
         and (text.count(" ") > 1 or len(_UNSPACED_OR_EMOJI.findall(text)) > 7)
     )
@@ -79,6 +89,18 @@ def _is_word_per_line(texts: Sequence[str]) -> bool:
     if all(len(text) == 1 for text in texts):  # a character per line, as Chinese data sets have them
         return sum(text.isalnum() for text in texts) >= len(texts) / 2
     return _share(_UNSPACED_OR_EMOJI, texts) < 0.5
+
+
+def _are_json_strings(texts: Sequence[str]) -> bool:
+    """Whether each line is a text as a JSON string; a single line may also be a text within quotation marks."""
+    if not all(text.startswith('"') and text.endswith('"') for text in texts) or (
+        "\\" not in texts[0] and len(texts) == 1
+    ):
+        return False
+    try:
+        return all(isinstance(json.loads(text), str) for text in texts)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:

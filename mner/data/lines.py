@@ -26,6 +26,9 @@ Item = TypeVar("Item")
 MAX_LINE_BYTES = 10_000_000
 """Default limit of a line in a stream: a thousand times the longest post, and still small in memory."""
 
+LEFT_OUT = "an annotation is left out, because it cannot be read"
+"""The note on an annotation of a post that is only tagged."""
+
 _MAX_NOTES = 100  # different ones per file; keys of a record are unlimited
 _KEPT = 100  # bytes of an overlong line that are kept to identify it
 _BOM = b"\xef\xbb\xbf"

@@ -23,7 +23,7 @@ from mner.data.fields import set_once
 from mner.data.forms import Extent, decoded
 from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_suffix
-from mner.data.lines import Line
+from mner.data.lines import LEFT_OUT, Line
 from mner.data.offsets import check_offsets
 from mner.data.overlooked import refuse_overlooked
 from mner.errors import DataError, FormatError
@@ -41,7 +41,7 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
     """Make a post from one JSON value.
 
     Args:
-        value: The value, an object except for the exports of some programs.
+        value: The value, an object except for the exports of some programs; a string is the text of a post.
         line: Its line.
         images: The image folder.
         annotator: Whose annotation to read, where there are several.
@@ -50,7 +50,7 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         FormatError: If it is not an object, has neither words nor text, has an annotation that would be ignored, or
             one of its values is malformed. Where posts are only tagged, annotations are noted instead.
     """
-    record = to_record(value, line, images, annotator)
+    record = {"text": value} if isinstance(value, str) else to_record(value, line, images, annotator)
     if not isinstance(record, Mapping):
         raise line.error(f"{record!r:.40}, where a JSON object was expected", 'Write {"tokens": [...], "label": [...]}')
     words, text = _words(record, line), _text(record, "text", line)
@@ -70,7 +70,7 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
     except FormatError as error:
         if not line.notes.lenient:
             raise
-        line.note("an annotation is left out, because it cannot be read", error.found)
+        line.note(LEFT_OUT, error.found)
     image = _image(record, images, line)
     common: dict[str, Any] = {"id": _id(record, line), "image": image, "contexts": _contexts(record, line)}
     common["metadata"] = _metadata(record, others, extent, line, has_image=image is not None)

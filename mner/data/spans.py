@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,6 +25,8 @@ _BOUNDS: tuple[tuple[str, str, Unit | None], ...] = (
 _TYPE_KEYS = ("type", "label", "labels", "hypertextlabels", "entity_type", "entity_group", "category", "tag", "entity")
 _TEXT_KEYS = ("text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
 _TAG = re.compile("[BIESLU][-_].")
+_TRAILING = re.compile(r"[|,;:/\\]$")
+_LOOKALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def read_tag(tag: str, line: Line) -> str:
         split_tag(cleaned)
     except LabelError as error:
         raise line.error(
-            f"the tag {tag!r}, where O or a tag such as B-PER was expected",
+            f"the tag {tag!r}{_foreign(cleaned)}, where O or a tag such as B-PER was expected",
             "Convert the tags to BIO or BIOES (from BILOU: rename L- to E- and U- to S-)",
         ) from error
     return cleaned
@@ -160,4 +163,26 @@ def _visible(label: str, line: Line) -> str:
     kept = re.sub(r"^([BIES]-) +", r"\1", visible_name(label))
     if kept != label.strip(" \t"):
         line.note("invisible characters in tags and types were removed")
+    if _TRAILING.search(kept):
+        raise line.error(f"the tag or type {label!r}, which ends in a delimiter", "Delete what follows the type")
+    if not kept.isascii() and (mixed := _mixed_scripts(kept)):
+        raise line.error(
+            f"the tag or type {label!r} mixes {mixed} letters, some of which look the same", "Write it in one script"
+        )
     return kept
+
+
+def _foreign(tag: str) -> str:
+    """What is wrong with the prefix of a tag that looks like ``O`` or ``B-``."""
+    letter = tag[:1]
+    foreign = not letter.isascii() and tag[1:2] in ("", "-", "_")
+    return f" (its first letter is {unicodedata.name(letter, 'unknown').lower()})" if foreign else ""
+
+
+def _mixed_scripts(name: str) -> str:
+    """The scripts of a word of a name, if there are several of those with the same letters; else the empty string."""
+    for word in re.split(r"[\W_]+", name):
+        scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in word} & _LOOKALIKE
+        if len(scripts) > 1:
+            return " and ".join(script.capitalize() for script in sorted(scripts))
+    return ""

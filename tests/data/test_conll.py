@@ -62,6 +62,20 @@ def test_image_folder(read):
     assert read(TWO, images=Path("pictures"))[0].image == Path("pictures/33.jpg")
 
 
+@pytest.mark.parametrize("header", ["imgid:33", "IMGID:33\tO", "IMGID: 33\t", "ImgId:33"])
+def test_other_spellings_of_the_header(read, header):
+    post = read(f"{header}\nhi\tO\n\nIMGID:34\nx\tO\n")[0]
+    assert (post.id, post.words, post.image) == ("33", ("hi",), Path("33.jpg"))
+
+
+def test_where_posts_are_only_tagged_a_bad_tag_is_noted(tmp_path):
+    path = tmp_path / "posts.txt"
+    path.write_text("IMGID:1\nhi\tO\nLugo\tLOC\n\nIMGID:2\nx\tO\n", encoding="utf-8")
+    with pytest.warns(UserWarning, match="an annotation is left out, because it cannot be read .line 2: the tag 'LOC'"):
+        posts = list(iter_posts(path, lenient=True))
+    assert [(post.words, post.tags) for post in posts] == [(("hi", "Lugo"), None), (("x",), ("O",))]
+
+
 def test_without_imgid_posts_are_numbered(read):
     posts = read("a\tO\n\nb\tB-PER\n\n")
     assert [(post.id, post.words, post.image) for post in posts] == [("1", ("a",), None), ("2", ("b",), None)]
@@ -181,6 +195,10 @@ def test_context_behind_the_post(read):
         ("IMGID:1\nhi\tO\nParis\tLOC_B\n", 3, "'LOC_B'"),
         ("IMGID:1\nhi\tO\nParis\tPER\n", 3, "'PER'"),
         ("IMGID:1\nhi\tO\nParis\tU-PER\n", 3, "'U-PER'"),
+        ("IMGID:1\nhi\tO\nParis\tB-LOC|\n", 3, "ends in a delimiter"),
+        ("IMGID:1\nhi\tO\nParis\tB-L\u041eC\n", 3, "mixes Cyrillic and Latin letters"),
+        ("IMGID:1\nhi\tO\nParis\t\u041e\n", 3, "its first letter is cyrillic capital letter o"),
+        ("IMGID:1\nhi\tO\nParis\t\u0392-LOC\n", 3, "its first letter is greek capital letter beta"),
         ("hi\t0\nParis\tB-LOC\n", 1, "'0'"),
         ("hi PER-B\nParis O\n", 1, "'PER-B'"),
         ("IMGID:1\nhi\tO\n\nIMGID:2\n\nIMGID:3\nx\tO\n", 4, "post 2 has no words"),

@@ -43,6 +43,14 @@ from mner.errors import ConfigurationError, FormatError
         ("{'token': ['a']}\n", "json"),
         ('["text", {"entities": []}]\n', "json"),
         ("<html>\n<body class='x'>\n", None),
+        ('"one"\n"two, \\u00e9"\n', "json"),
+        ('"one\\n line"\n', "json"),
+        ('"To be or not to be"\n', None),
+        ('"quoted" and not\n"so"\n', None),
+        ("imgid:5\na\tO\n", "conll"),
+        ("IMGID:5\tO\nand\tO\n", "conll"),
+        ("- O\nx O\n", "conll"),
+        ("- a bullet\nand more text\n", None),
     ],
 )
 def test_detection(content, format):
@@ -75,6 +83,8 @@ def test_plain_text_must_be_asked_for(tmp_path):
         ("Ana;NNP;B-PER\nin;IN;O\n", "a delimiter other"),
         ("Ana\u00a0B-PER\nin\u00a0O\n", "a delimiter other"),
         ("<!DOCTYPE html>\n", "HTML"),
+        ("- one text\n- two texts\n", "a list in YAML"),
+        ("---\n- text: one\n  image: a.jpg\n- text: two\n", "a list in YAML"),
     ],
 )
 def test_other_formats_are_named(tmp_path, read, content, found):
@@ -91,6 +101,13 @@ def test_prose_with_commas_is_text(tmp_path, first):
     path = tmp_path / "file"
     path.write_text(f"{first}\nsome more text here\n", encoding="utf-8")
     assert [post.text for post in iter_posts(path)] == [first, "some more text here"]
+
+
+def test_texts_as_json_strings(tmp_path):
+    path = tmp_path / "posts"
+    for content in ('"In \\u004cugo"\n"hi"\n', '[\n"In Lugo",\n"hi"\n]\n'):
+        path.write_text(content, encoding="utf-8")
+        assert [post.text for post in iter_posts(path)] == ["In Lugo", "hi"]
 
 
 def test_folders_may_be_strings(tmp_path):

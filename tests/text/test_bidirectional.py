@@ -79,6 +79,8 @@ def test_a_model_that_it_changes_nothing_for_is_refused(save, kind, config, comp
 def test_without_the_option_the_remedy_is_named(save):
     with pytest.raises(ConfigurationError, match=r"causal: .* set bidirectional to true"):
         HuggingFaceText(save(*REFUSED["GPT-2"][:2]))
+    with pytest.raises(ConfigurationError, match=r"causal: .* or set is_decoder to false in its config\.json"):
+        HuggingFaceText(save("bert", {**SIZES, "is_decoder": True}))
 
 
 @pytest.mark.parametrize("name", ["GPT-2", "Qwen"])

@@ -78,7 +78,6 @@ ACCEPTED = {
 }
 REFUSED = {
     "GPT-2": ("gpt2", GPT, "causal"),
-    "BERT as a decoder": ("bert", {**SIZES, "is_decoder": True}, "causal: .*set is_decoder to false"),
     "Llama": ("llama", GROUPED, "causal"),
     "Mistral": ("mistral", GROUPED, "causal"),
     "Qwen": ("qwen3", GROUPED, "causal"),
