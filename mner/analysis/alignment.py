@@ -10,7 +10,7 @@ from mner.predictions import Prediction
 
 
 def check_aligned(predictions: Mapping[str, Sequence[Prediction]]) -> None:
-    """Reject predictions of other posts, in another order, with other words or other gold tags.
+    """Reject predictions of other posts, in another order, with other words, gold tags or gold boxes.
 
     Args:
         predictions: Predictions by their name in the message; the others must match the first.
@@ -45,6 +45,9 @@ def _difference(expected: Prediction | None, got: Prediction | None) -> str | No
         if one.tags is None or other.tags is None:
             return f"{one.id!r} has gold tags in only one of the two"
         return f"{one.id!r}, expected the gold tag of {_first(one.tags, other.tags)}"
+    if one.boxes != other.boxes:
+        in_one = " in only one of the two" if one.boxes is None or other.boxes is None else " that differ"
+        return f"{one.id!r} has gold boxes{in_one}"
     return None
 
 

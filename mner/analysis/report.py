@@ -15,6 +15,7 @@ from mner.analysis.calibration import calibrate
 from mner.analysis.confusion import ABSENT, confusion
 from mner.analysis.counts import Counts, Score
 from mner.analysis.error_kinds import ErrorKinds, error_kinds
+from mner.analysis.grounding import MEASURES
 from mner.analysis.published import PublishedScores
 from mner.analysis.results import Result
 from mner.analysis.run_settings import run_settings
@@ -51,7 +52,8 @@ def make_report(
     Returns:
         Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``,
         ``ablations``, ``types``, ``errors``, ``confusion``, ``runs``, ``mentions``, ``lengths``, ``images``,
-        ``calibration``, ``failed`` and ``incomplete``.
+        ``calibration``, ``failed`` and ``incomplete``; where posts and predictions have boxes, ``grounding``,
+        ``grounding_comparisons`` and ``grounding_ablations``, by GMNER F1.
 
     Raises:
         ExperimentError: If nothing is finished, or there is no such baseline.
@@ -63,14 +65,22 @@ def make_report(
     baseline = _baseline(baseline, results)
     published = published or PublishedScores()
     trained = _trained(train or {}, data_sets)
-    report: Report = {name: [] for name in ("scores", "comparisons", "ablations")}
+    tested = ("comparisons", "ablations", "grounding_comparisons", "grounding_ablations")
+    report: Report = {name: [] for name in ("scores", "grounding", *tested)}
     for data in data_sets:
         draws = Resampling(len(data.posts), rounds)
         systems = sorted(data.systems, key=_order(data))
         report["scores"] += [_scores(data, key, draws, level, published) for key in systems]
         report["comparisons"] += list(_comparisons(data, baseline, draws, level))
         report["ablations"] += list(_ablations(data, draws, level))
-    for name in ("comparisons", "ablations"):
+        grounded = data.grounded()
+        if grounded.systems:
+            first = baseline if baseline in grounded.models else grounded.models[0]
+            keys = sorted(grounded.systems, key=_order(data))
+            report["grounding"] += [_grounding(grounded, key, draws, level) for key in keys]
+            report["grounding_comparisons"] += list(_comparisons(grounded, first, draws, level))
+            report["grounding_ablations"] += list(_ablations(grounded, draws, level))
+    for name in tested:
         for row, corrected in zip(report[name], holm([row["p"] for row in report[name]]), strict=True):
             row["p_holm"] = corrected
             row["significant"] = corrected < 1 - level and not row["low"] <= 0 <= row["high"]
@@ -163,6 +173,24 @@ def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: flo
         **{name: _logged(results, name) for name in ("f1_strict", "f1_text_only")},
         "published": known and {name: getattr(known, name) for name in ("split", "precision", "recall", "f1")},
         "main": fraction == data.main_fraction,
+    }
+
+
+def _grounding(data: DataSet, key: tuple[str, float], draws: Resampling, level: float) -> Row:
+    runs = data.systems[key]
+    interval = f1_interval([run.counts for run in runs], draws, level)
+    scores = {name: [run.grounding[name].score() for run in runs] for name in MEASURES}
+    return {
+        "data": data.name,
+        "model": key[0],
+        "fraction": key[1],
+        "seeds": [run.result.seed for run in runs],
+        "precision": _mean([score.precision for score in scores["gmner"]]),
+        "recall": _mean([score.recall for score in scores["gmner"]]),
+        "f1": {**asdict(interval), "deviation": interval.deviation if len(runs) > 1 else None},
+        **{f"{name}_f1": _mean([score.f1 for score in scores[name]]) for name in ("mner", "eeg")},
+        "coverage": _logged([run.result for run in runs], "region_coverage"),
+        "support": scores["gmner"][0].support,
     }
 
 

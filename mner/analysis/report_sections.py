@@ -37,6 +37,10 @@ def summary(report: Report) -> list[str]:
     """Summarise the report, a sentence per comparison and ablation."""
     sentences = [_comparison(row, report["comparisons"]) for row in report["comparisons"] if row["main"]]
     sentences += [_ablation(row, report["ablations"]) for row in report["ablations"]]
+    for row in report["grounding_comparisons"]:
+        sentences += [_comparison(row, report["grounding_comparisons"], "GMNER F1")] if row["main"] else []
+    for row in report["grounding_ablations"]:
+        sentences.append(_ablation(row, report["grounding_ablations"], "GMNER F1"))
     sentences += [_images(row) for row in report["scores"] if (row["images"] or {}).get("named")]
     if not sentences:
         best = max(report["scores"], key=lambda row: row["f1"]["mean"])
@@ -81,6 +85,19 @@ def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | 
             "The same weights, scored with blank or shuffled images or captions. A score that does not drop was not "
             "due to them.",
             _tables([_ablations(row) for row in report["ablations"]]),
+        ),
+        Section(
+            "Grounding",
+            "GMNER: span, type and box are correct; MNER: span and type; EEG: span and box; F1 over posts with gold "
+            "boxes, in percent. A box is correct if its intersection over union with a gold box is at least 0.5, or if "
+            "neither entity has one. Coverage: the shown entities of which some candidate region overlaps a gold box "
+            "that much, the maximum recall of a model that chooses among regions. Differences and losses are of GMNER "
+            "F1.",
+            [
+                *_tables([_grounding(row) for row in report["grounding"]]),
+                *_tables([_comparisons(row) for row in report["grounding_comparisons"]]),
+                *_tables([_ablations(row) for row in report["grounding_ablations"]]),
+            ],
         ),
         Section(
             "With and without an image",
@@ -173,6 +190,20 @@ def _scores(rows: Sequence[Row]) -> pd.DataFrame:
         for row in rows
     )
     return _without_empty(table)
+
+
+def _grounding(row: Row) -> dict[str, str]:
+    return {
+        **_place(row),
+        "training": _percent(row),
+        "seeds": str(len(row["seeds"])),
+        **{f"GMNER {heading}": _spread(row[name]) for name, heading in SCORES.items()},
+        "95 % interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
+        "MNER F1": _spread(row["mner_f1"]),
+        "EEG F1": _spread(row["eeg_f1"]),
+        "coverage": _spread(row["coverage"]),
+        "entities": str(row["support"]),
+    }
 
 
 def _by_data(rows: Sequence[Row]) -> pd.DataFrame:
@@ -280,15 +311,15 @@ def _missing(report: Report) -> list[pd.DataFrame]:
     return tables
 
 
-def _comparison(row: Row, rows: Sequence[Row]) -> str:
+def _comparison(row: Row, rows: Sequence[Row], measure: str = "F1") -> str:
     points = 100 * row["difference"]
-    where = f"{abs(points):.2f} F1 {'above' if points >= 0 else 'below'} {_quoted(row['baseline'])}"
+    where = f"{abs(points):.2f} {measure} {'above' if points >= 0 else 'below'} {_quoted(row['baseline'])}"
     return f"{_quoted(row['model'])} is {where} on {row['data']}{_share(row)}: {_verdict(row, len(rows))}."
 
 
-def _ablation(row: Row, rows: Sequence[Row]) -> str:
+def _ablation(row: Row, rows: Sequence[Row], measure: str = "F1") -> str:
     points = 100 * row["difference"]
-    change = f"loses {points:.2f} F1" if points >= 0 else f"gains {-points:.2f} F1"
+    change = f"loses {points:.2f} {measure}" if points >= 0 else f"gains {-points:.2f} {measure}"
     return (
         f"With {_words(row['ablation'])}, {_quoted(row['model'])} {change} on {row['data']}{_share(row)}: "
         f"{_verdict(row, len(rows))}."

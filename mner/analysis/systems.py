@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mner.analysis.alignment import check_aligned
 from mner.analysis.counts import Counts, count_entities
+from mner.analysis.grounding import count_grounding
 from mner.analysis.results import Result
 from mner.errors import ExperimentError
 from mner.predictions import Prediction, read_predictions
@@ -22,12 +23,16 @@ class Run:
         predictions: Its predictions.
         counts: Counts of these.
         ablations: Counts under each ablation, by its name.
+        grounding: Counts of grounded entities by measure; empty if posts or predictions have no boxes.
+        grounding_ablations: The GMNER counts under each ablation, by its name.
     """
 
     result: Result
     predictions: Sequence[Prediction]
     counts: Counts
     ablations: Mapping[str, Counts]
+    grounding: Mapping[str, Counts] = field(default_factory=dict)
+    grounding_ablations: Mapping[str, Counts] = field(default_factory=dict)
 
 
 @dataclass
@@ -61,6 +66,15 @@ class DataSet:
     def main(self) -> dict[str, list[Run]]:
         """The systems with the main fraction, by model."""
         return {model: runs for (model, fraction), runs in self.systems.items() if fraction == self.main_fraction}
+
+    def grounded(self) -> DataSet:
+        """The systems that predict boxes in every run, with their GMNER counts in place of those of entities."""
+        systems = {
+            key: [replace(run, counts=run.grounding["gmner"], ablations=run.grounding_ablations) for run in runs]
+            for key, runs in self.systems.items()
+            if all(run.grounding for run in runs)
+        }
+        return DataSet(self.name, systems)
 
     @property
     def posts(self) -> Sequence[Prediction]:
@@ -99,12 +113,15 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
 
         predictions = aligned(result.predictions, name, reference)
         reference = first.setdefault(result.data, (name, predictions))
-        ablations = {
-            ablation: count_entities(aligned(path, f"{name}, {ablation}", reference))
-            for ablation, path in result.ablations.items()
-        }
+        ablations, grounding_ablations = {}, {}
+        for ablation, path in result.ablations.items():
+            ablated = aligned(path, f"{name}, {ablation}", reference)
+            ablations[ablation] = count_entities(ablated)
+            if grounding := count_grounding(ablated):
+                grounding_ablations[ablation] = grounding["gmner"]
         data_set = data_sets.setdefault(result.data, DataSet(result.data))
-        run = Run(result, predictions, count_entities(predictions), ablations)
+        counts, grounding = count_entities(predictions), count_grounding(predictions)
+        run = Run(result, predictions, counts, ablations, grounding, grounding_ablations)
         data_set.systems.setdefault((result.model, result.fraction), []).append(run)
     if not data_sets:
         raise ExperimentError("no result is finished, so there is nothing to report; run mner experiment to its end")

@@ -27,6 +27,7 @@ from mner.predictions import Prediction, write_predictions
 from mner.terminal import printable, printable_lines
 
 Item = TypeVar("Item")
+GROUNDED = {"gmner": "span, type and box", "mner": "span and type", "eeg": "span and box"}
 
 
 class PredictionsWriter(Callback):
@@ -135,11 +136,12 @@ class PredictionsWriter(Callback):
 
 
 def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:
-    """Tabulate precision, recall and F1 in percent: per type, overall, over character spans, per kind of mention.
+    """Tabulate precision, recall and F1 in percent: per type, overall, over character spans, of boxes, per kind.
 
     Args:
         metrics: Values between 0 and 1 under the names of :class:`mner.metrics.EntityF1`, those of the strict
-            convention with the suffix ``_strict``, those of a model that aligns views also with ``_text_only``.
+            convention with the suffix ``_strict``, those of a model that aligns views also with ``_text_only``, and of
+            :class:`mner.metrics.GroundedF1`.
         types: Entity types, in order.
         title: Title of the table.
         kinds: Scores per kind of mention.
@@ -157,6 +159,14 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
         table.add_row("text only", *_cells(metrics, "_text_only"))
     if "f1_characters" in metrics:
         table.add_row("character spans", *_cells(metrics, "_characters"))
+    if "gmner_f1" in metrics:
+        table.add_section()
+        for name, what in GROUNDED.items():
+            percents = [f"{100 * metrics[f'{name}_{each}']:.2f}" for each in ("precision", "recall", "f1")]
+            table.add_row(f"{name.upper()}: {what}", *percents, "", f"{metrics['gmner_support']:.0f}")
+    if "region_coverage" in metrics:
+        coverage = f"{100 * metrics['region_coverage']:.2f}"
+        table.add_row("shown entities that a region covers", "", coverage, "", "", f"{metrics['gmner_shown']:.0f}")
     if kinds:
         table.add_section()
     for score in kinds:
