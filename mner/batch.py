@@ -50,6 +50,23 @@ class ImageFeatures:
 
 
 @dataclass
+class GoldBoxes:
+    """The gold entities of B posts and their boxes, padded to E entities per post and G boxes per entity.
+
+    Args:
+        spans: First word of each entity and the one past its last, shape ``(B, E, 2)``; zeros where padded.
+        known: True where an entity is real and the boxes of its post are annotated, shape ``(B, E)``.
+        boxes: Corners ``(x1, y1, x2, y2)`` as fractions of width and height, shape ``(B, E, G, 4)``.
+        shown: True where a box is real, shape ``(B, E, G)``; an entity without a box is not shown.
+    """
+
+    spans: Tensor
+    known: Tensor
+    boxes: Tensor
+    shown: Tensor
+
+
+@dataclass
 class TextFeatures:
     """Posts as word vectors.
 
@@ -58,12 +75,14 @@ class TextFeatures:
         mask: True where a word is real, shape ``(B, W)``.
         pooled: One vector per post, shape ``(B, D)``.
         characters: Character features of each word, shape ``(B, W, K)``, or ``None``.
+        fused: Fused word vectors, shape ``(B, W, F)``, once a fusion module has computed emissions from them.
     """
 
     words: Tensor
     mask: Tensor
     pooled: Tensor
     characters: Tensor | None = None
+    fused: Tensor | None = None
 
 
 class Batch:
@@ -93,6 +112,7 @@ class Batch:
         image_errors: Why the image of a post could not be used, one per post; ``None`` where there was no error.
         text_only: The tensors from ``input_ids`` to ``word_mask`` of the posts without their contexts, by name, for
             :meth:`text_only_view`; ``None`` where nobody reads that view.
+        gold_boxes: The gold entities with their boxes, for a model that grounds entities, or ``None``.
     """
 
     def __init__(
@@ -114,6 +134,7 @@ class Batch:
         image_mask: Tensor | None = None,
         image_errors: Sequence[str | None] = (),
         text_only: Mapping[str, Tensor] | None = None,
+        gold_boxes: GoldBoxes | None = None,
     ) -> None:
         self.posts = posts
         self.input_ids = input_ids
@@ -131,6 +152,7 @@ class Batch:
         self.image_mask = image_mask
         self.image_errors = image_errors
         self.text_only = text_only
+        self.gold_boxes = gold_boxes
 
     def __len__(self) -> int:
         """The number of posts, B."""
@@ -183,8 +205,8 @@ class Batch:
 def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
         return function(value)
-    if isinstance(value, ImageFeatures):
-        return ImageFeatures(**{name: _map(part, function) for name, part in vars(value).items()})
+    if isinstance(value, (ImageFeatures, GoldBoxes)):
+        return type(value)(**{name: _map(part, function) for name, part in vars(value).items()})
     if isinstance(value, Mapping):
         return {name: _map(part, function) for name, part in value.items()}
     return value

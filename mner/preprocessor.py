@@ -17,6 +17,7 @@ from torch.utils.data import get_worker_info
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError, ImageError, LabelError
+from mner.grounding.gold_boxes import collate_boxes
 from mner.images import ImageLoader
 from mner.labels import check_tags, scheme_of, to_bioes
 from mner.posts import Post
@@ -59,6 +60,7 @@ class Preprocessor:
         image_loader: Opens image files, and decides how an unreadable one is handled.
         features: Stored features of a frozen image encoder, used for every image that they contain.
         text_only_view: Whether batches of tagged posts also contain the posts without contexts.
+        gold_boxes: Whether batches of tagged posts also contain the gold boxes of their entities.
 
     Raises:
         ConfigurationError: If ``word_tokenizer`` is not a word tokenizer.
@@ -75,6 +77,7 @@ class Preprocessor:
         image_loader: ImageLoader | None = None,
         features: StoredFeatures | None = None,
         text_only_view: bool = False,
+        gold_boxes: bool = False,
     ) -> None:
         if word_tokenizer is not None and not isinstance(word_tokenizer, WordTokenizer):
             raise ConfigurationError(f"expected word_tokenizer to be a WordTokenizer, got {word_tokenizer!r:.60}")
@@ -87,6 +90,7 @@ class Preprocessor:
         self.image_loader = image_loader or ImageLoader()
         self.features = features
         self.text_only_view = text_only_view
+        self.gold_boxes = gold_boxes
         self._index = {label: index for index, label in enumerate(self.labels)}
         self._is_bioes = scheme_of(self.labels) == "BIOES"
         self._reported: set[str] = set()
@@ -127,7 +131,16 @@ class Preprocessor:
         Args:
             posts: The posts of the split.
             split: Its name.
+
+        Raises:
+            ConfigurationError: If the model is to learn to ground entities from posts without gold boxes.
         """
+        if self.gold_boxes and split == "train" and posts and all(post.boxes is None for post in posts):
+            raise ConfigurationError(
+                f"none of the {len(posts)} training posts has gold boxes, from which the model learns to ground "
+                "entities; give posts with boxes (DemoPosts has them with --data.init_args.grounded true), or leave "
+                "grounding out"
+            )
         if self.image_transform is not None and posts and all(post.image is None for post in posts):
             warnings.warn(
                 f"none of the {len(posts)} {split} posts has an image, so a multimodal model sees only their words; "
@@ -176,6 +189,7 @@ class Preprocessor:
             **texts,
             tags=tags,
             text_only=None if tags is None or not self.text_only_view else self._without_contexts(posts, texts),
+            gold_boxes=None if tags is None or not self.gold_boxes else collate_boxes(posts),
             characters=None if self.max_characters is None else character_ids(posts, self.max_characters),
             **self._images(posts),
         )

@@ -52,7 +52,7 @@ FLOORS = [
     ["word_tokenizers"],
     ["vision", "decoders", "metrics", "analysis"],
     ["display"],
-    ["text"],  # above the regions that some encoders read
+    ["text", "grounding"],  # above the regions that some encoders, and pointers, read
     ["preprocessor"],
     ["data"],
     ["callbacks"],

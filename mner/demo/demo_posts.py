@@ -25,6 +25,7 @@ class DemoPosts(PostDataModule):
         seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
         num_workers: Number of processes that make batches.
         max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
+        grounded: Whether the pictures are collages of several objects, with the gold box of each mention they show.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class DemoPosts(PostDataModule):
         seed: int | None = None,
         num_workers: int = 0,
         max_missing_images: float = 0.5,
+        grounded: bool = False,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
         self.size = size
         self.root = None if root is None else Path(root).absolute()
         self.generator_seed = generator_seed
+        self.grounded = grounded
         self.labels = labels_for(["PER", "LOC", "ORG", "MISC"])
         self._generated: dict[str, list[Post]] = {}
 
@@ -62,6 +65,6 @@ class DemoPosts(PostDataModule):
     def _generate(self) -> dict[str, list[Post]]:
         if not self._generated:
             self._generated = generate_demo_posts(
-                self.size, self.generator_seed, self.root, pictures=self.root is not None
+                self.size, self.generator_seed, self.root, pictures=self.root is not None, grounded=self.grounded
             )
         return self._generated

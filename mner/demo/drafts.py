@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mner.demo.collages import Collage
 from mner.demo.scenes import Scene
 from mner.demo.templates import EMOJI, HANDLES, HASHTAGS
 from mner.labels import tags_of
-from mner.posts import Entity, Post
+from mner.posts import Box, Entity, Post
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,26 @@ class Draft:
     Args:
         text: Words and mentions.
         picture: Relation of the picture to the mentions: ``related``, ``unrelated`` or ``missing``.
-        scene: The scene of the picture, or ``None`` if it is missing.
+        scene: The scene or collage of the picture, or ``None`` if it is missing.
         caption: The picture's caption, or ``None`` if it is missing.
         group: Number of the group of posts that share their words, or ``None``.
+        boxes: The box of each mention that a collage shows, by its first word and the one past its last; ``None`` in
+            posts without collages.
     """
 
     text: Text
     picture: str
-    scene: Scene | None = None
+    scene: Scene | Collage | None = None
     caption: str | None = None
     group: int | None = None
+    boxes: Mapping[tuple[int, int], Box] | None = None
 
     def post(self, split: str, number: int, images: Path | None) -> Post:
         """Make the post, with its picture in the folder ``images`` if one is given."""
         words, mentions, scene = self.text.words, self.text.mentions, self.scene
-        shown: dict[str, Any] = {"shown": None, "noun": None, "style": None, "novel_style": None}
-        if scene is not None:
-            shown = {"shown": scene.type, "noun": scene.noun, "style": scene.style, "novel_style": scene.novel}
+        nothing: dict[str, Any] = (
+            {"shown": None, "noun": None, "style": None, "novel_style": None} if self.boxes is None else {"objects": []}
+        )
         return Post(
             id=f"{split}-{number:04d}",
             words=words,
@@ -110,6 +114,7 @@ class Draft:
                 "mentions": [asdict(mention) for mention in mentions],
                 "group": None if self.group is None else f"{split}-{self.group}",
                 "picture": self.picture,
-                **shown,
+                **(nothing if scene is None else scene.described()),
             },
+            boxes=None if self.boxes is None else {words: (box,) for words, box in self.boxes.items()},
         )

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mner.demo.collages import Collage
 from mner.demo.scenes import Scene
 from mner.errors import DataError
 from mner.files import atomic_write
+from mner.post_json import post_to_dict
 from mner.posts import Post
 
 MANIFEST = "demo_posts.json"
@@ -18,7 +20,7 @@ MANIFEST = "demo_posts.json"
 def write_folder(
     folder: Path,
     splits: Mapping[str, Sequence[Post]],
-    scenes: Iterable[Scene],
+    scenes: Iterable[Scene | Collage],
     parameters: Mapping[str, Any],
 ) -> None:
     """Write the text files and draw the missing pictures; several processes may do so at once.
@@ -53,17 +55,18 @@ def write_folder(
                 file.write(text)
 
 
-def draw_file(path: Path, scene: Scene) -> None:
-    """Draw a scene into a JPEG file, which appears only when complete."""
-    from mner.demo.drawings import draw_scene
+def draw_file(path: Path, scene: Scene | Collage) -> None:
+    """Draw a scene or collage into a JPEG file, which appears only when complete."""
+    from mner.demo.drawings import draw
 
     with atomic_write(path, "wb", wait=True) as file:
-        draw_scene(scene).save(file, format="JPEG", quality=60 + scene.seed % 33)
+        draw(scene).save(file, format="JPEG", quality=60 + scene.seed % 33)
 
 
 def _post_record(post: Post) -> dict[str, Any]:
     image = post.image.name if post.image is not None else None
-    return {"id": post.id, "image_id": image, "tokens": post.words, "label": post.tags, "metadata": post.metadata}
+    record = {"id": post.id, "image_id": image, "tokens": post.words, "label": post.tags, "metadata": post.metadata}
+    return record if post.boxes is None else {**record, "boxes": post_to_dict(post)["boxes"]}
 
 
 def _caption_record(post: Post) -> dict[str, Any]:

@@ -6,10 +6,13 @@ import hashlib
 import random
 import re
 from dataclasses import astuple, dataclass
+from typing import Any
 
 # Part of every picture's name: increment it when a drawing changes, or existing folders keep the old pictures.
 DRAWINGS_VERSION = 1
 
+DISTRACTOR = "THING"
+"""The type of what no post mentions, and only collages show."""
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
 SKIES = ("blue", "orange", "pink", "purple", "grey")
 PLACES = {
@@ -78,6 +81,10 @@ STYLES = {
     "car": Style("MISC", ("car",), THING, PRODUCT_PLACES),
     "boot": Style("MISC", ("shoe",), THING, PRODUCT_PLACES, novel=True),
     "van": Style("MISC", ("car",), THING, PRODUCT_PLACES, novel=True),
+    "plant": Style(DISTRACTOR, ("plant",), "a plant in a {colour} pot", ("studio", "room", "wall")),
+    "cup": Style(DISTRACTOR, ("cup",), THING, ("table", "studio", "room")),
+    "balloons": Style(DISTRACTOR, ("balloons",), "{colour} {noun}", ("park", "room", "lights", "studio")),
+    "umbrella": Style(DISTRACTOR, ("umbrella",), THING, ("park", "wall", "studio")),
 }
 
 FRAMES = (
@@ -122,15 +129,28 @@ class Scene:
     @property
     def name(self) -> str:
         """File name of the picture: a digest of the scene, so that an existing file shows this scene."""
-        digest = hashlib.sha256(repr((DRAWINGS_VERSION, astuple(self))).encode())
-        return f"{digest.hexdigest()[:16]}.jpg"
+        return file_name(self)
 
     def caption(self, rng: random.Random) -> str:
         """Describe the scene, occasionally with a wrong colour, as captioners do."""
+        thing = self.thing(rng)
+        return " ".join(rng.choice(FRAMES).format(thing=thing, place=PLACES[self.place]).split())
+
+    def thing(self, rng: random.Random) -> str:
+        """Describe what is shown, without the place."""
         style = STYLES[self.style]
         colour = rng.choice(style.colours) if rng.random() < 0.05 else self.colour
-        thing = re.sub(r"\ba (?=[aeiou])", "an ", style.phrase.format(noun=self.noun, colour=colour))
-        return " ".join(rng.choice(FRAMES).format(thing=thing, place=PLACES[self.place]).split())
+        return re.sub(r"\ba (?=[aeiou])", "an ", style.phrase.format(noun=self.noun, colour=colour))
+
+    def described(self) -> dict[str, Any]:
+        """Return its part of a post's metadata."""
+        return {"shown": self.type, "noun": self.noun, "style": self.style, "novel_style": self.novel}
+
+
+def file_name(shown: Any) -> str:
+    """Name a picture by a digest of its content, so that an existing file shows it."""
+    digest = hashlib.sha256(repr((DRAWINGS_VERSION, astuple(shown))).encode())
+    return f"{digest.hexdigest()[:16]}.jpg"
 
 
 def plan_scene(rng: random.Random, entity_type: str, novel: bool = False) -> Scene:

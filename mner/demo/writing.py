@@ -111,8 +111,8 @@ class SplitWriter:
             return Draft(text, "missing")
         return self._pictured(text, "unrelated", self.rng.choice(TYPES))
 
-    def _plain_sentence(self) -> Text:
-        entity_type = next(self.types)
+    def _plain_sentence(self, entity_type: str | None = None) -> Text:
+        entity_type = entity_type or next(self.types)
         template, novel_sentence = next(self.typed[entity_type])
         name, novel_name = next(self.names[entity_type])
         return fill(template, name, entity_type, "plain", novel_name, novel_sentence)

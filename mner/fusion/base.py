@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -14,11 +15,13 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.components import check_arguments, takes_any_keyword
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
-from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError, ShapeError
+from mner.errors import CheckpointError, ConfigurationError, LabelError, ShapeError
+from mner.fusion.annotation import TestAnnotation, annotated_tags
 from mner.fusion.attention import AttentionRecorder
 from mner.fusion.entity_scores import EntityScores
 from mner.fusion.losses import Losses
 from mner.fusion.view_alignment import ViewAlignment
+from mner.grounding import RegionPointer
 from mner.posts import Box
 from mner.preprocessor import Preprocessor
 from mner.text.characters import CharacterCNN
@@ -58,6 +61,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
         align_views: Also train and score on the posts without contexts and images, and train that view on the
             predictions with them (Wang et al. 2022); off by default.
+        grounding: Also predict the box that shows each entity; off by default.
 
     Raises:
         ConfigurationError: If parts are incompatible or a number is out of range.
@@ -82,6 +86,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         word_tokenizer: WordTokenizer | None = None,
         on_bad_image: Literal["mask", "error"] = "mask",
         align_views: ViewAlignment | None = None,
+        grounding: RegionPointer | None = None,
     ) -> None:
         own = text_encoder.own_image_encoder() if self.needs_image and image_encoder is None else None
         super().__init__(text_encoder, image_encoder or own, optimization, contexts, word_tokenizer, on_bad_image)
@@ -109,14 +114,18 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         beside = 0 if self.uses_characters else self.character_width
         self.emission_layer = nn.Linear(self._known_fused_size() + beside, len(self.labels))
         both = self.align_views is not None
+        self.grounding = grounding
+        if grounding is not None:
+            grounding.bind(self._known_fused_size(), self.image_encoder)
         self.validation_scores, self.test_scores = (EntityScores(self.labels, both) for _ in range(2))
-        self._test_posts: tuple[str | None, str | None] = None, None  # ids of one with and one without tags
+        self._test_annotation = TestAnnotation()
         longest = None if self.characters is None else self.characters.max_characters
         self.preprocessor = Preprocessor(
             **self.preprocessing(),
             labels=self.labels,
             max_characters=longest,
             text_only_view=both,
+            gold_boxes=grounding is not None,
         )
         check_arguments(self)
 
@@ -193,7 +202,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         Raises:
             ShapeError: If the fused vectors are not ``fused_size`` wide, one per word.
         """
-        fused = self.fuse(text, image)
+        fused = text.fused = self.fuse(text, image)
         if fused.shape != (*text.words.shape[:2], self.fused_size):
             raise ShapeError(
                 f"expected fuse() of {type(self).__name__} to return vectors of shape "
@@ -234,12 +243,12 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return {}
 
     def candidate_boxes(self, image: ImageFeatures) -> Sequence[Sequence[Box]] | None:
-        """Return the boxes per post among which the model chooses; ``None``, the default, if it predicts no boxes."""
-        return None
+        """Return the boxes per post among which the model chooses; ``None`` if it predicts no boxes."""
+        return None if self.grounding is None else self.grounding.candidates(self._with_boxes(image))
 
     def on_test_epoch_start(self) -> None:
         """Reset the record of which posts were annotated in an earlier test."""
-        self._test_posts = None, None
+        self._test_annotation = TestAnnotation()
 
     def losses(self, batch: Batch) -> Losses:
         """Compute the losses of a batch.
@@ -251,7 +260,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
 
     def _losses(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Losses:
         emissions = self.emissions(text, image)
-        tags, mask = _annotated(batch), batch.word_mask
+        tags, mask = annotated_tags(batch), batch.word_mask
         total = self.decoder.loss(emissions, tags, mask)
         parts: dict[str, Tensor] = {}
         text_only = None
@@ -261,6 +270,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             differs = batch.views_differ.to(mask.device, non_blocking=True)
             parts["alignment_loss"] = self.align_views.divergence(self.decoder, emissions, text_only, mask, differs)
             total = self.align_views.mix(total, parts["alignment_loss"])
+        if self.grounding is not None:
+            parts["grounding_loss"] = self.grounding.loss(text, self._with_boxes(image), batch.gold_boxes)
+            total = total + parts["grounding_loss"]
         auxiliary = self.auxiliary_loss(batch, text, image, emissions)
         if auxiliary is not None:
             parts["auxiliary_loss"] = auxiliary
@@ -286,13 +298,13 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.log("val/loss", losses.total, **options)
         predicted = self.decoder.decode(losses.emissions, batch.word_mask)
         text_only = None if losses.text_only is None else self.decoder.decode(losses.text_only, batch.word_mask)
-        self.validation_scores.update(predicted, _annotated(batch), batch.word_mask, text_only)
+        self.validation_scores.update(predicted, annotated_tags(batch), batch.word_mask, text_only)
         candidates = self.candidate_boxes(image)
         needed = any(post.spans is not None or (candidates and post.boxes is not None) for post in batch.posts)
         if self.trainer.state.fn == TrainerFn.FITTING and not needed:
             self.validation_scores.update_entities(EntityLists(), [])
             return None  # confidences take time and would not be used
-        entities = self.entities(batch, losses.emissions, predicted, self.post_scores(text, image))
+        entities = self._predictions(batch, text, image, losses.emissions, predicted)
         self.validation_scores.update_entities(entities, batch.posts, candidates)
         return entities
 
@@ -306,7 +318,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         Raises:
             DataError: If some posts of the test set are annotated and others are not.
         """
-        self._refuse_mixed(batch)
+        self._test_annotation.check(batch)
         text, image = self.encode(batch)
         emissions = self.emissions(text, image)
         predicted = self.decoder.decode(emissions, batch.word_mask)
@@ -314,7 +326,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             view = None if self.align_views is None else self(batch.text_only_view())
             text_only = None if view is None else self.decoder.decode(view, batch.word_mask)
             self.test_scores.update(predicted, batch.tags, batch.word_mask, text_only)
-        entities = self.entities(batch, emissions, predicted, self.post_scores(text, image))
+        entities = self._predictions(batch, text, image, emissions, predicted)
         self.test_scores.update_entities(entities, batch.posts, self.candidate_boxes(image))
         return entities
 
@@ -327,7 +339,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         text, image = self.encode(batch)
         emissions = self.emissions(text, image)
         predicted = self.decoder.decode(emissions, batch.word_mask)
-        return self.entities(batch, emissions, predicted, self.post_scores(text, image))
+        return self._predictions(batch, text, image, emissions, predicted)
 
     def entities(
         self, batch: Batch, emissions: Tensor, predicted: Tensor, scores: Mapping[str, Tensor] | None = None
@@ -370,17 +382,15 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """Return the emissions of a post without an image."""
         return self(self.preprocessor.using(quiet=True)([POST]))  # type: ignore[no-any-return]
 
-    def _refuse_mixed(self, batch: Batch) -> None:
-        """Reject a test set with some untagged posts: a score over the rest would be mistaken for one over all."""
-        tagged, untagged = self._test_posts
-        tagged = tagged or next((post.id for post in batch.posts if post.tags is not None), None)
-        untagged = untagged or next((post.id for post in batch.posts if post.tags is None), None)
-        if tagged is not None and untagged is not None:
-            raise DataError(
-                f"post {untagged!r} has no tags but post {tagged!r} has, so there is no score over all test posts; "
-                "annotate all of them, remove the untagged ones, or use predict"
-            )
-        self._test_posts = tagged, untagged
+    def _predictions(
+        self, batch: Batch, text: TextFeatures, image: ImageFeatures, emissions: Tensor, predicted: Tensor
+    ) -> EntityLists:
+        """Decode the entities with the scores of their posts, and ground them if the model does."""
+        found = self.entities(batch, emissions, predicted, self.post_scores(text, image))
+        return found if self.grounding is None else self.grounding.ground(found, text, self._with_boxes(image))
+
+    def _with_boxes(self, image: ImageFeatures) -> ImageFeatures:
+        return image if self.image_encoder is None else replace(image, boxes=self.image_encoder.region_boxes(image))
 
     def _log_scores(self, stage: str, counted: EntityScores) -> None:
         scores = {f"{stage}/{name}": value for name, value in counted.compute().items()}
@@ -388,13 +398,3 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         if shown in scores:
             self.log(shown, scores.pop(shown), prog_bar=True, sync_dist=True)
         self.log_dict(scores, sync_dist=True)  # already synchronised, which Lightning cannot know
-
-
-def _annotated(batch: Batch) -> Tensor:
-    if batch.tags is None:
-        unannotated = next(post.id for post in batch.posts if post.tags is None)
-        raise DataError(
-            f"post {unannotated!r} has no tags, but training and validation need them; "
-            "annotate it, or give its file to mner predict or mner tag"
-        )
-    return batch.tags

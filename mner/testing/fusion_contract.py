@@ -243,7 +243,7 @@ class FusionContract:
 
 def _posts(present: str) -> list[Post]:
     return [
-        Post(f"{index}", words, tags, image=Path(f"{index}.png") if index in PRESENT[present] else None)
+        Post(f"{index}", words, tags, image=Path(f"{index}.png") if index in PRESENT[present] else None, boxes={})
         for index, (words, tags) in enumerate(TEXTS)
     ]
 

@@ -98,6 +98,8 @@ class TinyGrid(_Noise):
 class TinyRegions(_Noise):
     """Two to four regions per image with boxes, classes and scores, like a detector; the rest is padding."""
 
+    gives_boxes = True
+
     def encode(self, pixels: Tensor) -> ImageFeatures:
         """Project: ``(B, 4, 3)`` to regions ``(B, 4, V)``, two to four of them real."""
         count = 2 + (pixels.abs().sum(dim=(1, 2)) * 1000).long() % 3

@@ -77,6 +77,7 @@ class DetectedCrops(ImageEncoder):
         self.hidden_size = self.image_encoder.hidden_size
         self.frozen = self.image_encoder.frozen
         self.learning_rate = self.image_encoder.learning_rate
+        self.gives_boxes = True
         if self.detector is None:
             self.image_transform = BoxCrops(self.image_encoder.image_transform, box_file, max_crops, whole_image)
         else:

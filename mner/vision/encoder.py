@@ -18,6 +18,7 @@ class ImageEncoder(Component, nn.Module, ABC):
     """Turns images into region vectors.
 
     A subclass sets ``hidden_size`` (V), ``frozen`` and ``image_transform`` in its constructor and gives :meth:`encode`.
+    One whose regions have boxes also sets ``gives_boxes``, without which no entity can be grounded.
     While ``frozen`` is true its features may be stored, no gradient is kept, and its modules stay in evaluation mode.
     ``learning_rate`` is that of its trainable parameters, ``None`` for the text encoder's.
     """
@@ -26,6 +27,7 @@ class ImageEncoder(Component, nn.Module, ABC):
     frozen: bool
     image_transform: ImageTransform
     learning_rate: float | None = None
+    gives_boxes: bool = False
 
     @property
     def feature_source(self) -> str:
@@ -74,6 +76,14 @@ class ImageEncoder(Component, nn.Module, ABC):
             for name, part in vars(features).items()
         }
         return ImageFeatures(**placed)
+
+    def region_boxes(self, image: ImageFeatures) -> Tensor | None:
+        """Return the box of each region, shape ``(B, R, 4)``, or ``None`` where they are not known.
+
+        Args:
+            image: What :meth:`forward` returned, or stored features of this encoder.
+        """
+        return image.boxes
 
     def train(self, mode: bool = True) -> ImageEncoder:
         """Keep a frozen encoder in evaluation mode, so that batch-norm statistics never drift."""

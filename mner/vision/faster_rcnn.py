@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mner.errors import ConfigurationError, WeightsNotFoundError
 from mner.vision.backbones import HUB, read_weights
 from mner.vision.detector_transform import DetectorTransform
 from mner.vision.encoder import ImageEncoder
+from mner.vision.timm_detector import create_timm_detector
 from mner.weights import require_open_source
 
 SMALLEST_BOX = 0.01
@@ -22,20 +24,22 @@ SMALLEST_BOX = 0.01
 class FasterRCNN(ImageEncoder):
     """Regional image features (section 3.1 of the paper; Ren et al. 2015): the best boxes of a frozen detector.
 
-    A region is the box head's vector of the proposal behind a detection (1024 wide), with box, class and score. The
-    detections are those of torchvision. Every image is scaled onto a square canvas of its own, so that its features do
-    not depend on the batch it is in.
+    A region is the box head's vector of the proposal behind a detection (1024 wide in torchvision's detectors, 256 in
+    those of :func:`~mner.vision.timm_detector.create_timm_detector`), with box, class and score. The detections are
+    those of torchvision. Every image is scaled onto a square canvas of its own, so that its features do not depend on
+    the batch it is in.
 
     Args:
-        name: A Faster R-CNN of torchvision.
+        name: A Faster R-CNN of torchvision, or a network of timm with a Faster R-CNN that you trained on it.
         weights: ``hub`` for torchvision's (COCO), a weights file, ``pkg://package/file``, or ``None`` for random ones.
         max_regions: Maximum number of detections per image, best first (R); the paper's code keeps 10.
         score_threshold: Detections with a lower score are dropped.
         image_size: Longer side of the scaled image, in pixels.
         num_classes: Number of classes of the detector, background included.
+        classes: Names of the classes of a detector of your own, without the background; they replace ``num_classes``.
 
     Raises:
-        ConfigurationError: If torchvision has no such Faster R-CNN, or the weights do not fit.
+        ConfigurationError: If there is no such Faster R-CNN, or the weights do not fit.
         WeightsNotFoundError: If the weights are not there or cannot be reached.
     """
 
@@ -47,9 +51,12 @@ class FasterRCNN(ImageEncoder):
         score_threshold: float = 0.05,
         image_size: int = 800,
         num_classes: int = 91,
+        classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        self.detector: Any = _create_detector(name, weights, num_classes)
+        self.classes = None if classes is None else list(classes)
+        num_classes = num_classes if self.classes is None else 1 + len(self.classes)
+        self.detector: Any = _create_detector(name, weights, num_classes, image_size)
         self.name = name
         self.max_regions = max_regions
         self.score_threshold = score_threshold
@@ -57,6 +64,7 @@ class FasterRCNN(ImageEncoder):
             image_size, tuple(self.detector.transform.image_mean), tuple(self.detector.transform.image_std)
         )
         self.frozen = True
+        self.gives_boxes = True
         self.hidden_size = int(self.detector.roi_heads.box_predictor.cls_score.in_features)
         self.requires_grad_(False)
         self.eval()
@@ -134,29 +142,31 @@ class FasterRCNN(ImageEncoder):
 
     @property
     def class_names(self) -> list[str]:
-        """The names of torchvision's own (COCO) classes, by index; the first is the background."""
+        """The names of ``classes``, or torchvision's own (COCO), by index; the first is the background."""
         from torchvision.models import get_model_weights
 
+        if self.classes is not None:
+            return ["__background__", *self.classes]
         return list(get_model_weights(self.name).DEFAULT.meta["categories"])
 
 
-def _create_detector(name: str, weights: str | Path | None, num_classes: int) -> Any:
-    from torchvision.models import get_model
+def _create_detector(name: str, weights: str | Path | None, num_classes: int, image_size: int) -> Any:
+    import timm
+    from torchvision.models import detection, list_models
     from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
 
     from_hub = weights == HUB
     if from_hub:
         require_open_source("the weights of", name)
-    try:
-        options = {"weights": "DEFAULT" if from_hub else None, "weights_backbone": None}
-        detector = get_model(name, num_classes=num_classes, **options)
-    except OSError as error:
-        raise WeightsNotFoundError(
-            f"the weights of torchvision's {name} cannot be fetched ({error}); download them where there is a network "
-            "and give the file as weights"
-        ) from error
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"torchvision cannot build {name!r} with {num_classes} classes: {error}") from error
+    if name not in list_models(module=detection) and timm.is_model(name):
+        if from_hub:
+            raise ConfigurationError(
+                f"no detector on timm's {name!r} has been published: train one, for example with "
+                "examples/train_detector.py, and give its file as weights"
+            )
+        detector = create_timm_detector(name, None, num_classes, image_size)
+    else:
+        detector = _from_torchvision(name, from_hub, num_classes)
     if not isinstance(detector, TorchvisionFasterRCNN):
         raise ConfigurationError(f"expected a Faster R-CNN, got {name!r}; try fasterrcnn_resnet50_fpn_v2")
     if weights is not None and not from_hub:
@@ -165,3 +175,18 @@ def _create_detector(name: str, weights: str | Path | None, num_classes: int) ->
         except RuntimeError as error:
             raise ConfigurationError(f"{weights} does not fit {name} with {num_classes} classes: {error}") from error
     return detector
+
+
+def _from_torchvision(name: str, from_hub: bool, num_classes: int) -> Any:
+    from torchvision.models import get_model
+
+    try:
+        options = {"weights": "DEFAULT" if from_hub else None, "weights_backbone": None}
+        return get_model(name, num_classes=num_classes, **options)
+    except OSError as error:
+        raise WeightsNotFoundError(
+            f"the weights of torchvision's {name} cannot be fetched ({error}); download them where there is a network "
+            "and give the file as weights"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"torchvision cannot build {name!r} with {num_classes} classes: {error}") from error

@@ -21,7 +21,8 @@ class Grid(ImageEncoder):
 
     ResNet-152 at 224x224 gives 49 regions of 2048; a vision transformer gives its patch tokens. Images are scaled,
     cropped and normalised as the network was trained. The pooled vector is what the network's classifier would see,
-    or the mean of the regions where that has another width.
+    or the mean of the regions where that has another width. Cells serve as boxes where the transform keeps the whole
+    image: with the preprocessing ``{"crop_mode": "squash", "crop_pct": 1.0}``.
 
     Args:
         name: A timm name, such as ``resnet152`` or ``vit_base_patch16_224``.
@@ -62,6 +63,7 @@ class Grid(ImageEncoder):
         self.stage = stage
         self.frozen = trainable_stages == 0
         self.learning_rate = learning_rate
+        self.gives_boxes = (self.preprocessing["crop_mode"], self.preprocessing["crop_pct"]) == ("squash", 1.0)
         self._trained: list[nn.Module] = []
         self.hidden_size, self._pools = self._measure()
         self._trained = self._unfreeze(trainable_stages)
@@ -86,6 +88,18 @@ class Grid(ImageEncoder):
         else:
             pooled = regions.mean(dim=1)
         return ImageFeatures(regions, torch.ones_like(regions[..., 0], dtype=torch.bool), pooled)
+
+    def region_boxes(self, image: ImageFeatures) -> Tensor | None:
+        """Return the cells as boxes if the regions cover the whole image, shape ``(B, R, 4)``, else ``None``."""
+        if not self.gives_boxes:
+            return None
+        count = image.mask.shape[1]
+        height, width = self.preprocessing["input_size"][1:]
+        rows = max(1, round((count * height / width) ** 0.5))
+        columns = count // rows
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        corners = torch.stack([x / columns, y / rows, (x + 1) / columns, (y + 1) / rows], dim=-1)
+        return corners.flatten(0, 1).to(image.mask.device, non_blocking=True).expand(len(image.mask), -1, -1)
 
     def train(self, mode: bool = True) -> Grid:
         """Set the trained stages to training mode; all others stay in evaluation mode."""

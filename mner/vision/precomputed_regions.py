@@ -28,6 +28,8 @@ class PrecomputedRegions(ImageEncoder):
         key: What its ids are: ``image``, the image's file name with or without its suffix, or ``post``, the post's id.
         max_regions: Maximum number of regions per image, the first ones of the file; ``None`` for all.
         hidden_size: Width of a region (V); ``None`` takes it from the file, which then must be there.
+        boxes: Whether the file also has boxes, for grounding: for each id an array ``<id>.boxes`` of shape ``(R, 4)``,
+            corners ``x1, y1, x2, y2`` as fractions of width and height.
 
     Raises:
         DatasetNotFoundError: If the file is not there.
@@ -43,10 +45,12 @@ class PrecomputedRegions(ImageEncoder):
         key: Literal["image", "post"] = "image",
         max_regions: int | None = None,
         hidden_size: int | None = None,
+        boxes: bool = False,
     ) -> None:
         super().__init__()
         self.frozen = True
-        self.image_transform = RegionFile(path, key, max_regions, hidden_size)
+        self.gives_boxes = boxes
+        self.image_transform = RegionFile(path, key, max_regions, hidden_size, boxes)
         self.hidden_size = self.image_transform.hidden_size
 
     def checkpoint_arguments(self) -> dict[str, Any]:
@@ -56,7 +60,8 @@ class PrecomputedRegions(ImageEncoder):
     def encode(self, pixels: dict[str, Tensor]) -> ImageFeatures:
         """Return the regions as they are, with their mean."""
         regions, mask = pixels["regions"], pixels["mask"]
-        return ImageFeatures(regions, mask, regions.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1))
+        pooled = regions.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return ImageFeatures(regions, mask, pooled, boxes=pixels.get("boxes"))
 
 
 def use_region_file(encoder: ImageEncoder | None, path: str | Path | None) -> None:

@@ -18,6 +18,9 @@ from mner.posts import Post
 from mner.vision.file_transform import FileTransform, names_in_file
 from mner.weights import require_open_source
 
+BOXES = ".boxes"
+"""What the name of an array of boxes ends with, after the id of the image."""
+
 
 class RegionFile(FileTransform):
     """Looks the regions of a post up in a file; no image is read.
@@ -30,6 +33,7 @@ class RegionFile(FileTransform):
         key: What the ids of the file are: the image's file name (``image``) or the post's id (``post``).
         max_regions: Maximum number of regions per image; ``None`` for all.
         hidden_size: Width of a region (V); ``None`` takes it from the file.
+        boxes: Whether the file also has the boxes of each image, as the array ``<id>.boxes`` of shape ``(R, 4)``.
 
     Raises:
         ConfigurationError: If ``key`` is unknown, or neither a file nor a width is given.
@@ -45,6 +49,7 @@ class RegionFile(FileTransform):
         key: Literal["image", "post"] = "image",
         max_regions: int | None = None,
         hidden_size: int | None = None,
+        boxes: bool = False,
     ) -> None:
         if key not in ("image", "post"):
             raise ConfigurationError(f"expected key to be image or post, got {key!r}")
@@ -53,6 +58,7 @@ class RegionFile(FileTransform):
         self.path = None if path is None else Path(path)
         self.key = key
         self.max_regions = max_regions
+        self.boxes = boxes
         self._opened: tuple[int, Path, Mapping[str, Any]] | None = None
         self.hidden_size = self._width() if hidden_size is None else hidden_size
 
@@ -67,8 +73,8 @@ class RegionFile(FileTransform):
             "it needs no feature store, and a post's features must be in the file"
         )
 
-    def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
-        """Look up the regions of a post, shape ``(R, V)``.
+    def load(self, post: Post, read: Callable[[Path], Image.Image]) -> dict[str, Tensor] | None:
+        """Look up the ``regions`` of a post, shape ``(R, V)``, and their ``boxes``, shape ``(R, 4)``, if there are any.
 
         Raises:
             ImageError: If the post has an image but the file has no usable regions for it.
@@ -90,16 +96,35 @@ class RegionFile(FileTransform):
                 f"{post.image or post.id}: expected finite regions of shape (R, {self.hidden_size}) in {self.path}, "
                 f"got {tuple(found.shape)}" + ("" if found.isfinite().all() else " with nan or inf")
             )
-        return found
+        return {"regions": found, **({"boxes": self._boxes(name, len(found))} if self.boxes else {})}
 
-    def collate(self, images: Sequence[Tensor | None]) -> dict[str, Tensor] | None:
-        """Pad the regions of B posts: ``regions`` of shape ``(B, R, V)``, ``mask`` of shape ``(B, R)``."""
-        if all(image is None for image in images):
+    def collate(self, images: Sequence[dict[str, Tensor] | None]) -> dict[str, Tensor] | None:
+        """Pad the regions of B posts.
+
+        Returns:
+            ``regions`` of shape ``(B, R, V)``, ``mask`` of shape ``(B, R)``, and ``boxes`` of shape ``(B, R, 4)`` if
+            there are any; ``None`` if no post has regions.
+        """
+        given = next((image for image in images if image is not None), None)
+        if given is None:
             return None
-        nothing = torch.zeros(0, self.hidden_size)
-        padded = pad_sequence([nothing if image is None else image for image in images], batch_first=True)
-        counts = torch.tensor([0 if image is None else len(image) for image in images])
-        return {"regions": padded, "mask": torch.arange(padded.shape[1]) < counts[:, None]}
+        nothing = {part: values[:0] for part, values in given.items()}
+        rows = [nothing if image is None else image for image in images]
+        padded = {part: pad_sequence([row[part] for row in rows], batch_first=True) for part in nothing}
+        counts = torch.tensor([len(row["regions"]) for row in rows])
+        return {**padded, "mask": torch.arange(padded["regions"].shape[1]) < counts[:, None]}
+
+    def _boxes(self, name: str, count: int) -> Tensor:
+        """Read the boxes of the first regions of an image, as fractions of width and height."""
+        file, key = self._file(), f"{name}{BOXES}"
+        boxes = torch.as_tensor(np.asarray(file[key]))[:count].float() if key in file else torch.empty(0)
+        fits = boxes.shape == (count, 4) and bool(((boxes >= 0) & (boxes <= 1)).all())
+        if not fits or not (boxes[:, :2] < boxes[:, 2:]).all():
+            raise ImageError(
+                f"{name}: expected boxes (x1, y1, x2, y2) of its {count} regions in {self.path} under {key!r}, as "
+                f"fractions of width and height, got {f'the shape {tuple(boxes.shape)}' if key in file else 'none'}"
+            )
+        return boxes
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file behind: every process opens its own."""
@@ -120,7 +145,7 @@ class RegionFile(FileTransform):
         if self.path is None:
             raise ConfigurationError("expected a file of precomputed regions or their hidden_size, got neither")
         file = _open(self.path)
-        shape = next((np.asarray(file[name]).shape for name in file), ())
+        shape = next((np.asarray(file[name]).shape for name in file if not name.endswith(BOXES)), ())
         if len(shape) != 2:
             raise FormatError(
                 self.path, None, f"the first array has the shape {shape}", "Expected one (R, V) array per image"

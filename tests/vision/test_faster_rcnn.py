@@ -8,6 +8,7 @@ from PIL import Image
 from mner.components import from_config, to_config
 from mner.errors import ConfigurationError, WeightsNotFoundError
 from mner.vision.faster_rcnn import FasterRCNN
+from mner.vision.timm_detector import create_timm_detector
 
 SMALL = {"name": "fasterrcnn_mobilenet_v3_large_320_fpn", "weights": None, "image_size": 64}
 
@@ -96,7 +97,7 @@ def test_frozen_and_built_again_from_its_config(encoder, tmp_path):
 
 def test_class_names():
     encoder = FasterRCNN.__new__(FasterRCNN)
-    encoder.name = "fasterrcnn_resnet50_fpn_v2"
+    encoder.name, encoder.classes = "fasterrcnn_resnet50_fpn_v2", None
     assert encoder.class_names[:2] == ["__background__", "person"]
     assert len(encoder.class_names) == 91
 
@@ -117,3 +118,34 @@ def test_what_is_no_detector_or_no_weights(tmp_path, monkeypatch):
 
 def _offline(*args, **kwargs):
     raise OSError("no network")
+
+
+def test_a_detector_of_ones_own_on_a_network_of_timm(tmp_path, monkeypatch):
+    detector = create_timm_detector("tf_efficientnet_lite0", None, 3, 64)
+    images = [torch.rand(3, 64, 48), torch.rand(3, 40, 64)]
+    targets = [{"boxes": torch.tensor([[4.0, 4.0, 30.0, 30.0]]), "labels": torch.tensor([1])}] * 2
+    losses = detector.train()(images, targets)
+    assert sum(losses.values()).isfinite()
+    torch.save(detector.state_dict(), tmp_path / "detector.pth")
+    options = {"weights": str(tmp_path / "detector.pth"), "image_size": 64, "classes": ["PER", "LOC"]}
+    encoder = FasterRCNN("tf_efficientnet_lite0", **options, score_threshold=0.0)
+    assert encoder.class_names == ["__background__", "PER", "LOC"]
+    assert encoder.gives_boxes
+    pixels = encoder.image_transform.collate([encoder.image_transform(picture(0))])
+    found = encoder(pixels, torch.tensor([True]))
+    assert found.regions.shape == (1, 10, encoder.hidden_size) == (1, 10, 256)
+    with torch.no_grad():
+        detector.eval().roi_heads.score_thresh = 0.0
+        (expected,) = detector([encoder.image_transform(picture(0))])
+    assert torch.allclose(found.boxes[0] * 64, expected["boxes"][:10], atol=1e-2)
+    again = from_config(to_config(encoder))
+    again.load_state_dict(encoder.state_dict())
+    assert again.class_names == encoder.class_names
+    assert torch.equal(again(pixels, torch.tensor([True])).boxes, found.boxes)
+    with pytest.raises(ConfigurationError, match=r"no detector on timm's .* examples/train_detector.py"):
+        FasterRCNN("tf_efficientnet_lite0")
+    with pytest.raises(ConfigurationError, match="does not fit tf_efficientnet_lite0 with 91 classes"):
+        FasterRCNN("tf_efficientnet_lite0", weights=options["weights"])
+    monkeypatch.setattr("mner.vision.timm_detector.create_backbone", lambda *_: torch.nn.Identity())
+    with pytest.raises(ConfigurationError, match="has no 3 stages"):
+        create_timm_detector("resnet18", None, 3, 64)

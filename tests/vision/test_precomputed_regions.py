@@ -57,7 +57,7 @@ def test_every_format(suffix, tmp_path):
     assert features.regions.dtype == torch.float32
     assert encoder.image_transform.collate([None]) is None
     copy = pickle.loads(pickle.dumps(encoder))
-    assert torch.equal(copy.image_transform.load(post("12.png"), no_pixels), images[0])
+    assert torch.equal(copy.image_transform.load(post("12.png"), no_pixels)["regions"], images[0]["regions"])
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".pt", ".h5"])
@@ -75,7 +75,7 @@ def test_regions_that_cannot_be_used(suffix, tmp_path):
 
 def test_by_post_and_the_first_regions(tmp_path):
     encoder = PrecomputedRegions(write(tmp_path, ".npz"), key="post", max_regions=2)
-    assert encoder.image_transform.load(post(None, "12"), no_pixels).shape == (2, 4)
+    assert encoder.image_transform.load(post(None, "12"), no_pixels)["regions"].shape == (2, 4)
     assert encoder.image_transform.load(post(None, "absent"), no_pixels) is None
     with pytest.raises(ImageError):
         encoder.image_transform.load(post("12.jpg", "absent"), no_pixels)
@@ -84,13 +84,13 @@ def test_by_post_and_the_first_regions(tmp_path):
 def test_a_checkpoint_names_no_file(tmp_path):
     path = write(tmp_path, ".npz")
     config = to_config(PrecomputedRegions(path, max_regions=2))
-    assert config["init_args"] == {"path": None, "key": "image", "max_regions": 2, "hidden_size": 4}
+    assert config["init_args"] == {"path": None, "key": "image", "max_regions": 2, "hidden_size": 4, "boxes": False}
     again = from_config(config)
     assert again.hidden_size == 4
     with pytest.raises(ConfigurationError, match=r"--region_file FILE"):
         again.image_transform.load(post("12.jpg"), no_pixels)
     use_region_file(again, path)
-    assert again.image_transform.load(post("12.jpg"), no_pixels).shape == (2, 4)
+    assert again.image_transform.load(post("12.jpg"), no_pixels)["regions"].shape == (2, 4)
     with pytest.raises(ConfigurationError, match="image encoder is NoneType"):
         use_region_file(None, path)
     use_region_file(None, None)
@@ -131,7 +131,28 @@ def test_each_image_has_its_own_regions(tmp_path):
         "17.06.1.jpg": 4,
         "17.06.1": 4,
     }.items():
-        assert transform.load(post(image), no_pixels)[0, 0] == index
+        assert transform.load(post(image), no_pixels)["regions"][0, 0] == index
     for image in ("c/34.jpg", "17.06.2"):
         with pytest.raises(ImageError, match="no features"):
             transform.load(post(image), no_pixels)
+
+
+def test_boxes_beside_the_regions(tmp_path):
+    boxes = np.array([[0.0, 0.1, 0.5, 1.0], [0.2, 0.2, 0.4, 0.4], [0.0, 0.0, 1.0, 1.0]])
+    arrays = {f"{name}.boxes": boxes for name in ("12", "13")}  # 13 has five regions
+    arrays |= {"12": FEATURES["12"], "13": FEATURES["13.jpg"], "14": FEATURES["12"], "14.boxes": boxes * 640}
+    np.savez(tmp_path / "regions.npz", **arrays, **{"15": FEATURES["12"]})
+    encoder = PrecomputedRegions(tmp_path / "regions.npz", boxes=True, max_regions=2)
+    assert encoder.gives_boxes
+    assert encoder.hidden_size == 4
+    loaded = [encoder.image_transform.load(post(name), no_pixels) for name in ("12.jpg", None)]
+    features = encoder(encoder.image_transform.collate(loaded), torch.tensor([True, False]))
+    assert features.boxes[0].tolist() == pytest.approx(boxes[:2])
+    assert not features.boxes[1].any()
+    encoder.image_transform.max_regions = None
+    for name, message in (("13", r"its 5 regions .* under '13.boxes', .* the shape \(3, 4\)"), ("15", "got none")):
+        with pytest.raises(ImageError, match=message):
+            encoder.image_transform.load(post(f"{name}.jpg"), no_pixels)
+    with pytest.raises(ImageError, match="as fractions of width and height"):
+        encoder.image_transform.load(post("14.jpg"), no_pixels)
+    assert not PrecomputedRegions(tmp_path / "regions.npz").gives_boxes

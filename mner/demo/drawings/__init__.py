@@ -1,4 +1,4 @@
-"""Draws the scenes of demo posts with Pillow, varied by their seed."""
+"""Draws the scenes and collages of demo posts with Pillow, varied by their seed."""
 
 from __future__ import annotations
 
@@ -6,27 +6,46 @@ import random
 
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 
-from mner.demo.drawings import organisations, people, places, products
-from mner.demo.drawings.backdrops import paint
+from mner.demo.collages import Collage
+from mner.demo.drawings import organisations, people, places, products, things
+from mner.demo.drawings.backdrops import paint, studio
 from mner.demo.drawings.canvas import RGB, Pen, vary
 from mner.demo.scenes import Scene
 
-DRAWERS = {**people.DRAWERS, **places.DRAWERS, **organisations.DRAWERS, **products.DRAWERS}
+DRAWERS = {**people.DRAWERS, **places.DRAWERS, **organisations.DRAWERS, **products.DRAWERS, **things.DRAWERS}
 SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (4, 5))
 
 
-def draw_scene(scene: Scene) -> Image.Image:
+def draw(shown: Scene | Collage) -> Image.Image:
+    """Draw a scene, or a collage of several."""
+    return draw_collage(shown) if isinstance(shown, Collage) else draw_scene(shown)
+
+
+def draw_collage(collage: Collage) -> Image.Image:
+    """Draw a collage: its photographs on a plain backdrop."""
+    image = studio(random.Random(f"collage {collage.seed}"), (collage.width, collage.height))
+    for photograph in collage.photographs:
+        left, top, right, bottom = photograph.corners
+        image.paste(draw_scene(photograph.scene, (right - left, bottom - top)), (left, top))
+    return image
+
+
+def draw_scene(scene: Scene, size: tuple[int, int] | None = None) -> Image.Image:
     """Draw a scene.
 
     Size and shape depend only on the seed, and noise and light have the same distribution for all scenes, so that they
     give no cue to the content.
 
+    Args:
+        scene: The scene.
+        size: Width and height in pixels, in place of those of its seed.
+
     Returns:
-        An RGB picture, its longer side between 180 and 360 pixels.
+        An RGB picture; by default its longer side is between 180 and 360 pixels.
     """
     rng = random.Random(f"picture {scene.seed}")
     longer, (across, down) = rng.randint(180, 360), rng.choice(SHAPES)
-    width, height = longer * across // max(across, down), longer * down // max(across, down)
+    width, height = size or (longer * across // max(across, down), longer * down // max(across, down))
     # Drawn at twice the size and reduced, since Pillow does not antialias shapes.
     image = paint(scene.place, rng, (2 * width, 2 * height))
     pen = Pen(ImageDraw.Draw(image, "RGBA"), 0, 0, image.height)
