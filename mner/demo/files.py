@@ -66,7 +66,7 @@ def draw_file(path: Path, scene: Scene | Collage) -> None:
 def _post_record(post: Post) -> dict[str, Any]:
     image = post.image.name if post.image is not None else None
     record = {"id": post.id, "image_id": image, "tokens": post.words, "label": post.tags, "metadata": post.metadata}
-    return record if post.boxes is None else {**record, "boxes": post_to_dict(post)["boxes"]}
+    return record if post.boxes is None else {**record, "entity_boxes": post_to_dict(post)["entity_boxes"]}
 
 
 def _caption_record(post: Post) -> dict[str, Any]:

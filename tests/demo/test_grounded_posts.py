@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mner.boxes import gold_entities, intersection_over_union
+from mner.data.readers import read_posts
 from mner.demo import DemoPosts, generate_demo_posts, text_only_ceiling
 from mner.demo.names import AMBIGUOUS, NOVEL_AMBIGUOUS
 from mner.demo.scenes import DISTRACTOR
@@ -84,11 +85,9 @@ def test_the_largest_object_is_mostly_another(splits: dict[str, list[Post]]) -> 
     assert sum(found) / len(found) < 0.4
 
 
-def test_drawn_and_written_where_the_boxes_are(tmp_path: Path) -> None:
+def test_drawn_where_the_boxes_are_and_read_back(tmp_path: Path) -> None:
     posts = generate_demo_posts(16, folder=tmp_path, grounded=True)["train"]
-    lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text(encoding="utf-8").splitlines()]
-    written = [{(item["start"], item["end"]): (tuple(item["box"]),) for item in line["boxes"]} for line in lines]
-    assert written == [post.boxes for post in posts]
+    assert [post.boxes for post in read_posts(tmp_path / "train.jsonl")] == [post.boxes for post in posts]
     post = next(post for post in posts if post.boxes)
     assert post.image is not None
     with Image.open(post.image) as picture:
