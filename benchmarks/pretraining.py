@@ -25,7 +25,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from mner.analysis.spread import Spread
 from mner.callbacks import StoredImageFeatures
 from mner.data.ablations import ablate
-from mner.data.datamodule import Split
+from mner.data.splits import Split
 from mner.demo import DemoPosts
 from mner.posts import Post
 from mner.preprocessor import Preprocessor

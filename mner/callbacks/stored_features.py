@@ -10,7 +10,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_info
 from torch.utils.hooks import RemovableHandle
 
-from mner.data.datamodule import PostDataModule, Split
+from mner.data.datamodule import PostDataModule
+from mner.data.splits import Split
 from mner.errors import ConfigurationError
 from mner.vision.encoder import ImageEncoder
 from mner.vision.feature_store import FeatureStore

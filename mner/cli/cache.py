@@ -11,7 +11,7 @@ from mner.callbacks.stored_features import StoredImageFeatures, fill_split
 from mner.cli import training
 from mner.cli.messages import say
 from mner.cli.training import TrainingCommandLine
-from mner.data.datamodule import SPLITS
+from mner.data.splits import SPLITS
 from mner.errors import ConfigurationError, DatasetNotFoundError
 
 

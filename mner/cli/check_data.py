@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import mner.demo  # noqa: F401  (its class is a choice of --data)
 from mner.cli.parsing import OptionParser, accept_unused
 from mner.data import PostFiles
 from mner.data.check import check_posts
-from mner.data.datamodule import SPLITS, PostDataModule
+from mner.data.datamodule import PostDataModule
+from mner.data.named_sets import read_named_sets
+from mner.data.overlap import find_overlap
+from mner.data.splits import SPLITS
 from mner.errors import DatasetNotFoundError
 from mner.post_json import to_json
 from mner.posts import Post
-from mner.terminal import printable_lines
+from mner.terminal import printable, printable_lines
 from mner.word_tokenizers import WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
@@ -44,6 +48,13 @@ def parser() -> OptionParser:
     options.add_subclass_arguments(PostDataModule, "data", required=False)
     accept_unused(
         options, "seed_everything", "model", "trainer", "checkpoint", "early_stopping", "ablations", "pretraining"
+    )
+    options.add_argument(
+        "--against",
+        type=list[Path],
+        default=[],
+        help="Further data sets, files or folders of splits, for example [twitter2015/valid.txt, twitter2017]: reports "
+        "the posts that each split has in common with them, by image name and near-identical text.",
     )
     options.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
     return options
@@ -81,4 +92,15 @@ def run(arguments: Sequence[str]) -> None:
     if not posts:
         raise missing[0]
     report = check_posts(posts, files=files, labels=data.labels, contexts=data.contexts, image_folders=folders)
-    print(printable_lines(to_json(report.to_dict(), indent=2) if config.json else report))
+    overlaps = {
+        name: {split: find_overlap(each, others) for split, each in posts.items()}
+        for name, others in read_named_sets(config.against).items()
+    }
+    if config.json:
+        found = {name: {split: asdict(each) for split, each in splits.items()} for name, splits in overlaps.items()}
+        print(printable_lines(to_json({**report.to_dict(), "overlap": found}, indent=2)))
+        return
+    print(printable_lines(report))
+    for name, splits in overlaps.items():
+        for split, overlap in splits.items():
+            print(printable(f"{split} posts that are in {name}: {overlap}"))

@@ -101,7 +101,7 @@ def _shared(config: str, fine_tuning: Namespace) -> dict[str, Any]:
     shared: dict[str, Any] = {"model": {"init_args": parts}}
     if "data" not in own:
         shared["data"] = given["data"]
-    for name in ("seed_everything", "feature_store", "half_precision_features"):
+    for name in ("seed_everything", "feature_store", "half_precision_features", "held_out", "on_overlap"):
         if name not in own and given.get(name) is not None:
             shared[name] = given[name]
     trainer = own.get("trainer") or {}

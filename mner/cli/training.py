@@ -19,6 +19,7 @@ from mner.cli.run_record import RunRecord
 from mner.cli.scoring import load_scored, score, score_after_fit
 from mner.cli.training_options import TrainingOptionParser, add_options, check_ranges, place_options
 from mner.data.datamodule import PostDataModule
+from mner.data.named_sets import hold_out
 from mner.plugins import load_plugins
 from mner.training.module import TrainingModule
 
@@ -115,6 +116,7 @@ class TrainingCommandLine(LightningCLI):
         self.datamodule.label_map = self.options.get("label_map") or {}
         self.parts = run_parts(built, self.folder, self.model, keeps_last)
         if is_fit:
+            hold_out(self.datamodule, built.held_out, built.on_overlap)
             add_extra_posts(self.model, self.datamodule, built.extra_posts, built.extra_images)
             config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.command]
             self.parts.callbacks.insert(0, RunRecord(config, self.folder, own_loggers))

@@ -17,6 +17,7 @@ from mner.callbacks.best_checkpoint import mode_of
 from mner.cli.parsing import OptionParser, accept_unused
 from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
+from mner.data.overlap import OnOverlap
 from mner.decoders.chain_decoder import Constraints
 from mner.errors import ConfigurationError
 from mner.training.module import TrainingModule
@@ -134,7 +135,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
             help="mask treats a post whose image cannot be used as one without; error stops (default: as trained).",
         )
         accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining", "resume")
-        accept_unused(parser, "extra_posts", "extra_images")
+        accept_unused(parser, "extra_posts", "extra_images", "held_out", "on_overlap")
     if command == "predict":
         accept_unused(parser, "ablations")
 
@@ -153,6 +154,19 @@ def _add_training_options(parser: LightningArgumentParser) -> None:
         default=None,
         help="Config of a pre-training, by path or by name, run first in RUN_FOLDER/pretraining, on the same data "
         "unless it names others; the model's text encoder then starts from the pre-trained one.",
+    )
+    parser.add_argument(
+        "--held_out",
+        type=list[str],
+        default=[],
+        help="Data sets on which the model will be tested, files of posts or folders, of which the validation and test "
+        "splits count, for example [twitter2015/test.txt, twitter2017]: training on one of their posts is an error.",
+    )
+    parser.add_argument(
+        "--on_overlap",
+        type=OnOverlap,
+        default="error",
+        help="What happens if training posts are held out: drop leaves them out of the training, keep trains on them.",
     )
     parser.add_lightning_class_args(TrainingModule, "model", subclass_mode=True)
     for name in ("labels", "contexts", "word_tokenizer"):

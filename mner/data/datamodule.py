@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
@@ -19,20 +19,19 @@ from mner.data.label_map import LabelMap, in_terms_of
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
 from mner.data.missing_images import check_any_image, check_images
-from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
+from mner.data.overlap import OnOverlap, without_overlap
+from mner.data.splits import Split
+from mner.errors import ConfigurationError, DataError, LabelError
 from mner.labels import check_tags
-from mner.paths import is_file, is_folder
+from mner.paths import is_file
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.subsets import fraction
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
-Split = Literal["train", "valid", "test"]
 Data = TypeVar("Data", bound="PostDataModule")
-SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 _NAMED = 10  # posts named in a message
-SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}
 
 
 class PostDataModule(LightningDataModule, ABC):
@@ -94,6 +93,7 @@ class PostDataModule(LightningDataModule, ABC):
         self.extra_images: Path | None = None
         self._preprocessor: Preprocessor | None = None
         self._label_map: LabelMap = {}
+        self._held_out: tuple[Sequence[Post], OnOverlap] = (), "error"
         self._posts: dict[Split, list[Post]] = {}
         self._images_checked: set[Split] = set()
 
@@ -117,6 +117,17 @@ class PostDataModule(LightningDataModule, ABC):
     @label_map.setter
     def label_map(self, label_map: LabelMap) -> None:
         self._label_map = dict(label_map)
+        self._posts = {}
+
+    def hold_out(self, posts: Sequence[Post], on_overlap: OnOverlap = "error") -> None:
+        """Name posts on which the model will be tested, so that it is not trained on them.
+
+        Args:
+            posts: The posts, of any data set.
+            on_overlap: What happens to training posts that are among them, see :func:`~mner.data.overlap.find_overlap`:
+                ``error``, ``drop`` leaves them out, ``keep`` only warns.
+        """
+        self._held_out = posts, on_overlap
         self._posts = {}
 
     @property
@@ -169,6 +180,7 @@ class PostDataModule(LightningDataModule, ABC):
         Raises:
             DatasetNotFoundError: If the split is not there.
             LabelError: If a tag is not among ``labels``, or not among the model's.
+            DataError: If training posts are held out, see :meth:`hold_out`.
         """
         if split not in self._posts:
             posts = [self._tokenized(post) for post in self.read(split)]
@@ -176,9 +188,10 @@ class PostDataModule(LightningDataModule, ABC):
                 check_post(post, self.labels)
             if self._model_labels:
                 posts = in_terms_of(posts, split, self.labels, self._model_labels, self.label_map)
-            self._posts[split] = (
-                fraction(posts, self.train_fraction, self.effective_seed) if split == "train" else posts
-            )
+            if split == "train":
+                posts = without_overlap(posts, *self._held_out)
+                posts = fraction(posts, self.train_fraction, self.effective_seed)
+            self._posts[split] = posts
         posts = self._posts[split]
         if split == "train":
             return [*posts, *self.extra_posts] if self.extra_posts else posts
@@ -310,39 +323,6 @@ def check_post(post: Post, labels: Sequence[str]) -> None:
         check_tags(post.tags or (), labels)
     except LabelError as error:
         raise LabelError(f"post {post.id!r}: {error}") from error
-
-
-def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:
-    """Find the file of a split, under any of the common names.
-
-    Args:
-        root: The data set's folder.
-        split: ``train``, ``valid`` or ``test``; ``valid`` is also looked for as ``dev``.
-        patterns: File names under ``root`` with ``{split}`` in them, the preferred first; may contain ``*``.
-
-    Raises:
-        DatasetNotFoundError: If the folder or the file is not there; names what was searched for.
-        DataError: If a pattern fits several files, of which one would have to be left out.
-    """
-    if not is_folder(root):
-        raise DatasetNotFoundError(
-            f"no folder {root}; give the data set's folder with --data.init_args.root DIR (root=DIR in Python)"
-        )
-    wanted = [pattern.replace("{split}", name) for pattern in patterns for name in SPLIT_NAMES[split]]
-    for pattern in wanted:
-        found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if is_file(path))
-        if len(found) > 1:
-            raise DataError(f"{root} has {len(found)} matching files: {', '.join(found)}; keep only one of them")
-        if found:
-            return root / found[0]
-    raise DatasetNotFoundError(
-        f"{root} has no {split} split; looked for {', '.join(wanted)}. "
-        + (
-            "Put its file there, or use an existing split: mner validate for valid"
-            if split == "test"
-            else "Put its file there"
-        )
-    )
 
 
 def with_contexts(

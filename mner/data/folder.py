@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.datamodule import SPLIT_NAMES, SPLITS, PostDataModule, Split, find_split, with_contexts
+from mner.data.datamodule import PostDataModule, with_contexts
 from mner.data.readers import read_posts
+from mner.data.splits import SPLIT_NAMES, SPLITS, Split, find_split
 from mner.data.versions import identify
 from mner.errors import DataError, DatasetNotFoundError
 from mner.labels import labels_for

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.datamodule import PostDataModule, Split, with_contexts
+from mner.data.datamodule import PostDataModule, with_contexts
 from mner.data.readers import read_posts
+from mner.data.splits import Split
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
 from mner.paths import is_file, is_folder

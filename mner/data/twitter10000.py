@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from mner.data.datamodule import Split, find_split
 from mner.data.folder import POST_FILES, FolderDataModule
 from mner.data.readers import read_posts
+from mner.data.splits import Split, find_split
 from mner.labels import check_choice, labels_for
 from mner.posts import Post
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mner.data.datamodule import PostDataModule, Split, with_contexts
+from mner.data.datamodule import PostDataModule, with_contexts
+from mner.data.splits import Split
 from mner.demo.generate import generate_demo_posts
 from mner.labels import labels_for
 from mner.posts import Post

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mner.data import PostDataModule
-from mner.data.datamodule import find_split, fraction, with_contexts
+from mner.data.datamodule import fraction, with_contexts
+from mner.data.splits import find_split
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.posts import Post
 
