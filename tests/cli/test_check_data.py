@@ -93,3 +93,14 @@ def test_an_empty_file_and_one_of_another_format(tmp_path, capsys):
         assert said.startswith("mner check-data: error: ")
         assert complaint in said
     assert Path(path).exists()
+
+
+def test_posts_in_common_with_other_data_sets(report, tmp_path):
+    for name, words in (("mine", "Kevin Durant enters Oracle Arena"), ("other", "Kevin Durant enters Oracle Arena !")):
+        rows = "".join(f"{word}\tO\n" for word in words.split())
+        (tmp_path / f"{name}.txt").write_text(f"IMGID:7\n{rows}\nIMGID:8\n{name}\tO\n", encoding="utf-8")
+    options = [str(tmp_path / "mine.txt"), "--against", f"[{tmp_path / 'other.txt'}]"]
+    expected = "1 posts (1 with the same text, 1 with the same image name; 1 more have an image name in common"
+    assert f"train posts that are in {tmp_path / 'other.txt'}: {expected}" in report(*options)
+    (overlap,) = report(*options, "--json")["overlap"].values()
+    assert overlap["train"] == {"posts": {"7": "7"}, "same_text": 1, "same_image": 1, "same_image_only": 1}

@@ -630,3 +630,14 @@ def test_a_checkpoint_is_scored_on_data_with_other_types(trained_run, shared_twi
     assert main(["test", *checkpoint, "--label_map.OTHER", "null", "--run_folder", str(dropped)]) == 0
     metrics = json.loads((dropped / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["support"] == trained["support"] - trained["support_MISC"]
+
+
+def test_posts_of_a_test_set_are_not_trained_on(fit, shared_twitter_folder, tmp_path, capsys):
+    held_out = ["--held_out", f"[{shared_twitter_folder / 'train.txt'}]"]
+    assert fit(*held_out, "--run_folder", "refused") == 1
+    assert (
+        "20 of 20 training posts are held out for testing: 20 posts (20 with the same text" in capsys.readouterr().err
+    )
+    assert fit(*held_out, "--on_overlap", "keep", "--run_folder", "kept") == 0
+    (tmp_path / "test.jsonl").write_text('{"tokens": ["nobody", "wrote", "this"]}\n', encoding="utf-8")
+    assert fit("--held_out", f"[{tmp_path / 'test.jsonl'}]", "--run_folder", "free") == 0
