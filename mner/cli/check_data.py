@@ -102,5 +102,5 @@ def run(arguments: Sequence[str]) -> None:
         return
     print(printable_lines(report))
     for name, splits in overlaps.items():
-        for split, overlap in splits.items():
-            print(printable(f"{split} posts that are in {name}: {overlap}"))
+        for ours, overlap in splits.items():
+            print(printable(f"{ours} posts that are in {name}: {overlap}"))

@@ -39,11 +39,12 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
         raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
     if command in ("tag", "attend", "check-data"):
         _check_files(file for file in files if file != "-")
+        _check_files(_listed(values, "against"))
         _check_folders(values, "images")
     _check_files([values["region_file"]] if "region_file" in values else [])
     _check_data(command, values)
     if command in TRAINING:
-        _check_files(values.get("extra_posts", ()))
+        _check_files([*_listed(values, "extra_posts"), *_listed(values, "held_out")])
         _check_folders(values, "extra_images")
         if "pretraining" in values:
             find_config(values["pretraining"])
@@ -64,6 +65,12 @@ def _check_data(command: str, values: Mapping[str, Any]) -> None:
             raise DatasetNotFoundError(
                 f"no file {file} for the {split} split; check the path, relative to {Path.cwd()}"
             )
+
+
+def _listed(values: Mapping[str, Any], name: str) -> list[str]:
+    """The files of an option; one that is given without brackets is left to the parser, which asks for a list."""
+    files = values.get(name)
+    return files if isinstance(files, list) else []
 
 
 def _check_files(files: Iterable[str]) -> None:
