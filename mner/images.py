@@ -85,27 +85,33 @@ def open_image_file(path: str | Path, folders: Sequence[str | Path] = ()) -> Bin
     return file
 
 
-def load_image(source: ImageSource, folders: Sequence[str | Path] = (), name: str = "the image") -> Image.Image:
+def load_image(
+    source: ImageSource,
+    folders: Sequence[str | Path] = (),
+    name: str = "the image",
+    max_pixels: int = MAX_PIXELS,
+) -> Image.Image:
     """Read an image as RGB: upright, the first frame, transparency on white.
 
     Args:
         source: The path of a file, the content of one, or an open Pillow image, which is not modified.
         folders: The image folders, outside of which no file is read; empty if the caller vouches for the path.
         name: What errors call an image that is not a file.
+        max_pixels: Maximum width times height; checked before the image is decoded.
 
     Raises:
         ImageError: If the file is missing, not a regular file, empty, truncated, corrupt, not an image, outside
-            ``folders``, or beyond one of the limits :data:`MIN_SIDE`, :data:`MAX_ASPECT_RATIO`, :data:`MAX_PIXELS` and
+            ``folders``, or beyond ``max_pixels`` or one of the limits :data:`MIN_SIDE`, :data:`MAX_ASPECT_RATIO` and
             :data:`MAX_BYTES`.
     """
     if isinstance(source, Image.Image):
-        return _decode(name, lambda: source)
+        return _decode(name, lambda: source, max_pixels)
     if isinstance(source, bytes):
-        return _decode(name, lambda: _open(io.BytesIO(source)))
+        return _decode(name, lambda: _open(io.BytesIO(source)), max_pixels)
     if not isinstance(source, (str, Path)):
         raise ImageError(f"expected a path, bytes or a Pillow image, got {type(source).__name__}")
     with open_image_file(source, folders) as file:
-        return _decode(f"{source}", lambda: _open(file))
+        return _decode(f"{source}", lambda: _open(file), max_pixels)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -181,11 +187,11 @@ def _check_regular(path: str | Path, status: os.stat_result) -> None:
         raise ImageError(f"{path}: {kind}, not a regular file")
 
 
-def _decode(name: str, opener: Callable[[], Image.Image]) -> Image.Image:
+def _decode(name: str, opener: Callable[[], Image.Image], max_pixels: int) -> Image.Image:
     """Check an image's size, decode it and convert it to RGB, raising one type of error for whatever goes wrong."""
     try:
         image = opener()
-        _check_size(*image.size)
+        _check_size(*image.size, max_pixels)
         image.load()
         return _to_rgb(_upright(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -242,14 +248,14 @@ def _accepts(accepts: Callable[[bytes], object], start: bytes) -> bool:
         return False
 
 
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, max_pixels: int) -> None:
     short, long = sorted((width, height))
     if short < MIN_SIDE:
         raise ValueError(f"{width}x{height} pixels, tiny: a side has fewer than {MIN_SIDE}")
     if long / short > MAX_ASPECT_RATIO:
         raise ValueError(f"{width}x{height} pixels, a strip longer than {MAX_ASPECT_RATIO:g} to 1")
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"{width}x{height} pixels, enormous: more than {MAX_PIXELS:,}")
+    if width * height > max_pixels:
+        raise ValueError(f"{width}x{height} pixels, enormous: more than {max_pixels:,}")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -61,6 +61,7 @@ FLOORS = [
     ["training"],
     ["fusion", "pretraining"],
     ["inference", "experiments"],
+    ["serving"],
     ["testing"],
     ["cli"],
 ]

@@ -77,6 +77,30 @@ class Tagger:
         Warns:
             UserWarning: If the image at a path cannot be used; the post is then tagged as one without an image.
         """
+        if image is None or isinstance(image, (str, Path)):
+            return self.predict_batch([self.new_post(text, image, contexts)])[0]
+        with TemporaryDirectory() as folder:  # a post names its image by a path
+            path = Path(folder) / "image.png"
+            load_image(image).save(path)
+            found = self.predict_batch([self.new_post(text, path, contexts)])[0]
+        if found.post is not None:
+            found.post = replace(found.post, image=None)  # whose file is deleted
+        return found
+
+    def new_post(
+        self, text: str | Sequence[str], image: str | Path | None = None, contexts: Mapping[str, str] | None = None
+    ) -> Post:
+        """Build a post to tag.
+
+        Args:
+            text: Raw text or words.
+            image: The path of its image.
+            contexts: Texts about the image, by kind.
+
+        Raises:
+            DataError: If the text is neither a string nor a sequence of strings, or the model does not read one of the
+                contexts.
+        """
         if contexts is not None and not isinstance(contexts, Mapping):
             raise DataError(f"expected contexts by kind, got {_kind(contexts)}; give a dict such as {{'caption': ...}}")
         unknown = sorted(map(str, set(contexts or ()) - set(self.preprocessor.contexts)))
@@ -85,15 +109,7 @@ class Tagger:
                 f"the model was not trained with the contexts {', '.join(unknown)}; it reads "
                 f"{', '.join(self.preprocessor.contexts) or 'none'}"
             )
-        if image is None or isinstance(image, (str, Path)):
-            return self.predict_batch([make_post(text, image, contexts)])[0]
-        with TemporaryDirectory() as folder:  # a post names its image by a path
-            path = Path(folder) / "image.png"
-            load_image(image).save(path)
-            found = self.predict_batch([make_post(text, path, contexts)])[0]
-        if found.post is not None:
-            found.post = replace(found.post, image=None)  # whose file is deleted
-        return found
+        return make_post(text, image, contexts)
 
     def predict_batch(self, posts: Iterable[NewPost], batch_size: int = 32) -> list[Entities]:
         """Find the entities of many posts.

@@ -1,0 +1,92 @@
+"""``mner serve``: a service that tags posts over HTTP."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from mner.cli.parsing import OptionParser
+from mner.devices import ACCELERATOR_HELP, device_of
+from mner.errors import ConfigurationError
+from mner.serving.limits import Limits
+from mner.terminal import printable
+
+LOOPBACK = "127.0.0.1"
+
+
+def parser() -> OptionParser:
+    """The options of ``mner serve``."""
+    options = OptionParser(
+        prog="mner serve",
+        description="Tag posts over HTTP: POST /tag with JSON or a form, GET /health, /ready, /metrics and /docs. "
+        "Posts of several requests are tagged together. SIGTERM answers what has arrived, then ends.",
+    )
+    options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, a model folder or user/name.")
+    options.add_argument("--host", type=str, default=LOOPBACK, help="The address to listen on; 0.0.0.0 for all.")
+    options.add_argument("--port", type=int, default=8000, help="The port; 0 chooses a free one.")
+    options.add_argument("--batch_size", type=int, default=32, help="Maximum number of posts per batch; 1 for none.")
+    options.add_argument("--max_wait", type=float, default=0.005, help="Seconds that a post waits for others.")
+    options.add_argument(
+        "--allow_urls",
+        type=bool,
+        default=False,
+        help="Download images from addresses that clients give; private networks are refused.",
+    )
+    options.add_class_arguments(Limits, "limits")
+    options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
+    return options
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Serve until a signal.
+
+    Raises:
+        ConfigurationError: If the extra ``serve`` is not installed, or an option is out of range.
+        CheckpointError: If the checkpoint cannot be loaded.
+    """
+    options = parser().parse_args(list(arguments[1:]))
+    if options.batch_size < 1 or options.max_wait < 0:
+        raise ConfigurationError(
+            f"expected --batch_size of at least 1 and --max_wait of at least 0, got {options.batch_size} and "
+            f"{options.max_wait}"
+        )
+    limits = Limits(**vars(options.limits))
+    try:
+        import uvicorn
+
+        from mner.serving.app import create_app
+    except ImportError as error:
+        raise ConfigurationError(f'mner serve needs {error.name}: pip install "mner[serve]"') from error
+    from mner.inference.load import load
+    from mner.serving.service import Service
+
+    tagger = load(options.ckpt_path, device_of(options.accelerator))
+    service = Service(
+        tagger, limits, batch_size=options.batch_size, max_wait=options.max_wait, with_urls=options.allow_urls
+    )
+    tagger.predict("warm up")
+    listening = _listen(options.host, options.port)
+    config = uvicorn.Config(
+        create_app(service),
+        server_header=False,
+        limit_concurrency=limits.max_waiting,
+        timeout_graceful_shutdown=round(limits.max_seconds) + 1,
+        log_level="warning",
+    )
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    print(printable(f"serving {options.ckpt_path} at http://{host}:{listening.getsockname()[1]}"), flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has answered everything
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}, port {port}: {error}; give another --host or --port"
+        ) from error
