@@ -91,6 +91,10 @@ class OutputError(MNERError):
     """A file that cannot be written: the disk is full, the path is not writable, or another process is writing it."""
 
 
+class WriterError(MNERError):
+    """A language model that cannot be asked: no server, no such model, a key that is refused."""
+
+
 class ExperimentError(MNERError):
     """Cells of an experiment grid that failed; all other cells are finished."""
 

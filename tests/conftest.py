@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from chat_server import chat_server  # noqa: F401  (a fixture)
 from hypothesis import settings
 from PIL import Image
 from tiny_images import pictures, tiny_encoder  # noqa: F401  (fixtures)

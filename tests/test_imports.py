@@ -58,7 +58,7 @@ FLOORS = [
     ["callbacks"],
     ["sharing"],
     ["contexts", "demo"],
-    ["training"],
+    ["training", "prompting"],
     ["fusion", "pretraining"],
     ["inference", "experiments"],
     ["serving"],

@@ -13,6 +13,7 @@ from typing import Any
 from mner.analysis.breakdowns import TrainedMentions, by_image, by_length, by_mention, posts_of
 from mner.analysis.calibration import calibrate
 from mner.analysis.confusion import ABSENT, confusion
+from mner.analysis.costs import costs
 from mner.analysis.counts import Counts, Score
 from mner.analysis.error_kinds import ErrorKinds, error_kinds
 from mner.analysis.grounding import MEASURES
@@ -51,9 +52,9 @@ def make_report(
 
     Returns:
         Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``,
-        ``ablations``, ``types``, ``errors``, ``confusion``, ``runs``, ``mentions``, ``lengths``, ``images``,
-        ``calibration``, ``failed`` and ``incomplete``; where posts and predictions have boxes, ``grounding``,
-        ``grounding_comparisons`` and ``grounding_ablations``, by GMNER F1.
+        ``ablations``, ``types``, ``errors``, ``confusion``, ``costs``, ``runs``, ``mentions``, ``lengths``,
+        ``images``, ``calibration``, ``failed`` and ``incomplete``; where posts and predictions have boxes,
+        ``grounding``, ``grounding_comparisons`` and ``grounding_ablations``, by GMNER F1.
 
     Raises:
         ExperimentError: If nothing is finished, or there is no such baseline.
@@ -90,6 +91,7 @@ def make_report(
             _extend(report, "types", place, _types(runs))
             _extend(report, "errors", place, [_errors(runs)])
             _extend(report, "confusion", place, _confusion(runs))
+            _extend(report, "costs", place, costs(runs))
             _extend(report, "runs", place, [row for row in [run_settings(runs)] if row])
             if data.name in trained:
                 groups = _groups(runs, partial(_mentions, trained[data.name]))

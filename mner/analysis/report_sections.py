@@ -150,6 +150,12 @@ def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | 
             "over seeds.",
             _tables([_confusion(row) for row in report["confusion"]]),
         ),
+        Section(
+            "Cost per post",
+            "Means over the posts, as recorded in the predictions of prompted language models: seconds per request, "
+            "tokens of prompts and answers, and the percentage of unusable answers, whose posts have no entities.",
+            _tables([_costs(row) for row in report["costs"]]),
+        ),
         Section("What is missing", "", _missing(report)),
         Section(
             "Trainings",
@@ -294,6 +300,17 @@ def _calibration(row: Row) -> dict[str, str]:
     }
     percent = {heading: f"{100 * row[name]:.1f}" for heading, name in names.items()}
     return {**_place(row), **percent, "Brier score": f"{row['brier']:.3f}", "entities": str(row["count"])}
+
+
+def _costs(row: Row) -> dict[str, str]:
+    tokens = {name: f"{row.get(f'{name}_tokens', 0):.0f}" for name in ("prompt", "answer")}
+    return {
+        **_place(row),
+        "seconds": f"{row['seconds']:.3f}",
+        "prompt tokens": tokens["prompt"],
+        "answer tokens": tokens["answer"],
+        "unusable answers": f"{100 * row.get('unusable', 0):.1f}",
+    }
 
 
 def _missing(report: Report) -> list[pd.DataFrame]:

@@ -1,0 +1,95 @@
+"""``mner describe``: texts about posts and their images, by a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mner.cli.parsing import OptionParser
+from mner.cli.writer_options import (
+    add_example_options,
+    add_writer_options,
+    ask,
+    examples_for,
+    image_loader,
+    is_refusal,
+    parse_options,
+    posts_of,
+    summary,
+    without_image_names,
+)
+from mner.data.contexts import read_contexts
+from mner.files import atomic_write
+from mner.post_json import to_json
+from mner.posts import Post
+from mner.prompting import Prompt, Query, context_lines, listed_solution
+from mner.prompting.examples import Solve
+from mner.terminal import printable
+
+
+def parser() -> OptionParser:
+    """The options of ``mner describe``."""
+    options = OptionParser(
+        prog="mner describe",
+        description="Ask a language model or vision-language model about every post, for a data set's contexts: one "
+        "JSON object per line. Repeat the command to resume.",
+    )
+    options.add_argument("--posts", type=Path, required=True, help="the posts, in any format that mner reads")
+    add_writer_options(options, "knowledge")
+    add_example_options(options)
+    options.add_argument(
+        "--solutions",
+        type=Path | None,
+        help="answers about training posts, a context file (default: their gold entities as a list)",
+    )
+    return options
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Describe the posts.
+
+    Returns:
+        0, or 1 if a post has no answer yet.
+
+    Raises:
+        MNERError: If the writer, the prompt, the posts or the output cannot be used.
+    """
+    options_parser = parser()
+    options = parse_options(options_parser, arguments)
+    prompt = Prompt.load(options.prompt)
+    posts = posts_of(options.posts, options.images, options.captions)
+    total = len(posts)
+    if prompt.needs_image:
+        posts = [post for post in posts if post.image is not None and options.images is not None]
+    asked = without_image_names(posts, options.images)
+    built = options_parser.instantiate_classes(options)
+    examples = examples_for(options, built, asked, prompt, _solve(options.solutions))
+    load = image_loader(options.images)
+    instructions = prompt.instruct()
+    queries = [
+        Query.about(post, instructions, prompt.ask(post, shown), load)
+        for post, shown in zip(asked, examples, strict=True)
+    ]
+    report = ask(options, built.writer, queries, "skip", is_refusal)
+    replies = [report.replies.get(place) for place in range(len(posts))]
+    images = None if options.images is None else options.images.absolute()
+    lines, unusable = context_lines(posts, replies, prompt.kind, images)
+    with atomic_write(options.output) as file:
+        file.writelines(to_json(line) + "\n" for line in lines)
+    print(summary("describe", report, unusable))
+    without = f", {total - len(posts)} posts without an image left out" if total > len(posts) else ""
+    print(printable(f"  {options.output}: {len(lines)} of {len(posts)} posts{without}"))
+    if not report.is_complete:
+        print("  repeat the command to ask about the others")
+    return 0 if report.is_complete else 1
+
+
+def _solve(solutions: Path | None) -> Solve:
+    if solutions is None:
+        return listed_solution
+    contexts = read_contexts(solutions)
+
+    def solve(post: Post) -> str:
+        return contexts.find(post) or ""
+
+    return solve

@@ -1,0 +1,218 @@
+"""The options of commands that ask a language model about posts, and what they have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from mner.bounded_report import BoundedReport
+from mner.cli.parsing import OptionParser
+from mner.contexts import Budget, ContextWriter, Reply
+from mner.data.contexts import attach_contexts, read_contexts
+from mner.data.readers import read_posts
+from mner.devices import ACCELERATOR_HELP, device_of
+from mner.errors import ConfigurationError
+from mner.images import ImageLoader
+from mner.paths import is_file
+from mner.posts import Post
+from mner.prompting import AnswerJournal, AskingReport, Prompt, Query, SimilarPosts, ask_all, solved_examples
+from mner.prompting.asking import BadImage
+from mner.prompting.examples import Solve, training_posts
+from mner.terminal import printable
+from mner.text import TextEncoder
+from mner.vision import ImageEncoder
+
+
+def add_writer_options(options: OptionParser, prompt: str) -> None:
+    """Declare the writer, its prompt and its limits.
+
+    Args:
+        options: The parser of a command.
+        prompt: The default prompt.
+    """
+    options.add_argument(
+        "--writer",
+        type=ContextWriter,
+        required=True,
+        enable_path=True,
+        help="the model that is asked: ChatEndpoint or TransformersWriter, or a YAML file of class_path and init_args",
+    )
+    options.add_argument("--output", type=Path, required=True, help="file to write; answers are kept in OUTPUT.answers")
+    options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    options.add_argument("--captions", type=Path | None, help="captions of the images, for the prompt")
+    options.add_argument(
+        "--prompt", type=str, default=prompt, help="a prompt that ships with mner, or a YAML file of your own"
+    )
+    options.add_argument(
+        "--max_requests", type=int | None, help="budget of requests of this run, repeated ones included"
+    )
+    options.add_argument("--max_tokens", type=int | None, help="budget of tokens of this run, prompts included")
+    options.add_argument(
+        "--retry_unusable", type=bool, default=False, help="ask again where the answer so far cannot be used"
+    )
+    options.add_argument("--accelerator", type=str, default="auto", help=f"for a local model: {ACCELERATOR_HELP}")
+
+
+def parse_options(parser: OptionParser, arguments: Sequence[str]) -> Namespace:
+    """Parse the options of a command.
+
+    Raises:
+        ConfigurationError: If the file of a writer is missing; the parser would look for a module of its name.
+    """
+    given = list(arguments[1:])
+    for option, following in zip(given, [*given[1:], ""], strict=True):
+        name, equals, value = option.partition("=")
+        file = value if equals else following
+        if name == "--writer" and file.endswith((".yaml", ".yml")) and not is_file(file):
+            raise ConfigurationError(f"no file {file}; give --writer a YAML file of class_path and init_args")
+    parsed: Namespace = parser.parse_args(given)
+    return parsed
+
+
+def add_example_options(options: OptionParser) -> None:
+    """Declare where solved examples come from."""
+    options.add_argument("--examples", type=Path | None, help="annotated training posts, for solved examples")
+    options.add_argument(
+        "--example_images", type=Path | None, help="folder of the images of the training posts (default: --images)"
+    )
+    options.add_argument("--example_captions", type=Path | None, help="captions of the images of the training posts")
+    options.add_argument("--num_examples", type=int, default=5, help="solved examples per post")
+    options.add_argument(
+        "--text_encoder",
+        type=TextEncoder | None,
+        default=None,
+        help="compares posts by their words, to choose examples",
+    )
+    options.add_argument(
+        "--image_encoder", type=ImageEncoder | None, default=None, help="compares posts by their images"
+    )
+
+
+def posts_of(path: Path, images: Path | None, captions: Path | None) -> list[Post]:
+    """Read posts with the captions of their images."""
+    folder = None if images is None else images.absolute()
+    return with_captions(read_posts(path, images=folder), captions, folder)
+
+
+def with_captions(posts: list[Post], captions: Path | None, images: Path | None) -> list[Post]:
+    """Give posts the captions of their images.
+
+    Raises:
+        ConfigurationError: If the file has none for any of them.
+    """
+    if captions is None:
+        return posts
+    found, missing = attach_contexts(posts, "caption", read_contexts(captions), images)
+    if missing == len(posts):
+        raise ConfigurationError(f"{captions} has no caption of any of the posts; check that it is for these images")
+    return found
+
+
+def without_image_names(posts: Sequence[Post], images: Path | None) -> list[Post]:
+    """Without an image folder, names of images in a file of posts are not opened."""
+    return list(posts) if images is not None else [replace(post, image=None) for post in posts]
+
+
+def image_loader(*folders: Path | None) -> ImageLoader:
+    """Open images in the given folders only."""
+    return ImageLoader(tuple(folder.absolute() for folder in folders if folder is not None))
+
+
+def examples_for(
+    options: Namespace, built: Namespace, posts: Sequence[Post], prompt: Prompt, solve: Solve
+) -> list[list[str]]:
+    """Render the solved examples of each post; none without ``--examples``.
+
+    Args:
+        options: The options, parsed.
+        built: The options, instantiated.
+        posts: The posts that are asked about.
+        prompt: The prompt.
+        solve: Returns the answer of a training post, or an empty text.
+    """
+    if options.examples is None:
+        return solved_examples(posts, None, 0, prompt, solve)
+    if options.num_examples < 1:
+        raise ConfigurationError(f"expected --num_examples of at least 1, got {options.num_examples}")
+    is_same_file = options.examples.exists() and options.examples.samefile(options.posts)
+    images = options.example_images or options.images
+    train = posts_of(options.examples, images, options.example_captions or (options.captions if is_same_file else None))
+    kept = training_posts(train, posts, solve, is_same_file)
+    if len(kept) < len(train):
+        say(f"{len(train) - len(kept)} of {len(train)} training posts have no solution or are asked about themselves")
+    similar = SimilarPosts(
+        kept,
+        built.text_encoder,
+        built.image_encoder,
+        image_loader(images, options.images),
+        device=device_of(options.accelerator),
+    )
+    return solved_examples(posts, similar, options.num_examples, prompt, solve)
+
+
+def ask(
+    options: Namespace, writer: ContextWriter, queries: Sequence[Query], on_bad_image: BadImage, unusable: Any
+) -> AskingReport:
+    """Ask the queries, and report bad images and failures on standard error.
+
+    Args:
+        options: The options, parsed.
+        writer: Who is asked.
+        queries: The queries.
+        on_bad_image: ``skip`` or ``mask``.
+        unusable: Whether a query, by its place, has an unusable reply.
+    """
+    journal = AnswerJournal(options.output)
+    writer.move_to(device_of(options.accelerator))
+    retry: set[str] = set()
+    if options.retry_unusable:
+        known = journal.read()
+        keys = [query.key(writer) for query in queries]
+        retry = {key for place, key in enumerate(keys) if key in known and unusable(place, known[key])}
+    report = ask_all(
+        queries,
+        writer,
+        journal,
+        Budget(options.max_requests, options.max_tokens),
+        image_loader(options.images),
+        on_bad_image,
+        retry,
+        progress=sys.stderr.isatty(),
+    )
+    _list_problems("bad images", report.bad_images.values())
+    _list_problems("failures", (f"{queries[place].id}: {why}" for place, why in report.failed.items()))
+    return report
+
+
+def summary(command: str, report: AskingReport, unusable: int) -> str:
+    """Describe a run in one line: what was asked, what it cost, and what is missing."""
+    asked = len(report.replies) - report.kept
+    parts = [
+        f"{asked} posts asked, {report.kept} answered before, {unusable} answers unusable",
+        f"{report.requests} requests, {report.tokens:,} tokens, {report.seconds:.1f} s",
+        *([f"{len(report.bad_images)} images could not be used"] if report.bad_images else []),
+        *([f"{len(report.failed)} failed"] if report.failed else []),
+        *([f"{report.not_asked} not asked, since the budget is used up"] if report.not_asked else []),
+    ]
+    return f"mner {command}: {'; '.join(parts)}"
+
+
+def say(line: object) -> None:
+    """Print a line on standard error."""
+    print(printable(line), file=sys.stderr)
+
+
+def is_refusal(place: int, reply: Reply) -> bool:
+    """Whether a reply has no usable text, whatever the prompt."""
+    return reply.error is not None or not reply.text.strip()
+
+
+def _list_problems(what: str, problems: Iterable[str]) -> None:
+    report = BoundedReport(say, what)
+    for problem in problems:
+        report(f"  {problem}")
