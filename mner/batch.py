@@ -113,6 +113,7 @@ class Batch:
         text_only: The tensors from ``input_ids`` to ``word_mask`` of the posts without their contexts, by name, for
             :meth:`text_only_view`; ``None`` where nobody reads that view.
         gold_boxes: The gold entities with their boxes, for a model that grounds entities, or ``None``.
+        faults: What a loader worker could not use, one message per kind, for the model to report.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Batch:
         image_errors: Sequence[str | None] = (),
         text_only: Mapping[str, Tensor] | None = None,
         gold_boxes: GoldBoxes | None = None,
+        faults: Mapping[str, str] | None = None,
     ) -> None:
         self.posts = posts
         self.input_ids = input_ids
@@ -153,6 +155,7 @@ class Batch:
         self.image_errors = image_errors
         self.text_only = text_only
         self.gold_boxes = gold_boxes
+        self.faults = faults or {}
 
     def __len__(self) -> int:
         """The number of posts, B."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mner.errors import CheckpointError
+from mner.git_lfs import REASON, is_pointer
 
 ZIP_START = b"PK\x03\x04"
 DTYPES = {
@@ -48,6 +49,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         checkpoint: Any = {} if fault or not complete else _load(path)
     except Exception as error:  # a damaged file can raise almost anything
         fault, complete, checkpoint = error.args[0] if isinstance(error, CheckpointError) else reason(error), True, {}
+    if is_pointer(path):
+        raise CheckpointError(f"{path} is {REASON}")
     if not complete:
         raise CheckpointError(f"{path} is not a checkpoint, or is truncated; copy it again, or use another of the run")
     if fault:

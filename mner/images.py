@@ -15,6 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mner.errors import ConfigurationError, ImageError
+from mner.git_lfs import BEGINNING, REASON
 
 MIN_SIDE = 8
 """Minimum pixels per side: anything smaller is a tracking pixel or a rule, not an image with content."""
@@ -26,6 +27,8 @@ MAX_BYTES = 256_000_000
 """Maximum file size: some decoders read the whole file first."""
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 """Formats that are decoded. PostScript is excluded, since Pillow would run another program on an untrusted file."""
+ALIKE = {"CUR": "TGA or CUR"}
+"""Formats that begin alike, where Pillow knows the beginning of only one."""
 ImageSource: TypeAlias = "str | Path | bytes | Image.Image"
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -203,7 +206,7 @@ def _decode(name: str, opener: Callable[[], Image.Image], max_pixels: int) -> Im
 def _open(file: BinaryIO) -> Image.Image:
     """Open an image in one of :data:`FORMATS`, without decoding it."""
     Image.init()
-    start = file.read(16)
+    start = file.read(len(BEGINNING))
     file.seek(0)
     try:
         return Image.open(
@@ -232,13 +235,16 @@ def _without_large_texts(file: BinaryIO) -> BinaryIO:
 
 def _why_not(start: bytes) -> str:
     """Explain why Pillow does not open a file, from its first bytes."""
+    if start == BEGINNING:
+        return REASON
     names = [name for name, (_, accepts) in Image.OPEN.items() if accepts is not None and _accepts(accepts, start)]
     readable = [name for name in names if name in FORMATS]
     if readable:
         return f"corrupt: begins like {readable[0]} but cannot be opened as such"
     if start[4:8] == b"ftyp":
         return "a HEIF, AVIF or video file, which this Pillow cannot decode; pillow-heif adds HEIF"
-    return f"{f'of the format {names[0]}' if names else 'not an image'}; expected one of {', '.join(FORMATS)}"
+    kind = f"of the format {ALIKE.get(names[0], names[0])}" if names else "not an image"
+    return f"{kind}; expected one of {', '.join(FORMATS)}"
 
 
 def _accepts(accepts: Callable[[bytes], object], start: bytes) -> bool:

@@ -28,8 +28,8 @@ from mner.vision.transform import ImageTransform
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
-MAX_REPORTED = 20
-"""Maximum kinds of fault that are reported: an endless stream may name any number of contexts."""
+MAX_SURPLUS = 20
+"""Maximum kinds of surplus context that are reported: an endless stream may name any number of them."""
 
 
 class StoredFeatures(Protocol):
@@ -48,7 +48,8 @@ class Preprocessor:
     It contains no ``nn.Module`` and can be pickled, so that loader workers can use it: ``DataLoader(posts,
     collate_fn=model.preprocessor)``. A checkpoint contains the arguments to rebuild it. Input that it cannot use is
     reported in one warning per kind: a context that is missing or that the model was not trained with, an image that
-    cannot be read.
+    cannot be read or that the model does not look at. What a loader worker finds is reported by the model that is given
+    the batch.
 
     Args:
         subword_tokenizer: The text encoder's tokenizer.
@@ -94,6 +95,7 @@ class Preprocessor:
         self._index = {label: index for index, label in enumerate(self.labels)}
         self._is_bioes = scheme_of(self.labels) == "BIOES"
         self._reported: set[str] = set()
+        self._faults: dict[str, str] = {}
         self._quiet = False
 
     def using(
@@ -123,6 +125,7 @@ class Preprocessor:
         if quiet is not None:
             other._quiet = quiet
         other._reported = set(self._reported)
+        other._faults = {}
         return other
 
     def check(self, posts: Sequence[Post], split: str) -> None:
@@ -158,10 +161,14 @@ class Preprocessor:
         kept = {kind: post.contexts[kind] for kind in self.contexts if (post.contexts.get(kind) or "").strip()}
         for kind in self.contexts:
             if kind not in kept:
-                self._report(f"no {kind}", f"post {post.id!r} has no {kind}, which the model was trained to read")
-        for kind in post.contexts.keys() - self.contexts:
+                self._report(f"missing {kind}", f"post {post.id!r} has no {kind}, which the model was trained to read")
+        for kind in sorted(post.contexts.keys() - self.contexts):
             reads = ", ".join(self.contexts) or "none"
-            self._report(kind, f"post {post.id!r} has the context {kind!r}, which the model does not read ({reads})")
+            if sum(each.startswith("surplus ") for each in self._reported) < MAX_SURPLUS:
+                message = f"post {post.id!r} has the context {kind!r}, which the model does not read ({reads})"
+                self._report(f"surplus {kind}", message)
+        if post.image is not None and self.image_transform is None:
+            self._report("unread image", f"post {post.id!r} has an image, and the model reads text only")
         return post if [*kept.items()] == [*post.contexts.items()] else replace(post, contexts=kept)
 
     def lengths(self, posts: Sequence[Post]) -> list[int]:
@@ -192,7 +199,13 @@ class Preprocessor:
             gold_boxes=None if tags is None or not self.gold_boxes else collate_boxes(posts),
             characters=None if self.max_characters is None else character_ids(posts, self.max_characters),
             **self._images(posts),
+            faults=self._take_faults(),
         )
+
+    def report(self, batch: Batch) -> None:
+        """Warn of what a loader worker could not use in a batch, unless it is reported already."""
+        for kind, message in batch.faults.items():
+            self._report(kind, message)
 
     def _without_contexts(self, posts: Sequence[Post], texts: dict[str, Any]) -> dict[str, Any]:
         if not any(post.contexts for post in posts):
@@ -247,11 +260,17 @@ class Preprocessor:
             return None
 
     def _report(self, kind: str, message: str) -> None:
-        if not self._quiet and kind not in self._reported and len(self._reported) < MAX_REPORTED:
-            self._reported.add(kind)
-            worker = get_worker_info()
-            if worker is None or worker.id == 0:  # each worker has its own copy
-                warnings.warn(f"{printable(message)}; further cases are not reported individually", stacklevel=2)
+        if self._quiet or kind in self._reported:
+            return
+        self._reported.add(kind)
+        if get_worker_info() is None:
+            warnings.warn(f"{printable(message)}; further cases are not reported individually", stacklevel=2)
+        else:  # another worker may find the same, and each epoch has new workers
+            self._faults[kind] = message
+
+    def _take_faults(self) -> dict[str, str]:
+        taken, self._faults = self._faults, {}
+        return taken
 
 
 def _complaint(post: Post, labels: Sequence[str]) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
 from mner.errors import CheckpointError, WeightsNotFoundError
+from mner.git_lfs import REASON, is_pointer
 from mner.paths import is_there
 
 PACKAGE_SCHEME = "pkg://"
@@ -95,6 +97,24 @@ def resolve_weights(name: str | Path) -> Path | str:
             f"no weights at {path.absolute()}; check the path, or give a hub name or {PACKAGE_SCHEME}package/file"
         )
     return text
+
+
+def why_unreadable(error: BaseException, *files: Path) -> str:
+    """Summarise in one line why weights cannot be read, without torch's advice to execute what is in them.
+
+    Args:
+        error: What was raised.
+        files: The files that were read.
+    """
+    pointer = next(filter(is_pointer, files), None)
+    if pointer is not None:
+        return f"{pointer.name} is {REASON}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, pickle.UnpicklingError) or "weights_only" in str(cause):
+            return "the weights contain objects other than tensors, which are never loaded; save them as .safetensors"
+        cause = cause.__cause__ or cause.__context__
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _inside_package(name: str) -> Path:

@@ -18,6 +18,7 @@ from mner.checkpoint_file import load_checkpoint
 from mner.checkpoints import SelfContained
 from mner.checksum import KEY, checksum, seal
 from mner.errors import CheckpointError
+from mner.git_lfs import BEGINNING
 
 
 class Tiny(SelfContained):
@@ -342,3 +343,8 @@ def test_a_checkpoint_that_is_changed_on_purpose_is_sealed_again(honest, tmp_pat
     torch.save(checkpoint, tmp_path / "changed.ckpt")
     assert not Tiny.load_from_checkpoint(tmp_path / "changed.ckpt").linear.bias.any()
     assert load_checkpoint(tmp_path / "changed.ckpt")[KEY] != load_checkpoint(honest)[KEY]
+
+
+def test_a_file_that_git_lfs_did_not_fetch(tmp_path):
+    (tmp_path / "best.ckpt").write_bytes(BEGINNING + b"v1\noid sha256:0\nsize 1\n")
+    assert "best.ckpt is a Git LFS pointer, not the file itself; fetch it with" in refused(tmp_path / "best.ckpt")

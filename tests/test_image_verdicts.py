@@ -12,6 +12,7 @@ from mner.contexts import describe_folder
 from mner.contexts.captioner import Captioner
 from mner.data.image_report import check_images
 from mner.fusion import Concatenation
+from mner.git_lfs import BEGINNING, REASON
 from mner.images import ImageLoader
 from mner.posts import Post
 from mner.vision import Grid
@@ -48,6 +49,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)  # a socket's path is short
     socket.socket(socket.AF_UNIX).bind("socket.png")
     (folder / "empty.png").touch()
+    (folder / "pointer.jpg").write_bytes(BEGINNING + b"v1\noid sha256:00\nsize 12345\n")
+    noise().save(folder / "drawing.png", "TGA")
     (folder / "page.jpg").write_text("<html>404</html>", encoding="utf-8")
     (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:400])
     noise(1, 1).save(folder / "dot.gif")
@@ -73,7 +76,11 @@ def test_one_verdict_everywhere(folder, make_model, tmp_path):
     report = check_images(paths, folder)
     bad = {*report.missing, *report.unreadable}
     assert {path.name: path.name not in bad for path in paths} == expected
-    assert report.tiny == ["icon.png"]
+    assert report.small == ["icon.png"]
+    assert report.missing == []
+    assert report.unreadable["loop.png"].endswith("a loop of links")
+    assert report.unreadable["pointer.jpg"].endswith(REASON)
+    assert "of the format TGA or CUR; expected one of JPEG" in report.unreadable["drawing.png"]
 
     model = make_model(Concatenation, image_encoder=Grid("test_resnet", None, image_size=32))
     mask = model.preprocessor.using(image_folders=[folder], quiet=True)(posts).image_mask

@@ -24,6 +24,7 @@ GROUND = [
     "predictions",
     "subsets",
     "file_names",
+    "git_lfs",
     "plugins",
     "weights",
     "images",

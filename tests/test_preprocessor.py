@@ -2,15 +2,17 @@
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from mner.errors import ImageError, LabelError
+from mner.fusion import LateFusion
 from mner.images import ImageLoader
 from mner.posts import Post
-from mner.preprocessor import Preprocessor
+from mner.preprocessor import MAX_SURPLUS, Preprocessor
 from mner.text import HuggingFaceText
 from mner.vision.feature_store import FeatureStore
 from mner.word_tokenizers import WhitespaceTokenizer
@@ -92,6 +94,42 @@ def test_a_missing_and_a_surplus_context_are_reported_once_per_kind(subword_toke
     assert len(messages) == 2
     assert "post '1' has no caption, which the model was trained to read" in messages[0]
     assert "post '1' has the context 'ocr', which the model does not read (caption)" in messages[1]
+
+
+def test_a_context_with_the_name_of_another_fault_hides_nothing(seeing, image_posts):
+    odd = Post(
+        "0", ("a",), contexts=dict.fromkeys(("image", "missing", *(f"kind {index:02}" for index in range(30))), "x")
+    )
+    with pytest.warns(UserWarning, match="the context 'image', which the model does not read") as caught:
+        seeing()([odd, *image_posts])
+    assert any("is treated as having no image" in str(each.message) for each in caught)
+    assert len(caught) == MAX_SURPLUS + 1
+
+
+def test_a_model_of_text_reports_an_image_that_it_is_given(subword_tokenizer, image_posts):
+    with pytest.warns(UserWarning, match="post '0' has an image, and the model reads text only") as caught:
+        Preprocessor(subword_tokenizer)(image_posts)
+    assert len(caught) == 1
+
+
+def test_whichever_worker_finds_a_fault_it_is_reported_once(make_model, tiny_encoder, image_posts):
+    """The fault is in the last post only, which is the second worker's, in each of two epochs with new workers."""
+    model = make_model(LateFusion, image_encoder=tiny_encoder(), contexts=["caption"])
+    posts = [replace(image_posts[0], contexts={"caption": "x"}) for _ in range(3)]
+    posts.append(replace(image_posts[4], contexts={"ocr": "x"}))
+    loader = DataLoader(posts, batch_size=1, collate_fn=model.preprocessor, num_workers=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            for batch in loader:
+                model(batch)
+    messages = sorted(str(each.message) for each in caught if "post '4'" in str(each.message))
+    assert [message.partition(":")[0] for message in messages] == [
+        "post '4' has no caption, which the model was trained to read; further cases are not reported individually",
+        "post '4' has the context 'ocr', which the model does not read (caption); further cases are not reported "
+        "individually",
+        "post '4' is treated as having no image",
+    ]
 
 
 def test_raw_text_is_split_by_its_word_tokenizer(subword_tokenizer):

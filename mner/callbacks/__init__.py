@@ -41,8 +41,9 @@ __all__ = [
 def default_callbacks(folder: str | Path, monitor: str = "val/f1") -> list[Callback]:
     """Build the callbacks of ``mner fit``, which write to one run folder.
 
-    A model adds :class:`ImageSummary`, :class:`DivergenceStop`, :class:`ExactResumption` and, with an ``ema_decay``,
-    :class:`EMA` by itself.
+    ``mner fit`` also has :class:`EarlyStop`, with the arguments of Lightning's ``EarlyStopping``, and the plugin
+    :class:`AtomicCheckpointIO`: ``Trainer(plugins=[AtomicCheckpointIO()])``. A model adds :class:`ImageSummary`,
+    :class:`DivergenceStop`, :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by itself.
 
     Args:
         folder: The run folder.

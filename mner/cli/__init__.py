@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from io import TextIOWrapper
 
+from mner.cli.useful_messages import useful_messages
 from mner.cli.utf8_mode import enter_utf8_mode
 from mner.errors import MNERError, UsageError
 from mner.search_path import working_directory_last
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             import_named(named["--import"])
         command = import_module(COMMANDS[given[0]][0])
         own = (named["--import"],) if given[0] == "experiment" else ()  # whose cells are commands of their own
-        with _base(named["--base"]):
+        with useful_messages(), _base(named["--base"]):
             return command.run(given, *own) or 0
     except UsageError as error:
         if debug:

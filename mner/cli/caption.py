@@ -59,6 +59,8 @@ def run(arguments: Sequence[str]) -> None:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
     from mner.contexts.folder import describe_folder, image_names, process_rank
 
+    if str(options.output) == "-":
+        raise ConfigurationError("expected --output to be a file, which a later run continues, got the standard output")
     image_names(options.images)  # refuses a wrong folder before a model is loaded
     rank, processes = process_rank()
     name = options.captioner or DEFAULTS[options.kind]

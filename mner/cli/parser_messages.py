@@ -80,8 +80,8 @@ def _unknown_class(name: str) -> str:
 
     known = {cls.__name__ for base in (Component, LightningDataModule) for cls in _subclasses(base)}
     close = difflib.get_close_matches(name, sorted(known))
-    meant = f"did you mean {', '.join(close)}? " if close else ""
-    return f"no class is called {name!r}; {meant}A class of your own is given by its dotted path, my_module.{name}"
+    meant = f"did you mean {', '.join(close)}? A" if close else "a"
+    return f"no class is called {name!r}; {meant} class of your own is given by its dotted path, my_module.{name}"
 
 
 def _subclasses(cls: type) -> Iterator[type]:

@@ -41,7 +41,7 @@ def parser() -> OptionParser:
     options.add_argument(
         "--output",
         type=Path | None,
-        help="where to write: a file, which appears when all posts are tagged, or a pipe or device (default: the "
+        help="where to write: a file, which appears when all posts are tagged, or a pipe or device (default: -, the "
         "standard output)",
     )
     options.add_argument(
@@ -147,7 +147,7 @@ def _source(file: str) -> tuple[Path | BinaryIO, bool]:
 
 @contextmanager
 def _output(path: Path | None) -> Iterator[IO[str]]:
-    if path is None:
+    if path is None or str(path) == "-":
         if sys.stdout is None:
             raise OutputError("cannot write the predictions: the standard output is closed; give --output FILE")
         yield sys.stdout

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from pytorch_lightning import seed_everything
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
-from mner.cli.messages import keep_traceback, lightning_errors, say, useful_messages
+from mner.cli.messages import keep_traceback, lightning_errors, say
 from mner.cli.pretraining import add_extra_posts, pretrained_encoder
 from mner.cli.run_folder import RunFolder, find_checkpoint
 from mner.cli.run_parts import run_parts
@@ -27,8 +27,7 @@ from mner.training.module import TrainingModule
 def run(arguments: Sequence[str], command_line: type[TrainingCommandLine] | None = None) -> None:
     """Run one of the four commands, or a variant of one that ``command_line`` implements."""
     load_plugins()
-    with useful_messages():
-        (command_line or TrainingCommandLine)(list(arguments))
+    (command_line or TrainingCommandLine)(list(arguments))
 
 
 class TrainingCommandLine(LightningCLI):

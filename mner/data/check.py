@@ -238,8 +238,8 @@ def _table(report: DataReport) -> str:
     images = [split.images for split in splits]
     if any(images):
         rows.append(("posts with an image name", [each.named if each else "-" for each in images]))
-        for fault in ("missing", "unreadable", "tiny"):
-            rows.append((f"  {fault}", [len(getattr(each, fault)) if each else "-" for each in images]))
+        for fault in ("missing", "unreadable", "small"):
+            rows.append((f"  {fault} images", [len(getattr(each, fault)) if each else "-" for each in images]))
         rows.append(("  the same image as another's", [each.repeated if each else "-" for each in images]))
     return "\n".join(map(printable, [*_align(rows), "", *_remarks(report)]))
 
@@ -272,7 +272,7 @@ def _remarks(report: DataReport) -> list[str]:
             remarks.append(f"images of {name}: not checked, no image folder")
         else:
             faulty = [_with_near_misses(name, split.images) for name in split.images.missing[:_SHOWN]]
-            faulty += split.images.tiny
+            faulty += split.images.small
             remarks += [f"  faulty in {split.images.folder}: {', '.join(faulty[:_SHOWN])}"] if faulty else []
             remarks += [f"  {reason}" for reason in list(split.images.unreadable.values())[:_SHOWN]]
     if any(split.orphan_tags or split.mismatched_tags for split in report.splits.values()):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.data.conll import IMAGE_HEADER
 from mner.data.context_texts import context_text
@@ -16,7 +19,9 @@ from mner.data.image_names import ImageFolder, ImageNames
 from mner.data.json_lines import read_values
 from mner.data.lines import Line, read_lines
 from mner.errors import DataError, FormatError
+from mner.paths import is_file
 from mner.posts import Post
+from mner.terminal import printable
 
 IMAGE_KEYS = ("image_id", "image", "image_path", "image_name", "file_name", "filename", "img_id", "img")
 """Keys of the image's name in a file of texts; the first one that is there counts."""
@@ -170,6 +175,83 @@ def lookalikes(posts: Iterable[Post], contexts: Contexts, images: Path | None = 
         if post.image is not None and contexts.find(post, matcher) is None and (names := matcher.near(post))
     )
     return list(islice(found, number))
+
+
+def with_contexts(
+    posts: list[Post],
+    kinds: Sequence[str],
+    files: Mapping[str, Path],
+    split: str,
+    images: Path | None = None,
+    shared: Mapping[str, Sequence[Path]] | None = None,
+) -> list[Post]:
+    """Attach contexts from their files; missing ones are counted and reported once.
+
+    Args:
+        posts: The posts.
+        kinds: The kinds of context to attach. A kind that every post already has needs no file.
+        files: File of each kind.
+        split: Name of the split, for the message.
+        images: The image folder, to which the names in the files are relative.
+        shared: Image folders of other splits that share the file of a kind.
+
+    Raises:
+        DataError: If a kind has no file and is not in the posts, or if its file is missing, is of other posts, or names
+            an image without its folder that several splits have.
+    """
+    for kind in kinds:
+        hint = ""
+        if kind in files:
+            if not is_file(files[kind]):
+                raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
+            contexts = read_contexts(files[kind])
+            check_unambiguous(contexts, files[kind], images, (shared or {}).get(kind, ()))
+            attached, missing = attach_contexts(posts, kind, contexts, images)
+            near = lookalikes(posts, contexts, images) if missing else ()
+            hint = f" ({files[kind].name} has {'; '.join(near)})" if near else ""
+            if missing == len(posts):
+                raise DataError(
+                    f"{files[kind]} has no {kind} of the {len(posts)} {split} posts{hint}; correct context_files"
+                )
+            posts = attached
+            if kind not in MAY_BE_EMPTY:
+                missing = sum(kind not in post.contexts for post in posts)
+        elif any(kind in post.contexts for post in posts):
+            missing = sum(kind not in post.contexts for post in posts)
+        else:
+            raise DataError(
+                f"no {kind} for the {split} posts: they have none, and there is no file; "
+                "name it with context_files, or make it with mner caption"
+            )
+        if missing:
+            rank_zero_warn(
+                f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads them without it{hint}"
+            )
+    return posts
+
+
+def warn_of_surplus(posts: Sequence[Post], kinds: Sequence[str], known: Set[str], split: str) -> set[str]:
+    """Warn of contexts that the model does not read, once per kind.
+
+    Args:
+        posts: The posts of a split.
+        kinds: The kinds that the model reads.
+        known: Kinds that were reported before.
+        split: Name of the split, for the message.
+
+    Returns:
+        The kinds that were reported now.
+    """
+    counts = Counter(kind for post in posts for kind in post.contexts)
+    surplus = counts.keys() - {*kinds, *known}
+    for kind in sorted(surplus):
+        rank_zero_warn(
+            printable(
+                f"{counts[kind]} of {len(posts)} {split} posts have the context {kind!r}, which the model does not "
+                f"read ({', '.join(kinds) or 'none'}); contexts names those that it is trained with"
+            )
+        )
+    return surplus
 
 
 def _name(record: Mapping[str, Any], key: str, line: Line) -> str | None:

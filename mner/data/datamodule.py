@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pytorch_lightning import LightningDataModule
-from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
+from pytorch_lightning.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
-from mner.data.contexts import MAY_BE_EMPTY, attach_contexts, check_unambiguous, lookalikes, read_contexts
+from mner.data.contexts import warn_of_surplus
 from mner.data.label_map import LabelMap, in_terms_of
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
@@ -23,7 +23,6 @@ from mner.data.overlap import OnOverlap, without_overlap
 from mner.data.splits import Split
 from mner.errors import ConfigurationError, DataError, LabelError
 from mner.labels import check_tags
-from mner.paths import is_file
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.subsets import fraction
@@ -96,6 +95,7 @@ class PostDataModule(LightningDataModule, ABC):
         self._held_out: tuple[Sequence[Post], OnOverlap] = (), "error"
         self._posts: dict[Split, list[Post]] = {}
         self._images_checked: set[Split] = set()
+        self._surplus: set[str] = set()
 
     @property
     def preprocessor(self) -> Preprocessor | None:
@@ -211,6 +211,7 @@ class PostDataModule(LightningDataModule, ABC):
             rank_zero_info(f"{type(self).__name__}: {len(posts)} {split} posts")
             if self.preprocessor is not None and self.ablation is None:
                 self.preprocessor.check(posts, split)
+                self._surplus |= warn_of_surplus(posts, self.context_kinds, self._surplus, split)
         if self.preprocessor is not None and self.preprocessor.labels:
             self.check_annotation(stage)
         transform = None if self.preprocessor is None else self.preprocessor.image_transform
@@ -323,56 +324,3 @@ def check_post(post: Post, labels: Sequence[str]) -> None:
         check_tags(post.tags or (), labels)
     except LabelError as error:
         raise LabelError(f"post {post.id!r}: {error}") from error
-
-
-def with_contexts(
-    posts: list[Post],
-    kinds: Sequence[str],
-    files: Mapping[str, Path],
-    split: str,
-    images: Path | None = None,
-    shared: Mapping[str, Sequence[Path]] | None = None,
-) -> list[Post]:
-    """Attach contexts from their files; missing ones are counted and reported once.
-
-    Args:
-        posts: The posts.
-        kinds: The kinds of context to attach. A kind that every post already has needs no file.
-        files: File of each kind.
-        split: Name of the split, for the message.
-        images: The image folder, to which the names in the files are relative.
-        shared: Image folders of other splits that share the file of a kind.
-
-    Raises:
-        DataError: If a kind has no file and is not in the posts, or if its file is missing, is of other posts, or names
-            an image without its folder that several splits have.
-    """
-    for kind in kinds:
-        hint = ""
-        if kind in files:
-            if not is_file(files[kind]):
-                raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
-            contexts = read_contexts(files[kind])
-            check_unambiguous(contexts, files[kind], images, (shared or {}).get(kind, ()))
-            attached, missing = attach_contexts(posts, kind, contexts, images)
-            near = lookalikes(posts, contexts, images) if missing else ()
-            hint = f" ({files[kind].name} has {'; '.join(near)})" if near else ""
-            if missing == len(posts):
-                raise DataError(
-                    f"{files[kind]} has no {kind} of the {len(posts)} {split} posts{hint}; correct context_files"
-                )
-            posts = attached
-            if kind not in MAY_BE_EMPTY:
-                missing = sum(kind not in post.contexts for post in posts)
-        elif any(kind in post.contexts for post in posts):
-            missing = sum(kind not in post.contexts for post in posts)
-        else:
-            raise DataError(
-                f"no {kind} for the {split} posts: they have none, and there is no file; "
-                "name it with context_files, or make it with mner caption"
-            )
-        if missing:
-            rank_zero_warn(
-                f"{missing} of {len(posts)} {split} posts have no {kind}: the model reads them without it{hint}"
-            )
-    return posts

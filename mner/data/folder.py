@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.datamodule import PostDataModule, with_contexts
+from mner.data.contexts import with_contexts
+from mner.data.datamodule import PostDataModule
 from mner.data.readers import read_posts
 from mner.data.splits import SPLIT_NAMES, SPLITS, Split, find_split
 from mner.data.versions import identify

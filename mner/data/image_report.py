@@ -12,7 +12,6 @@ from pathlib import Path
 from mner.data.image_names import ImageFolder, relative_name
 from mner.errors import ImageError
 from mner.images import load_image, open_image_file
-from mner.paths import is_there
 
 SMALL = 32  # pixels per side; below, an image is an icon
 
@@ -27,7 +26,7 @@ class ImageReport:
         missing: Names, relative to the folder, without a file.
         near_misses: For some of these, files with similar names: ``{"33.jpg": ["33.png", "train/33.jpg"]}``.
         unreadable: Names of files that training, captioning and tagging cannot use either, each with the reason.
-        tiny: Names of images that are used, although a side has fewer than 32 pixels.
+        small: Names of images that are used, although a side has fewer than 32 pixels.
         repeated: Number of images whose file has the same bytes as another post's, as a placeholder for lost images.
     """
 
@@ -36,7 +35,7 @@ class ImageReport:
     missing: list[str]
     near_misses: dict[str, list[str]]
     unreadable: dict[str, str]
-    tiny: list[str]
+    small: list[str]
     repeated: int
 
 
@@ -49,21 +48,22 @@ def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
     """
     with ThreadPoolExecutor() as pool:
         states = list(pool.map(lambda path: _state(path, folder), paths))
-    missing, tiny, unreadable = [], [], {}
+    missing, small, unreadable = [], [], {}
     for path, (fault, _) in zip(paths, states, strict=True):
         name = relative_name(path, folder)
         if fault == "missing":
             missing.append(name)
-        elif fault == "tiny":
-            tiny.append(name)
+        elif fault == "small":
+            small.append(name)
         elif fault is not None:
             unreadable[name] = fault
+    missing, small = ([*dict.fromkeys(names)] for names in (missing, small))  # several posts may have the same image
     files = ImageFolder(folder).names
     near_misses = {name: near for name in missing if (near := files.near(name))}
     # Several posts may share one image file; a placeholder is the same content under several names.
     contents = Counter(digest for _, digest in dict(zip(paths, states, strict=True)).values() if digest is not None)
     repeated = sum(digest is not None and contents[digest] > 1 for _, digest in states)
-    return ImageReport(str(folder), len(paths), missing, near_misses, unreadable, tiny, repeated)
+    return ImageReport(str(folder), len(paths), missing, near_misses, unreadable, small, repeated)
 
 
 def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
@@ -74,5 +74,5 @@ def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
             digest = hashlib.blake2b(file.read(), digest_size=16).hexdigest()
         size = load_image(path, [folder]).size
     except ImageError as error:
-        return (f"{error}" if is_there(path) else "missing"), digest
-    return ("tiny" if min(size) < SMALL else None), digest
+        return ("missing" if f"{error}".endswith(": no such file") else f"{error}"), digest
+    return ("small" if min(size) < SMALL else None), digest

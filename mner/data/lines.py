@@ -11,6 +11,7 @@ from typing import IO, TypeVar
 from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.errors import DataError, DatasetNotFoundError, FormatError
+from mner.git_lfs import BEGINNING, REASON
 from mner.paths import is_folder, reason
 from mner.posts import Post
 from mner.terminal import printable
@@ -34,6 +35,7 @@ _KEPT = 100  # bytes of an overlong line that are kept to identify it
 _BOM = b"\xef\xbb\xbf"
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*([{\[\]]|$)")
 _BINARY = {
+    BEGINNING: REASON,
     b"%PDF": "a PDF document",
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.datamodule import PostDataModule, with_contexts
+from mner.data.contexts import with_contexts
+from mner.data.datamodule import PostDataModule
 from mner.data.readers import read_posts
 from mner.data.splits import Split
 from mner.errors import DataError, DatasetNotFoundError, LabelError

@@ -8,6 +8,7 @@ from itertools import chain, dropwhile
 from pathlib import Path
 from typing import get_args
 
+from mner.argument_types import plain_scalar
 from mner.data.annotators import choose_annotations, without_labels
 from mner.data.conll import read_conll
 from mner.data.detection import MAX_SAMPLE, Format, detect_format, settles
@@ -17,7 +18,7 @@ from mner.data.json_lines import read_json
 from mner.data.lines import MAX_LINE_BYTES, Line, Report, Source, read_lines
 from mner.data.raw_text import read_plain_text
 from mner.data.read_ahead import read_ahead
-from mner.errors import FormatError
+from mner.errors import ConfigurationError, FormatError
 from mner.labels import check_choice
 from mner.posts import Post
 
@@ -50,7 +51,10 @@ def read_posts(
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is empty, of no known format, or malformed; names the line and the remedy.
+        ConfigurationError: If ``tag_column`` is not a whole number.
     """
+    if tag_column is not None and type(plain_scalar(tag_column)) is not int:
+        raise ConfigurationError(f"expected tag_column to be a whole number, got {tag_column!r:.60}")
     path = Path(path)
     read = _posts(read_lines(path), format, _path(images), _raise, None, _name(annotator), tag_column)
     posts = list(_unique(without_labels(choose_annotations(read, _name(annotator), path), path)))

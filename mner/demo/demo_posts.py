@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from mner.data.datamodule import PostDataModule, with_contexts
+from mner.data.contexts import with_contexts
+from mner.data.datamodule import PostDataModule
 from mner.data.splits import Split
 from mner.demo.generate import generate_demo_posts
 from mner.labels import labels_for
@@ -56,8 +58,10 @@ class DemoPosts(PostDataModule):
         self._generate()
 
     def read(self, split: Split) -> list[Post]:
-        """Return the generated posts of a split."""
-        return with_contexts(self._generate()[split], self.context_kinds, {}, split)
+        """Return the generated posts of a split, with the contexts that the model reads."""
+        posts = with_contexts(self._generate()[split], self.context_kinds, {}, split)
+        kinds = self.context_kinds
+        return [replace(post, contexts={k: text for k, text in post.contexts.items() if k in kinds}) for post in posts]
 
     def split_images(self, split: Split) -> Path | None:
         """Return the folder of the pictures, the same for every split."""

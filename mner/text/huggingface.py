@@ -159,8 +159,10 @@ class HuggingFaceText(SubwordEncoder):
         return pieces.to(self.output_dtype)
 
     def _checkpoint_gradients(self) -> None:
+        # Renamed in transformers 5; the old name warns.
+        enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
         try:
-            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            enable({"use_reentrant": False})
         except ValueError as error:
             raise ConfigurationError(
                 f"{type(self.model).__name__} does not support gradient checkpointing; set it to false"

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from mner.errors import ConfigurationError, MNERError, WeightsNotFoundError
+from mner.git_lfs import REASON, is_pointer
 from mner.text.architecture import (
     BUILT_IN_ATTENTION,
     FETCHES_CODE,
@@ -21,7 +22,7 @@ from mner.text.architecture import (
     tokenizer_settings,
 )
 from mner.text.word_bpe import fast_word_bpe, is_word_bpe
-from mner.weights import require_open_source, resolve_weights
+from mner.weights import require_open_source, resolve_weights, why_unreadable
 
 _TOWERS = (
     "take a text encoder such as BERT, since its text part {why}; its image part is an image_encoder, timm's {name}"
@@ -37,6 +38,8 @@ IMAGE_TEXT_MODELS = {
     "modernvbert": "take a ModernVBertText",
 }
 """What to use instead of a model of text and images, by its ``model_type``."""
+TEXT_SUFFIXES = (".json", ".model", ".txt")
+"""Files of configs and tokenizers."""
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
 OFFLINE_ADVICE = (
     f"Without a network, give a folder that contains {CONTENTS}, "
@@ -83,7 +86,13 @@ def load_model(
                 dtype=torch.float32,
                 trust_remote_code=False,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
+    for key, given, expected in sorted(report["mismatched_keys"]):
+        raise WeightsNotFoundError(
+            f"the weights of {name!r} do not fit its config.json: {key} has the shape {tuple(given)}, expected "
+            f"{tuple(expected)}; check that the two belong together"
+        )
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise WeightsNotFoundError(
@@ -247,6 +256,11 @@ def _source(name: str, revision: str | None) -> str | Path:
             f"revision {revision!r} selects a version of a repository of the model hub, but {name!r} is a folder on "
             "this machine; leave revision out, or give a hub name"
         )
+    # A tokenizer would read a pointer as a vocabulary of three words.
+    texts = sorted(source.glob("*")) if isinstance(source, Path) and source.is_dir() else ()
+    pointer = next((path for path in texts if path.suffix in TEXT_SUFFIXES and is_pointer(path)), None)
+    if pointer is not None:
+        raise WeightsNotFoundError(f"{pointer} is {REASON}")
     return source
 
 
@@ -311,8 +325,8 @@ def _loading(part: str, name: str, source: str | Path) -> Iterator[None]:
     except MNERError:
         raise
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        text = f"cannot load the {part} {name!r}: {reason}"
+        files = sorted(source.iterdir()) if isinstance(source, Path) and source.is_dir() else ()
+        text = f"cannot load the {part} {name!r}: {why_unreadable(error, *files)}"
         if "trust_remote_code" in str(error):
             raise ConfigurationError(
                 f"the {part} {name!r} needs code from its own repository (trust_remote_code), which mner never "

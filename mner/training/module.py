@@ -93,8 +93,11 @@ class TrainingModule(Shareable, ABC):
     def encode_image(self, batch: Batch) -> ImageFeatures:
         """Return the region features of a batch: stored, or from the image encoder; masked where there is no image.
 
+        Every model begins with it, so it also reports what a loader worker could not use.
+
         They have the floating-point type of the model, so true half and double precision need no special handling.
         """
+        self.preprocessor.report(batch)
         dtype = cast("torch.dtype", self.dtype)  # not of the first parameter: the text encoder may have one of its own
         if batch.image is not None:
             return batch.image.to_dtype(dtype)

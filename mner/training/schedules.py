@@ -97,9 +97,9 @@ def _named_class(name: str, home: Any, base: type, kind: str) -> Any:
 
             known += [each.value for each in SchedulerType]
         close = difflib.get_close_matches(name, known)
-        meant = f"did you mean {' or '.join(close)}? " if close else ""
+        meant = f"did you mean {' or '.join(close)}? Give" if close else "give"
         raise ConfigurationError(
-            f"there is no {kind} {name!r}; {meant}Give your own class by its dotted path, my_module.{name}"
+            f"there is no {kind} {name!r}; {meant} your own class by its dotted path, my_module.{name}"
         )
     return found
 

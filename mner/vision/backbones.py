@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mner.errors import ConfigurationError, RegistryError, WeightsNotFoundError
 from mner.paths import is_folder
-from mner.weights import require_open_source, resolve_weights
+from mner.weights import require_open_source, resolve_weights, why_unreadable
 
 HUB = "hub"
 COUNTER = "num_batches_tracked"
@@ -84,7 +84,8 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a truncated file, or one of another format, can raise almost anything
-        raise ConfigurationError(f"{path} is not a weights file that can be read ({error})") from error
+        reason = why_unreadable(error, path)
+        raise ConfigurationError(f"{path} is not a weights file that can be read ({reason})") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
 from mner.posts import Post
 from mner.vision.file_transform import FileTransform, names_in_file
-from mner.weights import require_open_source
+from mner.weights import require_open_source, why_unreadable
 
 BOXES = ".boxes"
 """What the name of an array of boxes ends with, after the id of the image."""
@@ -173,7 +173,8 @@ def _open(path: Path) -> Mapping[str, Any]:
     except ModuleNotFoundError as error:
         raise ConfigurationError(f'{path} is HDF5, which needs h5py: pip install "mner[hdf5]"') from error
     except Exception as error:  # each of the three libraries has errors of its own for a broken file
-        raise FormatError(path, None, f"region features that do not read ({error})", "Write the file again") from error
+        reason = why_unreadable(error, path)
+        raise FormatError(path, None, f"region features that do not read ({reason})", "Write the file again") from error
     raise FormatError(
         path, None, "not a file of region features", "Expected .npz, .pt (a dict of tensors), .h5 or .hdf5"
     )

@@ -40,7 +40,7 @@ def test_folders(report, shared_twitter_folder, name):
     assert table["posts without caption"] == [0, 0, 0]
     found = report(*options, "--json")
     assert found["splits"]["train"]["entities"]["strict"] == {"LOC": 8, "MISC": 4, "ORG": 4, "PER": 8}
-    assert found["splits"]["train"]["images"]["tiny"] == [f"train_16_05_{index}.jpg" for index in range(20)]
+    assert found["splits"]["train"]["images"]["small"] == [f"train_16_05_{index}.jpg" for index in range(20)]
     unknown = found["splits"]["train"]["unknown_tags"]
     assert unknown == ({"B-MISC": 4} if name == "Twitter2015" else {})
     assert len(found["across"]["groups"]) == 5

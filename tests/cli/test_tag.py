@@ -4,6 +4,7 @@ import io
 import json
 import os
 import select
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -45,6 +46,7 @@ def test_json_lines_with_text_words_contexts_and_images(tag):
         {"id": "b", "tokens": ["in", "Oslo"], "label": ["B-LOC", "O"]},
     ]
     Path("posts.jsonl").write_text("".join(json.dumps(post) + "\n" for post in posts), encoding="utf-8")
+    Path("pictures").mkdir()
     status, (first, second), _ = tag("posts.jsonl", "--images", "pictures")
     assert status == 0
     assert found([first, second]) == [[("PER", "Kevin Durant")], [("LOC", "Oslo")]]
@@ -130,6 +132,23 @@ def test_a_file_is_written_whole_or_not_at_all(tag, monkeypatch):
     assert status == 1
     assert "RuntimeError: the power is out" in err
     assert read_predictions("new/folder/tagged.jsonl") == [prediction]
+
+
+def test_a_dash_is_the_standard_output(tag):
+    Path("posts.txt").write_text("Kevin Durant is loud\n", encoding="utf-8")
+    status, (line,), _ = tag("posts.txt", "--output", "-")
+    assert (status, line["text"]) == (0, "Kevin Durant is loud")
+    assert not Path("-").exists()
+
+
+def test_an_image_that_the_model_does_not_look_at_is_reported_in_one_line(trained_run):
+    records = [{"text": "Kevin Durant is loud", "image_id": "a.jpg"}, {"text": "so", "image_id": "b.jpg"}]
+    Path("posts.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    Path("images").mkdir()
+    command = [sys.executable, "-m", "mner", "tag", "posts.jsonl", "--images", "images", "--ckpt_path"]
+    run = subprocess.run([*command, trained_run / "best.ckpt"], capture_output=True, encoding="utf-8", check=True)
+    (line,) = (line for line in run.stderr.splitlines() if "text only" in line)
+    assert line.startswith("warning: post '1' has an image, and the model reads text only; further cases")
 
 
 def test_bad_lines_are_reported_and_the_rest_is_tagged(tag):
@@ -265,10 +284,10 @@ def test_the_posts_are_not_replaced_by_their_predictions(tag, output):
     assert Path("posts.txt").read_text(encoding="utf-8") == "Oslo\n"
 
 
-def test_a_closed_standard_output_is_one_line(tag, monkeypatch, capsys):
+def test_a_closed_standard_output_is_one_line(trained_run, monkeypatch, capsys):
     Path("posts.txt").write_text("Oslo\n", encoding="utf-8")
     monkeypatch.setattr("sys.stdout", None)
-    status = main(["tag", "posts.txt", "--ckpt_path", "none.ckpt", "--accelerator", "cpu"])
+    status = main(["tag", "posts.txt", "--ckpt_path", str(trained_run / "best.ckpt"), "--accelerator", "cpu"])
     monkeypatch.undo()
     assert status == 1
     err = capsys.readouterr().err

@@ -143,4 +143,4 @@ def test_the_papers_own_layout(real_data, name, split):
     report = check_posts({split: posts}, image_folders={split: root / "images" / split})
     assert (len(posts), missing) == (5, 0)
     images = report.splits[split].images
-    assert (images.named, images.missing, images.unreadable, images.tiny) == (5, [], {}, [])
+    assert (images.named, images.missing, images.unreadable, images.small) == (5, [], {}, [])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mner.data.readers import iter_posts, read_posts
-from mner.errors import FormatError
+from mner.errors import ConfigurationError, FormatError
 
 TWO = "IMGID:33\nSt\tO\nLouis\tI-LOC\n\nIMGID:16_05_22_47\nhi\tO\n"
 
@@ -256,4 +256,10 @@ def test_chunks_are_no_entities(read):
 @pytest.mark.parametrize("column", [-1, 0, 1, 4])
 def test_a_column_that_cannot_have_the_tags(read, column):
     with pytest.raises(FormatError, match=f"3 columns, where tag_column is {column}. Choose one from 2 to 3"):
+        read(FINE, tag_column=column)
+
+
+@pytest.mark.parametrize("column", ["2", 2.0, True])
+def test_a_column_that_is_no_number(read, column):
+    with pytest.raises(ConfigurationError, match="expected tag_column to be a whole number, got"):
         read(FINE, tag_column=column)

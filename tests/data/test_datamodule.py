@@ -1,6 +1,7 @@
 """Splits, fractions, contexts and loaders of the base data module."""
 
 import json
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mner.data import PostDataModule
-from mner.data.datamodule import fraction, with_contexts
+from mner.data.contexts import with_contexts
+from mner.data.datamodule import fraction
 from mner.data.splits import find_split
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.posts import Post
@@ -193,3 +195,18 @@ def test_an_unknown_kind_of_context(tmp_path):
     with pytest.raises(DataError, match=r"no file .*none\.jsonl with a caption for the train posts") as caught:
         with_contexts([Post("1", ("a",))], ["caption"], {"caption": tmp_path / "none.jsonl"}, "train")
     assert not isinstance(caught.value, DatasetNotFoundError)  # which would be taken for a split that is not there
+
+
+def test_a_context_that_the_model_does_not_read_is_reported_once(in_memory, make_model):
+    class Captioned(in_memory):
+        def read(self, split):
+            return [replace(post, contexts={"caption": "x", "ocr": "y"}) for post in super().read(split)]
+
+    data = Captioned(contexts=["caption"])
+    data.preprocessor = make_model(labels=data.labels, contexts=["caption"]).preprocessor
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data.setup("fit")
+        data.setup("test")
+    (message,) = (str(each.message) for each in caught if "ocr" in str(each.message))
+    assert "50 of 50 train posts have the context 'ocr', which the model does not read (caption); " in message

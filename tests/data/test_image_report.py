@@ -1,4 +1,4 @@
-"""Image files that are missing, broken, tiny or the same are counted by name."""
+"""Image files that are missing, broken, small or the same are counted by name."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_every_fault_is_named(folder):
     assert list(report.unreadable) == ["cut.jpg", "cut.png", "empty.jpg", "text.jpg"]
     assert "truncated" in report.unreadable["cut.jpg"]
     assert "not an image" in report.unreadable["text.jpg"]
-    assert report.tiny == ["narrow.jpg"]
+    assert report.small == ["narrow.jpg"]
     assert report.repeated == 0
 
 

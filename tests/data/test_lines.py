@@ -103,6 +103,10 @@ def test_offset_counts_the_byte_order_mark(tmp_path):
         (b"\x1f\x8b\x08", "gzip"),
         ("a\tO\n".encode("utf-16"), "UTF-16"),
         (b"abc\0def", "binary"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "a Git LFS pointer, not the file itself",
+        ),
         (b"", "empty"),
     ],
 )

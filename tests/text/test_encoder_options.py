@@ -60,6 +60,7 @@ def test_attention_implementation(tiny_text_encoder_folder):
         HuggingFaceText(folder, attn_implementation="no_such_kernel")
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")
 def test_gradient_checkpointing_recomputes_and_changes_no_gradient(tiny_text_encoder_folder):
     found, calls = [], []
     for option in (False, True):

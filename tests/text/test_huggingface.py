@@ -1,16 +1,20 @@
 """Word vectors against the raw transformers model, looped over word by word."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 from mner.components import from_config, to_config
-from mner.errors import ConfigurationError, WeightsNotFoundError
+from mner.errors import ConfigurationError, MNERError, WeightsNotFoundError
+from mner.git_lfs import BEGINNING
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.text import HuggingFaceText
+from mner.vision.backbones import read_weights
 
 FAMILIES = ["bert", "distilbert", "electra", "albert", "mpnet", "roberta", "deberta", "xlm-roberta", "deberta-v2"]
 POSTS = [
@@ -174,6 +178,35 @@ def test_missing_weights_say_how_to_get_them(tiny_text_encoder_folder, tmp_path)
         HuggingFaceText(str(folder))
     (folder / "config.json").unlink()
     with pytest.raises(WeightsNotFoundError, match=r"Expected a folder that contains config\.json"):
+        HuggingFaceText(str(folder))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", "vocab.txt"])
+def test_a_file_that_git_lfs_did_not_fetch_is_named(tiny_text_encoder_folder, tmp_path, name):
+    folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
+    (folder / name).write_bytes(BEGINNING + b"v1\noid sha256:00\nsize 12345\n")
+    with pytest.raises(MNERError, match=rf"{re.escape(name)} is a Git LFS pointer, not the file itself; fetch it with"):
+        HuggingFaceText(str(folder))
+
+
+def test_weights_that_would_execute_code_are_refused_without_torchs_advice(tiny_text_encoder_folder, tmp_path):
+    folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
+    (folder / "model.safetensors").unlink()
+    torch.save({"weight": Path("a")}, folder / "pytorch_model.bin")
+    with pytest.raises(MNERError, match="objects other than tensors, which are never loaded; save them as") as caught:
+        HuggingFaceText(str(folder))
+    assert "weights_only" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="objects other than tensors, which are never loaded"):
+        read_weights(folder / "pytorch_model.bin")
+
+
+def test_weights_of_another_size_are_named(tiny_text_encoder_folder, tmp_path):
+    folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 48}), encoding="utf-8")
+    with pytest.raises(
+        WeightsNotFoundError, match=r"do not fit its config\.json: \S+ has the shape \(32,\), expected \(48,\); check"
+    ):
         HuggingFaceText(str(folder))
 
 
