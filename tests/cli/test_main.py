@@ -102,7 +102,7 @@ sys.exit(status)
         (["--model.init_args.lrr", "3"], "TextOnly has no argument lrr"),
         (["--model.init_args.optimization.lr", "fast"], "--model.optimization.lr: expected float, got 'fast'"),
         (["--model.init_args.decoder", "CRRF"], "no class is called 'CRRF'; did you mean CRF?"),
-        (["--data", "Twiter2017"], "no class is called 'Twiter2017'; did you mean Twitter2017, Twitter2015?"),
+        (["--data", "Twiter2017"], "no class is called 'Twiter2017'; did you mean Twitter2017, Twitter2015"),
         (["--config", "missing.yaml"], "no config 'missing.yaml': no such file"),
         (["--config", "1.0_bert"], "did you mean 1.0_bert_crf or "),
         (["--nonsense"], "no option --nonsense"),
