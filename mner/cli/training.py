@@ -105,8 +105,7 @@ class TrainingCommandLine(LightningCLI):
         placed = self.config.clone()
         own_loggers, keeps_last = place_options(placed[self.command], self.command, self.folder)
         is_fit = self.command == "fit"
-        # Before the data, whose reading takes longer.
-        scored = None if is_fit else load_scored(self.checkpoint, self.command, self.options)
+        scored = None if is_fit else load_scored(self.checkpoint, self.command, self.options)  # before the slower data
         self.config_init = self.parser.instantiate_classes(placed)
         built = self.config_init[self.command]
         self.datamodule: PostDataModule = built.data

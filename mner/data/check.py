@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from mner.data.box_report import BoxReport, check_boxes
 from mner.data.image_report import ImageReport, check_images
 from mner.data.versions import identify
 from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
@@ -55,6 +56,7 @@ class SplitReport:
         duplicates: Posts of the same words within the split.
         missing_contexts: Number of posts with no or an empty context, by kind.
         images: The images, or ``None`` where no folder was given.
+        boxes: The gold boxes, or ``None`` where they are not annotated.
     """
 
     file: str | None
@@ -74,6 +76,7 @@ class SplitReport:
     duplicates: Duplicates
     missing_contexts: dict[str, int]
     images: ImageReport | None
+    boxes: BoxReport | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ def _check_split(
         images=None
         if image_folder is None
         else check_images([post.image for post in posts if post.image is not None], image_folder),
+        boxes=check_boxes(posts),
     )
 
 
@@ -241,6 +245,14 @@ def _table(report: DataReport) -> str:
         for fault in ("missing", "unreadable", "small"):
             rows.append((f"  {fault} images", [len(getattr(each, fault)) if each else "-" for each in images]))
         rows.append(("  the same image as another's", [each.repeated if each else "-" for each in images]))
+    boxes = [split.boxes for split in splits]
+    if any(boxes):
+        rows.append(("posts with gold boxes", [each.posts if each else "-" for each in boxes]))
+        for what in ("shown", "not_shown"):
+            name = f"  entities {what.replace('_', ' ')}"
+            rows.append((name, [getattr(each, what) if each else "-" for each in boxes]))
+        rows.append(("  boxes", [each.boxes if each else "-" for each in boxes]))
+        rows.append(("  of images of another shape", [len(each.other_shape) if each else "-" for each in boxes]))
     return "\n".join(map(printable, [*_align(rows), "", *_remarks(report)]))
 
 
@@ -268,6 +280,8 @@ def _remarks(report: DataReport) -> list[str]:
         for what, entities in (("widened", split.widened_entities), ("lost", split.lost_entities)):
             rest = f", and {len(entities) - _SHOWN} more" if len(entities) > _SHOWN else ""
             remarks += [f"entities of {name} {what}: {', '.join(entities[:_SHOWN])}{rest}"] if entities else []
+        if split.boxes is not None:
+            remarks += [f"  {shape}" for shape in split.boxes.other_shape[:_SHOWN]]
         if split.images is None:
             remarks.append(f"images of {name}: not checked, no image folder")
         else:

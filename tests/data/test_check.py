@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mner.data.check import check_posts
 from mner.data.contexts import attach_contexts, read_contexts
@@ -144,3 +145,20 @@ def test_the_papers_own_layout(real_data, name, split):
     assert (len(posts), missing) == (5, 0)
     images = report.splits[split].images
     assert (images.named, images.missing, images.unreadable, images.small) == (5, [], {}, [])
+
+
+
+def test_gold_boxes_are_counted_and_compared_with_the_images(tmp_path):
+    for name, size in (("scaled", (50, 25)), ("cropped", (50, 50))):
+        Image.new("RGB", size).save(tmp_path / f"{name}.png")
+    posts = [
+        Post(name, ("Bo", "Al"), ("B-PER", "B-PER"), tmp_path / f"{name}.png", metadata={"image_size": [100, 50]},
+             boxes={(0, 1): ((0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0))})
+        for name in ("scaled", "cropped", "missing")
+    ]  # fmt: skip
+    report = check_posts({"train": [*posts, Post("4", ("Bo",), ("B-PER",))]})
+    found = report.splits["train"].boxes
+    assert (found.posts, found.shown, found.not_shown, found.boxes) == (3, 3, 3, 6)
+    assert [shape.partition(":")[0] for shape in found.other_shape] == ["cropped"]
+    assert "is (50, 50), the boxes are of (100, 50)" in str(report)
+    assert check_posts({"train": [Post("4", ("Bo",), ("B-PER",))]}).splits["train"].boxes is None
