@@ -147,7 +147,6 @@ def test_the_papers_own_layout(real_data, name, split):
     assert (images.named, images.missing, images.unreadable, images.small) == (5, [], {}, [])
 
 
-
 def test_gold_boxes_are_counted_and_compared_with_the_images(tmp_path):
     for name, size in (("scaled", (50, 25)), ("cropped", (50, 50))):
         Image.new("RGB", size).save(tmp_path / f"{name}.png")
