@@ -33,6 +33,7 @@ COMMANDS = {
     "prompt": ("mner.cli.prompt", "find entities by prompting a language model, to compare with trained models"),
     "review": ("mner.cli.review", "ask a language model about a tagger's uncertain entities"),
     "cache": ("mner.cli.cache", "compute the image features of a training in advance"),
+    "demo": ("mner.cli.demo", "serve a page in the browser for trying and comparing checkpoints"),
     "configs": ("mner.cli.configs", "list, print or copy the configs that ship with mner"),
     "check-data": ("mner.cli.check_data", "report statistics and faults of a data set before training on it"),
 }

@@ -52,9 +52,14 @@ class Rendering:
         """The posts as text, with control characters escaped."""
         return to_text(self.posts).plain
 
-    def _repr_html_(self) -> str:
+    @property
+    def fragment(self) -> str:
+        """The first posts as HTML to put into a page, as a notebook shows them."""
         left_out = max(len(self.posts) - MAX_IN_NOTEBOOK, 0)
         return to_html(self.posts[:MAX_IN_NOTEBOOK], self.title, self.images, is_page=False, left_out=left_out)
+
+    def _repr_html_(self) -> str:
+        return self.fragment
 
     def __repr__(self) -> str:
         return f"<Rendering of {len(self.posts)} posts>"
