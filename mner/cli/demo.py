@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> None:
         MNERError: If a checkpoint or the examples cannot be read, or gradio is not installed.
     """
     options = parser().parse_args(list(arguments[1:]))
-    from mner.display.demo_page import demo_page, launch
+    from mner.inference.demo_page import demo_page, launch
     from mner.inference.load import load
 
     paths = [path.absolute() for path in options.ckpt_path]

@@ -8,7 +8,7 @@ import socket
 import pytest
 from PIL import Image
 
-from mner.display.demo_page import demo_page, launch
+from mner.inference.demo_page import demo_page, launch
 from mner.errors import ConfigurationError
 from mner.fusion import CoAttention, TextOnly
 from mner.inference.tagger import Tagger
