@@ -28,14 +28,18 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
 
     Args:
         command: The command.
-        arguments: Its arguments, without usage errors.
+        arguments: Its arguments, without usage errors; a config that is only printed may name files of another machine.
 
     Raises:
         MNERError: If one is not there; names it.
     """
+    if any(argument.startswith("--print_config") for argument in arguments):
+        return
     values, files = _given(command, arguments)
     checkpoint = values.get("ckpt_path")
-    if checkpoint is not None and not ("://" in checkpoint or checkpoint in CHECKPOINT_NAMES or is_file(checkpoint)):
+    if checkpoint is not None and not (
+        "://" in checkpoint or checkpoint in CHECKPOINT_NAMES or _may_be_model(checkpoint)
+    ):
         raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
     if command in ("tag", "attend", "check-data"):
         _check_files(file for file in files if file != "-")
@@ -50,6 +54,11 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
             find_config(values["pretraining"])
         if _own_class(values, "model.text_encoder", "mner.text") and "model.text_encoder.name" in values:
             resolve_weights(values["model.text_encoder.name"])
+
+
+def _may_be_model(checkpoint: str) -> bool:
+    """Whether a checkpoint is a file, a folder, or may be the name of a repository on a hub."""
+    return is_there(checkpoint) or (checkpoint.count("/") == 1 and Path(checkpoint).suffix != ".ckpt")
 
 
 def _check_data(command: str, values: Mapping[str, Any]) -> None:

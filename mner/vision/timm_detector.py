@@ -1,4 +1,4 @@
-"""A light Faster R-CNN on a network of timm: a detector that can be trained on a few hundred images of one's own."""
+"""A light Faster R-CNN on a network of timm: a detector that can be trained on a few hundred images of your own."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ import socket
 import pytest
 from PIL import Image
 
-from mner.inference.demo_page import demo_page, launch
 from mner.errors import ConfigurationError
 from mner.fusion import CoAttention, TextOnly
+from mner.inference.demo_page import demo_page, launch
 from mner.inference.tagger import Tagger
 from mner.posts import Post
 from mner.testing import TinyGrid
