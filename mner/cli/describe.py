@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         Query.about(post, instructions, prompt.ask(post, shown), load)
         for post, shown in zip(asked, examples, strict=True)
     ]
-    report = ask(options, built.writer, queries, "skip", is_refusal)
+    report = ask(options, built.writer, prompt.kind, queries, "skip", is_refusal)
     replies = [report.replies.get(place) for place in range(len(posts))]
     images = None if options.images is None else options.images.absolute()
     lines, unusable = context_lines(posts, replies, prompt.kind, images)

@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     examples = examples_for(options, built, asked, prompting.prompt, entity_solution)
     load = image_loader(options.images)
     queries = [prompting.query(post, shown, load) for post, shown in zip(asked, examples, strict=True)]
-    report = ask(options, built.writer, queries, "mask", _is_unusable)
+    report = ask(options, built.writer, prompting.prompt.kind, queries, "mask", _is_unusable)
     counts: Counter[str] = Counter()
     predictions = []
     for place, reply in sorted(report.replies.items()):

@@ -77,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         return not read_verdict(reply, entities[number], types).is_usable
 
     built = options_parser.instantiate_classes(options)
-    report = ask(options, built.writer, queries, "mask", is_unusable)
+    report = ask(options, built.writer, prompt.kind, queries, "mask", is_unusable)
     verdicts = {
         places[number]: read_verdict(reply, entities[number], types) for number, reply in report.replies.items()
     }

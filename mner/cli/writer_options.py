@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import Namespace
 
@@ -42,7 +41,9 @@ def add_writer_options(options: OptionParser, prompt: str) -> None:
         enable_path=True,
         help="the model that is asked: ChatEndpoint or TransformersWriter, or a YAML file of class_path and init_args",
     )
-    options.add_argument("--output", type=Path, required=True, help="file to write; answers are kept in OUTPUT.answers")
+    options.add_argument(
+        "--output", type=Path, required=True, help="file to write; answers are kept in OUTPUT.KIND.answers"
+    )
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
     options.add_argument("--captions", type=Path | None, help="captions of the images, for the prompt")
     options.add_argument(
@@ -156,18 +157,24 @@ def examples_for(
 
 
 def ask(
-    options: Namespace, writer: ContextWriter, queries: Sequence[Query], on_bad_image: BadImage, unusable: Any
+    options: Namespace,
+    writer: ContextWriter,
+    kind: str,
+    queries: Sequence[Query],
+    on_bad_image: BadImage,
+    unusable: Callable[[int, Reply], bool],
 ) -> AskingReport:
     """Ask the queries, and report bad images and failures on standard error.
 
     Args:
         options: The options, parsed.
         writer: Who is asked.
+        kind: Kind of the answers.
         queries: The queries.
         on_bad_image: ``skip`` or ``mask``.
         unusable: Whether a query, by its place, has an unusable reply.
     """
-    journal = AnswerJournal(options.output)
+    journal = AnswerJournal(options.output, kind)
     writer.move_to(device_of(options.accelerator))
     retry: set[str] = set()
     if options.retry_unusable:

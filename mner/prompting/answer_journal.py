@@ -16,7 +16,6 @@ from mner.paths import is_file, is_there
 from mner.post_json import to_json
 from mner.prompting.query import Query
 
-SUFFIX = ".answers"
 _NUMBERS: dict[str, tuple[type, ...]] = {"prompt_tokens": (int,), "answer_tokens": (int,), "seconds": (int, float)}
 
 
@@ -27,12 +26,13 @@ class AnswerJournal:
     that was paid for is lost, and an answer is never asked for twice.
 
     Args:
-        output: The file that is made of the answers; the journal is next to it, ``contexts.jsonl.answers``.
+        output: The file that is made of the answers; the journal is next to it, ``out.jsonl.knowledge.answers``.
+        kind: Kind of the answers, so that the output of one kind is not replaced by that of another.
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, kind: str) -> None:
         self.output = output
-        self.path = output.with_name(output.name + SUFFIX)
+        self.path = output.with_name(f"{output.name}.{kind}.answers")
 
     def check(self) -> None:
         """Check that the output was made from this journal.
@@ -42,8 +42,8 @@ class AnswerJournal:
         """
         if is_there(self.output) and not is_there(self.path):
             raise OutputError(
-                f"{self.output} is there without its answers, {self.path.name}, so another program wrote it; give "
-                "another --output, or move it"
+                f"{self.output} is there without its answers, {self.path.name}, so another command wrote it; "
+                "give another --output, or move it"
             )
 
     def read(self) -> dict[str, Reply]:

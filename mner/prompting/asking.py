@@ -62,8 +62,11 @@ def ask_all(
         waiting = {keys[place]: queries[place] for place in asked if keys[place] not in known}
         kept = sum(keys[place] in known for place in asked)
         run = _Run(writer, budget, journal, append, load, on_bad_image, known, waiting)
-        with tqdm(total=len(waiting), unit=" posts", disable=not progress) as bar:
-            run.finish(bar)
+        try:
+            with tqdm(total=len(waiting), unit=" posts", disable=not progress) as bar:
+                run.finish(bar)
+        finally:
+            writer.budget = Budget()
     bad_images |= {place: run.bad_images[key] for place, key in enumerate(keys) if key in run.bad_images}
     missing = [place for place in asked if keys[place] not in known and place not in bad_images]
     failed = {place: run.failed[keys[place]] for place in missing if keys[place] in run.failed}

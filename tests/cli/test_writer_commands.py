@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -112,7 +113,7 @@ def test_unusable_answers_are_kept_and_counted(folder, chat_server, capsys):
     assert call("describe", folder) == 0
     assert "2 answers unusable" in capsys.readouterr().out
     assert lines(folder / "out.jsonl") == []
-    assert [line["answer"] for line in lines(folder / "out.jsonl.answers")] == ["", ""]
+    assert [line["answer"] for line in lines(folder / "out.jsonl.knowledge.answers")] == ["", ""]
     chat_server.respond = lambda body, number: "better"
     assert call("describe", folder) == 0
     assert "0 posts asked" in capsys.readouterr().out
@@ -195,7 +196,7 @@ def test_prompt_with_solved_examples(folder, chat_server, tiny_text_encoder_fold
     assert {len(shown) for shown in asked.values()} == {1}
     assert "good morning Oslo" not in [text for shown in asked.values() for text in shown]
     (folder / "out.jsonl").unlink()
-    (folder / "out.jsonl.answers").unlink()
+    (folder / "out.jsonl.entities.answers").unlink()
     chat_server.requests.clear()
     options[1] = str(folder / "posts.jsonl")
     assert call("prompt", folder, *options) == 0
@@ -273,7 +274,7 @@ def test_review(folder, chat_server, capsys):
         (["--examples", "POSTS"], "give a text encoder, an image encoder"),
         (["--examples", "POSTS", "--num_examples", "0"], "--num_examples"),
         (["--captions", "POSTS"], ""),
-        (["--output", "POSTS"], "another program wrote it"),
+        (["--output", "POSTS"], "another command wrote it"),
         (["--accelerator", "abacus"], "no device"),
         (["--writer", "ChatEndpoint", "--writer.base_url", "http://u:p@h/v1", "--writer.model", "m"], "without user"),
         (["--writer", "nowhere.yaml"], "nowhere.yaml"),
@@ -302,6 +303,27 @@ def test_the_key_is_in_no_file_and_no_message(folder, chat_server, capsys):
     assert all(headers["Authorization"] == f"Bearer {KEY}" for _, headers, _ in chat_server.requests)
 
 
+def test_an_output_of_another_command_is_not_overwritten(folder, chat_server, capsys):
+    assert call("describe", folder) == 0
+    before = (folder / "out.jsonl").read_bytes()
+    assert call("prompt", folder) == 1
+    assert "another command wrote it" in capsys.readouterr().err
+    assert (folder / "out.jsonl").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_model_on_this_machine(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "contexts"))
+    chat_models = pytest.importorskip("chat_models")
+    model = chat_models.build("qwen2_5_vl", tmp_path / "qwen")
+    writer = ["--writer", "TransformersWriter", "--writer.name", model, "--writer.max_new_tokens", "4"]
+    assert call("describe", folder, *writer, "--accelerator", "cpu") == 0
+    assert "2 posts asked" in capsys.readouterr().out
+    answers = lines(folder / "out.jsonl.knowledge.answers")
+    assert [(line["writer"], line["answer_tokens"]) for line in answers] == [(model, 4)] * 2
+    assert sorted(line.get("image_size") is None for line in answers) == [False, True]
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes(folder, chat_server):
     def respond(body, number):
@@ -314,7 +336,7 @@ def test_a_killed_run_resumes(folder, chat_server):
     command = [sys.executable, "-m", "mner", "describe", "--posts", folder / "posts.jsonl"]
     command += ["--writer", folder / "writer.yaml", "--output", folder / "out.jsonl"]
     process = subprocess.Popen(command, env={**os.environ, "MY_KEY": KEY})
-    journal = folder / "out.jsonl.answers"
+    journal = folder / "out.jsonl.knowledge.answers"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (journal.exists() and len(lines(journal)) >= 4):
         time.sleep(0.05)

@@ -43,7 +43,7 @@ def queries(load):
 
 @pytest.fixture
 def journal(tmp_path):
-    return AnswerJournal(tmp_path / "out.jsonl")
+    return AnswerJournal(tmp_path / "out.jsonl", "knowledge")
 
 
 def lines(journal):
@@ -59,6 +59,7 @@ def test_every_query_is_asked_once(queries, journal, load, batch_size, num_paral
     assert (report.kept, report.requests, report.tokens, report.is_complete) == (0, 6, 60, True)
     assert sorted(line["id"] for line in lines(journal)) == list("012345")
     assert {line["writer"] for line in lines(journal)} == {"echo"}
+    assert writer.budget.repeat()  # without the limits of the run
     again = ask_all(queries, Echo(), journal, Budget(), load)
     assert (again.kept, again.requests, again.replies[3].tokens) == (6, 0, 10)
 
@@ -171,7 +172,7 @@ def test_the_budget_ends_the_run(queries, journal, load):
 def test_a_file_of_somebody_else_is_not_overwritten(queries, journal, load):
     journal.output.write_text("mine", encoding="utf-8")
     writer = Echo()
-    with pytest.raises(OutputError, match="another program wrote it"):
+    with pytest.raises(OutputError, match="another command wrote it"):
         ask_all(queries, writer, journal, Budget(), load)
     assert writer.asked == []
     for line in ("not JSON", "{}", "[]", '{"key": "a", "answer": 1}', '{"key": "a", "answer": "b"}', "[" * 9999):
