@@ -35,16 +35,17 @@ class FormatError(DataError):
         line: Line number, counted from 1, or ``None`` where the whole file is meant.
         found: Description of what was found there.
         remedy: What to do about it.
+        unit: What the number counts: lines, or the rows of a table.
     """
 
-    def __init__(self, path: str | Path, line: int | None, found: str, remedy: str) -> None:
-        self.path, self.line, self.found, self.remedy = Path(path), line, found, remedy
-        place = f"{path}, line {line}" if line is not None else f"{path}"
+    def __init__(self, path: str | Path, line: int | None, found: str, remedy: str, unit: str = "line") -> None:
+        self.path, self.line, self.found, self.remedy, self.unit = Path(path), line, found, remedy, unit
+        place = f"{path}, {unit} {line}" if line is not None else f"{path}"
         super().__init__(f"{place}: {found}. {remedy}")
 
-    def __reduce__(self) -> tuple[type[FormatError], tuple[Path, int | None, str, str]]:
-        """Pickle the four parts, so that the error survives its transfer from a data loader's worker."""
-        return type(self), (self.path, self.line, self.found, self.remedy)
+    def __reduce__(self) -> tuple[type[FormatError], tuple[Path, int | None, str, str, str]]:
+        """Pickle the parts, so that the error survives its transfer from a data loader's worker."""
+        return type(self), (self.path, self.line, self.found, self.remedy, self.unit)
 
 
 class DatasetNotFoundError(DataError):

@@ -10,6 +10,7 @@ import mner.demo  # noqa: F401  (its class is a choice of --data)
 from mner.cli.parsing import OptionParser, accept_unused
 from mner.data import PostFiles
 from mner.data.check import check_posts
+from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.data.datamodule import PostDataModule
 from mner.data.named_sets import read_named_sets
 from mner.data.overlap import find_overlap
@@ -38,6 +39,7 @@ def parser() -> OptionParser:
         help="A file of posts in any format; or give --data or --config.",
     )
     options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that FILE names.")
+    options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--word_tokenizer",
         type=WordTokenizer | None,
@@ -72,8 +74,14 @@ def run(arguments: Sequence[str]) -> None:
         options.error("give either a FILE of posts, or a data set with --data or --config")
     if config.file is None and config.images is not None:
         options.error("--images is the folder of FILE's images; give a data set its own, --data.init_args.images")
+    if config.file is None and config.columns is not None:
+        options.error("--columns are those of FILE; give a data set its own, --data.init_args.columns")
     built = options.instantiate_classes(config)
-    data: PostDataModule = built.data if config.file is None else PostFiles(config.file, images=config.images)
+    data: PostDataModule = (
+        built.data
+        if config.file is None
+        else PostFiles(config.file, images=config.images, columns=parse_columns(config.columns))
+    )
     data.word_tokenizer = built.word_tokenizer or data.word_tokenizer
     posts: dict[str, Sequence[Post]] = {}
     files: dict[str, Path] = {}

@@ -70,7 +70,7 @@ def _check_data(command: str, values: Mapping[str, Any]) -> None:
     _check_folders(values, "data.images")
     for split in SPLITS.get(command, ("train", "valid", "test")):
         file = values.get(f"data.{split}")
-        if file is not None and not is_file(file):
+        if file is not None and not is_there(file):
             raise DatasetNotFoundError(
                 f"no file {file} for the {split} split; check the path, relative to {Path.cwd()}"
             )

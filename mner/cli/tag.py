@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from mner.bounded_report import BoundedReport
 from mner.cli.parsing import OptionParser
+from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
@@ -32,8 +33,8 @@ def parser() -> OptionParser:
     """The options of ``mner tag``."""
     options = OptionParser(
         prog="mner tag",
-        description="Find the entities of new posts: one JSON object per line, one text per line, or CoNLL, recognised "
-        "by content. Writes one JSON object per post, in the order of the input; posts from a pipe or a terminal are "
+        description="Find the entities of new posts: JSON, one text per line, CoNLL, CSV, Parquet, recognised by "
+        "content. Writes one JSON object per post, in the order of the input; posts from a pipe or a terminal are "
         "tagged as they arrive.",
     )
     options.add_argument("file", type=str, help="the posts; - reads standard input")
@@ -48,6 +49,7 @@ def parser() -> OptionParser:
         "--format", type=Format | None, help="the input format (default: recognised by the first lines)"
     )
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    options.add_argument("--columns", type=str, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--region_file", type=Path | None, help="the file of a model with PrecomputedRegions or DetectedCrops"
     )
@@ -92,6 +94,7 @@ def run(arguments: Sequence[str]) -> int:
             source,
             images=folder,
             format=options.format,
+            columns=parse_columns(options.columns),
             on_error=bad_lines,
             max_line_bytes=options.max_line_bytes,
             max_wait=max_wait,

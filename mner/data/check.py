@@ -12,6 +12,7 @@ from mner.data.box_report import BoxReport, check_boxes
 from mner.data.image_report import ImageReport, check_images
 from mner.data.versions import identify
 from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
+from mner.paths import is_file
 from mner.posts import CharacterSpan, Post
 from mner.span_alignment import Alignment, align_spans
 from mner.terminal import printable
@@ -147,7 +148,7 @@ def _check_split(
     strays = [stray for tags in tagged for stray in _strays(tags)]
     return SplitReport(
         file=None if file is None else str(file),
-        version=None if file is None else str(identify(file) or UNKNOWN),
+        version=None if file is None or not is_file(file) else str(identify(file) or UNKNOWN),
         posts=len(posts),
         words=sum(len(post.words) for post in posts),
         longest=max((len(post.words) for post in posts), default=0),

@@ -12,7 +12,7 @@ from mner.data.lines import Line
 from mner.labels import OUTSIDE
 from mner.word_tokenizers.characters import EMOJI, UNSPACED
 
-Format = Literal["conll", "json", "text"]
+Format = Literal["conll", "csv", "json", "text"]
 
 MAX_SAMPLE = 64
 """Number of lines that determine a format where a single one is ambiguous."""
@@ -39,7 +39,7 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
     """Detect a file's format from its first lines.
 
     CoNLL is detected by an ``IMGID`` line, by a tag at the end of most lines, or by several lines of one word each.
-    Comma-separated values are mistaken for neither, and lines in a script without spaces are texts.
+    A table is detected by its header, or by the suffix of its file. Lines in a script without spaces are texts.
 
     Args:
         sample: The first lines.
@@ -48,7 +48,7 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
         The format, or ``None`` if it can only be plain text, or is something else.
 
     Raises:
-        FormatError: If it is a format that mner recognises but does not read, such as a table.
+        FormatError: If it is a format that mner recognises but does not read, such as brat's.
     """
     texts = [
         line.raw.decode("utf-8", "replace").strip(" ") for line in sample if not line.blank and not is_comment(line.raw)
@@ -59,8 +59,12 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
         return "json"
     if any(map(_HEADER.match, texts)):
         return "conll"
-    _refuse_foreign(texts, next(line for line in sample if not line.blank and not is_comment(line.raw)))
+    first = next(line for line in sample if not line.blank and not is_comment(line.raw))
     tagged = _share(_TAGGED, texts) >= 0.5
+    suffix = first.path.suffix.lower()
+    if suffix == ".csv" or (suffix in (".tsv", ".tab") and not tagged) or _table_header(texts[0]) is not None:
+        return "csv"
+    _refuse_foreign(texts, first)
     if (tagged or _is_word_per_line(texts)) and _share(_COMMAS, texts) < 0.5:
         return "conll"
     if len(texts) > 1 and _YAML.match(texts[0]) and all(map(_YAML.match, texts)):
@@ -69,6 +73,11 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
             "Write a JSON object per line; if it is plain text, set format='text' (--format text)",
         )
     return None
+
+
+def is_table_header(line: Line) -> bool:
+    """Whether a line is the header of a table, by the names in it."""
+    return _table_header(line.raw.decode("utf-8", "replace").strip()) is not None
 
 
 def settles(line: Line) -> bool:
@@ -108,17 +117,10 @@ def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:
 
 
 def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
-    names = _table_header(texts[0])
-    if names is not None:
-        raise line.error(
-            f"the header of a table ({', '.join(names)}), where posts were expected",
-            "Write each row as a JSON object per line, for example with pandas: read_csv(FILE).to_json(NEW, "
-            "orient='records', lines=True); if it is CoNLL, delete the header",
-        )
     if len(texts) > 1 and _share(_TAGGED, texts) < 0.5 and all(map(_NUMBERED_ROW.match, texts)):
         raise line.error(
             "rows of a table that begin with a number, where posts were expected",
-            "Write each row as a JSON object per line; if it is plain text, set format='text' (--format text)",
+            "Give it a header with a column 'text'; if it is plain text, set format='text' (--format text)",
         )
     if sum(map(bool, map(_OTHER_DELIMITER.match, texts))) >= len(texts) / 2:
         raise line.error(

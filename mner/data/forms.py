@@ -20,6 +20,7 @@ _CAPITALS = re.compile(r"[A-Z][A-Z0-9_-]*")
 _PIECES = re.compile(r"[\s,;|\[\]()'\"]+")
 _INLINE = re.compile(r"\S+[/_|\\](O|[BIESLU]-\S+)")
 _MARKED = re.compile(r"<([A-Z][A-Z_-]+)>[^<>]+</\1>|\[[^\]]+\]\([A-Z][A-Z_-]+\)")
+_ADJACENT, _QUOTED = re.compile(r"""['"]\s+['"]"""), re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _OTHER_ESCAPE = re.compile(r"\\(?!['\"\\nrtbfux/])")
 _MAX_LITERAL = 100_000  # characters of a string that is parsed
 
@@ -94,8 +95,8 @@ def decoded(value: Any) -> Any:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
     # Python joins adjacent strings, so that the array ['O' 'B-LOC'], as NumPy prints it, would be one string.
-    if isinstance(literal, list) and len(literal) == 1 and len(tags_in(value)) > 1:
-        return tags_in(value)
+    if isinstance(literal, list) and len(literal) == 1 and isinstance(literal[0], str) and _ADJACENT.search(value):
+        return [single or double for single, double in _QUOTED.findall(value)]
     return _as_lists(literal) if isinstance(literal, (list, tuple, dict)) else value
 
 

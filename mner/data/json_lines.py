@@ -7,15 +7,13 @@ import json
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from io import StringIO
 from itertools import chain, islice
 from typing import Any
 
-from mner.data.image_names import ImageFolder
 from mner.data.lines import Line, Report, read_each
-from mner.data.records import post_from_record
 from mner.errors import FormatError
 from mner.post_json import finite, unique_keys
 from mner.posts import Post
@@ -23,18 +21,15 @@ from mner.posts import Post
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def read_json(
-    lines: Iterable[Line], images: ImageFolder | None, report: Report, annotator: str | None = None
-) -> Iterator[Post]:
+def read_json(lines: Iterable[Line], make: Callable[[Any, Line], Post], report: Report) -> Iterator[Post]:
     """Read a post from each JSON object.
 
     Objects of one line each are read in constant memory; an array, or objects over several lines, are kept in memory.
 
     Args:
         lines: The file's lines.
-        images: The image folder.
+        make: Makes a post of a value and its line.
         report: Called with the error of a malformed object, which is then left out.
-        annotator: Whose annotation to read, where there are several.
 
     Returns:
         The posts, in the order of the file; a post without ``id`` is named by the line in which it begins.
@@ -44,8 +39,8 @@ def read_json(
     """
     lines, one_per_line = _layout(lines)
     if one_per_line:
-        return read_each(lines, lambda line: post_from_record(load_json(line), line, images, annotator), report)
-    return read_each(_items(lines), lambda item: post_from_record(*item, images, annotator), report)
+        return read_each(lines, lambda line: make(load_json(line), line), report)
+    return read_each(_items(lines), lambda item: make(*item), report)
 
 
 def read_values(lines: Iterable[Line]) -> Iterator[tuple[Any, Line]]:

@@ -59,10 +59,11 @@ class Notes:
     Args:
         path: The file.
         lenient: Whether an annotation that cannot be read is noted, as for tagging, instead of being an error.
+        unit: What is counted: lines, or the rows of a table.
     """
 
-    def __init__(self, path: Path, lenient: bool = False) -> None:
-        self.path, self.lenient = path, lenient
+    def __init__(self, path: Path, lenient: bool = False, unit: str = "line") -> None:
+        self.path, self.lenient, self.unit = path, lenient, unit
         self._lines: dict[str, tuple[int, int, int, str]] = {}  # number of lines, the first, the last, an example
 
     def add(self, what: str, line: int, example: str = "") -> None:
@@ -76,7 +77,7 @@ class Notes:
     def report(self) -> None:
         """Warn of everything noted since the last report."""
         for what, (count, first, _, example) in self._lines.items():
-            lines = f"line {first}" if count == 1 else f"{count} lines, the first is {first}"
+            lines = f"{self.unit} {first}" if count == 1 else f"{count} {self.unit}s, the first is {first}"
             rank_zero_warn(printable(f"{self.path}: {what} ({lines}{example and f': {example}'})"))
         self._lines.clear()
 
@@ -134,7 +135,7 @@ class Line:
 
     def error(self, found: str, remedy: str) -> FormatError:
         """Make a :class:`FormatError` at this line."""
-        return FormatError(self.path, self.number, found, remedy)
+        return FormatError(self.path, self.number, found, remedy, self.notes.unit)
 
     def note(self, what: str, example: str = "") -> None:
         """Add this line to the file's notes."""

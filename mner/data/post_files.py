@@ -13,7 +13,7 @@ from mner.data.readers import read_posts
 from mner.data.splits import Split
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
-from mner.paths import is_file, is_folder
+from mner.paths import is_folder, is_there
 from mner.posts import Post
 from mner.terminal import printable
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
@@ -31,6 +31,7 @@ class PostFiles(PostDataModule):
         annotator: Whose annotation to read, where several people annotated a task of Label Studio: an id or e-mail
             address, or ``first`` or ``last``.
         tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
+        columns: Names of the columns of tables, or of the keys of JSON, by mner's key: ``{"text": "tweet"}``.
         contexts: Kinds of context that the model reads, for example ``["caption"]``.
         context_files: File of a kind, with ``{split}`` in place of the split's name if there is one per split.
         batch_size: Maximum number of posts per batch.
@@ -57,6 +58,7 @@ class PostFiles(PostDataModule):
         images: str | Path | None = None,
         annotator: str | None = None,
         tag_column: int | None = None,
+        columns: Mapping[str, str] | None = None,
         contexts: Sequence[str] = (),
         context_files: Mapping[str, str] | None = None,
         batch_size: int = 32,
@@ -75,9 +77,15 @@ class PostFiles(PostDataModule):
             raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
         # One that is missing is an error when its split is read: scoring a split needs no other.
-        there = [split for split, path in self.files.items() if is_file(path)] or list(self.files)
+        there = [split for split, path in self.files.items() if is_there(path)] or list(self.files)
         self._read = {
-            split: read_posts(self.split_file(split), images=self.images, annotator=annotator, tag_column=tag_column)
+            split: read_posts(
+                self.split_file(split),
+                images=self.images,
+                annotator=annotator,
+                tag_column=tag_column,
+                columns=columns,
+            )
             for split in there
         }
         given_words = [post.words for post in self._read.get("train", ()) if not post.is_raw]
@@ -109,7 +117,7 @@ class PostFiles(PostDataModule):
             raise DatasetNotFoundError(
                 f"no {split} file was given; name it with --data.init_args.{split} FILE ({split}=FILE in Python)"
             )
-        if not is_file(self.files[split]):
+        if not is_there(self.files[split]):
             raise DatasetNotFoundError(f"no file {self.files[split]} for the {split} split")
         return self.files[split]
 

@@ -6,31 +6,37 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, dropwhile
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from mner.argument_types import plain_scalar
 from mner.data.annotators import choose_annotations, without_labels
+from mner.data.columnar_files import columnar_rows, is_columnar
+from mner.data.columns import Columns, check_columns
 from mner.data.conll import read_conll
-from mner.data.detection import MAX_SAMPLE, Format, detect_format, settles
+from mner.data.csv_files import read_csv
+from mner.data.detection import MAX_SAMPLE, Format, detect_format, is_table_header, settles
 from mner.data.gmner import attach_boxes, box_folder
 from mner.data.image_names import ImageFolder
 from mner.data.json_lines import read_json
 from mner.data.lines import MAX_LINE_BYTES, Line, Report, Source, read_lines
 from mner.data.raw_text import read_plain_text
 from mner.data.read_ahead import read_ahead
+from mner.data.table_rows import RowReader, read_rows
+from mner.data.tables import Table, is_table, rows_of
 from mner.errors import ConfigurationError, FormatError
 from mner.labels import check_choice
 from mner.posts import Post
 
 
 def read_posts(
-    path: str | Path,
+    path: str | Path | Table,
     *,
     images: str | Path | None = None,
     boxes: str | Path | None = None,
     format: Format | None = None,
     annotator: str | int | None = None,
     tag_column: int | None = None,
+    columns: Columns | None = None,
 ) -> list[Post]:
     """Read every post of a file.
 
@@ -38,8 +44,10 @@ def read_posts(
     repeated id is made unique by numbering, ``5``, ``5#2``, ``5#3``; the image is still that of ``5``.
 
     Args:
-        path: A file of any format of the formats page.
-        images: The image folder. Without it, ``Post.image`` is the name in the file, as a relative path.
+        path: A file of any format of the formats page, a folder of a saved ``datasets.Dataset``, or a table in memory:
+            a pandas ``DataFrame``, an Arrow table or a ``datasets.Dataset``.
+        images: The image folder. Without it, ``Post.image`` is the name in the file, as a relative path. Images within
+            a table are written to it.
         boxes: The folder of GMNER's XML files; by default a folder ``xml`` next to the file or next to its folder. They
             become the posts' gold ``boxes``, see :func:`mner.data.gmner.attach_boxes`.
         format: The format, where it should not be detected. Plain text must be requested by ``"text"``, since any file
@@ -47,6 +55,7 @@ def read_posts(
         annotator: Whose annotation to read where a task of Label Studio has several: the annotator's id or e-mail
             address, or ``"first"`` or ``"last"`` in the order of the export.
         tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
+        columns: Names of columns or keys, by mner's key for what they contain: ``{"text": "tweet"}``.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
@@ -55,24 +64,32 @@ def read_posts(
     """
     if tag_column is not None and type(plain_scalar(tag_column)) is not int:
         raise ConfigurationError(f"expected tag_column to be a whole number, got {tag_column!r:.60}")
-    path = Path(path)
-    read = _posts(read_lines(path), format, _path(images), _raise, None, _name(annotator), tag_column)
-    posts = list(_unique(without_labels(choose_annotations(read, _name(annotator), path), path)))
+    check_columns(columns)
+    name = Path(type(path).__name__) if is_table(path) else Path(path)
+    make = RowReader(None if images is None else ImageFolder(Path(images)), _name(annotator), columns)
+    rows = _rows(path)
+    read = (
+        _posts(read_lines(name), format, make, _raise, None, tag_column)
+        if rows is None
+        else read_rows(rows, name, make, _raise)
+    )
+    posts = list(_unique(without_labels(choose_annotations(read, make.annotator, name), name)))
     if not posts:
-        raise FormatError(path, None, "there are no posts in it", "Give a file with posts")
-    folder = _path(boxes) or box_folder(path)
+        raise FormatError(name, None, "there are no posts in it", "Give a file with posts")
+    folder = (None if boxes is None else Path(boxes)) or (None if is_table(path) else box_folder(name))
     if folder is None or any(post.boxes is not None for post in posts):  # their own boxes take precedence
         return posts
-    return attach_boxes(posts, folder, _path(images))
+    return attach_boxes(posts, folder, None if images is None else Path(images))
 
 
 def iter_posts(
-    source: Source,
+    source: Source | Table,
     *,
     images: str | Path | None = None,
     format: Format | None = None,
     on_error: Report | None = None,
     annotator: str | int | None = None,
+    columns: Columns | None = None,
     max_line_bytes: int | None = MAX_LINE_BYTES,
     max_wait: float | None = None,
     lenient: bool = False,
@@ -80,11 +97,12 @@ def iter_posts(
     """Read posts one by one, in constant memory (JSON over several lines excepted); ids are not made unique.
 
     Args:
-        source: A file, or an open stream such as ``sys.stdin``.
+        source: A file, a folder or a table as in :func:`read_posts`, or an open stream such as ``sys.stdin``.
         images: The image folder.
         format: The format; by default it is detected, and anything else is plain text, one post per line.
         on_error: Called with the error of each malformed line or post, which is left out; by default it is raised.
         annotator: As in :func:`read_posts`.
+        columns: As in :func:`read_posts`.
         max_line_bytes: Limit above which a line is malformed, and not kept in memory; ``None`` for no limit.
         max_wait: Seconds after its first line at which the format of a live source is detected from the lines so far;
             by default as many lines as necessary are awaited.
@@ -93,24 +111,40 @@ def iter_posts(
 
     Raises:
         DatasetNotFoundError: If there is no such file.
-        FormatError: If it is empty, binary or a table, or, without ``on_error``, malformed.
+        FormatError: If it is empty, binary, a table without a text, or, without ``on_error``, malformed.
     """
+    check_columns(columns)
+    report = on_error or _raise
+    make = RowReader(None if images is None else ImageFolder(Path(images)), _name(annotator), columns)
+    rows = _rows(source)
+    if rows is not None:
+        name = Path(source if isinstance(source, (str, Path)) else type(source).__name__)
+        yield from read_rows(rows, name, make, report, lenient=lenient)
+        return
     lines = read_lines(source, max_line_bytes, lenient=lenient)
     if max_wait is not None and format is None:
         chunks = read_ahead(dropwhile(lambda line: line.blank, lines), MAX_SAMPLE, max_wait)
         first = next(chunks, [])
         lines = chain(first, chain.from_iterable(chunks))
         format = (detect_format(first) or "text") if first else None
-    yield from _posts(lines, format, _path(images), on_error or _raise, fallback="text", annotator=_name(annotator))
+    yield from _posts(lines, format, make, report, fallback="text")
+
+
+def _rows(source: Source | Table) -> Iterator[dict[str, Any]] | None:
+    """The rows of a table in memory or in a file; ``None`` for text."""
+    if is_table(source):
+        return rows_of(source)
+    if isinstance(source, (str, Path)) and is_columnar(Path(source)):
+        return columnar_rows(Path(source))
+    return None
 
 
 def _posts(
     lines: Iterator[Line],
     format: Format | None,
-    images: Path | None,
+    make: RowReader,
     report: Report,
     fallback: Format | None = None,
-    annotator: str | None = None,
     tag_column: int | None = None,
 ) -> Iterator[Post]:
     if format is not None:
@@ -119,6 +153,8 @@ def _posts(
     if not sample:
         return
     first = sample[0]
+    if format == "text" and is_table_header(first):
+        first.note("the line looks like the header of a table; as plain text, it is a post")
     format = format or detect_format(sample) or fallback
     if format is None:
         raise first.error(
@@ -126,14 +162,15 @@ def _posts(
             "Give CoNLL (a word, a tab, a tag), JSON lines or a JSON array, or request plain text with format='text'",
         )
     lines = chain(sample, lines)
-    folder = None if images is None else ImageFolder(images)
     try:
         if format == "text":
             yield from read_plain_text(lines, report)
         elif format == "conll":
-            yield from read_conll(lines, folder, report, tag_column)
+            yield from read_conll(lines, make.images, report, tag_column)
+        elif format == "csv":
+            yield from read_csv(lines, make, report, make.columns)
         else:
-            yield from read_json(lines, folder, report, annotator)
+            yield from read_json(lines, make.post, report)
     finally:
         first.notes.report()
 
@@ -157,10 +194,6 @@ def _unique(posts: Iterable[Post]) -> Iterator[Post]:
             post_id = f"{post.id}#{taken[post.id]}"
         taken[post_id] = 1
         yield post if post_id == post.id else replace(post, id=post_id)
-
-
-def _path(folder: str | Path | None) -> Path | None:
-    return None if folder is None else Path(folder)
 
 
 def _name(annotator: str | int | None) -> str | None:

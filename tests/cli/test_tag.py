@@ -303,3 +303,11 @@ def test_an_output_that_no_file_can_have(tag):
         assert status == 1
         assert "error: cannot write" in err
         assert "Traceback" not in err
+
+
+def test_a_table_with_columns_of_other_names(tag):
+    Path("tweets.csv").write_text("nr,tweet,likes\n5,Kevin Durant is loud,3\n6,in Oslo tonight,\n", encoding="utf-8")
+    status, records, _ = tag("tweets.csv", "--columns", "id=nr", "text=tweet")
+    assert (status, found(records)) == (0, [[("PER", "Kevin Durant")], [("LOC", "Oslo")]])
+    assert [(record["id"], record.get("metadata")) for record in records] == [("5", {"likes": "3"}), ("6", None)]
+    assert tag("tweets.csv", "--columns", "text")[0] == 2

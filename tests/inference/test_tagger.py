@@ -1,9 +1,11 @@
 """Tagging new posts, one by one, in batches and in a stream, whatever they are made of."""
 
+import io
 import random
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -92,9 +94,8 @@ def test_a_batch_takes_texts_words_and_posts(tagger):
 
 def test_a_table_is_not_its_columns(tagger):
     table = pd.DataFrame({"text": ["Ana in Oslo", "Oslo"]})
-    with pytest.raises(DataError, match=r"got a DataFrame; give its rows: posts.to_dict\('records'\)"):
-        tagger.predict_batch(table)
-    assert tagger.predict_batch(table.to_dict("records")) == tagger.predict_batch(table["text"])
+    expected = tagger.predict_batch(table["text"])
+    assert tagger.predict_batch(table.to_dict("records")) == tagger.predict_batch(table) == expected
 
 
 def test_contexts_and_images_of_a_model_that_reads_text(tagger, tmp_path):
@@ -160,14 +161,44 @@ def test_what_is_no_post_is_refused(tagger, text):
         tagger.stream("in Oslo")
 
 
-@pytest.mark.parametrize(
-    "image",
-    [3, float("nan"), b"not a path", ["a.png"], Image.new("RGB", (20, 20))],
-    ids=lambda value: type(value).__name__,
-)
-def test_the_image_of_a_record_is_a_path(tagger, image):
-    with pytest.raises(DataError, match="expected the path of an image"):
-        tagger.predict_batch([{"text": "in Oslo", "image": image}])
+@pytest.mark.parametrize("image", [3, ["a.png"], object()], ids=lambda value: type(value).__name__)
+def test_the_image_of_a_record_is_an_image_or_a_path(tagger, image):
+    with pytest.raises(DataError, match="posts, post 2: expected an image or its path"):
+        tagger.predict_batch(["in Oslo", {"text": "in Oslo", "image": image}])
+
+
+def test_images_in_memory_are_used_and_deleted(make_model, recwarn):
+    content = io.BytesIO()
+    image = Image.new("RGB", (20, 20), "red")
+    image.save(content, "png")
+    tagger = Tagger(make_model(Concatenation, image_encoder=TinyGrid()))
+    given = [image, content.getvalue(), {"bytes": content.getvalue(), "path": None}, np.nan, None, pd.NA, b"no image"]
+    found = list(tagger.stream({"text": "in Oslo", "image": each} for each in given))
+    assert [prediction.post.image for prediction in found] == [None] * 7
+    entities = [prediction.entities for prediction in found]
+    assert entities[1:3] == entities[:1] * 2
+    assert entities[4:] == entities[3:4] * 3
+    assert sum("image" in str(warning.message) for warning in recwarn) == 1
+
+
+def test_values_of_numpy_and_pandas_in_records(tagger):
+    row = {"image": np.nan, "day": pd.Timestamp("2026-11-26"), "score": np.float32(0.5), "n": np.int64(3)}
+    (prediction,) = tagger.stream([{"text": "in Oslo", **row}], batch_size=np.int64(2))
+    assert prediction.post.metadata == {"day": "2026-11-26T00:00:00", "score": 0.5, "n": 3}
+    with pytest.raises(DataError, match=r"posts, post 1: an? object, which is not plain JSON"):
+        tagger.predict_batch([{"text": "in Oslo", "x": object()}])
+
+
+def test_records_without_an_id_are_numbered(tagger):
+    found = tagger.stream([{"text": "in Oslo"}, {"id": "x", "text": "in Oslo"}, {"text": "in Oslo"}])
+    assert [prediction.post.id for prediction in found] == ["1", "x", "3"]
+    with pytest.raises(DataError, match="posts, post 2: an object with neither 'tokens' nor 'text'"):
+        tagger.predict_batch([{"text": "in Oslo"}, {"tweet": "in Oslo"}])
+
+
+def test_annotations_of_records_are_noted_once(tagger):
+    with pytest.warns(UserWarning, match=r"posts: gold_tags looks like an annotation.*3 posts, the first is 1"):
+        tagger.predict_batch([{"tokens": ["in", "Oslo"], "gold_tags": ["O", "B-LOC"]}] * 3)
 
 
 @pytest.mark.parametrize("contexts", ["caption", ["caption"], {3: "a man", "ocr": "x"}])

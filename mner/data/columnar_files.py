@@ -1,0 +1,83 @@
+"""Parquet and Arrow files, and folders of ``datasets.Dataset.save_to_disk``, read row by row in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mner.data.tables import BATCH, arrow_rows, rows_of
+from mner.errors import DataError, FormatError
+from mner.paths import is_file, is_folder
+
+_SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow"}
+_MAGIC = {b"PAR1": "parquet", b"ARRO": "arrow"}
+_SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
+
+
+def is_columnar(path: Path) -> bool:
+    """Whether a path is a Parquet or Arrow file, or a folder of such files or of a saved data set."""
+    return _kind(path) is not None
+
+
+def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Return the rows of a file or folder; class indices of ``datasets`` become class names.
+
+    Args:
+        path: A path for which :func:`is_columnar` holds. The Parquet files of a folder are read in alphabetical order.
+
+    Raises:
+        DataError: If ``pyarrow`` or ``datasets`` is not installed.
+        FormatError: If a file is malformed, or the folder has several splits.
+    """
+    kind = _kind(path)
+    if kind == "splits":
+        splits = ", ".join(sorted(each.name for each in path.iterdir() if is_folder(each)))
+        raise FormatError(path, None, f"a data set of the splits {splits}", "Give the folder of one of them")
+    try:
+        import pyarrow
+
+        if kind == "saved":
+            import datasets
+    except ImportError as error:
+        raise DataError(f"{path}: {error.name} is needed to read it; pip install 'mner[tables]'") from error
+    try:
+        if kind == "saved":
+            yield from rows_of(datasets.load_from_disk(str(path)))
+        for file in sorted(path.glob("*.parquet")) if kind == "parts" else [path] if kind != "saved" else []:
+            yield from _arrow(file) if kind == "arrow" else _parquet(file)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise FormatError(path, None, f"not a valid table ({error})", "Write the file again; is it cut off?") from error
+
+
+def _kind(path: Path) -> str | None:
+    if is_folder(path):
+        names = {_SAVED: "saved", _SAVED_SPLITS: "splits"}
+        kind = next((kind for name, kind in names.items() if is_file(path / name)), None)
+        return kind or ("parts" if any(path.glob("*.parquet")) else None)
+    if not is_file(path):
+        return None
+    with path.open("rb") as file:
+        kind = _MAGIC.get(file.read(4))
+    return kind or _SUFFIXES.get(path.suffix.lower())
+
+
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        yield from arrow_rows(file.iter_batches(batch_size=BATCH), file.schema_arrow)
+
+
+def _arrow(path: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow
+
+    with pyarrow.memory_map(str(path)) as source:
+        try:
+            with pyarrow.ipc.open_file(source) as file:
+                batches = (file.get_batch(number) for number in range(file.num_record_batches))
+                yield from arrow_rows(batches, file.schema)
+        except pyarrow.ArrowInvalid:
+            source.seek(0)
+            with pyarrow.ipc.open_stream(source) as stream:
+                yield from arrow_rows(stream, stream.schema)

@@ -1,0 +1,70 @@
+"""Columns of a table, or keys of JSON, with names other than mner's: ``{"text": "tweet", "image": "photo"}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mner.data.lines import Line
+from mner.errors import ConfigurationError
+
+Columns = Mapping[str, str]
+"""The name of a column by mner's key for what it contains."""
+
+COLUMNS_HELP = "columns of a table, or keys of JSON, with other names than mner's: text=tweet image=photo"
+"""What commands say about their option."""
+
+KEYS = (
+    "id", "text", "tokens", "words", "offsets", "image", "image_id", "caption", "label", "labels", "tags", "ner_tags",
+    "entities", "spans", "character_spans", "entity_boxes", "contexts", "metadata",
+)  # fmt: skip
+
+
+def parse_columns(pairs: list[str] | None) -> Columns | None:
+    """Read ``["text=tweet", "image=photo"]``, as the option ``--columns`` has it.
+
+    Raises:
+        ConfigurationError: If a pair has no ``=``, or its key is unknown or repeated.
+    """
+    if pairs is None:
+        return None
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, column = pair.partition("=")
+        if not equals or not column or key in columns:
+            raise ConfigurationError(f"expected columns such as text=tweet image=photo, each key once, got {pair!r}")
+        columns[key] = column
+    check_columns(columns)
+    return columns
+
+
+def check_columns(columns: Columns | None) -> None:
+    """Reject keys that no record has.
+
+    Raises:
+        ConfigurationError: Names the key and those there are.
+    """
+    for key in columns or {}:
+        if key not in KEYS:
+            raise ConfigurationError(f"expected keys of columns among {', '.join(KEYS)}, got {key!r}")
+
+
+def rename(record: Mapping[str, Any], columns: Columns | None, line: Line) -> dict[str, Any]:
+    """Give the columns of a record mner's names.
+
+    A column that already has such a name, but is not meant, is kept in the metadata.
+
+    Raises:
+        FormatError: If a column is missing; names those there are.
+    """
+    columns = columns or {}
+    for column in columns.values():
+        if column not in record:
+            raise line.error(
+                f"no column {column!r} (there are {', '.join(map(str, record)) or 'none'})", "Correct columns"
+            )
+    renamed = {key: value for key, value in record.items() if key not in columns.values()}
+    replaced = {key: renamed.pop(key) for key in columns if key in renamed}
+    if replaced:
+        renamed["metadata"] = {**(renamed.get("metadata") or {}), **replaced}
+    return renamed | {key: record[column] for key, column in columns.items()}

@@ -1,0 +1,115 @@
+"""From rows of a table to posts: missing cells, lists as texts, and images within the table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from mner.data.columns import Columns, rename
+from mner.data.forms import decoded
+from mner.data.image_names import ImageFolder, split_suffix
+from mner.data.lines import Line, Notes, Report, read_each
+from mner.data.plain import plain
+from mner.data.records import post_from_record
+from mner.errors import DataError, OutputError
+from mner.images import MAX_BYTES
+from mner.paths import reason
+from mner.posts import Post
+
+_SUFFIX_OF = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"RI": ".webp", b"BM": ".bmp"}
+
+
+class RowReader:
+    """Makes posts of the rows of a table.
+
+    Args:
+        images: The image folder. Images within the table are written to it: under their own name if it is free, or
+            else a name made of their content. Without it, they are left out, which is noted.
+        annotator: Whose annotation to read, where there are several.
+        columns: The names of the columns, by mner's keys.
+    """
+
+    def __init__(
+        self, images: ImageFolder | None = None, annotator: str | None = None, columns: Columns | None = None
+    ) -> None:
+        self.images, self.annotator, self.columns = images, annotator, columns
+
+    def post(self, value: Any, line: Line) -> Post:
+        """Make a post of a JSON value, whose keys may be mapped as columns are.
+
+        Raises:
+            FormatError: If it cannot be one.
+        """
+        value = rename(value, self.columns, line) if self.columns and isinstance(value, Mapping) else value
+        return post_from_record(value, line, self.images, self.annotator)
+
+    def __call__(self, row: Mapping[str, Any], line: Line) -> Post:
+        """Make a post of a row.
+
+        Raises:
+            FormatError: If it cannot be one.
+        """
+        record = {name: value for name, value in rename(row, self.columns, line).items() if value is not None}
+        for name in ("tokens", "words"):
+            if isinstance(words := decoded(record.get(name)), str):
+                record[name] = words.split()
+        for name in ("image", "image_id"):
+            if isinstance(record.get(name), (bytes, Mapping)):
+                record[name] = self._saved(record[name], line)
+        try:
+            record = plain(record)
+        except DataError as error:
+            raise line.error(str(error), "Leave the column out") from error
+        return post_from_record(record, line, self.images, self.annotator)
+
+    def _saved(self, image: Any, line: Line) -> str | None:
+        """The name of an image, which is written to the image folder if the table contains it."""
+        given, content = (image.get("path"), image.get("bytes")) if isinstance(image, Mapping) else (None, image)
+        if not content:
+            return None if given is None else str(given)
+        if not isinstance(content, bytes) or len(content) > MAX_BYTES:
+            raise line.error(f"an image that is not of bytes, or of more than {MAX_BYTES:,}", "Leave it out")
+        if self.images is None:
+            line.note("images within the table are left out; give an image folder, to which they will be written")
+            return None
+        name = PurePath(str(given or "").replace("\\", "/")).name
+        stem, suffix = split_suffix(name)
+        digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+        suffix = suffix or _SUFFIX_OF.get(content[:2], ".jpg")
+        free = (f"{stem}{suffix}", f"{stem}-{digest}{suffix}") if stem and suffix else (f"{digest}{suffix}",)
+        return next(each for each in free if _write(self.images.path / each, content))
+
+
+def read_rows(
+    rows: Iterable[Mapping[str, Any]], name: Path, make: RowReader, report: Report, *, lenient: bool = False
+) -> Iterator[Post]:
+    """Read a post from each row.
+
+    Args:
+        rows: The rows.
+        name: The table's name, for messages.
+        make: Makes the posts.
+        report: Called with the error of a malformed row, which is then left out.
+        lenient: Whether annotations that cannot be read are noted.
+    """
+    notes = Notes(name, lenient, unit="row")
+    numbered = ((row, Line(name, number, 0, b"", notes)) for number, row in enumerate(rows, start=1))
+    try:
+        yield from read_each(numbered, lambda item: make(*item), report)
+    finally:
+        notes.report()
+
+
+def _write(path: Path, content: bytes) -> bool:
+    """Write an image unless the file is there; returns whether the file has this content."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError as error:
+        raise OutputError(f"cannot write the image {path}: {reason(error)}") from error
+    return True

@@ -1,0 +1,139 @@
+"""What can be tagged, as posts: texts, words, records of any library, and rows of tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+from PIL import Image
+
+from mner.data.lines import Line, Notes
+from mner.data.plain import plain
+from mner.data.records import post_from_record
+from mner.data.tables import is_table, rows_of
+from mner.errors import DataError, FormatError, ImageError
+from mner.images import load_image
+from mner.posts import Post
+from mner.word_tokenizers import TweetTokenizer
+from mner.word_tokenizers.raw_posts import raw_post
+
+NewPost: TypeAlias = "Post | str | Sequence[str] | Mapping[str, Any]"
+"""What can be tagged: a post, raw text, words, or a record with the keys of a JSON record in a file."""
+
+
+class NewPosts:
+    """Iterates over posts made of what users give, once.
+
+    Values of NumPy and pandas in records are converted. Images in memory are kept in files, since a post names its
+    image, until :meth:`release`.
+
+    Args:
+        posts: Posts, texts, words or records, any number of them, or a table.
+
+    Raises:
+        DataError: If the posts are a single text or record.
+    """
+
+    def __init__(self, posts: Iterable[NewPost]) -> None:
+        if isinstance(posts, (str, bytes, Mapping, Post)) or not isinstance(posts, Iterable):
+            raise DataError(f"expected several posts, got one {kind_of(posts)}; give a list of them, or use predict")
+        # A column is a table's, too, but iterating over it gives its values.
+        self._posts = rows_of(posts) if is_table(posts) and not hasattr(posts, "to_frame") else posts
+        self._notes = Notes(Path("posts"), lenient=True, unit="post")
+        self._folder: TemporaryDirectory[str] | None = None
+
+    def __iter__(self) -> Iterator[Post]:
+        """Yield the posts; a record without an id is named by its number.
+
+        Raises:
+            DataError: If one of them cannot be a post; gives its number.
+        """
+        try:
+            for number, post in enumerate(self._posts, start=1):
+                yield self._made(post, number)
+        finally:
+            self._notes.report()
+
+    def __enter__(self) -> NewPosts:
+        """Return the posts, whose images are deleted at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Delete the images that were given in memory."""
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def release(self, post: Post) -> Post:
+        """Delete the file of an image that was given in memory, and return the post without it."""
+        if post.image is None or self._folder is None or post.image.parent != Path(self._folder.name):
+            return post
+        post.image.unlink(missing_ok=True)
+        return replace(post, image=None)
+
+    def _made(self, post: NewPost, number: int) -> Post:
+        if isinstance(post, Post):
+            return post
+        if not isinstance(post, Mapping):
+            return make_post(post)
+        line = Line(self._notes.path, number, 0, b"", self._notes)
+        record = dict(post)
+        image = record.pop("image", None)  # in a file it may not leave the image folder; here it may be anywhere
+        try:
+            made = post_from_record(plain(record), line)
+            path = self._path(image, number)
+        except FormatError:
+            raise
+        except (DataError, ImageError) as error:
+            raise line.error(str(error), "Give a record of plain values, and an image or its path") from error
+        return made if path is None else replace(made, image=path)
+
+    def _path(self, image: Any, number: int) -> Path | None:
+        """The path of an image, which is saved if it is given as bytes, as an image, or as ``datasets`` has it."""
+        if isinstance(image, Mapping):
+            image = image.get("bytes") or image.get("path")
+        if image is None or type(image).__name__ == "NAType" or (isinstance(image, float) and math.isnan(image)):
+            return None
+        if isinstance(image, (str, Path)):
+            return Path(image) if image else None
+        if not isinstance(image, (bytes, Image.Image)):
+            raise DataError(f"expected an image or its path, got {kind_of(image)}: {image!r:.60}")
+        if self._folder is None:
+            self._folder = TemporaryDirectory()
+        path = Path(self._folder.name) / f"{number}.png"
+        if isinstance(image, bytes):
+            path.write_bytes(image)  # as it is: whether it can be used is reported as for any file
+        else:
+            load_image(image).save(path)
+        return path
+
+
+def make_post(
+    text: str | Sequence[str],
+    image: str | Path | None = None,
+    contexts: Mapping[str, str] | None = None,
+    id: str = "",
+) -> Post:
+    """Build a post without tags from raw text or words.
+
+    Raises:
+        DataError: If the text is neither a string nor a sequence of strings.
+    """
+    given: dict[str, Any] = {
+        "id": id,
+        "image": None if image is None else Path(image),
+        "contexts": dict(contexts or {}),
+    }
+    if isinstance(text, str):
+        return raw_post(text, TweetTokenizer(), **given)
+    if isinstance(text, Sequence) and not isinstance(text, bytes) and all(isinstance(word, str) for word in text):
+        return Post(words=tuple(text), **given)
+    raise DataError(f"expected a text or its words, got {kind_of(text)}: {text!r:.60}; give a str or a list of str")
+
+
+def kind_of(value: object) -> str:
+    """The kind of a value, for messages."""
+    return "text" if isinstance(value, str) else type(value).__name__

@@ -1,0 +1,241 @@
+"""Tables in files and in memory: CSV, TSV, Parquet, Arrow, pandas and Hugging Face data sets."""
+
+import io
+import json
+from pathlib import Path
+
+import datasets
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from mner.data.columns import parse_columns
+from mner.data.readers import iter_posts, read_posts
+from mner.errors import ConfigurationError, DataError, FormatError
+
+WORDS = ["Ana", "in", "Lugo"]
+TAGS = ["B-PER", "O", "B-LOC"]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, name="posts.csv"):
+        path = tmp_path / name
+        path.write_text(content, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ('id,text,image\n5,"Ana, in Lugo",33.jpg\n6,hi,\n', "posts.csv"),
+        ('id;text;image\n5;"Ana, in Lugo";33.jpg\n6;hi;\n', "posts"),
+        ("id\ttext\timage\n5\tAna, in Lugo\t33.jpg\n6\thi\t\n", "posts.tsv"),
+        ("\ufeffid|text|image\r\n5|Ana, in Lugo|33.jpg\r\n6|hi|\r\n", "posts.txt"),
+        ('"text","id","image"\n"Ana, in Lugo","5","33.jpg"\n\n"hi","6",""\n', "posts.CSV"),
+    ],
+)
+def test_csv(write, content, name):
+    first, second = read_posts(write(content, name))
+    assert (first.id, first.text, first.image) == ("5", "Ana, in Lugo", Path("33.jpg"))
+    assert (second.id, second.text, second.image, second.metadata) == ("6", "hi", None, {})
+    assert list(iter_posts(write(content, name))) == [first, second]
+
+
+def test_cells_of_several_lines_and_an_index(write):
+    first, second = read_posts(write(',text\n0,"a ""b""\n\nc"\n1,d\n'))
+    assert (first.text, second.text) == ('a "b"\n\nc', "d")
+    assert (second.id, second.metadata) == ("5", {"column 1": "1"})
+
+
+@pytest.mark.parametrize(
+    ("tokens", "tags"),
+    [
+        (str(WORDS), str(TAGS)),
+        (json.dumps(WORDS), json.dumps(TAGS)),
+        (" ".join(WORDS), " ".join(TAGS)),
+        (str(WORDS).replace(",", ""), str(TAGS).replace(",", "")),
+    ],
+)
+def test_lists_in_cells(tmp_path, tokens, tags):
+    path = tmp_path / "posts.csv"
+    pd.DataFrame({"tokens": [tokens], "ner_tags": [tags], "likes": [3]}).to_csv(path)
+    (post,) = read_posts(path)
+    assert (post.words, post.tags, post.metadata["likes"]) == (tuple(WORDS), tuple(TAGS), "3")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("tweet,likes\nhi,3\n", r"line 1: the header of a table \(tweet, likes\) without a column 'text'.*--columns"),
+        ("hello there\nmore text\n", r"header of a table \(hello there\) without"),
+        ("1,hello there\n2,more\n", "without a column 'text'.*add a header if there is none"),
+        (",Word,Tag\n0,Ana,B-PER\n", "a word per row"),
+        ("text,text\na,b\n", "two columns are called 'text'"),
+        ("id,text\n1,so, really\n", "line 2: 3 cells, where the header has 2 columns"),
+        ('id,text\n1,"so\n2,really\n', "line 2: invalid CSV"),
+        ('id,text\n1,"so" then\n', "line 2: invalid CSV"),
+        ("id,text\n1,\n", "line 2: an object with neither 'tokens' nor 'text'"),
+        ("id,text,y\n1,a b,['O' 'B-PER']\n", "y looks like an annotation"),
+    ],
+)
+def test_malformed_tables(write, content, message):
+    for read in (read_posts, lambda path: list(iter_posts(path))):
+        with pytest.raises(FormatError, match=message):
+            read(write(content))
+
+
+def test_a_table_as_plain_text_is_possible_and_noted(write):
+    path = write("id;text\n5;hi there\n", "posts.txt")
+    with pytest.warns(UserWarning, match=r"the line looks like the header of a table.*\(line 1\)"):
+        assert [post.text for post in read_posts(path, format="text")] == ["id;text", "5;hi there"]
+
+
+def test_a_bad_row_costs_one_row(write):
+    errors = []
+    path = write("id,text\n1,a\n2,b,c\n3,d\n4\n5,e\n")
+    assert [post.id for post in iter_posts(path, on_error=errors.append)] == ["1", "3", "5"]
+    assert [error.line for error in errors] == [3, 5]
+
+
+def test_columns_are_mapped_in_tables_and_json(write):
+    columns = parse_columns(["text=tweet", "image=photo"])
+    for content, name in [
+        ("tweet,photo,text\nhi Ana,3.jpg,raw\n", "posts.csv"),
+        ('{"tweet": "hi Ana", "photo": "3.jpg", "text": "raw"}', "posts.jsonl"),
+    ]:
+        (post,) = read_posts(write(content, name), columns=columns)
+        assert (post.text, post.image, post.metadata) == ("hi Ana", Path("3.jpg"), {"text": "raw"})
+    with pytest.raises(FormatError, match=r"no column 'tweet' \(there are text\)"):
+        read_posts(write('{"text": "hi"}', "posts.jsonl"), columns=columns)
+
+
+@pytest.mark.parametrize("pairs", [["text"], ["text=a", "text=b"], ["text="], ["txt=a"]])
+def test_malformed_columns(pairs):
+    with pytest.raises(ConfigurationError, match="columns"):
+        parse_columns(pairs)
+
+
+FEATURES = datasets.Features(
+    {
+        "id": datasets.Value("int64"),
+        "tokens": datasets.List(datasets.Value("string")),
+        "ner_tags": datasets.List(datasets.ClassLabel(names=["O", "B-PER", "B-LOC"])),
+    }
+)
+DATASET = datasets.Dataset.from_list([{"id": 5, "tokens": WORDS, "ner_tags": [1, 0, 2]}] * 3, features=FEATURES)
+
+
+@pytest.fixture(params=["dataset", "selected", "saved", "parquet", "parts", "arrow", "stream", "table", "pandas"])
+def table(request, tmp_path):
+    path = tmp_path / "posts"
+    match request.param:
+        case "dataset":
+            return DATASET
+        case "selected":
+            return DATASET.select([2, 0]).shuffle(seed=1)
+        case "saved":
+            DATASET.save_to_disk(path)
+        case "parquet":
+            DATASET.to_parquet(path)
+        case "parts":
+            path.mkdir()
+            DATASET.select([0]).to_parquet(path / "0.parquet")
+            DATASET.select([1]).to_parquet(path / "1.parquet")
+        case "arrow":
+            pyarrow.feather.write_feather(DATASET.with_format("arrow")[:], path)
+        case "stream":
+            path = tmp_path / "posts.arrow"
+            with (
+                pa.OSFile(str(path), "wb") as file,
+                pa.ipc.new_stream(file, DATASET.with_format("arrow")[:].schema) as to,
+            ):
+                to.write_table(DATASET.with_format("arrow")[:])
+        case "table":
+            return DATASET.with_format("arrow")[:]
+        case "pandas":
+            return pd.DataFrame([{"id": 5, "tokens": WORDS, "ner_tags": TAGS, "score": float("nan")}] * 2)
+    return path
+
+
+def test_columnar_tables(table):
+    posts = read_posts(table)
+    assert (posts[0].id, posts[1].id) == ("5", "5#2")
+    assert {(post.words, post.tags) for post in posts} == {(tuple(WORDS), tuple(TAGS))}
+    assert [replaced.tags for replaced in iter_posts(table)] == [post.tags for post in posts]
+
+
+def test_nested_class_labels_and_spans():
+    spans = [{"start": 0, "end": 1, "label": 0}, {"start": 2, "end": 3, "label": 1}]
+    label = datasets.ClassLabel(names=["PER", "LOC"])
+    numbers = datasets.Value("int64")
+    features = datasets.Features(
+        {
+            "tokens": datasets.List(datasets.Value("string")),
+            "entities": datasets.List({"start": numbers, "end": numbers, "label": label}),
+        }
+    )
+    (post,) = read_posts(datasets.Dataset.from_list([{"tokens": WORDS, "entities": spans}], features=features))
+    assert post.tags == tuple(TAGS)
+    columns = {"start": [0, 2], "end": [1, 3], "label": ["PER", "LOC"]}
+    assert read_posts(pd.DataFrame([{"tokens": WORDS, "entities": columns}]))[0].tags == tuple(TAGS)
+
+
+def test_class_indices_without_names_are_refused(tmp_path):
+    pq.write_table(pa.table({"tokens": [WORDS], "ner_tags": [[1, 0, 2]]}), tmp_path / "posts.parquet")
+    with pytest.raises(FormatError, match=r"posts\.parquet, row 1: ner_tags contains class indices"):
+        read_posts(tmp_path / "posts.parquet")
+
+
+def test_images_within_a_table(tmp_path):
+    content = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(content, "png")
+    rows = [
+        {"text": "a", "image": {"bytes": content.getvalue(), "path": "x/../33.png"}},
+        {"text": "b", "image": {"bytes": content.getvalue(), "path": "33.png"}},
+        {"text": "c", "image": {"bytes": content.getvalue() + b" ", "path": "33.png"}},
+        {"text": "d", "image": {"bytes": content.getvalue(), "path": None}},
+        {"text": "e", "image": None},
+    ]
+    dataset = datasets.Dataset.from_list(rows).cast_column("image", datasets.Image())
+    folder = tmp_path / "images"
+    for table in (dataset, pd.DataFrame(rows)):
+        images = [post.image for post in read_posts(table, images=folder)]
+        assert images[0] == images[1] == folder / "33.png"
+        assert images[2].name.startswith("33-")
+        assert images[3].suffix == ".png"
+        assert images[4] is None
+        assert images[0].read_bytes() == content.getvalue()
+    assert len(list(folder.iterdir())) == 3
+    with pytest.warns(UserWarning, match="images within the table are left out.*4 rows"):
+        assert read_posts(dataset)[0].image is None
+
+
+def test_splits_must_be_chosen(tmp_path):
+    splits = datasets.DatasetDict({"train": DATASET, "test": DATASET})
+    splits.save_to_disk(tmp_path)
+    with pytest.raises(FormatError, match="the splits test, train"):
+        read_posts(tmp_path)
+    with pytest.raises(DataError, match=r"the splits train, test; give one, such as dataset\['train'\]"):
+        read_posts(splits)
+    assert len(read_posts(tmp_path / "train")) == 3
+
+
+def test_a_cut_off_file_is_named(tmp_path):
+    DATASET.to_parquet(tmp_path / "posts.parquet")
+    content = (tmp_path / "posts.parquet").read_bytes()
+    (tmp_path / "posts.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(FormatError, match=r"posts\.parquet: not a valid table"):
+        read_posts(tmp_path / "posts.parquet")
+
+
+def test_values_that_are_not_plain(tmp_path):
+    table = pd.DataFrame({"text": ["hi"], "day": pd.to_datetime(["2026-11-26"]), "n": [3], "x": [None]})
+    assert read_posts(table)[0].metadata == {"day": "2026-11-26T00:00:00", "n": 3}
+    with pytest.raises(FormatError, match="DataFrame, row 1: a object, which is not plain JSON"):
+        read_posts(pd.DataFrame({"text": ["hi"], "x": [object()]}))
