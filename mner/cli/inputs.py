@@ -105,16 +105,17 @@ def _given(command: str, arguments: Sequence[str]) -> tuple[dict[str, Any], list
     options = options_in(help_text(command))
     values: dict[str, Any] = {}
     free = []
-    takes_value = False
+    takes_value = takes_several = False
     words = with_config_files(arguments)
     for word, following in zip(words, [*words[1:], ""], strict=False):
         if not is_option(word):
             free += [] if takes_value else [word]
-            takes_value = False
+            takes_value = takes_several
             continue
         name, equals, text = word.partition("=")
         option = options.get(name)
         takes_value = not equals and (option is None or bool(option.value))
+        takes_several = takes_value and option is not None and option.takes_several
         content = text if equals else following
         is_config = name in CONFIG_OPTIONS
         given = flat_options("", config_content(content)) if is_config else flat_options(name.lstrip("-"), content)

@@ -28,6 +28,11 @@ class Option:
         return self.value == "CONFIG" and self.name != "--config"
 
     @property
+    def takes_several(self) -> bool:
+        """Whether it takes several words."""
+        return self.value.endswith("...]")
+
+    @property
     def is_required(self) -> bool:
         """Whether it must be given."""
         return "(required" in self.description
