@@ -12,7 +12,7 @@ from mner.cli.parsing import CONFIG_OPTIONS, with_config_files
 from mner.cli.static_help import described_classes, help_text
 from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
-from mner.paths import is_file, is_folder, is_there
+from mner.paths import is_folder, is_there
 from mner.shipped_configs import find_config
 from mner.weights import resolve_weights
 

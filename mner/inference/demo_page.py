@@ -11,7 +11,8 @@ from PIL import Image
 
 from mner.display.render import render
 from mner.errors import ConfigurationError, MNERError
-from mner.inference.tagger import Tagger, make_post
+from mner.inference.new_posts import make_post
+from mner.inference.tagger import Tagger
 from mner.posts import Post
 
 if TYPE_CHECKING:
