@@ -16,6 +16,7 @@ from mner.data.image_names import split_suffix
 from mner.errors import DataError
 from mner.labels import check_choice
 from mner.posts import Post
+from mner.word_tokenizers.characters import UNSPACED
 
 OnOverlap = Literal["error", "drop", "keep"]
 
@@ -28,7 +29,7 @@ MIN_WORDS = 5
 _MIN_EQUAL = 3
 _SHOWN = 5
 _LINK = re.compile(r"\b(?:https?|www)\S+")
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")  # a character is a word in scripts without spaces
 
 _Words = frozenset[tuple[str, int]]
 

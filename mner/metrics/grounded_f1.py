@@ -89,7 +89,8 @@ class GroundedF1(Metric):
             DataError: If a predicted entity of a post with gold boxes has no ``boxes``, or several.
         """
         counts, shown, coverable, covered = [0] * 5, 0, 0, 0
-        for index, (entities, post) in enumerate(zip(preds, target, strict=True)):
+        regions = [()] * len(target) if candidates is None else candidates
+        for entities, post, region_boxes in zip(preds, target, regions, strict=True):
             if post.boxes is None:
                 continue
             found = count_grounded(entities, post, self.threshold, self.matching)
@@ -98,7 +99,7 @@ class GroundedF1(Metric):
             shown += len(gold)
             if candidates is not None:
                 coverable += len(gold)
-                covered += sum(covers(candidates[index], boxes, self.threshold) for boxes in gold)
+                covered += sum(covers(region_boxes, boxes, self.threshold) for boxes in gold)
         # Not in place: a count that was reset in inference mode could not be updated in validation during training.
         self.counts = self.counts + self.counts.new_tensor(counts)
         self.shown, self.coverable = self.shown + shown, self.coverable + coverable

@@ -46,6 +46,11 @@ def test_short_texts_must_be_equal():
     assert not find_overlap([post("in St Louis now")], [post("in St Louis", "a")]).posts
 
 
+def test_scripts_without_spaces_are_compared_by_character():
+    assert find_overlap([post("他在北京工作 !")], [post("他 在 北 京 工 作", "a")]).posts == {"1": "a"}
+    assert not find_overlap([post("他在北京工作")], [post("她在上海读书", "a")]).posts
+
+
 def test_image_names_count_with_similar_texts_only():
     mine = post("see you in Oslo", image=Path("train/17_06_33.jpg"))
     for text, found in (("see us in Oslo", {"1": "a"}), ("nothing to see here", {})):
