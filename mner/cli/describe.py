@@ -19,6 +19,7 @@ from mner.cli.writer_options import (
     without_image_names,
 )
 from mner.data.contexts import read_contexts
+from mner.errors import ConfigurationError
 from mner.files import atomic_write
 from mner.post_json import to_json
 from mner.posts import Post
@@ -59,8 +60,10 @@ def run(arguments: Sequence[str]) -> int:
     prompt = Prompt.load(options.prompt)
     posts = posts_of(options.posts, options.images, options.captions)
     total = len(posts)
+    if prompt.needs_image and options.images is None:
+        raise ConfigurationError(f"the prompt {options.prompt!r} is about images; give their folder with --images DIR")
     if prompt.needs_image:
-        posts = [post for post in posts if post.image is not None and options.images is not None]
+        posts = [post for post in posts if post.image is not None]
     asked = without_image_names(posts, options.images)
     built = options_parser.instantiate_classes(options)
     examples = examples_for(options, built, asked, prompt, _solve(options.solutions))

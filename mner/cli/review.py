@@ -86,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     rows = by_threshold(predictions, verdicts, thresholds)
     with atomic_write(options.output.with_name(f"{options.output.name}.thresholds.json")) as file:
         file.write(to_json([row.to_dict() for row in rows], indent=2) + "\n")
-    print(summary("review", report, sum(not verdict.is_usable for verdict in verdicts.values())))
+    print(summary("review", report, sum(not verdict.is_usable for verdict in verdicts.values()), "entities"))
     print("\n".join(_table(rows)))
     print(printable(f"  {options.output}: {len(predictions)} posts"))
     return 0 if report.is_complete else 1

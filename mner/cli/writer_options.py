@@ -196,11 +196,18 @@ def ask(
     return report
 
 
-def summary(command: str, report: AskingReport, unusable: int) -> str:
-    """Describe a run in one line: what was asked, what it cost, and what is missing."""
+def summary(command: str, report: AskingReport, unusable: int, what: str = "posts") -> str:
+    """Describe a run in one line: what was asked, what it cost, and what is missing.
+
+    Args:
+        command: The command.
+        report: The run.
+        unusable: Number of unusable answers, those of former runs included.
+        what: What the questions are about.
+    """
     asked = len(report.replies) - report.kept
     parts = [
-        f"{asked} posts asked, {report.kept} answered before, {unusable} answers unusable",
+        f"{asked} {what} asked, {report.kept} answered before, {unusable} answers unusable",
         f"{report.requests} requests, {report.tokens:,} tokens, {report.seconds:.1f} s",
         *([f"{len(report.bad_images)} images could not be used"] if report.bad_images else []),
         *([f"{len(report.failed)} failed"] if report.failed else []),

@@ -247,7 +247,7 @@ def test_review(folder, chat_server, capsys):
     chat_server.respond = lambda body, number: answers[re.search(r"<entity>(.*)</entity>", text_of(body))[1]]
     assert call("review", folder, "--threshold", "0.8", images=False) == 0
     said = capsys.readouterr().out
-    assert "1 answers unusable" in said
+    assert "3 entities asked, 0 answered before, 1 answers unusable" in said
     assert [[entity.span for entity in each.entities] for each in read_predictions(folder / "out.jsonl")] == [
         [("ORG", 0, 1), ("LOC", 3, 4)],
         [],
@@ -270,6 +270,7 @@ def test_review(folder, chat_server, capsys):
     ("options", "message"),
     [
         (["--prompt", "nowhere"], "no prompt 'nowhere'"),
+        (["--prompt", "description", "--images", "null"], "give their folder with --images"),
         (["--max_tokens", "0"], "max_tokens of at least 1"),
         (["--examples", "POSTS"], "give a text encoder, an image encoder"),
         (["--examples", "POSTS", "--num_examples", "0"], "--num_examples"),
@@ -325,7 +326,8 @@ def test_a_model_on_this_machine(folder, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes(folder, chat_server):
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_resumes(folder, chat_server, end):
     def respond(body, number):
         time.sleep(0.2)
         return "slow"
@@ -340,8 +342,8 @@ def test_a_killed_run_resumes(folder, chat_server):
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (journal.exists() and len(lines(journal)) >= 4):
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(end)
+    assert process.wait(60) == (130 if end == signal.SIGINT else -signal.SIGKILL)
     assert not (folder / "out.jsonl").exists()
     kept = len(lines(journal))
     assert 4 <= kept < 40

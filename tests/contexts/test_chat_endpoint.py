@@ -84,9 +84,7 @@ def test_no_key_is_sent_unless_named(chat_server, monkeypatch):
 )
 def test_passing_failures_are_repeated(chat_server, failure):
     chat_server.respond = fails_first(failure, failure)
-    if "Connection" in failure[2]:
-        chat_server.server.RequestHandlerClass.close_connection = True
-    reply = ask(chat_server, timeout=0.5)
+    reply = ask(chat_server, timeout=0.5 if "Connection" in failure[2] else 60.0)
     assert (reply.text, reply.error) == ("yes", None)
     assert len(chat_server.requests) == 3
 
@@ -122,7 +120,7 @@ def test_a_closed_connection_and_a_dead_server(chat_server):
 @pytest.mark.parametrize("drips", [False, True])
 def test_a_slow_server_is_given_up(chat_server, drips):
     def respond(body, number):
-        time.sleep(0 if drips else 2)
+        time.sleep(0 if drips else 10)
         return "late"
 
     chat_server.respond = respond
@@ -133,14 +131,14 @@ def test_a_slow_server_is_given_up(chat_server, drips):
             self.send_response(200)
             self.send_header("Content-Length", "1000")
             self.end_headers()
-            for _ in range(20):
+            for _ in range(100):
                 self.wfile.write(b" ")
                 time.sleep(0.1)
 
         handler.answer = drip
     began = time.monotonic()
     assert "0.3 seconds" in ask(chat_server, timeout=0.3, max_retries=0).error
-    assert time.monotonic() - began < 1.9
+    assert time.monotonic() - began < 8
 
 
 def test_an_endless_response_is_given_up(chat_server, monkeypatch):
