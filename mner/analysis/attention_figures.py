@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mner.analysis.entity_boxes import figure_class
 from mner.analysis.glyphs import drawable
 from mner.errors import ConfigurationError
 
@@ -56,6 +57,7 @@ def draw_attention(
     grid: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
     title: str = "",
+    draw_boxes: Callable[[Axes], None] | None = None,
 ) -> Figure:
     """Draw one panel per look over the image; without attention to regions, a table of the gates next to it.
 
@@ -69,6 +71,8 @@ def draw_attention(
         grid: Rows and columns, if the regions are a grid; otherwise boxes are drawn.
         names: Name of each region, for boxes.
         title: Title of the figure.
+        draw_boxes: Draws what else is known into the panel of the image alone, in its pixels: the boxes of the
+            entities.
 
     Returns:
         The figure; save it with ``savefig``.
@@ -76,12 +80,11 @@ def draw_attention(
     Raises:
         ConfigurationError: If matplotlib is not installed, or there is nothing to draw.
     """
-    figure_class = _figure_class()
     attended = [look for look in looks if look.regions is not None]
     if not any(look.regions is not None or look.gates for look in looks):
         raise ConfigurationError("nothing to draw: expected attention to regions or gates, got neither")
     if not attended or places is None:
-        return _draw_gates(figure_class, image, looks, title)
+        return _draw_gates(image, looks, title, draw_boxes)
     count = len(attended) + 1
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
@@ -90,7 +93,7 @@ def draw_attention(
     top = 0.18 * len(lines) + 0.05
     below = 0.55 if any(look.gates for look in attended) else 0.35
     size = (columns * PANEL + 0.9, rows * (height + below) + top)
-    figure: Figure = figure_class(figsize=size, dpi=110)
+    figure: Figure = figure_class()(figsize=size, dpi=110)
     figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
     grids = figure.add_gridspec(
         rows, columns, left=0.02, right=1 - 0.9 / size[0], top=1 - (top + below) / size[1], bottom=0.06 / size[1],
@@ -99,6 +102,8 @@ def draw_attention(
     heaviest = max(float(look.regions.max()) for look in attended if look.regions is not None)
     axes = [figure.add_subplot(grids[index // columns, index % columns]) for index in range(count)]
     _show(axes[0], image, "image")
+    if draw_boxes is not None:
+        draw_boxes(axes[0])
     for axis, look in zip(axes[1:], attended, strict=True):
         _show(axis, image, *_heading(look))
         if look.regions is not None:
@@ -166,17 +171,22 @@ def _look(
             )  # fmt: skip
 
 
-def _draw_gates(figure_class: Any, image: Array, looks: Sequence[Look], title: str) -> Figure:
+def _draw_gates(
+    image: Array, looks: Sequence[Look], title: str, draw_boxes: Callable[[Axes], None] | None = None
+) -> Figure:
     """Draw the image, and a table of gates by look."""
     names = list(dict.fromkeys(name for look in looks for name in look.gates))
     values = np.array([[look.gates.get(name, np.nan) for name in names] for look in looks])
     height = max(2.6, 0.24 * len(looks) + 0.9)
     lines = textwrap.wrap(drawable(title), width=80)
     size = (4.2 + 0.9 * len(names) + 1.6, height + 0.22 * len(lines))
-    figure: Figure = figure_class(figsize=size, dpi=110)
+    figure: Figure = figure_class()(figsize=size, dpi=110)
     figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
     top = 1 - (0.55 + 0.22 * len(lines)) / size[1]
-    _show(figure.add_axes((0.01, 0.03, 3.8 / size[0], top - 0.03)), image, "image")
+    shown = figure.add_axes((0.01, 0.03, 3.8 / size[0], top - 0.03))
+    _show(shown, image, "image")
+    if draw_boxes is not None:
+        draw_boxes(shown)
     table = figure.add_axes((5.4 / size[0], 0.03, 0.9 * len(names) / size[0], top - 0.03))
     table.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
     table.set_yticks(range(len(looks)), [_label(look) for look in looks], fontsize=8, parse_math=False)
@@ -219,11 +229,3 @@ def _veil() -> Any:
 
     opacity = VEIL * (1 - np.linspace(0, 1, 256) ** 0.7)
     return ListedColormap(np.stack([*np.zeros((3, 256)), opacity], axis=1), name="veil")
-
-
-def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigurationError('figures need matplotlib: pip install "mner[report]"') from error
-    return Figure

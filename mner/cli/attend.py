@@ -24,8 +24,8 @@ def parser() -> OptionParser:
     """The options of ``mner attend``."""
     options = OptionParser(
         prog="mner attend",
-        description="Draw the image regions that each word of a post attends to, with the gates of the method: a "
-        "figure and a JSON file of the numbers per post.",
+        description="Draw the image regions that each word of a post attends to, with the gates of the method and the "
+        "boxes of grounded entities: a figure and a JSON file of the numbers per post.",
     )
     options.add_argument("file", type=Path, help="A file of posts, in any format that mner tag reads.")
     options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, for example runs/0/best.ckpt.")

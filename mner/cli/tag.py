@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from tqdm import tqdm
 
@@ -21,9 +21,14 @@ from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
 from mner.devices import ACCELERATOR_HELP, device_of
-from mner.errors import ConfigurationError, FormatError, OutputError
-from mner.files import open_output
+from mner.errors import ConfigurationError, FormatError, ImageError, OutputError
+from mner.file_names import file_names
+from mner.files import atomic_write, open_output
 from mner.terminal import printable
+
+if TYPE_CHECKING:
+    from mner.inference.tagger import Tagger
+    from mner.predictions import Prediction
 
 MAX_WAIT = 0.3
 """Seconds that a post of a live source, such as a pipe or a terminal, waits for others."""
@@ -52,6 +57,11 @@ def parser() -> OptionParser:
     options.add_argument("--columns", type=str, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--region_file", type=Path | None, help="the file of a model with PrecomputedRegions or DetectedCrops"
+    )
+    options.add_argument(
+        "--figures",
+        type=Path | None,
+        help="folder of figures: the boxes of the entities in each image, named by the number and the id of the post",
     )
     options.add_argument("--batch_size", type=int, default=32, help="posts per batch")
     options.add_argument("--window", type=int, default=64, help="batches that are sorted by length together")
@@ -86,6 +96,11 @@ def run(arguments: Sequence[str]) -> int:
 
         tagger = load(options.ckpt_path, device_of(options.accelerator))
         use_region_file(tagger.model.image_encoder, options.region_file)
+        if options.figures is not None and tagger.model.grounding is None:
+            raise ConfigurationError(
+                "--figures draws the boxes of entities, but the model predicts none; train one with grounding, or "
+                "leave it out"
+            )
         folder = None if options.images is None else options.images.absolute()
         tagger.preprocessor = tagger.preprocessor.using(image_folders=[folder])
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
@@ -102,21 +117,39 @@ def run(arguments: Sequence[str]) -> int:
         )
         ascii = codecs.lookup(getattr(output, "encoding", None) or "utf-8").name != "utf-8"
         found = tagger.stream(posts, options.batch_size, options.window, max_wait=max_wait, on_bad_image=bad_images)
-        empty = True
-        for prediction in tqdm(found, unit=" posts", disable=None):
+        count = 0
+        for count, prediction in enumerate(tqdm(found, unit=" posts", disable=None), start=1):
             line = prediction.to_json()
             shown = printable(line) if output.isatty() else line  # escaped as JSON escapes: it stays JSON
             output.write((json.dumps(json.loads(line)) if ascii else shown) + "\n")
-            empty = False
+            if options.figures is not None:
+                _draw(prediction, tagger, options.figures, count)
             if live:
                 output.flush()
-        if empty and not bad_lines.count:
+        if not count and not bad_lines.count:
             raise FormatError(options.file, None, "there are no posts in it", "Give a file with posts")
     if bad_images.count:
         _say(f"{bad_images.count} images could not be used; their posts were tagged as posts without an image")
     if bad_lines.count:
         _say(f"{bad_lines.count} lines could not be read and are not in the output")
     return 1 if bad_lines.count else 0
+
+
+def _draw(prediction: Prediction, tagger: Tagger, folder: Path, number: int) -> None:
+    """Draw the boxes of a post into its image, if that can be used."""
+    from mner.analysis.entity_boxes import draw_entities
+
+    post = prediction.post
+    if post.image is None:
+        return
+    try:
+        image = tagger.preprocessor.image_loader(post.image)
+    except ImageError:  # reported already
+        return
+    (name,) = file_names([f"{number}_{post.id}"])  # ids of a stream may recur
+    figure = draw_entities(image, post, prediction.entities)
+    with atomic_write(folder / f"{name}.png", "wb") as file:
+        figure.savefig(file, format="png")
 
 
 def _refuse_to_replace(file: str, output: Path | None) -> None:

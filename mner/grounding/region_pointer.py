@@ -29,7 +29,7 @@ class RegionPointer(Component, nn.Module):
     :math:`s_j` (1 where the image encoder gives none), the logits of the regions and of "not shown" are
 
     .. math::
-        z_j = e^\top U r_j / \sqrt F + a\, s_j, \qquad z_\varnothing = w^\top e + b
+        z_j = e^\top U r_j / \sqrt V + a\, s_j, \qquad z_\varnothing = w^\top e + b
 
     The target of an entity with gold boxes is its IoU with each region, the maximum over its boxes, where that is at
     least ``min_iou``, normalised to a sum of one; that of an entity that the image does not show is "not shown". The
@@ -56,7 +56,7 @@ class RegionPointer(Component, nn.Module):
         self.loss_weight = loss_weight
         self.min_iou = min_iou
         self.uncovered = uncovered
-        self.project: nn.Linear | None = None
+        self.query: nn.Linear | None = None
 
     def bind(self, fused_size: int, image_encoder: ImageEncoder | None) -> None:
         """Create the parameters.
@@ -68,7 +68,7 @@ class RegionPointer(Component, nn.Module):
         Raises:
             ConfigurationError: If the pointer is already bound, or the image encoder gives no boxes.
         """
-        if self.project is not None:
+        if self.query is not None:
             raise ConfigurationError("expected a new RegionPointer, got one of a model already; build one for each")
         if image_encoder is None or not image_encoder.gives_boxes:
             given = "no image encoder" if image_encoder is None else f"a {type(image_encoder).__name__} without boxes"
@@ -77,7 +77,8 @@ class RegionPointer(Component, nn.Module):
                 "PrecomputedRegions with boxes, or a grid of the whole image: "
                 "preprocessing: {crop_mode: squash, crop_pct: 1.0}"
             )
-        self.project = nn.Linear(image_encoder.hidden_size, fused_size, bias=False)
+        # Applied to the entities, of which there are fewer than regions.
+        self.query = nn.Linear(fused_size, image_encoder.hidden_size, bias=False)
         self.score = nn.Parameter(torch.zeros(()))
         self.not_shown = nn.Linear(fused_size, 1)
 
@@ -97,7 +98,7 @@ class RegionPointer(Component, nn.Module):
             ConfigurationError: If the pointer does not belong to a model, or there are no fused vectors.
         """
         words = text.fused
-        if self.project is None or words is None:
+        if self.query is None or words is None:
             raise ConfigurationError(
                 "expected the RegionPointer of a model, and text from which its emissions were computed"
             )
@@ -105,7 +106,7 @@ class RegionPointer(Component, nn.Module):
         inside = (spans[..., :1] <= place) & (place < spans[..., 1:])
         length = (spans[..., 1] - spans[..., 0]).clamp(min=1)
         entities = inside.to(words.dtype) @ words / length[..., None].to(words.dtype)
-        products = (entities / entities.shape[-1] ** 0.5) @ self.project(image.regions).mT
+        products = self.query(entities) / image.regions.shape[-1] ** 0.5 @ image.regions.mT
         scores = image.mask if image.scores is None else image.scores
         regions = products + self.score * scores.to(products.dtype)[:, None]
         dtype = torch.promote_types(products.dtype, torch.float32)

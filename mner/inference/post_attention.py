@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mner.analysis.attention_figures import Look, draw_attention
+from mner.analysis.entity_boxes import add_boxes, marked_words
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError
 from mner.fusion import FusionModule
 from mner.fusion.attention import Attention
 from mner.inference.tagger import Tagger
+from mner.post_json import entity_to_dict
 from mner.posts import Entity, Post
 from mner.terminal import printable
 from mner.vision.region_places import grid_shape, region_places
@@ -77,7 +80,8 @@ class PostAttention:
         image = np.asarray(small, dtype=np.float64) / 255
         scale = np.tile(np.array(small.size) / self.image.shape[1::-1], 2)
         places = None if self.places is None else self.places * scale
-        return draw_attention(image, self.looks(of), places, self.grid, self.names, self._title())
+        title, boxes = marked_words(self.post, self.entities), self._draw_boxes(*small.size)
+        return draw_attention(image, self.looks(of), places, self.grid, self.names, title, boxes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return as plain data everything that is drawn, and gates with several numbers per word."""
@@ -89,10 +93,7 @@ class PostAttention:
             "words": list(self.post.words),
             "image": None if self.post.image is None else self.post.image.name,
             "size": [self.image.shape[1], self.image.shape[0]],
-            "entities": [
-                {"type": entity.type, "start": entity.start, "end": entity.end, "confidence": entity.confidence}
-                for entity in self.entities
-            ],
+            "entities": [entity_to_dict(entity, self.post) for entity in self.entities],
             "grid": self.grid,
             "places": None if self.places is None else self.places.round(1).tolist(),
             "names": self.names,
@@ -119,12 +120,11 @@ class PostAttention:
                 gates[name] = values.reshape(len(values), -1).mean(axis=1)
         return gates
 
-    def _title(self) -> str:
-        words = list(self.post.words)
-        for entity in self.entities:
-            words[entity.start] = f"[{words[entity.start]}"
-            words[entity.end - 1] += f" {entity.type}]"
-        return " ".join(words)
+    def _draw_boxes(self, width: int, height: int) -> Callable[[Any], None] | None:
+        """Return what draws the boxes of the entities, in an image of so many pixels."""
+        if not any(entity.boxes for entity in self.entities):
+            return None
+        return lambda axis: add_boxes(axis, self.post, self.entities, width, height)
 
 
 def attend(model: FusionModule, post: Post) -> PostAttention:

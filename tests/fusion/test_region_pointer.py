@@ -64,8 +64,8 @@ def make_pointer(**arguments):
 
 def plain_logits(pointer, text, image, post, start, end):
     entity = text.fused[post, start:end].mean(dim=0)
-    products = [entity @ pointer.project.weight @ region for region in image.regions[post, : len(REGIONS[post])]]
-    scores = [p / math.sqrt(8) + pointer.score * s for p, s in zip(products, image.scores[post], strict=False)]
+    products = [pointer.query.weight @ entity @ region for region in image.regions[post, : len(REGIONS[post])]]
+    scores = [p / math.sqrt(5) + pointer.score * s for p, s in zip(products, image.scores[post], strict=False)]
     return torch.stack([*scores, (pointer.not_shown.weight[0] @ entity + pointer.not_shown.bias[0])])
 
 

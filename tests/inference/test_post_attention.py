@@ -50,6 +50,19 @@ def test_an_entity_looks_as_its_words_do_on_average(record):
     assert look.gates == {"visual": pytest.approx(0.25)}
 
 
+def test_the_boxes_of_entities_are_drawn_into_the_image_and_recorded(record):
+    assert not record.draw("words").axes[0].patches
+    assert "boxes" not in record.to_dict()["entities"][0]
+    record.entities = [Entity("LOC", 0, 2, "New York", boxes=((0.25, 0.5, 0.5, 1.0),))]
+    for regions in (WEIGHTS, None):  # with panels, or with a table of gates
+        record.attention.regions = regions
+        first = record.draw("words").axes[0]
+        (box,) = first.patches
+        assert box.get_bbox().extents == pytest.approx([150, 200, 300, 400])
+        assert [text.get_text() for text in first.texts] == ["New York LOC"]
+    assert record.to_dict()["entities"][0]["boxes"] == [[0.25, 0.5, 0.5, 1.0]]
+
+
 def test_the_record_keeps_the_pixels_of_the_whole_picture(record):
     plain = record.to_dict()
     assert (plain["size"], plain["image"]) == ([1200, 800], "one.jpg")
