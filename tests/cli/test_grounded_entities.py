@@ -71,5 +71,5 @@ def test_attend_draws_boxes_too(tmp_path, posts):
 
 def test_figures_need_a_model_that_grounds(tmp_path, posts, capsys):
     checkpoint = saved(tmp_path)
-    assert main(["tag", *posts, "--ckpt_path", checkpoint, "--figures", str(tmp_path / "figures")]) == 2
+    assert main(["tag", *posts, "--ckpt_path", checkpoint, "--figures", str(tmp_path / "figures")]) == 1
     assert "--figures draws the boxes of entities, but the model predicts none" in capsys.readouterr().err
