@@ -35,6 +35,7 @@ COMMANDS = {
     "cache": ("mner.cli.cache", "compute the image features of a training in advance"),
     "demo": ("mner.cli.demo", "serve a page in the browser for trying and comparing checkpoints"),
     "configs": ("mner.cli.configs", "list, print or copy the configs that ship with mner"),
+    "split": ("mner.cli.split", "split posts into training, validation and test files without near-duplicates"),
     "check-data": ("mner.cli.check_data", "report statistics and faults of a data set before training on it"),
 }
 

@@ -41,7 +41,7 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
         "://" in checkpoint or checkpoint in CHECKPOINT_NAMES or _may_be_model(checkpoint)
     ):
         raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
-    if command in ("tag", "attend", "check-data"):
+    if command in ("tag", "attend", "check-data", "split"):
         _check_files(file for file in files if file != "-")
         _check_files(_listed(values, "against"))
         _check_folders(values, "images")

@@ -119,6 +119,13 @@ def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap:
     return [post for post in posts if post.id not in overlap.posts] if on_overlap == "drop" else list(posts)
 
 
+def same_posts(posts: Sequence[Post]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of posts of one set that are the same in the sense of :func:`find_overlap`, by their places."""
+    index = _Index(posts)
+    for place, (words, image) in enumerate(zip(index.words, index.image_names, strict=True)):
+        yield from ((place, other) for other in index.all_same_as(words, image) if other < place)
+
+
 class _Index:
     """Posts by the words that can decide whether another one is similar (prefix filtering, Chaudhuri et al. 2006).
 
@@ -142,6 +149,10 @@ class _Index:
         """Return the place of the most similar of the posts that are the same as a given one, or ``None``."""
         best = max(self._candidates(words, image), default=(0.0, 0))
         return -best[1] if best[0] > 0 else None
+
+    def all_same_as(self, words: _Words, image: str | None) -> set[int]:
+        """Return the places of all posts that are the same as a given one."""
+        return {-place for _, place in self._candidates(words, image)}
 
     def _candidates(self, words: _Words, image: str | None) -> Iterator[tuple[float, int]]:
         for place in self.images.get(image, ()) if image is not None else ():
