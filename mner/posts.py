@@ -142,6 +142,10 @@ class Post(ShownInNotebook):
     ) -> dict[tuple[int, int], tuple[Box, ...]]:
         if self.tags is None and self.spans is None:
             raise DataError(f"post {self.id!r}: boxes of entities, but no entities; give tags, or leave the boxes out")
+        if not isinstance(boxes, Mapping) or not all(map(_is_entry, boxes.items())):
+            raise DataError(
+                f"post {self.id!r}: expected boxes of entities as {{(start, end): (box, ...)}}, got {boxes!r:.80}"
+            )
         exact = None if self.spans is None else {(start, end) for start, end, _ in self.spans}
         for bounds, several in boxes.items():
             start, end = bounds
@@ -168,6 +172,13 @@ def is_box(value: Any) -> bool:
         return False
     x1, y1, x2, y2 = value
     return bool(0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1)
+
+
+def _is_entry(item: tuple[object, object]) -> bool:
+    """Whether a key is a pair of whole numbers, and its value is a list or tuple."""
+    bounds, several = item
+    is_pair = isinstance(bounds, tuple) and len(bounds) == 2 and all(isinstance(bound, int) for bound in bounds)
+    return is_pair and isinstance(several, (list, tuple))
 
 
 def _is_missing(value: object) -> bool:

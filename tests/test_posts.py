@@ -67,6 +67,11 @@ def test_boxes_are_kept_by_copies_and_empty_entries_are_left_out():
         ({"tags": None, "boxes": {(0, 1): (BOX,)}}, "no entities; give tags"),
         ({"spans": ((0, 3, "PER"),), "boxes": {(0, 2): (BOX,)}}, "of one of its character spans, got those of 0-2"),
         *(
+            ({"tags": ("B-PER", "O"), "boxes": boxes}, r"expected boxes of entities as {\(start, end\): \(box, ...\)}")
+            for boxes in ([BOX], {0: (BOX,)}, {(0, "1"): (BOX,)}, {(0, 1): None}, {"01": (BOX,)})
+        ),
+        ({"tags": ("B-PER", "O"), "boxes": {(0, 1): BOX}}, "as fractions of width and height"),
+        *(
             ({"tags": ("B-PER", "O"), "boxes": {(0, 1): (box,)}}, "as fractions of width and height")
             for box in (
                 (10, 20, 50, 60),
