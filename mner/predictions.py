@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mner.boxes import gold_entities
-from mner.errors import DataError, FormatError, LabelError
+from mner.errors import ConfigurationError, DataError, FormatError, LabelError
 from mner.files import atomic_write
 from mner.labels import spans
 from mner.notebook import ShownInNotebook
@@ -94,6 +94,22 @@ class Prediction(ShownInNotebook):
         elif record.get("gold"):
             raise DataError("gold entities, but no tags")
         return cls(post, entities, scores_from_dict(record))
+
+
+def check_threshold(threshold: float) -> None:
+    """Check a confidence threshold.
+
+    Raises:
+        ConfigurationError: If it is not a number from 0 to 1.
+    """
+    if not (isinstance(threshold, (int, float)) and not isinstance(threshold, bool) and 0 <= threshold <= 1):
+        raise ConfigurationError(f"expected a confidence threshold from 0 to 1, got {threshold!r:.60}")
+
+
+def confident(prediction: Prediction, threshold: float) -> Prediction:
+    """Leave out the predicted entities whose confidence is below a threshold; those without one are kept."""
+    kept = [each for each in prediction.entities if each.confidence is None or each.confidence >= threshold]
+    return replace(prediction, entities=tuple(kept))
 
 
 def gold_tags(post: Post) -> tuple[str, ...]:

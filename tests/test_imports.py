@@ -47,6 +47,7 @@ GROUND = [
     "grounding_counts",
     "notebook",
     "markdown",
+    "model_names",
 ]
 FLOORS = [
     GROUND,

@@ -23,7 +23,7 @@ from mner.labels import types_of
 from mner.metrics import seqeval_report
 from mner.post_json import to_json
 from mner.posts import Post
-from mner.predictions import Prediction, write_predictions
+from mner.predictions import Prediction, check_threshold, confident, write_predictions
 from mner.terminal import printable, printable_lines
 
 Item = TypeVar("Item")
@@ -38,10 +38,13 @@ class PredictionsWriter(Callback):
 
     Args:
         folder: Folder for ``predictions.jsonl`` and ``metrics.json``.
+        threshold: Leave out predicted entities with a lower confidence. Metrics count all.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, threshold: float = 0.0) -> None:
         self.folder = Path(folder)
+        check_threshold(threshold)
+        self.threshold = threshold
         self._predictions: list[Prediction] = []
         self._images: dict[Path | None, bool] = {}
         self._train_posts: int | None = None
@@ -104,7 +107,7 @@ class PredictionsWriter(Callback):
         ablation = getattr(datamodule, "ablation", None)
         suffix = f".{ablation}" if ablation else ""
         path = self.folder / f"predictions{suffix}.jsonl"
-        write_predictions(predictions, path)
+        write_predictions((confident(each, self.threshold) for each in predictions), path)
         prefix = f"{stage}/"
         metrics = {
             name.removeprefix(prefix): float(value)

@@ -25,6 +25,7 @@ COMMANDS = {
     "experiment": ("mner.cli.experiment", "run a grid of models, data sets, seeds and training fractions"),
     "report": ("mner.cli.report", "compare models from their predictions: tables, figures, significance"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
+    "calibrate": ("mner.cli.calibrate", "fit the temperature of a model's confidences on annotated posts"),
     "serve": ("mner.cli.serve", "tag posts over HTTP"),
     "show": ("mner.cli.show", "show posts with their entities highlighted, as text or as an HTML page"),
     "attend": ("mner.cli.attend", "draw the image regions that the words of posts attend to"),

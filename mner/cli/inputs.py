@@ -12,7 +12,8 @@ from mner.cli.parsing import CONFIG_OPTIONS, with_config_files
 from mner.cli.static_help import described_classes, help_text
 from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
-from mner.paths import is_folder, is_there
+from mner.model_names import is_model_folder, is_on_hub
+from mner.paths import is_file, is_folder, is_there
 from mner.shipped_configs import find_config
 from mner.weights import resolve_weights
 
@@ -21,6 +22,8 @@ CHECKPOINT_NAMES = ("last", "best", "hpc")
 SPLITS = {"validate": ("valid",), "test": ("test",), "predict": ("test",)}
 """The splits that a command reads; the others read all."""
 TRAINING = ("fit", "cache")
+FROM_HUB = ("tag", "attend", "calibrate", "serve")
+"""The commands that load a model from a hub by its name."""
 
 
 def check_inputs(command: str, arguments: Sequence[str]) -> None:
@@ -37,9 +40,7 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
         return
     values, files = _given(command, arguments)
     checkpoint = values.get("ckpt_path")
-    if checkpoint is not None and not (
-        "://" in checkpoint or checkpoint in CHECKPOINT_NAMES or _may_be_model(checkpoint)
-    ):
+    if checkpoint is not None and not _is_model(command, checkpoint):
         raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
     if command in ("tag", "attend", "check-data", "split"):
         _check_files(file for file in files if file != "-")
@@ -56,9 +57,10 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
             resolve_weights(values["model.text_encoder.name"])
 
 
-def _may_be_model(checkpoint: str) -> bool:
-    """Whether a checkpoint is a file, a folder, or may be the name of a repository on a hub."""
-    return is_there(checkpoint) or (checkpoint.count("/") == 1 and Path(checkpoint).suffix != ".ckpt")
+def _is_model(command: str, name: str) -> bool:
+    """Whether there is such a checkpoint or folder, or only loading can tell."""
+    known = "://" in name or name in CHECKPOINT_NAMES or is_file(name) or is_model_folder(name)
+    return known or (command in FROM_HUB and is_on_hub(name))
 
 
 def _check_data(command: str, values: Mapping[str, Any]) -> None:

@@ -67,7 +67,8 @@ def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last:
             callbacks += [best, *([LastCheckpoint(folder)] if keeps_last else []), interruption]
     if built.feature_store:
         callbacks.append(StoredImageFeatures(built.feature_store, built.half_precision_features))
-    callbacks.append(PredictionsWriter(folder) if isinstance(model, FusionModule) else PrintedMetrics())
+    threshold = built.get("threshold", 0.0)
+    callbacks.append(PredictionsWriter(folder, threshold) if isinstance(model, FusionModule) else PrintedMetrics())
     return RunParts(callbacks, plugins, best, interruption)
 
 

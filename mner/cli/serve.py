@@ -10,6 +10,7 @@ from pathlib import Path
 from mner.cli.parsing import OptionParser
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError
+from mner.predictions import check_threshold
 from mner.serving.limits import Limits
 from mner.terminal import printable
 
@@ -23,11 +24,19 @@ def parser() -> OptionParser:
         description="Tag posts over HTTP: POST /tag with JSON or a form, GET /health, /ready, /metrics and /docs. "
         "Posts of several requests are tagged together. SIGTERM answers what has arrived, then ends.",
     )
-    options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, a model folder or user/name.")
+    options.add_argument(
+        "--ckpt_path",
+        type=Path,
+        required=True,
+        help="A checkpoint, a model folder or user/name on a model hub.",
+    )
     options.add_argument("--host", type=str, default=LOOPBACK, help="The address to listen on; 0.0.0.0 for all.")
     options.add_argument("--port", type=int, default=8000, help="The port; 0 chooses a free one.")
     options.add_argument("--batch_size", type=int, default=32, help="Maximum number of posts per batch; 1 for none.")
     options.add_argument("--max_wait", type=float, default=0.005, help="Seconds that a post waits for others.")
+    options.add_argument(
+        "--threshold", type=float, default=0.0, help="Leave out entities with a lower confidence, 0 to 1."
+    )
     options.add_argument(
         "--allow_urls",
         type=bool,
@@ -52,6 +61,7 @@ def run(arguments: Sequence[str]) -> None:
             f"expected --batch_size of at least 1 and --max_wait of at least 0, got {options.batch_size} and "
             f"{options.max_wait}"
         )
+    check_threshold(options.threshold)
     limits = Limits(**vars(options.limits))
     try:
         import uvicorn
@@ -64,7 +74,12 @@ def run(arguments: Sequence[str]) -> None:
 
     tagger = load(options.ckpt_path, device_of(options.accelerator))
     service = Service(
-        tagger, limits, batch_size=options.batch_size, max_wait=options.max_wait, with_urls=options.allow_urls
+        tagger,
+        limits,
+        batch_size=options.batch_size,
+        max_wait=options.max_wait,
+        with_urls=options.allow_urls,
+        threshold=options.threshold,
     )
     tagger.predict("warm up")
     listening = _listen(options.host, options.port)
@@ -76,7 +91,10 @@ def run(arguments: Sequence[str]) -> None:
         log_level="warning",
     )
     host = f"[{options.host}]" if ":" in options.host else options.host
-    print(printable(f"serving {options.ckpt_path} at http://{host}:{listening.getsockname()[1]}"), flush=True)
+    print(
+        printable(f"serving {', '.join(map(str, options.ckpt_path))} at http://{host}:{listening.getsockname()[1]}"),
+        flush=True,
+    )
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has answered everything
     uvicorn.Server(config).run(sockets=[listening])
 

@@ -24,6 +24,7 @@ from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError, FormatError, ImageError, OutputError
 from mner.file_names import file_names
 from mner.files import atomic_write, open_output
+from mner.predictions import check_threshold
 from mner.terminal import printable
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def parser() -> OptionParser:
         "tagged as they arrive.",
     )
     options.add_argument("file", type=str, help="the posts; - reads standard input")
-    options.add_argument("--ckpt_path", type=Path, required=True, help="a checkpoint, for example runs/0/best.ckpt")
+    options.add_argument(
+        "--ckpt_path", type=Path, required=True, help="a checkpoint, a model folder or user/name on a hub"
+    )
     options.add_argument(
         "--output",
         type=Path | None,
@@ -62,6 +65,9 @@ def parser() -> OptionParser:
         "--figures",
         type=Path | None,
         help="folder of figures: the boxes of the entities in each image, named by the number and the id of the post",
+    )
+    options.add_argument(
+        "--threshold", type=float, default=0.0, help="leave out entities with a lower confidence, 0 to 1"
     )
     options.add_argument("--batch_size", type=int, default=32, help="posts per batch")
     options.add_argument("--window", type=int, default=64, help="batches that are sorted by length together")
@@ -88,6 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     for name in ("batch_size", "window", "max_line_bytes"):
         if options[name] < 1:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
+    check_threshold(options.threshold)
     _refuse_to_replace(options.file, options.output)
     source, live = _source(options.file)
     with _output(options.output) as output:
@@ -102,7 +109,7 @@ def run(arguments: Sequence[str]) -> int:
                 "leave it out"
             )
         folder = None if options.images is None else options.images.absolute()
-        tagger.preprocessor = tagger.preprocessor.using(image_folders=[folder])
+        tagger.use_image_folder(folder)
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
         max_wait = MAX_WAIT if live else None
         posts = iter_posts(
@@ -116,7 +123,14 @@ def run(arguments: Sequence[str]) -> int:
             lenient=True,
         )
         ascii = codecs.lookup(getattr(output, "encoding", None) or "utf-8").name != "utf-8"
-        found = tagger.stream(posts, options.batch_size, options.window, max_wait=max_wait, on_bad_image=bad_images)
+        found = tagger.stream(
+            posts,
+            options.batch_size,
+            options.window,
+            max_wait=max_wait,
+            on_bad_image=bad_images,
+            threshold=options.threshold,
+        )
         count = 0
         for count, prediction in enumerate(tqdm(found, unit=" posts", disable=None), start=1):
             line = prediction.to_json()

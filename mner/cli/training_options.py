@@ -137,6 +137,9 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining", "resume")
         accept_unused(parser, "extra_posts", "extra_images", "held_out", "on_overlap")
     if command == "predict":
+        parser.add_argument(
+            "--threshold", type=float, default=0.0, help="Leave out entities with a lower confidence, 0 to 1."
+        )
         accept_unused(parser, "ablations")
 
 

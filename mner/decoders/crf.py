@@ -27,6 +27,7 @@ class CRF(ChainDecoder):
         reduction: How the losses of the posts are combined: ``mean`` over posts, ``token_mean`` over words, ``sum``.
         constraints: Where to rule out transitions that the scheme forbids: ``none``, ``decode`` or ``both``; see
             :class:`ChainDecoder` on gold tags that contain such transitions.
+        temperature: Divides all scores in marginals and confidences; see :class:`ChainDecoder`.
 
     Example:
         >>> import torch
@@ -41,8 +42,10 @@ class CRF(ChainDecoder):
     transitions: nn.Parameter
     end_transitions: nn.Parameter
 
-    def __init__(self, reduction: Reduction = "mean", constraints: Constraints = "none") -> None:
-        super().__init__(reduction, constraints)
+    def __init__(
+        self, reduction: Reduction = "mean", constraints: Constraints = "none", temperature: float = 1.0
+    ) -> None:
+        super().__init__(reduction, constraints, temperature)
 
     def bind(self, labels: Sequence[str]) -> None:
         """Create the parameters for these labels, initialised by torchcrf; see :meth:`Decoder.bind`."""

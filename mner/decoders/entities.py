@@ -24,7 +24,12 @@ class EntityLists(list[Entities]):
 
 
 def find_entities(
-    decoder: Decoder, batch: Batch, emissions: Tensor, tags: Tensor, scores: Mapping[str, Tensor] | None = None
+    decoder: Decoder,
+    batch: Batch,
+    emissions: Tensor,
+    tags: Tensor,
+    scores: Mapping[str, Tensor] | None = None,
+    confidence: Tensor | None = None,
 ) -> EntityLists:
     """Decode the entities of predicted tags under ``conlleval``, with one transfer from the device.
 
@@ -34,11 +39,13 @@ def find_entities(
         emissions: Shape ``(B, W, L)``.
         tags: Predicted label indices, shape ``(B, W)``.
         scores: Numbers that describe each post, by name, shape ``(B,)``.
+        confidence: Confidences of the entities, shape ``(B, W)``; by default those of the decoder.
 
     Returns:
         The entities of each post, in order.
     """
-    confidence = decoder.confidence(emissions, batch.word_mask, tags)
+    if confidence is None:
+        confidence = decoder.confidence(emissions, batch.word_mask, tags)
     first, last = entity_bounds(tags.t(), batch.word_mask.t(), decoder.spelling)
     table = torch.stack([first.t(), last.t(), tags, confidence.float()]).cpu()
     starts, ends = table[0].nonzero().tolist(), table[1].nonzero().tolist()

@@ -23,6 +23,7 @@ class Softmax(ChainDecoder):
         reduction: How the losses of the posts are combined: ``token_mean`` over words, ``mean`` over posts, ``sum``.
         constraints: Where to rule out transitions that the scheme forbids: ``none``, ``decode`` or ``both``; see
             :class:`ChainDecoder` on gold tags that contain such transitions.
+        temperature: Divides all scores in marginals and confidences; see :class:`ChainDecoder`.
 
     Example:
         >>> softmax = Softmax(constraints="decode")
@@ -31,8 +32,10 @@ class Softmax(ChainDecoder):
         [[1, 2]]
     """
 
-    def __init__(self, reduction: Reduction = "token_mean", constraints: Constraints = "none") -> None:
-        super().__init__(reduction, constraints)
+    def __init__(
+        self, reduction: Reduction = "token_mean", constraints: Constraints = "none", temperature: float = 1.0
+    ) -> None:
+        super().__init__(reduction, constraints, temperature)
 
     def chain(self) -> Chain:
         """Return zeros."""
@@ -59,7 +62,7 @@ class Softmax(ChainDecoder):
         if self.constraints != "none":
             return super().log_marginals(emissions, mask)
         self.check(emissions, mask)
-        return _real(emissions, mask).log_softmax(2).masked_fill(~mask.unsqueeze(2), 0)
+        return (_real(emissions, mask) / self.temperature).log_softmax(2).masked_fill(~mask.unsqueeze(2), 0)
 
     @torch.no_grad()
     def confidence(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,10 +12,11 @@ from torch import nn
 from mner.devices import device_of
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
+from mner.inference.ensemble import Ensemble
 from mner.inference.tagger import Tagger
+from mner.model_names import is_model_folder, is_on_hub
 from mner.sharing.code import import_code
-from mner.sharing.folder import is_model_folder
-from mner.sharing.hub import fetch, is_on_hub
+from mner.sharing.hub import fetch
 from mner.text.base_model import given_base
 from mner.trust import import_named
 
@@ -68,7 +70,7 @@ def load_model(
 
 
 def load(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     device: str | torch.device = "cpu",
     modules: Sequence[str] = (),
     base: Base | None = None,
@@ -81,7 +83,7 @@ def load(
 
     Args:
         path: A checkpoint that ``mner fit`` wrote, a folder that ``model.save_pretrained`` wrote, or the name of a
-            repository on a model hub, ``user/name``.
+            repository on a model hub, ``user/name``. Several form an :class:`~mner.inference.ensemble.Ensemble`.
         device: Where to run: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` for a GPU if there is one.
         modules: Modules of your own classes, see :func:`load_model`.
         base: The base model of a LoRA adapter, see :func:`load_model`: ``mner.load(b, base=mner.load(a))`` keeps one
@@ -96,5 +98,8 @@ def load(
             no such device.
     """
     place = device_of(device)  # first: loading takes longer
-    model = load_model(path, modules, base, revision=revision, token=token, trust_remote_code=trust_remote_code)
-    return Tagger(model.to(place))
+    options: dict[str, Any] = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
+    if isinstance(path, (str, Path)) or not isinstance(path, Sequence):
+        return Tagger(load_model(path, modules, base, **options).to(place))
+    models = [load_model(each, modules, base, **options).to(place) for each in path]
+    return Tagger(models[0]) if len(models) == 1 else Ensemble(models)

@@ -24,7 +24,7 @@ from mner.fusion.base import FusionModule
 from mner.images import ImageSource, load_image
 from mner.inference.new_posts import NewPost, NewPosts, kind_of, make_post
 from mner.posts import Entities, Post
-from mner.predictions import Prediction
+from mner.predictions import Prediction, check_threshold, confident
 
 
 class Tagger:
@@ -43,6 +43,7 @@ class Tagger:
                 f"expected a model, got {kind_of(model)}; load a checkpoint: tagger = mner.load(PATH)"
             )
         self.model = model.eval()
+        self.models = [self.model]
         self.preprocessor = model.preprocessor
 
     def predict(
@@ -50,6 +51,7 @@ class Tagger:
         text: str | Sequence[str],
         image: ImageSource | None = None,
         contexts: Mapping[str, str] | None = None,
+        threshold: float = 0.0,
     ) -> Entities:
         """Find the entities of one post.
 
@@ -57,6 +59,7 @@ class Tagger:
             text: Raw text, which the model's own word tokenizer splits, or its words.
             image: The post's image, if it has one: a path, the bytes of an image file, or a Pillow image.
             contexts: Texts about the image, by kind, as the model was trained with.
+            threshold: Leave out entities with a lower confidence.
 
         Returns:
             A list of entities in order, with type, text, word offsets, confidence and, for raw text, character
@@ -72,14 +75,18 @@ class Tagger:
             UserWarning: If the image at a path cannot be used; the post is then tagged as one without an image.
         """
         if image is None or isinstance(image, (str, Path)):
-            return self.predict_batch([self.new_post(text, image, contexts)])[0]
+            return self.predict_batch([self.new_post(text, image, contexts)], threshold=threshold)[0]
         with TemporaryDirectory() as folder:  # a post names its image by a path
             path = Path(folder) / "image.png"
             load_image(image).save(path)
-            found = self.predict_batch([self.new_post(text, path, contexts)])[0]
+            found = self.predict_batch([self.new_post(text, path, contexts)], threshold=threshold)[0]
         if found.post is not None:
             found.post = replace(found.post, image=None)  # whose file is deleted
         return found
+
+    def use_image_folder(self, folder: Path | None) -> None:
+        """Read images from one folder only; ``None`` lets posts name any file."""
+        self.preprocessor = self.preprocessor.using(image_folders=[folder])
 
     def new_post(
         self, text: str | Sequence[str], image: str | Path | None = None, contexts: Mapping[str, str] | None = None
@@ -107,7 +114,7 @@ class Tagger:
             )
         return make_post(text, image, contexts)
 
-    def predict_batch(self, posts: Iterable[NewPost], batch_size: int = 32) -> list[Entities]:
+    def predict_batch(self, posts: Iterable[NewPost], batch_size: int = 32, threshold: float = 0.0) -> list[Entities]:
         """Find the entities of many posts.
 
         Args:
@@ -115,6 +122,7 @@ class Tagger:
                 is a path, bytes or a Pillow image; or a table of such records: a pandas ``DataFrame``, an Arrow table
                 or a ``datasets.Dataset``.
             batch_size: Posts per batch.
+            threshold: Leave out entities with a lower confidence.
 
         Returns:
             The entities of each post, in the order of the posts.
@@ -126,7 +134,7 @@ class Tagger:
         Warns:
             UserWarning: For each of the first ten images that cannot be used.
         """
-        found = self.stream(posts, batch_size, max_wait=None)
+        found = self.stream(posts, batch_size, max_wait=None, threshold=threshold)
         return [Entities(prediction.entities, prediction.scores, prediction.post) for prediction in found]
 
     def stream(
@@ -136,6 +144,7 @@ class Tagger:
         window: int = 64,
         max_wait: float | None = 0.5,
         on_bad_image: Callable[[str], object] | None = None,
+        threshold: float = 0.0,
     ) -> Iterator[Prediction]:
         """Tag a stream of posts, which may be endless, in constant memory.
 
@@ -148,6 +157,7 @@ class Tagger:
                 in the calling thread, so that batches do not depend on how fast the posts come.
             on_bad_image: Called with a line about each image that cannot be used; the post is tagged as one without an
                 image. By default the first ten raise a warning each.
+            threshold: Leave out entities with a lower confidence.
 
         Returns:
             Predictions in the order of the posts.
@@ -155,7 +165,7 @@ class Tagger:
         Raises:
             DataError: If the posts are a single text or record, or one of them cannot be one.
             ConfigurationError: If ``batch_size`` or ``window`` is not a whole number of at least 1, ``max_wait`` is not
-                a number of seconds, or ``on_bad_image`` cannot be called.
+                a number of seconds, ``on_bad_image`` cannot be called, or ``threshold`` is not between 0 and 1.
         """
         given = NewPosts(posts)
         batch_size, window = _size("batch_size", batch_size), _size("window", window)
@@ -163,10 +173,12 @@ class Tagger:
             raise ConfigurationError(f"expected max_wait to be a number of seconds or None, got {max_wait!r:.60}")
         if on_bad_image is not None and not callable(on_bad_image):
             raise ConfigurationError(f"expected on_bad_image to be a function of a line, got {on_bad_image!r:.60}")
+        check_threshold(threshold)
         on_bad_image = on_bad_image or BoundedReport(lambda line: warnings.warn(line, stacklevel=4), "bad images")
         source = map(self.preprocessor.prepare, given)
         chunks = _chunks(source, min(batch_size * window, sys.maxsize), max_wait)
-        return self._stream(chunks, batch_size, on_bad_image, given)
+        found = self._stream(chunks, batch_size, on_bad_image, given)
+        return (confident(each, threshold) for each in found) if threshold else found
 
     def _stream(
         self,

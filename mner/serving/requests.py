@@ -32,6 +32,7 @@ class PostRequest(BaseModel):
     words: list[str] | None = Field(None, description="The words, instead of the text.")
     contexts: dict[str, str] = Field({}, description="Texts about the image by kind, as the model was trained with.")
     image_base64: str | None = Field(None, description="The content of an image file, in base64.")
+    threshold: float | None = Field(None, ge=0, le=1, description="Leave out entities with a lower confidence.")
     image_url: str | None = Field(None, description="The address of an image, if the service downloads images.")
 
 
@@ -52,12 +53,14 @@ class NewPost:
         contexts: Texts about the image.
         image: The content of the image file.
         image_url: The address of the image.
+        threshold: Confidence below which entities are left out; ``None`` for that of the service.
     """
 
     text: str | list[str]
     contexts: dict[str, str]
     image: bytes | None = None
     image_url: str | None = None
+    threshold: float | None = None
 
 
 async def read_posts(request: Request, limits: Limits) -> tuple[list[NewPost], bool]:
@@ -105,9 +108,11 @@ async def _from_form(request: Request, limits: Limits) -> NewPost:
     try:
         if "contexts" in fields:
             fields["contexts"] = from_json(fields["contexts"] or "{}")
+        if "threshold" in fields:
+            fields["threshold"] = from_json(fields["threshold"])
         post = _checked(PostRequest.model_validate(fields), limits)
     except DataError as error:
-        raise HTTPException(422, f"contexts: {printable(error)}"[:300]) from None
+        raise HTTPException(422, f"contexts and threshold are JSON: {printable(error)}"[:300]) from None
     except ValidationError as error:
         raise HTTPException(422, _complaint(error)) from None
     return replace(post, image=content) if content else post
@@ -125,7 +130,7 @@ def _checked(given: PostRequest, limits: Limits) -> NewPost:
     ):
         if size > limits.max_characters:
             raise HTTPException(413, f"{name} has {size:,} characters; the maximum is {limits.max_characters:,}")
-    return NewPost(words, given.contexts, _decoded(given.image_base64), given.image_url)
+    return NewPost(words, given.contexts, _decoded(given.image_base64), given.image_url, given.threshold)
 
 
 def _decoded(text: str | None) -> bytes | None:

@@ -17,7 +17,7 @@ from mner.errors import ConfigurationError, DataError, ImageError
 from mner.images import load_image
 from mner.inference.tagger import Tagger
 from mner.posts import Entities, Post
-from mner.predictions import Prediction
+from mner.predictions import Prediction, confident
 from mner.serving.batcher import Batcher, OverloadedError
 from mner.serving.image_url import download, is_public
 from mner.serving.limits import Limits
@@ -36,6 +36,7 @@ class Service:
         batch_size: Maximum number of posts per batch.
         max_wait: Seconds that a post waits for others.
         with_urls: Whether images are downloaded from addresses that clients give.
+        threshold: Leave out entities with a lower confidence, unless a request has another threshold.
 
     Raises:
         ConfigurationError: If the model reads the regions of images from a file.
@@ -49,9 +50,10 @@ class Service:
         batch_size: int = 32,
         max_wait: float = 0.005,
         with_urls: bool = False,
+        threshold: float = 0.0,
     ) -> None:
-        encoder = tagger.model.image_encoder
-        if encoder is not None and isinstance(encoder.image_transform, FileTransform):
+        encoders = [model.image_encoder for model in tagger.models if model.image_encoder is not None]
+        if any(isinstance(encoder.image_transform, FileTransform) for encoder in encoders):
             raise ConfigurationError(
                 "the model reads the regions of its images from a file, which new images are not in; serve a model "
                 "with another image encoder"
@@ -59,7 +61,8 @@ class Service:
         self.tagger = tagger
         self.limits = limits or Limits()
         self.with_urls = with_urls
-        self.sees_images = encoder is not None
+        self.threshold = threshold
+        self.sees_images = bool(encoders)
         self._folder = TemporaryDirectory(prefix="mner_serve_")
         self.batcher: Batcher[Post, Entities] = Batcher(
             lambda posts: tagger.predict_batch(posts, batch_size), batch_size, max_wait, self.limits.max_waiting
@@ -118,7 +121,9 @@ class Service:
 
     def _record(self, given: NewPost, entities: Entities) -> dict[str, Any]:
         assert entities.post is not None
-        record = Prediction(replace(entities.post, image=None), tuple(entities), entities.scores).to_dict()
+        threshold = self.threshold if given.threshold is None else given.threshold
+        found = Prediction(replace(entities.post, image=None), tuple(entities), entities.scores)
+        record = confident(found, threshold).to_dict()
         del record["id"]
         ignored = (given.image or given.image_url) and not self.sees_images
         return {**record, "warnings": [NO_IMAGES]} if ignored else record

@@ -21,21 +21,16 @@ from mner.checkpoints import INSTANTIATOR, SelfContained, hyper_parameters, mode
 from mner.checksum import KEY, checksum
 from mner.errors import CheckpointError, DataError
 from mner.files import atomic_write
+from mner.model_names import CONFIG
 from mner.paths import is_file
 from mner.post_json import from_json, to_json
 
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 FILE_KEY = "$file"
 MIN_FILE = 1000
 """Characters of an argument from which it becomes a file: only tokenizers are so long."""
 MAX_CONFIG_BYTES = 200_000_000
 _REMEDY = "copy the folder again, or write it again with save_pretrained"
-
-
-def is_model_folder(path: str | Path) -> bool:
-    """Whether a path is a folder that :func:`write_folder` wrote."""
-    return is_file(Path(path) / CONFIG)
 
 
 def write_folder(model: SelfContained, folder: str | Path) -> None:

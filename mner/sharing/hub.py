@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,8 @@ from huggingface_hub.errors import (
 
 from mner.checkpoint_file import reason
 from mner.errors import CheckpointError, OutputError
-from mner.paths import is_there
-from mner.sharing.folder import CONFIG, WEIGHTS
-
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_FILES = re.compile(r"\.(ckpt|pt|pth|bin|safetensors|json|yaml)$")
-
-
-def is_repository(name: str | Path) -> bool:
-    """Whether something can be the name of a repository, ``user/name``."""
-    return _NAME.fullmatch(str(name)) is not None
-
-
-def is_on_hub(name: str | Path) -> bool:
-    """Whether something is the name of a repository rather than a path: of nothing that exists, and of no file."""
-    return is_repository(name) and _FILES.search(str(name)) is None and not is_there(name)
+from mner.model_names import CONFIG
+from mner.sharing.folder import WEIGHTS
 
 
 def fetch(name: str, revision: str | None, token: str | bool | None, *, with_code: bool) -> Path:

@@ -12,10 +12,11 @@ from mner.checkpoints import SelfContained
 from mner.components import to_config
 from mner.errors import ConfigurationError
 from mner.files import atomic_write
+from mner.model_names import is_model_folder, is_repository
 from mner.sharing.card import model_card
 from mner.sharing.code import write_code
-from mner.sharing.folder import is_model_folder, read_folder, write_folder
-from mner.sharing.hub import is_repository, upload
+from mner.sharing.folder import read_folder, write_folder
+from mner.sharing.hub import upload
 
 Model = TypeVar("Model", bound="Shareable")
 

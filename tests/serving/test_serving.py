@@ -111,7 +111,7 @@ def test_other_methods_types_and_paths(client):
     [
         ({"text": "a", "image": "/etc/passwd"}, [], "expected texts and one file, named image"),
         ({}, [("text", b"a")], "expected texts and one file, named image"),
-        ({"text": "a", "contexts": "{"}, [], "contexts: invalid JSON"),
+        ({"text": "a", "contexts": "{"}, [], "contexts and threshold are JSON: invalid JSON"),
         ({"text": "a", "contexts": "[1]"}, [], "contexts: Input should be a valid dictionary"),
         ({"text": "a", "path": "/etc/passwd"}, [], "path: Extra inputs are not permitted"),
         ({"text": "a"}, [("image", b"a"), ("second", b"b")], "Too many files"),

@@ -1,0 +1,124 @@
+"""Ensembles, thresholds, alternative readings and calibration of trained models."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+import mner
+from mner.cli import main
+from mner.data import read_posts
+from mner.data.writers import write_json_lines
+from mner.errors import ConfigurationError, DataError
+from mner.inference.calibrate import fit_temperature
+from mner.inference.ensemble import Ensemble
+from mner.inference.n_best import n_best
+from mner.word_tokenizers import WhitespaceTokenizer
+
+TEXT = "Kevin Durant is in Oslo"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(trained_run):
+    return trained_run / "best.ckpt"
+
+
+def test_an_ensemble_of_equal_models_is_the_model(checkpoint):
+    one, three = mner.load(checkpoint), mner.load([checkpoint] * 3)
+    texts = [TEXT, "good morning", "", "Letter to Nike from Serena"]
+    for alone, together in zip(one.predict_batch(texts), three.predict_batch(texts), strict=True):
+        assert [entity.span for entity in alone] == [entity.span for entity in together]
+        assert [entity.confidence for entity in together] == pytest.approx(
+            [entity.confidence for entity in alone], abs=1e-5
+        )
+    assert type(mner.load([checkpoint])) is type(one)
+
+
+def test_marginals_are_averaged_whatever_the_order_of_the_labels(make_model, sample_posts):
+    first = make_model(seed=1, labels=["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]).eval()
+    second = make_model(seed=2, labels=["B-LOC", "I-LOC", "O", "I-PER", "B-PER"]).eval()
+    words = ["Kevin", "Durant", "in", "Oslo"]
+    (entities,) = Ensemble([first, second]).predict_batch([words])
+    averaged = torch.zeros(4, 5)
+    with torch.no_grad():
+        for model in (first, second):
+            batch = model.preprocessor([mner.Post("", tuple(words))])
+            order = [model.labels.index(label) for label in first.labels]
+            averaged += model.decoder.marginals(model(batch), batch.word_mask)[0][:, order] / 2
+    legal = [0, 1, 2, 3, 4]
+    best = max(
+        (sequence for sequence in torch.cartesian_prod(*[torch.tensor(legal)] * 4).tolist() if is_legal(sequence)),
+        key=lambda sequence: sum(averaged[word, tag].log() for word, tag in enumerate(sequence)),
+    )
+    from mner.labels import spans
+
+    assert [entity.span for entity in entities] == [each.span for each in spans([first.labels[tag] for tag in best])]
+
+
+def is_legal(sequence):
+    return all(right not in (2, 4) or left in (right, right - 1) for left, right in zip([0, *sequence], sequence))  # noqa: B905
+
+
+def test_models_that_do_not_belong_together(make_model):
+    with pytest.raises(ConfigurationError, match="expected models with the same labels"):
+        Ensemble([make_model(), make_model(labels=["O", "B-PER", "I-PER"])])
+    with pytest.raises(ConfigurationError, match="same contexts and word tokenizer"):
+        Ensemble([make_model(), make_model(word_tokenizer=WhitespaceTokenizer())])
+    with pytest.raises(ConfigurationError, match="expected at least one model"):
+        mner.load([])
+
+
+def test_a_threshold_leaves_out_uncertain_entities(checkpoint, tmp_path, capsys):
+    tagger = mner.load(checkpoint)
+    found = tagger.predict(TEXT)
+    limit = max(entity.confidence for entity in found)
+    assert tagger.predict(TEXT, threshold=limit) == [entity for entity in found if entity.confidence >= limit]
+    assert len(tagger.predict(TEXT, threshold=limit)) < len(found)
+    assert tagger.predict_batch([TEXT], threshold=1.0) == [[]]
+    (tmp_path / "posts.txt").write_text(TEXT + "\n", encoding="utf-8")
+    command = ["tag", str(tmp_path / "posts.txt"), "--accelerator", "cpu", "--ckpt_path", str(checkpoint)]
+    assert main([*command, "--threshold", str(limit)]) == 0
+    assert len(json.loads(capsys.readouterr().out)["predicted"]) <= 1
+    assert main([*command, "--threshold", "2"]) == 1
+    assert "expected a confidence threshold from 0 to 1, got 2.0" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="threshold from 0 to 1"):
+        tagger.predict(TEXT, threshold=-0.1)
+
+
+def test_readings_are_different_and_in_order(checkpoint):
+    tagger = mner.load(checkpoint)
+    readings = n_best(tagger, TEXT, n=4)
+    probabilities = [reading.scores["probability"] for reading in readings]
+    assert len(readings) == 4
+    assert len({tuple(entity.span for entity in reading) for reading in readings}) == 4
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0 < sum(probabilities) <= 1 + 1e-5
+    assert [entity.span for entity in readings[0]] == [entity.span for entity in tagger.predict(TEXT)]
+    assert n_best(tagger, "", n=3)[0].scores["probability"] == pytest.approx(1)
+    with pytest.raises(ConfigurationError, match="expected n of at least 1"):
+        n_best(tagger, TEXT, n=0)
+
+
+def test_a_temperature_is_fitted_and_saved(checkpoint, shared_twitter_folder, tmp_path, capsys):
+    model = mner.load_model(checkpoint)
+    posts = read_posts(shared_twitter_folder / "valid.txt")
+    posts[1] = replace(posts[1], tags=("O",) * len(posts[1].words))  # or the best temperature would be zero
+    write_json_lines(posts, tmp_path / "valid.jsonl")
+    found = fit_temperature(model, posts)
+    assert found.after <= found.before
+    assert model.decoder.temperature == found.temperature
+
+    def loss(temperature):
+        model.decoder.temperature = temperature
+        batch = model.preprocessor(posts)
+        with torch.no_grad():
+            return float(model.decoder.calibrated_loss(model(batch), batch.tags, batch.word_mask).mean())
+
+    assert loss(found.temperature) <= min(loss(found.temperature * 1.1), loss(found.temperature / 1.1)) + 1e-6
+    command = ["calibrate", str(tmp_path / "valid.jsonl"), "--ckpt_path", str(checkpoint)]
+    assert main([*command, "--output", str(tmp_path / "calibrated"), "--accelerator", "cpu"]) == 0
+    assert f"temperature: {found.temperature:g}\n" in capsys.readouterr().out
+    assert mner.load_model(tmp_path / "calibrated").decoder.temperature == pytest.approx(found.temperature)
+    with pytest.raises(DataError, match="fitted on annotated posts"):
+        fit_temperature(model, [mner.Post("1", ("a",))])
