@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ class Ensemble(Tagger):
     """Tags with the mean over models of the marginal probability of each label of each word.
 
     The tags are the best sequence that the tagging scheme allows under the averaged marginals; the confidence of an
-    entity is the mean of its exact probabilities under the models. ``scores`` of a post are empty.
+    entity is the mean of its exact probabilities under the models. ``scores`` of a post are empty, and entities are not
+    grounded.
 
     Args:
         models: At least one model. Encoders and methods may differ; labels, contexts and word tokenizer must not.
@@ -45,6 +47,8 @@ class Ensemble(Tagger):
                 raise ConfigurationError(
                     "expected models with the same contexts and word tokenizer; train them on the same data"
                 )
+        if any(model.grounding is not None for model in self.models):
+            warnings.warn("an ensemble predicts no boxes; tag with one of its models to ground entities", stacklevel=3)
         self._softmax = Softmax(constraints="decode")
         self._softmax.bind(first.labels)
         self._softmax.to(first.device)
