@@ -1,7 +1,8 @@
-"""Parquet and Arrow files, and folders of ``datasets.Dataset.save_to_disk``, read row by row in constant memory."""
+"""Parquet, Arrow and spaCy's ``DocBin`` files, and folders of ``datasets.Dataset.save_to_disk``, row by row."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,20 @@ from mner.data.tables import BATCH, arrow_rows, rows_of
 from mner.errors import DataError, FormatError
 from mner.paths import is_file, is_folder
 
-_SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow"}
+_SUFFIXES = {
+    ".spacy": "spacy",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
 _MAGIC = {b"PAR1": "parquet", b"ARRO": "arrow"}
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 
 
 def is_columnar(path: Path) -> bool:
-    """Whether a path is a Parquet or Arrow file, or a folder of such files or of a saved data set."""
+    """Whether a path is a Parquet, Arrow or ``.spacy`` file, or a folder of such files or of a saved data set."""
     return _kind(path) is not None
 
 
@@ -35,12 +43,16 @@ def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
         splits = ", ".join(sorted(each.name for each in path.iterdir() if is_folder(each)))
         raise FormatError(path, None, f"a data set of the splits {splits}", "Give the folder of one of them")
     try:
+        if kind == "spacy":
+            yield from _spacy(path)
+            return
         import pyarrow
 
         if kind == "saved":
             import datasets
     except ImportError as error:
-        raise DataError(f"{path}: {error.name} is needed to read it; pip install 'mner[tables]'") from error
+        extra = "spacy" if kind == "spacy" else "tables"
+        raise DataError(f"{path}: {error.name} is needed to read it; pip install 'mner[{extra}]'") from error
     try:
         if kind == "saved":
             yield from rows_of(datasets.load_from_disk(str(path)))
@@ -60,6 +72,22 @@ def _kind(path: Path) -> str | None:
     with path.open("rb") as file:
         kind = _MAGIC.get(file.read(4))
     return kind or _SUFFIXES.get(path.suffix.lower())
+
+
+def _spacy(path: Path) -> Iterator[dict[str, Any]]:
+    from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
+
+    try:
+        for doc in DocBin().from_disk(path).get_docs(Vocab()):
+            record: dict[str, Any] = doc.to_json()
+            if not doc.has_annotation("ENT_IOB"):
+                record.pop("ents", None)
+            yield record
+    except (ValueError, KeyError, zlib.error) as error:
+        raise FormatError(
+            path, None, f"not a valid DocBin ({error})", "Write the file again; is it cut off?"
+        ) from error
 
 
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:

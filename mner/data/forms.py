@@ -82,13 +82,13 @@ def decoded(value: Any) -> Any:
         >>> decoded("['O', 'B-LOC']"), decoded('[[0, 4, "LOC"]]'), decoded("[sic] fine")
         (['O', 'B-LOC'], [[0, 4, 'LOC']], '[sic] fine')
     """
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{", "(") or len(value) > _MAX_LITERAL:
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{", "("):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
         pass
-    if _OTHER_ESCAPE.search(value):  # of which Python would warn
+    if len(value) > _MAX_LITERAL or _OTHER_ESCAPE.search(value):  # of which Python would warn
         return value
     try:
         literal = ast.literal_eval(value.strip())

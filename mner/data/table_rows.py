@@ -20,6 +20,9 @@ from mner.posts import Post
 
 _SUFFIX_OF = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"RI": ".webp", b"BM": ".bmp"}
 
+_STRUCTURED = frozenset({"metadata", "contexts", "character_spans", "entity_boxes"})
+"""Columns whose cells may be strings of JSON."""
+
 
 class RowReader:
     """Makes posts of the rows of a table.
@@ -52,6 +55,8 @@ class RowReader:
             FormatError: If it cannot be one.
         """
         record = {name: value for name, value in rename(row, self.columns, line).items() if value is not None}
+        for name in _STRUCTURED & record.keys():
+            record[name] = decoded(record[name])
         for name in ("tokens", "words"):
             if isinstance(words := decoded(record.get(name)), str):
                 record[name] = words.split()

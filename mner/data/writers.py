@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_warn
 
@@ -57,13 +58,18 @@ def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path |
     _write(posts, Path(path), _conll_block, None if images is None else Path(images), "CoNLL")
 
 
-def _json_line(post: Post, images: Path | None) -> str:
+def post_record(post: Post, images: Path | None) -> dict[str, Any]:
+    """Describe a post as a record that reads back equal; image names are relative to the image folder."""
     record = post_to_dict(post, None if post.image is None else _relative(post.image, images))
     if post.is_raw:  # a reader tokenizes raw text again, with offsets and tags
         record = {"entities" if name == "character_spans" else name: value for name, value in record.items()}
         record = {name: value for name, value in record.items() if name not in ("words", "tags", "offsets")}
+    return record
+
+
+def _json_line(post: Post, images: Path | None) -> str:
     try:
-        return to_json(record) + "\n"
+        return to_json(post_record(post, images)) + "\n"
     except (TypeError, ValueError) as error:
         raise DataError(f"the metadata of post {post.id!r} is not plain JSON: {error}; leave that out") from error
 
@@ -87,6 +93,24 @@ def _write(
     posts: Iterable[Post], path: Path, encode: Callable[[Post, Path | None], str], images: Path | None, format: str
 ) -> None:
     """Write, read back and compare; an existing file is replaced only if they are equal."""
+    posts = writable(posts, path, images)
+    with atomic_write(path) as stream:
+        stream.writelines(encode(post, images) for post in posts)
+        stream.flush()
+        compare(posts, Path(stream.name), images, format)
+
+
+def writable(posts: Iterable[Post], path: Path, images: Path | None) -> list[Post]:
+    """Return posts that can be written to a file: with surrogates repaired, unique ids, and images in the folder.
+
+    Args:
+        posts: The posts.
+        path: The file.
+        images: The image folder.
+
+    Raises:
+        DataError: If there are none, or ids or absolute image paths would make them read back differently.
+    """
     posts = _repaired(posts, path)
     if not posts:
         raise DataError(f"no posts to write to {path}")
@@ -101,10 +125,7 @@ def _write(
             f"the image of post {absolute.id!r} has the absolute path {absolute.image}; give the image folder "
             "(images=...), so that names relative to it can be written"
         )
-    with atomic_write(path) as stream:
-        stream.writelines(encode(post, images) for post in posts)
-        stream.flush()
-        _compare(posts, Path(stream.name), images, format)
+    return posts
 
 
 def _repaired(posts: Iterable[Post], path: Path) -> list[Post]:
@@ -121,7 +142,12 @@ def _repaired(posts: Iterable[Post], path: Path) -> list[Post]:
     return repaired
 
 
-def _compare(posts: Sequence[Post], draft: Path, images: Path | None, format: str) -> None:
+def compare(posts: Sequence[Post], draft: Path, images: Path | None, format: str) -> None:
+    """Read a draft back.
+
+    Raises:
+        DataError: If it does not have the posts that were written; names the first that differs.
+    """
     try:
         read = list(iter_posts(draft, images=images))
     except FormatError as error:
