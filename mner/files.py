@@ -130,30 +130,6 @@ def check_target(path: str | Path) -> None:
 
 
 @contextmanager
-def lock_file(path: Path) -> Iterator[int]:
-    """Hold a lock while the block runs; a killed process loses it.
-
-    Args:
-        path: The lock file, which is not removed.
-
-    Yields:
-        The file descriptor. A child process that inherits it also holds the lock for as long as it runs.
-
-    Raises:
-        BlockingIOError: If another process holds the lock.
-        OutputError: If the file cannot be created.
-    """
-    with output_errors(path, always=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        _lock(descriptor, wait=False)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
 def open_output(path: str | Path) -> Iterator[IO[str]]:
     """Open the text output that a user named: a file is replaced atomically, anything else is written to.
 

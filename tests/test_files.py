@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mner.errors import DataError, OutputError
-from mner.files import append_lines, atomic_write, lock_file, open_output
+from mner.files import append_lines, atomic_write, open_output
 
 
 def write(path, text):
@@ -243,19 +243,6 @@ def test_appending_to_a_full_disk_keeps_the_whole_lines(tmp_path, full_disk):
     with append_lines(path) as append:
         append(["b\n"])
     assert path.read_text(encoding="utf-8") == "a\nb\n"
-
-
-def test_a_lock_is_held_by_whoever_inherits_it(tmp_path):
-    path = tmp_path / "new" / "lock"
-    with lock_file(path) as descriptor:
-        with pytest.raises(BlockingIOError), lock_file(path):
-            pass
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(descriptor,))
-    with pytest.raises(BlockingIOError), lock_file(path):
-        pass
-    child.communicate(b"\n")
-    with lock_file(path):
-        pass
 
 
 def output(path, text):

@@ -1,4 +1,4 @@
-"""``mner experiment``: a grid of models, data sets, seeds and training fractions."""
+"""``mner experiment``: a grid of models, data sets, seeds and training fractions, or a search over options."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
+from typing import Any, Literal
 
+from jsonargparse import Namespace
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from mner.cli.parsing import OptionParser
 from mner.errors import ConfigurationError, ExperimentError
-from mner.experiments import Cell, Grid, GridRunner
+from mner.experiments import Cell, Engine, Grid, GridRunner, LocalEngine, Search, SearchRunner
 from mner.experiments.breakdown_tables import breakdown_tables
 from mner.experiments.progress import Progress, State
 from mner.experiments.progress_table import clock, progress_table
 from mner.experiments.runner import Keep
+from mner.post_json import to_json
+from mner.ray_cluster import connect, import_ray
 from mner.terminal import printable
 
 
@@ -28,9 +32,9 @@ def parser() -> OptionParser:
     """The options of ``mner experiment``."""
     options = OptionParser(
         prog="mner experiment",
-        description="Train and score every cell of a grid: models x data sets x seeds x training fractions. A cell is "
-        "the mner fit command that it stands for, which --dry_run prints. Repeat the command to resume: finished cells "
-        "are not run again, failed ones are.",
+        description="Train and score every cell of a grid: models x data sets x seeds x training fractions; or search "
+        "for the best options of each model. A cell is the mner fit command that it stands for, which --dry_run "
+        "prints. Repeat the command to resume: finished cells are not run again, failed ones are.",
     )
     options.add_argument(
         "-c", "--config", action="config", help="a YAML file with these options, the grid's among them"
@@ -41,7 +45,28 @@ def parser() -> OptionParser:
         "--jobs",
         type=int | None,
         default=None,
-        help="number of cells that run at a time (default: one per CUDA device, or one without any)",
+        help="number of cells that run at a time (default: one per CUDA device, or one without any; with --engine ray, "
+        "as many as fit into the cluster)",
+    )
+    options.add_argument(
+        "--search",
+        type=Search | None,
+        default=None,
+        help="instead of a grid, search for options with Optuna: space gives their ranges",
+    )
+    options.add_argument(
+        "--engine",
+        type=Literal["local", "ray"],
+        default="local",
+        help="local runs cells as processes of this machine; ray on the machines of the cluster of RAY_ADDRESS",
+    )
+    options.add_argument("--gpus_per_cell", type=float | None, default=None, help="GPUs per cell (default: 1 if any)")
+    options.add_argument("--cpus_per_cell", type=float, default=1, help="CPU cores per cell, with --engine ray")
+    options.add_argument(
+        "--max_retries",
+        type=int,
+        default=3,
+        help="how often a cell is repeated whose machine was lost, with --engine ray; -1 always",
     )
     options.add_argument("--keep", type=Keep, default="best", help="checkpoints that are kept when a cell is finished")
     options.add_argument("--dry_run", action="store_true", help="print the commands and run nothing")
@@ -67,11 +92,19 @@ def run(arguments: Sequence[str], modules: Sequence[str] = ()) -> None:
         raise ConfigurationError(f"expected jobs to be at least 1, got {config.jobs}")
     grid.check_configs()
     console = Console()
-    runner = GridRunner(grid, config.run_folder, _devices(config.jobs), config.keep, modules)
+    given: dict[str, Any] = {"keep": config.keep, "modules": modules}
     if config.dry_run:
+        runner = GridRunner(grid, config.run_folder, **given)
         for cell in grid.cells():
             print(printable(shlex.join(runner.command(cell))))
         return
+    given["engine"] = _engine(config)
+    search = built.search
+    runner = (
+        GridRunner(grid, config.run_folder, **given)
+        if search is None
+        else SearchRunner(grid, search, config.run_folder, **given)
+    )
     # A training must not outlive a runner that is told to stop.
     before = signal.signal(signal.SIGTERM, _stop)
     try:
@@ -79,24 +112,28 @@ def run(arguments: Sequence[str], modules: Sequence[str] = ()) -> None:
             progress = runner.run()
     finally:
         signal.signal(signal.SIGTERM, before)
-    if not console.is_terminal:
+    if isinstance(runner, SearchRunner):
+        for best in runner.best():
+            print(printable(f"best of {best.study}: {search.monitor} {best.value:.4f} with {to_json(best.options)}"))
+            print(printable(f"  its config: {best.folder / 'config.yaml'}"))
+    elif not console.is_terminal:
         console.print(progress_table(progress))
-    for table in breakdown_tables(progress):
+    for table in breakdown_tables(progress) if search is None else ():
         console.print(table)
     print(printable(f"checkpoints, predictions and logs: {Path(config.run_folder) / 'cells'}"))
     print(printable(f"results: {Path(config.run_folder) / 'results.jsonl'}"))
     failed = [cell for cell, state in progress.states.items() if state == "failed"]
     if failed:
         raise ExperimentError(
-            f"{len(failed)} of {len(grid)} cells failed:",
+            f"{len(failed)} of {len(progress.states)} cells failed:",
             *(f"  {runner.cell_folder(cell)}: {progress.results[cell].error}" for cell in failed),
             "log.txt in each folder contains the complete output; repeat the command to run them again",
         )
 
 
 def _shown(console: Console, runner: GridRunner) -> AbstractContextManager[object]:
-    """Show the progress: a table that a terminal redraws every second, or a line per change elsewhere."""
-    if console.is_terminal:
+    """Show the progress: a table of a grid that a terminal redraws every second, elsewhere a line per change."""
+    if console.is_terminal and not isinstance(runner, SearchRunner):
         return Live(get_renderable=lambda: progress_table(runner.progress), console=console, refresh_per_second=1)
     runner.watch = _Lines(console)
     return nullcontext()
@@ -122,8 +159,20 @@ class _Lines:
             self.console.print(Text(printable(f"{'  '.join(words)}  ({clock(progress)})")), soft_wrap=True)
 
 
-def _devices(jobs: int | None) -> list[str | None]:
-    """A device per cell that runs at a time: the visible CUDA devices in turn, or the processor.
+def _engine(config: Namespace) -> Engine:
+    if config.engine == "local":
+        return LocalEngine(_devices(config.jobs, config.gpus_per_cell))
+    from mner.experiments.ray_engine import RayEngine
+
+    gpus = config.gpus_per_cell
+    if gpus is None:
+        connect()
+        gpus = min(1, import_ray().cluster_resources().get("GPU", 0))
+    return RayEngine(config.cpus_per_cell, gpus, config.jobs, config.max_retries)
+
+
+def _devices(jobs: int | None, gpus_per_cell: float | None = None) -> list[str | None]:
+    """The devices of each cell that runs at a time: the visible CUDA devices in turn, or the processor.
 
     Numbers, UUIDs (``GPU-...``) and MIG ids (``MIG-...``) of ``CUDA_VISIBLE_DEVICES`` are passed on as they are.
     """
@@ -131,8 +180,18 @@ def _devices(jobs: int | None) -> list[str | None]:
 
     visible = [each.strip() for each in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
     count = torch.cuda.device_count()
-    names: list[str | None] = list(visible[:count] or map(str, range(count))) or [None]
-    return [names[job % len(names)] for job in range(jobs or len(names))]
+    names = list(visible[:count] or map(str, range(count)))
+    each = min(1, len(names)) if gpus_per_cell is None else gpus_per_cell
+    if each != int(each) or not 0 <= each <= len(names):
+        raise ConfigurationError(
+            f"expected gpus_per_cell to be a whole number up to the {len(names)} devices of this machine, got "
+            f"{each:g}; to share a device, give --jobs, or --engine ray"
+        )
+    size = int(each)
+    groups: list[str | None] = [None if not names else ""]  # an empty list of devices hides those that exist
+    if size:
+        groups = [",".join(names[place : place + size]) for place in range(0, len(names) - size + 1, size)]
+    return [groups[job % len(groups)] for job in range(jobs or len(groups))]
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from mner.analysis.results import Result
 from mner.experiments.grid import Cell
 
-State = Literal["waiting", "running", "elsewhere", "finished", "failed"]
+State = Literal["waiting", "running", "pruned", "finished", "failed"]
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Progress:
     """The progress of a grid.
 
     Args:
-        states: State of each cell; a cell that another runner is running is ``elsewhere``.
+        states: State of each cell; a search stops a hopeless cell, which is then ``pruned``.
         num_jobs: Cells that run at a time.
         results: Results of the cells that are finished or failed.
         started: When the running cells were started, by ``time.monotonic``.

@@ -47,7 +47,7 @@ def progress_table(progress: Progress, title: str = "") -> Table:
 
 def _summary(cells: list[Cell], progress: Progress) -> str:
     scores = [100 * progress.results[cell].metrics["f1"] for cell in cells if progress.states[cell] == "finished"]
-    running = sum(progress.states[cell] in ("running", "elsewhere") for cell in cells)
+    running = sum(progress.states[cell] == "running" for cell in cells)
     failed = sum(progress.states[cell] == "failed" for cell in cells)
     score = f"{Spread.of(scores):.2f} " if scores else ""
     marks = [f"{len(scores)}/{len(cells)}", f"{running} running" * bool(running), f"{failed} failed" * bool(failed)]
@@ -75,6 +75,6 @@ def _duration(seconds: float) -> str:
 
 
 def _caption(counts: Counter[State], total: int) -> str:
-    shown: list[State] = ["finished", "running", "elsewhere", "failed"]
+    shown: list[State] = ["finished", "running", "pruned", "failed"]
     states = [f"{counts[state]} {state}" for state in shown if counts[state]]
     return f"{total} cells: {', '.join(states) or 'none started'}"

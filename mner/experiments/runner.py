@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
+
 from mner.analysis.results import RESULTS_FILE, Result, write_results
-from mner.errors import ConfigurationError, DataError
+from mner.errors import ConfigurationError, DataError, ExperimentError
+from mner.experiments.engine import LOG_FILE, Ended, Engine, Job
 from mner.experiments.grid import Cell, Grid
+from mner.experiments.local_engine import LocalEngine
 from mner.experiments.progress import Progress, State
-from mner.files import atomic_write, lock_file, output_errors
+from mner.files import atomic_write, output_errors
 from mner.post_json import from_json, to_json
 
 CELL_FILE = "cell.json"
-LOG_FILE = "log.txt"
+LOCK = ".lock"
+"""The lock of a folder: of an experiment's by its runner, of a cell's by its training."""
+POLL = 0.1
+"""Seconds between two looks at the running cells."""
 Keep = Literal["best", "none", "all"]
 
 
@@ -32,18 +34,16 @@ class GridRunner:
     """Runs a grid in a folder that contains ``results.jsonl`` and one folder per cell with the output of ``mner fit``.
 
     A cell runs as the ``mner fit`` command that it stands for, in its own process, with its output in ``log.txt``. A
-    finished cell is not run again; one that was killed or failed, or whose record cannot be read, is run from scratch.
-    Several runners, on one machine or on several that share the folder, take different cells: the lock of a cell is
-    held by its runner and by its training, and released by the system when both have ended.
+    finished cell is not run again; one that was killed or failed, or whose record cannot be read, is run from scratch,
+    once a training that outlived an earlier runner has ended.
 
     Args:
         grid: The grid.
         folder: The folder.
-        devices: One item per cell that runs at a time: the index, UUID or MIG id of a CUDA device, or ``None`` for the
-            CPU.
+        engine: What runs the cells; one at a time on this machine by default.
         keep: Checkpoints that are kept when a cell is finished.
         modules: The user's modules that every cell imports (``--import``).
-        watch: Called with the progress whenever it changes, from any thread, one call at a time.
+        watch: Called with the progress whenever it changes.
     """
 
     program: Sequence[str] = (sys.executable, "-m", "mner")
@@ -52,21 +52,23 @@ class GridRunner:
         self,
         grid: Grid,
         folder: str | Path,
-        devices: Sequence[str | None] = (None,),
+        engine: Engine | None = None,
         keep: Keep = "best",
         modules: Sequence[str] = (),
         watch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         self.grid = grid
         self.folder = Path(folder)
-        self.devices = list(devices)
+        self.engine = LocalEngine() if engine is None else engine
         self.keep = keep
         self.modules = list(modules)
         self.watch = watch
-        self.progress = Progress(dict.fromkeys(grid.cells(), "waiting"), len(self.devices))
-        self._changing = threading.Lock()
-        self._children: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
+        self.waiting = list(self.first_cells())
+        self.progress = Progress(dict.fromkeys(self.waiting, "waiting"), self.engine.slots)
+
+    def first_cells(self) -> Iterator[Cell]:
+        """The cells that are known before the first one has run."""
+        return self.grid.cells()
 
     def run(self) -> Progress:
         """Run the cells that are not finished.
@@ -76,39 +78,19 @@ class GridRunner:
 
         Raises:
             ConfigurationError: If a config does not exist, or a finished cell of the folder is of another command.
+            ExperimentError: If another runner is running in the folder.
             OutputError: If the folder cannot be written.
         """
         self.grid.check_configs()
-        cells = list(self.progress.states)
-        found = {cell: self._finished(cell) for cell in cells}
-        self.progress.results.update({cell: result for cell, result in found.items() if result is not None})
-        self.progress.states.update(dict.fromkeys(self.progress.results, "finished"))
-        if self.progress.results:
-            self._write()
-            self.watch(self.progress)
-        free: SimpleQueue[str | None] = SimpleQueue()
-        for device in self.devices:
-            free.put(device)
-
-        def run_one(cell: Cell) -> None:
-            device = free.get()
-            try:
-                self._run(cell, device)
-            finally:
-                free.put(device)
-
-        waiting = [cell for cell in cells if self.progress.states[cell] != "finished"]
-        with ThreadPoolExecutor(len(self.devices)) as pool:
-            tasks = [pool.submit(run_one, cell) for cell in waiting]
-            try:
-                for task in tasks:
-                    task.result()
-            except BaseException:
-                self._stopped = True
-                pool.shutdown(wait=False, cancel_futures=True)
-                for child in list(self._children):
-                    child.terminate()
-                raise
+        with self._owned():
+            found = {cell: self._finished(cell) for cell in self.waiting}
+            self.progress.results.update({cell: result for cell, result in found.items() if result is not None})
+            self.progress.states.update(dict.fromkeys(self.progress.results, "finished"))
+            self.waiting = [cell for cell in self.waiting if found[cell] is None]
+            if self.progress.results:
+                self._write()
+                self.watch(self.progress)
+            self._work()
         return self.progress
 
     def command(self, cell: Cell) -> list[str]:
@@ -118,50 +100,90 @@ class GridRunner:
 
     def cell_folder(self, cell: Cell) -> Path:
         """Return the folder of a cell."""
-        return self.folder / "cells" / _empty_result(cell).cell
+        return self.folder / "cells" / empty_result(cell).cell
 
-    def _run(self, cell: Cell, device: str | None) -> None:
-        folder = self.cell_folder(cell)
+    def next_cell(self) -> Cell | None:
+        """Take the next cell to run; ``None`` if there is none at present."""
+        cell = next((cell for cell in self.waiting if not self._is_held(cell)), None)
+        if cell is not None:
+            self.waiting.remove(cell)
+        return cell
+
+    def is_done(self) -> bool:
+        """Whether no cell is left when none is running."""
+        return not self.waiting
+
+    def observe(self, cell: Cell) -> bool:
+        """Look at a running cell; return whether to stop it."""
+        return False
+
+    def ended(self, cell: Cell, result: Result | None) -> None:
+        """Take note of the end of a cell; it has no result if it was stopped."""
+
+    def _work(self) -> None:
+        running: dict[Cell, Job] = {}
         try:
-            with lock_file(folder.with_name(f".{folder.name}.lock")) as lock:
-                result = self._finished(cell)  # by another runner, since this one started
-                if result is None:
+            while True:
+                while len(running) < self.engine.slots and (cell := self.next_cell()) is not None:
                     self._set(cell, "running")
-                    result = self._train(cell, folder, device, lock)
-                self._record(cell, result)
-        except BlockingIOError:
-            self._set(cell, "elsewhere")
+                    running[cell] = self.engine.start([*self.program, *self.command(cell)[1:]], self.cell_folder(cell))
+                if not running and self.is_done():
+                    return
+                for cell, job in list(running.items()):
+                    end = job.poll()
+                    if end is not None:
+                        del running[cell]
+                        self._record(cell, end)
+                    elif self.observe(cell):
+                        job.stop()
+                        del running[cell]
+                        self._tidy(self.cell_folder(cell))
+                        self._set(cell, "pruned")
+                        self.ended(cell, None)
+                time.sleep(POLL)
+        finally:
+            for job in running.values():
+                job.stop()
 
-    def _train(self, cell: Cell, folder: Path, device: str | None, lock: int) -> Result | None:
-        shutil.rmtree(folder, ignore_errors=True)
-        with output_errors(folder, always=True):
-            folder.mkdir(parents=True)
-        command = self.command(cell)
-        start = time.perf_counter()
-        with (folder / LOG_FILE).open("wb") as log:
-            child = subprocess.Popen(
-                [*self.program, *command[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment(device),
-                pass_fds=(lock,),  # a training that outlives its runner keeps its cell locked
-            )
-            self._children.add(child)
-            status = child.wait()
-            self._children.discard(child)
-        if self._stopped:
-            return None
-        seconds = round(time.perf_counter() - start, 1)
-        if status:
-            result = _empty_result(cell, status="failed", error=_complaint(folder / LOG_FILE, status))
+    def _record(self, cell: Cell, end: Ended) -> None:
+        folder = self.cell_folder(cell)
+        if end.status:
+            result = empty_result(cell, status="failed", error=_complaint(folder / LOG_FILE, end.status))
         else:
             result = _scored(cell, folder)
             self._tidy(folder)
-        record = replace(result, seconds=seconds, commands=[shlex.join(command)])
+        result = replace(result, seconds=round(end.seconds, 1), commands=[shlex.join(self.command(cell))])
         with atomic_write(folder / CELL_FILE) as file:
-            file.write(to_json(record.to_dict(folder), indent=2) + "\n")
-        return record
+            file.write(to_json(result.to_dict(folder), indent=2) + "\n")
+        self.progress.results[cell] = result
+        self._set(cell, result.status)
+        self._write()
+        self.ended(cell, result)
+
+    @contextmanager
+    def _owned(self) -> Iterator[None]:
+        """Keep other runners out of the folder."""
+        with output_errors(self.folder, always=True):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                yield
+        except Timeout as error:
+            raise ExperimentError(
+                f"another mner experiment is running in {self.folder}; to use several machines, run one with "
+                "--engine ray"
+            ) from error
+
+    def _is_held(self, cell: Cell) -> bool:
+        """Whether a training that outlived its runner is still running in the folder of a cell."""
+        lock = self.cell_folder(cell) / LOCK
+        if not lock.exists():
+            return False
+        try:
+            with FileLock(lock, timeout=0):
+                return False
+        except Timeout:
+            return True
 
     def _finished(self, cell: Cell) -> Result | None:
         """Return the result of a finished cell, or ``None`` if the cell is to be run."""
@@ -183,14 +205,6 @@ class GridRunner:
             )
         return result
 
-    def _environment(self, device: str | None) -> dict[str, str]:
-        environment = dict(os.environ, PYTHONUNBUFFERED="1")
-        if device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = device
-        elif len(self.devices) > 1:
-            environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // len(self.devices)))
-        return environment
-
     def _tidy(self, folder: Path) -> None:
         """Delete the checkpoints that are not kept; ``last.ckpt`` is by far the largest file of a training."""
         kept = {"best": {"best.ckpt"}, "none": set[str](), "all": {path.name for path in folder.glob("*.ckpt")}}
@@ -198,27 +212,18 @@ class GridRunner:
             if path.name not in kept[self.keep]:
                 path.unlink()
 
-    def _record(self, cell: Cell, result: Result | None) -> None:
-        if result is None:
-            return
-        with self._changing:
-            self.progress.results[cell] = result
-        self._set(cell, result.status)
-        self._write()
-
     def _write(self) -> None:
-        """Write the results file, with the cells that other runners have finished in the same folder."""
-        with self._changing:
-            found = (self.progress.results.get(each) or self._finished(each) for each in self.progress.states)
-            write_results((each for each in found if each is not None), self.folder / RESULTS_FILE)
+        """Write the results file."""
+        results = (self.progress.results.get(cell) for cell in self.progress.states)
+        write_results((each for each in results if each is not None), self.folder / RESULTS_FILE)
 
     def _set(self, cell: Cell, state: State) -> None:
-        with self._changing:
-            self.progress.set_state(cell, state)
-            self.watch(self.progress)
+        self.progress.set_state(cell, state)
+        self.watch(self.progress)
 
 
-def _empty_result(cell: Cell, **values: Any) -> Result:
+def empty_result(cell: Cell, **values: Any) -> Result:
+    """Build the result of a cell that has not been scored."""
     return Result(cell.model, cell.data, cell.seed, cell.fraction, **values)
 
 
@@ -229,10 +234,10 @@ def _scored(cell: Cell, folder: Path) -> Result:
         float(metrics["f1"])
     except (OSError, DataError, ValueError, TypeError, KeyError) as error:
         complaint = f"the training wrote no metrics.json that can be read, so nothing was scored ({error!r})"
-        return _empty_result(cell, status="failed", error=complaint)
+        return empty_result(cell, status="failed", error=complaint)
     about = {name: metrics.pop(name, None) for name in ("split", "version", "train_posts", "images")}
     ablations = {path.name.split(".")[1]: path for path in sorted(folder.glob("predictions.*.jsonl"))}
-    return _empty_result(cell, metrics=metrics, predictions=folder / "predictions.jsonl", ablations=ablations, **about)
+    return empty_result(cell, metrics=metrics, predictions=folder / "predictions.jsonl", ablations=ablations, **about)
 
 
 def _complaint(log: Path, status: int) -> str:

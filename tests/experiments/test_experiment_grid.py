@@ -79,3 +79,23 @@ def test_a_config_that_is_not_there(tmp_path, monkeypatch):
         grid().check_configs()
     (tmp_path / "more.yaml").touch()
     grid().check_configs()
+
+
+def test_any_option_is_an_axis():
+    axes = {"model.init_args.optimization.lr": [1e-5, 3e-5], "model.init_args.decoder": ["CRF", "Softmax"]}
+    grid = Grid({"text": Part(options={"trainer.max_epochs": 2})}, {"demo": Part()}, seeds=[1], axes=axes)
+    cells = list(grid.cells())
+    assert len(grid) == len(cells) == 4
+    assert [cell.model for cell in cells] == [
+        f"text-lr_{lr}-decoder_{decoder}" for lr in ("1e-05", "3e-05") for decoder in ("CRF", "Softmax")
+    ]
+    words = cells[1].arguments
+    assert words[words.index("--model.init_args.optimization.lr") + 1] == "1e-05"
+    assert words[words.index("--model.init_args.decoder") + 1] == "Softmax"
+    assert words[words.index("--trainer.max_epochs") + 1] == "2"
+
+
+@pytest.mark.parametrize("axes", [{"a.b": []}, {"a.b": [1, 1]}, {"a.b": "text"}, {"seed_everything": [1, 2]}])
+def test_axes_need_different_values_of_an_option(axes):
+    with pytest.raises(ConfigurationError):
+        Grid({"text": Part()}, {"demo": Part()}, axes=axes)

@@ -1,0 +1,51 @@
+"""What runs the trainings of an experiment: processes of this machine, or a cluster."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+LOG_FILE = "log.txt"
+
+
+class Ended(NamedTuple):
+    """The end of a training.
+
+    Args:
+        status: Exit status of its process; 0 is success.
+        seconds: How long it ran, without waiting for a free device.
+    """
+
+    status: int
+    seconds: float
+
+
+class Job(ABC):
+    """A training that was started."""
+
+    @abstractmethod
+    def poll(self) -> Ended | None:
+        """Return how the training ended, or ``None`` while it is waiting or running."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the training, and return when it has ended."""
+
+
+class Engine(ABC):
+    """Starts trainings."""
+
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """Number of trainings to have started at a time; those that an engine cannot run yet wait in it."""
+
+    @abstractmethod
+    def start(self, command: Sequence[str], folder: Path) -> Job:
+        """Run a command, with its output in ``log.txt`` of a folder that is emptied first.
+
+        Raises:
+            OutputError: If the folder cannot be written.
+        """
