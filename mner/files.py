@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import IO, Any, Literal, overload
 
@@ -146,7 +147,7 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
         OutputError: As :func:`atomic_write`; also for a folder or a socket.
     """
     path = Path(path)
-    if not _is_stream(path):
+    if not is_stream(path):
         # realpath does not resolve a loop of links, which atomic_write then refuses.
         with atomic_write(os.path.realpath(path) if os.path.islink(path) else path) as file:  # noqa: PTH114
             yield file
@@ -162,7 +163,54 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
             stream.close()
 
 
-def _is_stream(path: Path) -> bool:
+@contextmanager
+def resumable_write(path: str | Path, key: str) -> Iterator[IO[bytes]]:
+    """Open a file that replaces ``path`` when the block ends; what a killed process wrote is kept for the next one.
+
+    The content goes into ``.NAME.KEY.unfinished`` in the same folder, while ``.NAME.partial`` keeps other writers out.
+
+    Args:
+        path: The file; a link stays a link.
+        key: 16 hexadecimal digits that identify what is written; another key starts over.
+
+    Yields:
+        The unfinished file at its beginning, from where the caller reads what is there, truncates and continues it.
+
+    Raises:
+        OutputError: As :func:`atomic_write`.
+    """
+    path = Path(os.path.realpath(path) if os.path.islink(path) else path)  # noqa: PTH114
+    with output_errors(path, always=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_special(path)
+        partial = path.with_name(f".{path.name}.partial")
+        lock = _locked(partial, path, wait=False)
+    try:
+        unfinished = path.with_name(f".{path.name}.{key}.unfinished")
+        with output_errors(path, always=True):
+            for other in path.parent.glob(f".{escape(path.name)}.{'[0-9a-f]' * 16}.unfinished"):
+                if other != unfinished:
+                    other.unlink()
+            unfinished.touch()
+            file = unfinished.open("r+b")
+        with file:
+            with output_errors(path):
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            with output_errors(path, always=True):
+                with suppress(FileNotFoundError):
+                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+                unfinished.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            if not unfinished.stat().st_size:
+                unfinished.unlink()
+        partial.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def is_stream(path: Path) -> bool:
     """Return whether a path is written into, such as a pipe or a device, and has no content to replace."""
     try:
         found = path.stat()

@@ -93,6 +93,7 @@ def load_image(
     folders: Sequence[str | Path] = (),
     name: str = "the image",
     max_pixels: int = MAX_PIXELS,
+    min_side: int | None = None,
 ) -> Image.Image:
     """Read an image as RGB: upright, the first frame, transparency on white.
 
@@ -101,6 +102,8 @@ def load_image(
         folders: The image folders, outside of which no file is read; empty if the caller vouches for the path.
         name: What errors call an image that is not a file.
         max_pixels: Maximum width times height; checked before the image is decoded.
+        min_side: Shorter side that the caller needs: a JPEG file is decoded at the smallest of a half, a quarter and an
+            eighth of its size that has it, which is several times as fast. ``None`` decodes every pixel.
 
     Raises:
         ImageError: If the file is missing, not a regular file, empty, truncated, corrupt, not an image, outside
@@ -110,11 +113,11 @@ def load_image(
     if isinstance(source, Image.Image):
         return _decode(name, lambda: source, max_pixels)
     if isinstance(source, bytes):
-        return _decode(name, lambda: _open(io.BytesIO(source)), max_pixels)
+        return _decode(name, lambda: _open(io.BytesIO(source)), max_pixels, min_side)
     if not isinstance(source, (str, Path)):
         raise ImageError(f"expected a path, bytes or a Pillow image, got {type(source).__name__}")
     with open_image_file(source, folders) as file:
-        return _decode(f"{source}", lambda: _open(file), max_pixels)
+        return _decode(f"{source}", lambda: _open(file), max_pixels, min_side)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -140,6 +143,7 @@ class ImageLoader:
     Args:
         folders: The image folders: no file outside them is read. Empty if callers vouch for their paths.
         on_bad_image: ``mask`` treats a post whose image cannot be used as a post without one; ``error`` stops.
+        min_side: Shorter side that is needed of an image, see :func:`load_image`.
 
     Raises:
         ConfigurationError: If ``on_bad_image`` is neither.
@@ -147,6 +151,7 @@ class ImageLoader:
 
     folders: tuple[Path, ...] = ()
     on_bad_image: Literal["mask", "error"] = "mask"
+    min_side: int | None = None
 
     def __post_init__(self) -> None:
         """Check the policy's name."""
@@ -155,7 +160,7 @@ class ImageLoader:
 
     def __call__(self, source: ImageSource) -> Image.Image:
         """Read an image; see :func:`load_image`."""
-        return load_image(source, self.folders)
+        return load_image(source, self.folders, min_side=self.min_side)
 
     def locate(self, path: Path) -> Path:
         """Resolve an image's path to a regular file; see :func:`locate_image`."""
@@ -190,11 +195,15 @@ def _check_regular(path: str | Path, status: os.stat_result) -> None:
         raise ImageError(f"{path}: {kind}, not a regular file")
 
 
-def _decode(name: str, opener: Callable[[], Image.Image], max_pixels: int) -> Image.Image:
+def _decode(
+    name: str, opener: Callable[[], Image.Image], max_pixels: int, min_side: int | None = None
+) -> Image.Image:
     """Check an image's size, decode it and convert it to RGB, raising one type of error for whatever goes wrong."""
     try:
         image = opener()
         _check_size(*image.size, max_pixels)
+        if min_side is not None:
+            image.draft(None, (min_side, min_side))  # does nothing but to a JPEG
         image.load()
         return _to_rgb(_upright(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

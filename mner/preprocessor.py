@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -97,6 +97,7 @@ class Preprocessor:
         self._reported: set[str] = set()
         self._faults: dict[str, str] = {}
         self._quiet = False
+        self._map: Callable[..., Iterable[Any]] = map
 
     def using(
         self,
@@ -104,6 +105,8 @@ class Preprocessor:
         on_bad_image: Literal["mask", "error"] | None = None,
         features: StoredFeatures | None = None,
         quiet: bool | None = None,
+        image_map: Callable[..., Iterable[Any]] | None = None,
+        draft_images: bool | None = None,
     ) -> Preprocessor:
         """Return a copy with other data-loading options; options that are not given are kept.
 
@@ -113,6 +116,9 @@ class Preprocessor:
             features: Stored image features.
             quiet: Suppress the warnings, where others report: a data module counts contexts, and
                 :class:`mner.callbacks.ImageSummary` counts images.
+            image_map: Replaces ``map`` in the loading of a batch's images, such as ``ThreadPoolExecutor().map``.
+            draft_images: Decode JPEG files at a half, a quarter or an eighth of their size where the image encoder
+                scales them down further; pixels then differ slightly.
         """
         other = copy.copy(self)
         known = tuple(folder for folder in image_folders or () if folder is not None)
@@ -124,6 +130,11 @@ class Preprocessor:
             other.features = features
         if quiet is not None:
             other._quiet = quiet
+        if image_map is not None:
+            other._map = image_map
+        if draft_images is not None:
+            side = None if self.image_transform is None or not draft_images else self.image_transform.min_side
+            other.image_loader = replace(other.image_loader, min_side=side)
         other._reported = set(self._reported)
         other._faults = {}
         return other
@@ -231,7 +242,9 @@ class Preprocessor:
             return {}
         keys = [self._key(post) for post in posts]
         errors: list[str | None] = [None] * len(posts)
-        images = [None if key else self._load(index, posts, errors) for index, key in enumerate(keys)]
+        images = list(
+            self._map(lambda index: None if keys[index] else self._load(index, posts, errors), range(len(keys)))
+        )
         if any(keys) and self.features is not None:
             if all(image is None for image in images):
                 mask = torch.tensor([key is not None for key in keys])

@@ -48,6 +48,7 @@ GROUND = [
     "notebook",
     "markdown",
     "model_names",
+    "ray_cluster",
 ]
 FLOORS = [
     GROUND,

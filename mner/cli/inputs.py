@@ -43,7 +43,7 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
     if checkpoint is not None and not _is_model(command, checkpoint):
         raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
     if command in ("tag", "attend", "check-data", "split"):
-        _check_files(file for file in files if file != "-")
+        _check_files(file for file in files if file != "-" and "://" not in file)
         _check_files(_listed(values, "against"))
         _check_folders(values, "images")
     _check_files([values["region_file"]] if "region_file" in values else [])

@@ -7,15 +7,18 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from jsonargparse import Namespace
 from tqdm import tqdm
 
 from mner.bounded_report import BoundedReport
 from mner.cli.parsing import OptionParser
+from mner.cli.tag_output import tag_output, tagging_key
 from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
@@ -23,7 +26,7 @@ from mner.data.readers import iter_posts
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError, FormatError, ImageError, OutputError
 from mner.file_names import file_names
-from mner.files import atomic_write, open_output
+from mner.files import atomic_write
 from mner.predictions import check_threshold
 from mner.terminal import printable
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from mner.inference.tagger import Tagger
     from mner.predictions import Prediction
 
+MAX_SHOWN = 10
+"""Messages about bad lines and images that are shown."""
 MAX_WAIT = 0.3
 """Seconds that a post of a live source, such as a pipe or a terminal, waits for others."""
 
@@ -43,15 +48,15 @@ def parser() -> OptionParser:
         "content. Writes one JSON object per post, in the order of the input; posts from a pipe or a terminal are "
         "tagged as they arrive.",
     )
-    options.add_argument("file", type=str, help="the posts; - reads standard input")
+    options.add_argument("file", type=str, help="the posts; - reads standard input; with --engine ray a folder or URL")
     options.add_argument(
         "--ckpt_path", type=Path, required=True, help="a checkpoint, a model folder or user/name on a hub"
     )
     options.add_argument(
         "--output",
-        type=Path | None,
+        type=str | None,
         help="where to write: a file, which appears when all posts are tagged, or a pipe or device (default: -, the "
-        "standard output)",
+        "standard output). Repeat an interrupted command to resume it. With --engine ray a folder of parts",
     )
     options.add_argument(
         "--format", type=Format | None, help="the input format (default: recognised by the first lines)"
@@ -78,6 +83,38 @@ def parser() -> OptionParser:
         help="longer lines are reported and left out",
     )
     options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
+    options.add_argument(
+        "--precision",
+        type=Literal["32", "bf16", "int8"],
+        default="32",
+        help="32 as in training; bf16 mixed bfloat16; int8 a quantised text encoder, on the CPU",
+    )
+    options.add_argument("--compile", type=bool, default=False, help="compile the text encoder with torch.compile")
+    options.add_argument("--confidences", type=bool, default=True, help="compute the confidence of each entity")
+    options.add_argument(
+        "--feature_store",
+        type=Path | None,
+        help="file in which the features of a frozen image encoder are stored, so that each image is encoded once",
+    )
+    options.add_argument(
+        "--draft_images",
+        type=bool,
+        default=False,
+        help="decode large JPEG files at a fraction of their size: faster, and pixels differ slightly",
+    )
+    options.add_argument("--num_workers", type=int, default=2, help="threads that decode images; 0 uses none")
+    options.add_argument(
+        "--engine",
+        type=Literal["local", "ray"],
+        default="local",
+        help="local tags in this process; ray with several taggers on this machine or the cluster of RAY_ADDRESS",
+    )
+    options.add_argument("--num_actors", type=int | None, help="taggers, with --engine ray (default: as many as fit)")
+    options.add_argument("--cpus_per_actor", type=float, default=1, help="CPU cores per tagger, with --engine ray")
+    options.add_argument("--gpus_per_actor", type=float, default=0, help="GPUs per tagger, with --engine ray")
+    options.add_argument(
+        "--output_format", type=Literal["jsonl", "parquet"], default="jsonl", help="format of the parts of --engine ray"
+    )
     return options
 
 
@@ -95,13 +132,20 @@ def run(arguments: Sequence[str]) -> int:
         if options[name] < 1:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
     check_threshold(options.threshold)
+    return _with_ray(options) if options.engine == "ray" else _here(options)
+
+
+def _here(options: Namespace) -> int:
+    """Tag in this process."""
+    if options.output_format != "jsonl":
+        raise ConfigurationError("parts in Parquet are written with --engine ray; leave --output_format out")
     _refuse_to_replace(options.file, options.output)
     source, live = _source(options.file)
-    with _output(options.output) as output:
+    with tag_output(options, live) as output:
         from mner.inference.load import load
         from mner.vision import use_region_file
 
-        tagger = load(options.ckpt_path, device_of(options.accelerator))
+        tagger = load(options.ckpt_path, device_of(options.accelerator), options=_how(options))
         use_region_file(tagger.model.image_encoder, options.region_file)
         if options.figures is not None and tagger.model.grounding is None:
             raise ConfigurationError(
@@ -122,7 +166,10 @@ def run(arguments: Sequence[str]) -> int:
             max_wait=max_wait,
             lenient=True,
         )
-        ascii = codecs.lookup(getattr(output, "encoding", None) or "utf-8").name != "utf-8"
+        if output.done:
+            _say(f"resumed after {output.done} posts")
+            posts = islice(posts, output.done, None)
+        ascii = codecs.lookup(getattr(output.file, "encoding", None) or "utf-8").name != "utf-8"
         found = tagger.stream(
             posts,
             options.batch_size,
@@ -131,22 +178,72 @@ def run(arguments: Sequence[str]) -> int:
             on_bad_image=bad_images,
             threshold=options.threshold,
         )
-        count = 0
+        started, count = time.monotonic(), 0
         for count, prediction in enumerate(tqdm(found, unit=" posts", disable=None), start=1):
             line = prediction.to_json()
-            shown = printable(line) if output.isatty() else line  # escaped as JSON escapes: it stays JSON
-            output.write((json.dumps(json.loads(line)) if ascii else shown) + "\n")
+            shown = printable(line) if output.file.isatty() else line  # escaped as JSON escapes: it stays JSON
+            output.file.write((json.dumps(json.loads(line)) if ascii else shown) + "\n")
             if options.figures is not None:
-                _draw(prediction, tagger, options.figures, count)
-            if live:
+                _draw(prediction, tagger, options.figures, output.done + count)
+            if live or count % (options.batch_size * options.window) == 0:
                 output.flush()
-        if not count and not bad_lines.count:
+        if not count + output.done and not bad_lines.count:
             raise FormatError(options.file, None, "there are no posts in it", "Give a file with posts")
-    if bad_images.count:
-        _say(f"{bad_images.count} images could not be used; their posts were tagged as posts without an image")
-    if bad_lines.count:
-        _say(f"{bad_lines.count} lines could not be read and are not in the output")
-    return 1 if bad_lines.count else 0
+    if options.output not in (None, "-") and not live:
+        seconds = time.monotonic() - started
+        _say(f"{count} posts in {seconds:.1f} s, {count / max(seconds, 1e-9):.1f} posts/s: {options.output}")
+    return _summary(bad_lines.count, bad_images.count)
+
+
+def _with_ray(options: Namespace) -> int:
+    """Tag on a Ray cluster."""
+    from mner.inference.output_parts import OutputParts
+    from mner.inference.ray_tagging import Cluster, Reading, Totals, tag_with_ray
+
+    if options.output in (None, "-") or options.file == "-":
+        raise ConfigurationError("--engine ray reads files and writes a folder: give FILE, and --output FOLDER")
+    if options.region_file is not None:
+        raise ConfigurationError("--engine ray has no --region_file; tag with --engine local")
+    output = OutputParts(options.output, options.output_format)
+    output.claim(tagging_key(options))
+    folder = None if options.images is None else options.images.absolute()
+    reading = Reading(folder, options.format, options.max_line_bytes, options.batch_size * options.window)
+    cluster = Cluster(options.num_actors, options.cpus_per_actor, options.gpus_per_actor)
+    started, totals = time.monotonic(), Totals()
+    with tqdm(unit=" posts", disable=None) as bar:
+        found = tag_with_ray(
+            options.file,
+            os.path.abspath(options.ckpt_path),
+            output,
+            reading,
+            _how(options),
+            cluster,
+            options.batch_size,  # noqa: PTH100
+        )
+        for totals in found:
+            bar.update(totals.posts - bar.n)
+    if not totals.posts and not totals.bad_lines:
+        raise FormatError(options.file, None, "there are no posts in it", "Give a file with posts")
+    for message in totals.messages[:MAX_SHOWN]:
+        _say(message)
+    seconds = time.monotonic() - started
+    _say(f"{totals.posts} posts in {totals.parts} parts in {seconds:.1f} s: {options.output}")
+    return _summary(totals.bad_lines, totals.bad_images)
+
+
+def _how(options: Namespace) -> Any:
+    from mner.inference.tagging_options import TaggingOptions
+
+    names = ("precision", "compile", "confidences", "feature_store", "draft_images", "num_workers")
+    return TaggingOptions(**{name: options[name] for name in names})
+
+
+def _summary(bad_lines: int, bad_images: int) -> int:
+    if bad_images:
+        _say(f"{bad_images} images could not be used; their posts were tagged as posts without an image")
+    if bad_lines:
+        _say(f"{bad_lines} lines could not be read and are not in the output")
+    return 1 if bad_lines else 0
 
 
 def _draw(prediction: Prediction, tagger: Tagger, folder: Path, number: int) -> None:
@@ -166,15 +263,15 @@ def _draw(prediction: Prediction, tagger: Tagger, folder: Path, number: int) -> 
         figure.savefig(file, format="png")
 
 
-def _refuse_to_replace(file: str, output: Path | None) -> None:
+def _refuse_to_replace(file: str, output: str | None) -> None:
     """Refuse an output that is the input: the posts would be lost.
 
     Raises:
         OutputError: If they are the same regular file.
     """
-    if output is None or file == "-" or not os.path.isfile(file) or not os.path.exists(output):  # noqa: PTH110, PTH113
+    if output in (None, "-") or file == "-" or not os.path.isfile(file) or not os.path.exists(output):  # noqa: PTH110, PTH113
         return
-    if output.samefile(file):
+    if os.path.samefile(output, file):  # noqa: PTH121
         raise OutputError(f"the output {output} would replace the file of the posts; give another --output")
 
 
@@ -193,14 +290,3 @@ def _source(file: str) -> tuple[Path | BinaryIO, bool]:
         return Path(file), live
     # A copy of sys.stdin: the interpreter could not close the original at its end while a thread waits for a line.
     return open("<stdin>", "rb", opener=lambda *_: os.dup(sys.stdin.fileno())), live
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[IO[str]]:
-    if path is None or str(path) == "-":
-        if sys.stdout is None:
-            raise OutputError("cannot write the predictions: the standard output is closed; give --output FILE")
-        yield sys.stdout
-        return
-    with open_output(path) as file:
-        yield file

@@ -37,6 +37,8 @@ class Decoder(Component, nn.Module, ABC):
     """
 
     labels: tuple[str, ...] = ()
+    with_confidence: bool = True
+    """Whether predicted entities have a confidence, which takes a pass over each post; not kept in checkpoints."""
     inside: Tensor
     continues: Tensor
     siblings: Tensor

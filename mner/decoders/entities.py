@@ -44,12 +44,15 @@ def find_entities(
     Returns:
         The entities of each post, in order.
     """
-    if confidence is None:
+    with_confidence = decoder.with_confidence
+    if not with_confidence:
+        confidence = emissions.new_zeros(tags.shape)
+    elif confidence is None:
         confidence = decoder.confidence(emissions, batch.word_mask, tags)
     first, last = entity_bounds(tags.t(), batch.word_mask.t(), decoder.spelling)
     table = torch.stack([first.t(), last.t(), tags, confidence.float()]).cpu()
     starts, ends = table[0].nonzero().tolist(), table[1].nonzero().tolist()
-    labels, confidences = table[2].long().tolist(), table[3].tolist()
+    labels, probabilities = table[2].long().tolist(), table[3].tolist()
     types = [split_tag(label)[1] for label in decoder.labels]
     by_name = {name: values.tolist() for name, values in (scores or {}).items()}
     found = EntityLists(
@@ -57,10 +60,11 @@ def find_entities(
     )
     for (index, start), (_, end) in zip(starts, ends, strict=True):
         type_ = types[labels[index][start]]
-        found[index].append(_entity(batch.posts[index], type_, start, end + 1, confidences[index][start]))
+        probability = min(probabilities[index][start], 1.0) if with_confidence else None
+        found[index].append(_entity(batch.posts[index], type_, start, end + 1, probability))
     return found
 
 
-def _entity(post: Post, type: str, start: int, end: int, confidence: float) -> Entity:
+def _entity(post: Post, type: str, start: int, end: int, confidence: float | None) -> Entity:
     characters = None if post.offsets is None else (post.offsets[start][0], post.offsets[end - 1][1])
-    return Entity(type, start, end, post.surface(start, end), min(confidence, 1.0), characters)
+    return Entity(type, start, end, post.surface(start, end), confidence, characters)

@@ -108,9 +108,7 @@ class Search:
             )
         check_options(self.space)
         if self.sampler.rpartition(".")[2] in _EXHAUSTIVE:
-            raise ConfigurationError(
-                f"{self.sampler} tries all values; give them as axes of a grid"
-            )
+            raise ConfigurationError(f"{self.sampler} tries all values; give them as axes of a grid")
 
     def study(self, name: str, default_storage: str) -> Any:
         """Create the study of a model, data set and fraction, or load it from the storage.

@@ -13,7 +13,8 @@ from mner.devices import device_of
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.inference.ensemble import Ensemble
-from mner.inference.tagger import Tagger
+from mner.inference.tagger import DEFAULTS, Tagger
+from mner.inference.tagging_options import TaggingOptions
 from mner.model_names import is_model_folder, is_on_hub
 from mner.sharing.code import import_code
 from mner.sharing.hub import fetch
@@ -78,6 +79,7 @@ def load(
     revision: str | None = None,
     token: str | bool | None = None,
     trust_remote_code: bool = False,
+    options: TaggingOptions = DEFAULTS,
 ) -> Tagger:
     """Load a model as a tagger of new posts.
 
@@ -91,6 +93,7 @@ def load(
         revision: A branch, tag or commit of the repository.
         token: An access token of the hub, see :func:`load_model`.
         trust_remote_code: Execute the code of the model's own classes, see :func:`load_model`.
+        options: Precision, confidences, image features and loading.
 
     Raises:
         CheckpointError: If it is not the checkpoint of a tagger, its classes are not trusted, or it is not on the hub.
@@ -98,8 +101,12 @@ def load(
             no such device.
     """
     place = device_of(device)  # first: loading takes longer
-    options: dict[str, Any] = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
+    source: dict[str, Any] = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
     if isinstance(path, (str, Path)) or not isinstance(path, Sequence):
-        return Tagger(load_model(path, modules, base, **options).to(place))
-    models = [load_model(each, modules, base, **options).to(place) for each in path]
-    return Tagger(models[0]) if len(models) == 1 else Ensemble(models)
+        return Tagger(load_model(path, modules, base, **source).to(place), options)
+    models = [load_model(each, modules, base, **source).to(place) for each in path]
+    if len(models) == 1:
+        return Tagger(models[0], options)
+    if options != DEFAULTS:
+        raise ConfigurationError("options of tagging are those of one model; load an ensemble without options")
+    return Ensemble(models)

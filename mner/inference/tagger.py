@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
 from operator import index
@@ -22,29 +23,39 @@ from mner.decoders.entities import EntityLists
 from mner.errors import ConfigurationError, DataError
 from mner.fusion.base import FusionModule
 from mner.images import ImageSource, load_image
+from mner.inference.batches import BatchMaker
 from mner.inference.new_posts import NewPost, NewPosts, kind_of, make_post
+from mner.inference.tagging_options import TaggingOptions
 from mner.posts import Entities, Post
 from mner.predictions import Prediction, check_threshold, confident
+from mner.preprocessor import Preprocessor
+from mner.vision.feature_store import FeatureStore
+
+DEFAULTS = TaggingOptions()
 
 
 class Tagger:
     """Finds entities in new posts with a trained model.
 
     Args:
-        model: The model; it runs on its own device.
+        model: The model; it runs on its own device, and is changed in place by options such as the precision.
+        options: Precision, confidences and the like.
 
     Raises:
-        ConfigurationError: If ``model`` is not a model.
+        ConfigurationError: If ``model`` is not a model, or cannot be run as the options say.
     """
 
-    def __init__(self, model: FusionModule) -> None:
+    def __init__(self, model: FusionModule, options: TaggingOptions = DEFAULTS) -> None:
         if not isinstance(model, FusionModule):
             raise ConfigurationError(
                 f"expected a model, got {kind_of(model)}; load a checkpoint: tagger = mner.load(PATH)"
             )
         self.model = model.eval()
         self.models = [self.model]
-        self.preprocessor = model.preprocessor
+        self.options = options
+        options.prepare(model)
+        self._store: FeatureStore | None = None
+        self.preprocessor = model.preprocessor.using(draft_images=options.draft_images)
 
     def predict(
         self,
@@ -188,23 +199,44 @@ class Tagger:
         given: NewPosts,
     ) -> Iterator[Prediction]:
         preprocessor = self.preprocessor.using(quiet=True)  # contexts were reported above, images are below
-        with given:
+        with given, BatchMaker(self.options.num_workers) as maker:
             for chunk in chunks:
                 lengths = preprocessor.lengths(chunk)
                 order = sorted(range(len(chunk)), key=lengths.__getitem__)
+                places = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+                groups = (
+                    [replace(chunk[place], tags=None, spans=None, boxes=None) for place in group] for group in places
+                )
                 entities: dict[int, Entities] = {}
-                for start in range(0, len(order), batch_size):
-                    places = order[start : start + batch_size]
-                    batch = preprocessor([replace(chunk[place], tags=None, spans=None, boxes=None) for place in places])
+                batches = maker.make(self._with_features(chunk, preprocessor), groups)
+                for group, batch in zip(places, batches, strict=True):
                     for error in filter(None, batch.image_errors):
                         on_bad_image(error)
-                    entities.update(zip(places, self._tag(batch), strict=True))
+                    entities.update(zip(group, self._tag(batch), strict=True))
                 for place, post in enumerate(chunk):
                     yield Prediction(given.release(post), tuple(entities[place]), entities[place].scores)
 
     @torch.inference_mode()
     def _tag(self, batch: Batch) -> EntityLists:
-        return self.model.predict_step(batch.to(self.model.device), 0)
+        with self._context():
+            return self.model.predict_step(batch.to(self.model.device), 0)
+
+    def _context(self) -> AbstractContextManager[object]:
+        return self.options.context(self.model.device)
+
+    def _with_features(self, posts: Sequence[Post], preprocessor: Preprocessor) -> Preprocessor:
+        """Return a preprocessor that reads the image features of the posts from the store, after filling it."""
+        encoder = self.model.image_encoder
+        if self.options.feature_store is None or encoder is None:
+            return preprocessor
+        if self._store is None:
+            precision = self.options.lightning_precision
+            self._store = FeatureStore.of(encoder, self.options.feature_store, precision=precision)
+        images = [post.image for post in posts if post.image is not None]
+        workers = max(1, self.options.num_workers)
+        masking = replace(preprocessor.image_loader, on_bad_image="mask")  # bad ones are reported with their batch
+        self._store.fill(encoder, images, masking, precision_context=self._context, num_threads=workers)
+        return preprocessor.using(features=self._store)
 
 
 def _chunks(posts: Iterator[Post], size: int, max_wait: float | None) -> Iterator[list[Post]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,12 @@ class GridTransform(ImageTransform):
     """
 
     preprocessing: dict[str, Any]
+
+    @property
+    def min_side(self) -> int:
+        """Shorter side to which images are scaled before the crop."""
+        side: float = max(self.preprocessing["input_size"][1:]) / self.preprocessing.get("crop_pct", 1.0)
+        return math.ceil(side)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Transform an RGB image to shape ``(3, H, W)``."""

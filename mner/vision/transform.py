@@ -24,6 +24,11 @@ class ImageTransform(ABC):
     reads_files: ClassVar[bool] = True
     """Whether the image files must be there; false where :meth:`load` looks features up instead."""
 
+    @property
+    def min_side(self) -> int | None:
+        """Shorter side in pixels below which an image would be scaled up; ``None``, the default, if not known."""
+        return None
+
     @abstractmethod
     def __call__(self, image: Image.Image) -> Tensor:
         """Transform one RGB image, for example to a tensor of shape ``(3, H, W)``."""
