@@ -213,12 +213,12 @@ def _with_ray(options: Namespace) -> int:
     with tqdm(unit=" posts", disable=None) as bar:
         found = tag_with_ray(
             options.file,
-            os.path.abspath(options.ckpt_path),
+            Path(options.ckpt_path).absolute(),
             output,
             reading,
             _how(options),
             cluster,
-            options.batch_size,  # noqa: PTH100
+            options.batch_size,
         )
         for totals in found:
             bar.update(totals.posts - bar.n)

@@ -221,7 +221,7 @@ class PartTagger:
         self.output = output
         self.batch_size = batch_size
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, batch: dict[str, Any]) -> Any:
         """Tag and write one part."""
         (part,), (content,), (posts,) = batch["part"], batch["content"], batch["posts"]
         messages, bad_images = list(batch["messages"][0]), 0
@@ -246,16 +246,16 @@ def _opened(file: str) -> Any:
     return fsspec.open(file, "rb").open()
 
 
-def _row(**columns: list[Any]) -> dict[str, Any]:
+def _row(**columns: list[Any]) -> Any:
     """A batch of one row; NumPy would take a list of strings for a column of them."""
     import pyarrow as pa
 
     types = {"part": pa.string(), "content": pa.binary(), "messages": pa.list_(pa.string())}
-    return pa.table({name: pa.array(values, types.get(name, pa.int64())) for name, values in columns.items()})  # type: ignore[return-value]
+    return pa.table({name: pa.array(values, types.get(name, pa.int64())) for name, values in columns.items()})
 
 
 def _actors(cluster: Cluster, total: dict[str, float]) -> int:
-    """Number of taggers: as many as fit beside the reading, unless given."""
+    """Number of taggers: as many as fit into the cluster, unless given."""
     if cluster.actors is not None:
         return cluster.actors
     needs = [("CPU", cluster.cpus), ("GPU", cluster.gpus)]
