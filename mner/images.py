@@ -195,9 +195,7 @@ def _check_regular(path: str | Path, status: os.stat_result) -> None:
         raise ImageError(f"{path}: {kind}, not a regular file")
 
 
-def _decode(
-    name: str, opener: Callable[[], Image.Image], max_pixels: int, min_side: int | None = None
-) -> Image.Image:
+def _decode(name: str, opener: Callable[[], Image.Image], max_pixels: int, min_side: int | None = None) -> Image.Image:
     """Check an image's size, decode it and convert it to RGB, raising one type of error for whatever goes wrong."""
     try:
         image = opener()
