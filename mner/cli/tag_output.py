@@ -76,7 +76,7 @@ def tagging_key(options: Namespace) -> str:
     for name in ("file", "ckpt_path", "images", "region_file"):
         if options[name] is not None and "://" not in values[name]:
             values[name] = os.path.abspath(values[name])  # noqa: PTH100
-            values[f"{name} status"] = _status(values[name])
+            values[f"{name} status"] = None if name == "images" else _status(values[name])
     described = json.dumps([mner.__version__, values], sort_keys=True)
     return sha256(described.encode()).hexdigest()[:16]
 
@@ -100,11 +100,9 @@ def keep_chunks(file: IO[bytes], chunk: int) -> int:
 
 
 def _status(path: str) -> Any:
-    """Size and time of change of a file, and of the files in a folder of posts."""
+    """Size and time of change of a file, or of the files in a folder."""
     try:
-        if Path(path).is_dir():
-            return None
-        found = Path(path).stat()
-    except OSError:
+        inside = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
+        return [[each.name, each.stat().st_size, each.stat().st_mtime_ns] for each in inside]
+    except OSError:  # which opening it will report
         return None
-    return [found.st_size, found.st_mtime_ns]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -240,10 +241,14 @@ class PartTagger:
         return _row(posts=[posts], bad_lines=[batch["bad_lines"][0]], bad_images=[bad_images], messages=[messages])
 
 
-def _opened(file: str) -> Any:
+def _opened(file: str) -> AbstractContextManager[Any]:
+    """What the readers take: a path, or the open stream of a URL."""
+    if "://" not in file:
+        return nullcontext(Path(file))
     import fsspec
 
-    return fsspec.open(file, "rb").open()
+    opened: AbstractContextManager[Any] = fsspec.open(file, "rb")
+    return opened
 
 
 def _row(**columns: list[Any]) -> Any:
