@@ -204,10 +204,12 @@ def _with_ray(options: Namespace) -> int:
         raise ConfigurationError("--engine ray reads files and writes a folder: give FILE, and --output FOLDER")
     if options.region_file is not None:
         raise ConfigurationError("--engine ray has no --region_file; tag with --engine local")
-    output = OutputParts(options.output, options.output_format)
+    folder = options.output if "://" in options.output else str(Path(options.output).absolute())
+    output = OutputParts(folder, options.output_format)
     output.claim(tagging_key(options))
-    folder = None if options.images is None else options.images.absolute()
-    reading = Reading(folder, options.format, options.max_line_bytes, options.batch_size * options.window)
+    images = None if options.images is None else options.images.absolute()
+    chunk, columns = options.batch_size * options.window, parse_columns(options.columns)
+    reading = Reading(images, options.format, options.max_line_bytes, chunk, columns)
     cluster = Cluster(options.num_actors, options.cpus_per_actor, options.gpus_per_actor)
     started, totals = time.monotonic(), Totals()
     with tqdm(unit=" posts", disable=None) as bar:

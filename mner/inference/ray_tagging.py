@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mner.data.columns import Columns
 from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
@@ -37,12 +38,14 @@ class Reading:
         format: The input format; by default recognised per file.
         max_line_bytes: Longer lines are left out.
         chunk: Posts per part; in one process, posts that are sorted by length together.
+        columns: Names of columns or keys, see :func:`mner.data.readers.iter_posts`.
     """
 
     images: Path | None = None
     format: Format | None = None
     max_line_bytes: int = MAX_LINE_BYTES
     chunk: int = 2048
+    columns: Columns | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,7 @@ def read_chunks(batch: dict[str, Any], reading: Reading, output: OutputParts) ->
             format=reading.format,
             on_error=on_error,
             max_line_bytes=reading.max_line_bytes,
+            columns=reading.columns,
             lenient=True,
         )
         part = 0
