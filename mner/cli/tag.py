@@ -202,8 +202,8 @@ def _with_ray(options: Namespace) -> int:
 
     if options.output in (None, "-") or options.file == "-":
         raise ConfigurationError("--engine ray reads files and writes a folder: give FILE, and --output FOLDER")
-    for name in ("region_file", "figures"):
-        if options[name] is not None:
+    for name in ("region_file", "figures", "threshold"):
+        if options[name]:
             raise ConfigurationError(f"--engine ray has no --{name}; tag with --engine local")
     folder = options.output if "://" in options.output else str(Path(options.output).absolute())
     output = OutputParts(folder, options.output_format)

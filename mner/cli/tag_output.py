@@ -21,7 +21,7 @@ from mner.files import is_stream, open_output, resumable_write
 
 IN_KEY = ("file", "ckpt_path", "format", "images", "region_file", "batch_size", "window", "max_line_bytes", "columns")
 """Options that determine which posts are written, and in which batches they are tagged."""
-HOW_IN_KEY = ("precision", "compile", "confidences", "feature_store", "draft_images", "output_format")
+HOW_IN_KEY = ("precision", "compile", "confidences", "threshold", "feature_store", "draft_images", "output_format")
 
 
 @dataclass
