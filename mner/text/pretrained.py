@@ -36,6 +36,7 @@ IMAGE_TEXT_MODELS = {
     "flava": "take a text encoder such as BERT, since transformers does not load its text part alone",
     "vilt": "it reads 40 subwords together with pixels; take a ModernVBertText or a VisualBertText",
     "modernvbert": "take a ModernVBertText",
+    "lxmert": "take an LxmertText",
 }
 """What to use instead of a model of text and images, by its ``model_type``."""
 TEXT_SUFFIXES = (".json", ".model", ".txt")

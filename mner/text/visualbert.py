@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.encoder import pool_words
-from mner.text.joint_encoder import JointEncoder
 from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
+from mner.text.region_encoder import RegionEncoder
 from mner.text.subword_factory import subword_tokenizer
-from mner.vision.encoder import ImageEncoder
 from mner.weights import resolve_weights
 
 BERT_TOKENIZER = "bert-base-uncased"
@@ -28,7 +27,7 @@ SHARED_SETTINGS = (
 """Options that the configurations of VisualBERT and BERT have in common."""
 
 
-class VisualBertText(JointEncoder):
+class VisualBertText(RegionEncoder):
     """VisualBERT (Li et al. 2019; paper 3.2): one transformer over ``[subwords ; regions]``, a vector per word.
 
     A region is embedded as ``W r + visual position + visual type``, with position 0 and type 1 for every region (as in
@@ -57,6 +56,8 @@ class VisualBertText(JointEncoder):
         ConfigurationError: If the model is neither a VisualBERT nor a BERT, or the tokenizer does not fit it.
     """
 
+    width_setting = "visual_embedding_dim"
+
     def __init__(
         self,
         name: str,
@@ -74,10 +75,7 @@ class VisualBertText(JointEncoder):
             pieces = load_tokenizer(tokenizer or _tokenizer_of(name, model))
         else:
             model, pieces = build_untrained(architecture)
-        from_bert = model.config.model_type == "bert"
-        self._new_projection = new_projection
-        self._projection_may_change = new_projection or from_bert
-        self._projection_is_new = from_bert or (new_projection and architecture is not None)
+        self.set_up_regions(new_projection, model.config.model_type == "bert", architecture is not None)
         self.model = _as_visualbert(model)
         self.model.train()
         self.architecture = describe(self.model, pieces)
@@ -90,46 +88,16 @@ class VisualBertText(JointEncoder):
             check_encoder(self, name)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
-        self._train_visual_layers(False)
+        self.train_visual_layers(False)
 
     @property
-    def region_size(self) -> int:
-        """Width of the regions that the encoder accepts, V."""
-        size: int = self.model.config.visual_embedding_dim
-        return size
+    def projection(self) -> nn.Linear:
+        """The layer that projects regions of width V."""
+        return cast("nn.Linear", self.model.embeddings.visual_projection)
 
-    def accept_images(self, image_encoder: ImageEncoder) -> None:
-        """Prepare for regions of the image encoder's width, and make the layers that they use trainable.
-
-        Raises:
-            ConfigurationError: If the pretrained projection has another width and may not be replaced.
-        """
-        size = image_encoder.hidden_size
-        if size != self.region_size:
-            if not self._projection_may_change:
-                raise ConfigurationError(
-                    f"expected regions {self.region_size} wide, which this VisualBERT was pretrained on, got an image "
-                    f"encoder whose regions are {size} wide; change one of the two, or set new_projection: true "
-                    "to learn a new projection"
-                )
-            projection = nn.Linear(size, self.hidden_size)
-            nn.init.normal_(projection.weight, std=self.model.config.initializer_range)
-            nn.init.zeros_(projection.bias)
-            self.model.embeddings.visual_projection = projection
-            self.model.config.visual_embedding_dim = size
-            self.architecture["config"]["visual_embedding_dim"] = size
-            self._projection_is_new = True
-        self._new_projection = self._projection_is_new
-        self._train_visual_layers(True)
-
-    def checkpoint_arguments(self) -> dict[str, Any]:
-        """Add to those of every subword encoder whether the projection of regions is new."""
-        return {**super().checkpoint_arguments(), "new_projection": self._new_projection}
-
-    @property
-    def new_layers(self) -> list[nn.Module]:
-        """Return the projection of regions, unless it is that of a pretrained VisualBERT."""
-        return [self.model.embeddings.visual_projection] if self._projection_is_new else []
+    def replace_projection(self, projection: nn.Linear) -> None:
+        """Set another one."""
+        self.model.embeddings.visual_projection = projection
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """Return the states of all subwords, with the regions in the same stream.
@@ -156,7 +124,8 @@ class VisualBertText(JointEncoder):
         length = batch.input_ids.shape[1]
         return pool_words(mean[:, :length, length:], batch)
 
-    def _train_visual_layers(self, train: bool) -> None:
+    def train_visual_layers(self, train: bool) -> None:
+        """Make the embeddings of regions trainable or not."""
         for name, module in self.model.embeddings.named_children():
             if name.startswith("visual_"):
                 module.requires_grad_(train)

@@ -55,6 +55,17 @@ def register(name: str, factory: Factory | None = None) -> Factory | Callable[[F
     return factory
 
 
+IMAGE_TEXT_MODELS = {
+    "siglip": "its image part is vit_base_patch16_siglip_224 of timm",
+    "clip": "its image part is vit_base_patch32_clip_224 of timm",
+    "flava": "transformers does not load its image part alone; take a network of timm, such as vit_base_patch16_224",
+    "vilt": "it reads pixels together with words; take a ModernVBertText as text_encoder, without image_encoder",
+    "modernvbert": "give it as the text_encoder, a ModernVBertText, which has its own image_encoder",
+    "lxmert": "give it as the text_encoder, an LxmertText, which reads the regions of faster_rcnn",
+}
+"""Which part of a model of text and images to use, by a part of its name."""
+
+
 def create_image_encoder(name: str, **options: Any) -> ImageEncoder:
     """Build an image encoder by its name.
 
@@ -74,6 +85,9 @@ def create_image_encoder(name: str, **options: Any) -> ImageEncoder:
 
     if timm.is_model(name):
         return Grid(name, **options)
+    part = next((part for kind, part in IMAGE_TEXT_MODELS.items() if kind in name.lower()), None)
+    if part is not None:
+        raise RegistryError(f"{name!r} names a model of text and images, where an image encoder was expected; {part}")
     close = get_close_matches(name, list_image_encoders(), n=5)
     broken = f"; plugins that failed to load: {', '.join(failed)}" if failed else ""
     raise RegistryError(

@@ -3,8 +3,9 @@
 import pytest
 import timm
 
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, RegistryError
 from mner.text import HuggingFaceText, VisualBertText
+from mner.vision import create_image_encoder
 
 TEXT = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 9}
 VISION = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8, "image_size": 8}
@@ -30,5 +31,23 @@ def test_the_part_to_use_is_named(model_type, encoder, tmp_path):
         encoder(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("openai/clip-vit-base-patch32", "its image part is vit_base_patch32_clip_224 of timm"),
+        ("google/siglip2-base-patch16-224", "its image part is vit_base_patch16_siglip_224 of timm"),
+        ("facebook/flava-full", "does not load its image part alone; take a network of timm"),
+        ("dandelin/vilt-b32-mlm", "take a ModernVBertText as text_encoder"),
+        ("unc-nlp/lxmert-base-uncased", "give it as the text_encoder, an LxmertText"),
+    ],
+)
+def test_the_part_to_use_as_image_encoder_is_named(name, said):
+    with pytest.raises(RegistryError, match=f"names a model of text and images, .*{said}"):
+        create_image_encoder(name)
+
+
 def test_the_named_image_towers_exist():
-    assert all(timm.is_model(name) for name in ("vit_base_patch32_clip_224", "vit_base_patch16_siglip_224"))
+    assert all(
+        timm.is_model(name)
+        for name in ("vit_base_patch32_clip_224", "vit_base_patch16_siglip_224", "vit_base_patch16_224")
+    )

@@ -1,0 +1,86 @@
+"""The base of joint encoders with a pretrained projection of regions, which may be replaced by a new one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from torch import nn
+
+from mner.errors import ConfigurationError
+from mner.text.joint_encoder import JointEncoder
+from mner.vision.encoder import ImageEncoder
+
+
+class RegionEncoder(JointEncoder, ABC):
+    """Reads regions of the width that it was pretrained on, or of any width through a new projection.
+
+    A subclass calls :meth:`set_up_regions` in its constructor, before :meth:`train_visual_layers`.
+    """
+
+    width_setting: ClassVar[str]
+    """Name of the width of the regions in the config of the ``transformers`` model."""
+
+    @property
+    @abstractmethod
+    def projection(self) -> nn.Linear:
+        """The layer that projects regions of width V."""
+
+    @abstractmethod
+    def replace_projection(self, projection: nn.Linear) -> None:
+        """Set another one."""
+
+    @abstractmethod
+    def train_visual_layers(self, train: bool) -> None:
+        """Make the layers that only regions use trainable or not."""
+
+    def set_up_regions(self, new_projection: bool, from_text: bool, is_restored: bool) -> None:
+        """Record where the projection comes from.
+
+        Args:
+            new_projection: Whether the user, or the checkpoint, asks for a new one.
+            from_text: Whether the weights are those of a text encoder, which has none.
+            is_restored: Whether the encoder is that of a checkpoint.
+        """
+        self._new_projection = new_projection
+        self._projection_may_change = new_projection or from_text
+        self._projection_is_new = from_text or (new_projection and is_restored)
+
+    @property
+    def region_size(self) -> int:
+        """Width of the regions that the encoder accepts, V."""
+        size: int = getattr(self.model.config, self.width_setting)
+        return size
+
+    def accept_images(self, image_encoder: ImageEncoder) -> None:
+        """Prepare for regions of the image encoder's width, and make the layers that they use trainable.
+
+        Raises:
+            ConfigurationError: If the pretrained projection has another width and may not be replaced.
+        """
+        size = image_encoder.hidden_size
+        if size != self.region_size:
+            if not self._projection_may_change:
+                raise ConfigurationError(
+                    f"expected regions {self.region_size} wide, which this {type(self.model).__name__} was pretrained "
+                    f"on, got an image encoder whose regions are {size} wide; change one of the two, or set "
+                    "new_projection: true to learn a new projection"
+                )
+            projection = nn.Linear(size, self.hidden_size)
+            for parameter in projection.parameters():  # with a bias of zeros, the norm of a region of zeros explodes
+                nn.init.normal_(parameter, std=self.model.config.initializer_range)
+            self.replace_projection(projection)
+            setattr(self.model.config, self.width_setting, size)
+            self.architecture["config"][self.width_setting] = size
+            self._projection_is_new = True
+        self._new_projection = self._projection_is_new
+        self.train_visual_layers(True)
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """Add to those of every subword encoder whether the projection of regions is new."""
+        return {**super().checkpoint_arguments(), "new_projection": self._new_projection}
+
+    @property
+    def new_layers(self) -> list[nn.Module]:
+        """Return the projection of regions, unless it is a pretrained one."""
+        return [self.projection] if self._projection_is_new else []
