@@ -43,5 +43,8 @@ python_maximum_signature_line_length = 100
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!mner\b).*"),
-    ("py:class", r"mner\..*\.(BatchType|Data|Factory|Item|Model|T|Value|_\w+)"),  # type variables, private bases
+    (
+        "py:(class|obj)",
+        r"mner\..*\.(BatchType|Data|Factory|Item|Model|Result|T|Value|_\w+)",
+    ),  # type variables, private bases
 ]

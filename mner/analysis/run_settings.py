@@ -13,7 +13,7 @@ from mner.paths import is_file
 from mner.post_json import from_json
 
 ENVIRONMENT_FILE = "environment.json"
-"""What :class:`mner.cli.run_record.RunRecord` writes: date, versions, processor and devices."""
+"""What ``mner fit`` writes into a run folder: date, versions, processor and devices."""
 SETTINGS = {
     "text encoder": "model.init_args.text_encoder.init_args.name",
     "batch size": "data.init_args.batch_size",

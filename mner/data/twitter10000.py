@@ -44,7 +44,7 @@ class Twitter10000(FolderDataModule):
     """Tweets with entities and their boxes (GMNER, Yu et al. 2023), or the same ones with FMNERG's types.
 
     The folder is that of the repositories: ``txt/train.txt`` (FMNERG: ``txt_fine/train.txt``), ``txt/dev.txt``,
-    ``txt/test.txt``, ``xml/<image id>.xml`` and ``images``. Each entity has :attr:`mner.Post.boxes`; an image without
+    ``txt/test.txt``, ``xml/<image id>.xml`` and ``images``. Each entity has ``Post.boxes``; an image without
     an XML file shows none of its post's entities.
 
     The training split contains validation and test posts of Twitter-2015 and 2017: name those in ``held_out`` if a

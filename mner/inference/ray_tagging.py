@@ -38,7 +38,7 @@ class Reading:
         format: The input format; by default recognised per file.
         max_line_bytes: Longer lines are left out.
         chunk: Posts per part; in one process, posts that are sorted by length together.
-        columns: Names of columns or keys, see :func:`mner.data.readers.iter_posts`.
+        columns: Names of columns or keys, see :func:`mner.data.iter_posts`.
     """
 
     images: Path | None = None
