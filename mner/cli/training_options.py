@@ -207,8 +207,9 @@ def check_ranges(options: Namespace, command: str) -> None:
     if not isinstance(seed, bool) and not 0 <= (seed or 0) <= MAX_SEED:
         raise ConfigurationError(f"expected --seed_everything from 0 to {MAX_SEED:,}, got {seed}")
     numbers = {f"trainer.{name}": (trainer[name], minimum) for name, minimum in MINIMA.items()}
-    if options.get("early_stopping"):
-        numbers["early_stopping.patience"] = options.early_stopping.patience, 0
+    stopping = options.get("early_stopping")  # a mapping where a checkpoint or a config of a run has it
+    if stopping:
+        numbers["early_stopping.patience"] = stopping.get("patience"), 0
     for name, (value, minimum) in numbers.items():
         if value is not None and value < minimum:
             raise ConfigurationError(f"expected --{name} of at least {minimum}, got {value}")

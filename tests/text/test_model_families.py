@@ -100,7 +100,7 @@ REFUSED = {
     "Funnel": ("funnel", FUNNEL, "output depends on padding"),
     "MRA": ("mra", SIZES, "compiled code from the model hub"),
     "ViLT": ("vilt", {**SIZES, "image_size": 8, "patch_size": 4}, "which reads images"),
-    "LXMERT": ("lxmert", {**SIZES, "l_layers": 1, "x_layers": 1, "r_layers": 1}, "`visual_feats` cannot be `None`"),
+    "LXMERT": ("lxmert", {**SIZES, "l_layers": 1, "x_layers": 1, "r_layers": 1}, "take an LxmertText"),
     "FLAVA": ("flava", FLAVA, "(?i)flava"),
     "LayoutLMv3": ("layoutlmv3", SIZES, "fails on a row of plain text"),
     "LiLT": ("lilt", SIZES, "fails on a row of plain text"),
