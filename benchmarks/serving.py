@@ -1,6 +1,11 @@
-"""Load test of ``mner serve`` on the loopback interface: requests per second, latency, loss and memory.
+"""Load test of ``mner serve`` on the loopback interface: requests per second, latency, loss, memory and draining.
 
 python benchmarks/serving.py --ckpt_path runs/0/best.ckpt --requests 1000 --clients 1 8 32
+python benchmarks/serving.py --soak 100000
+
+The first prints a table with and without batching. The second sends that many requests and prints the memory of the
+server at the start and after each tenth; then it sends SIGTERM while requests are open. Without a checkpoint, the model
+is a tiny one with random weights, which shows what the service itself costs.
 """
 
 from __future__ import annotations
@@ -12,14 +17,36 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
+from mner.fusion import TextOnly
+from mner.labels import labels_for
+from mner.testing import tiny_text_encoder
+
 WORDS = ("so", "proud", "of", "Serena", "in", "Oslo", "with", "Kevin", "Durant", "and", "Nike", "again", "today")
+SOAK_CLIENTS = 8
+DRAINED = 32
+"""Requests that are open when the signal comes."""
+
+
+@contextmanager
+def serving(model: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run the service in a process of its own; yield it and its port."""
+    command = [sys.executable, "-m", "mner", "serve", "--ckpt_path", model, "--port", "0", *options]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+    try:
+        yield server, int(re.search(r":(\d+)$", server.stdout.readline())[1])
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
 
 
 def memory(pid: int) -> float:
@@ -35,51 +62,115 @@ def load(port: int, clients: int, requests: int) -> tuple[list[float], int, floa
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         while (number := next(numbers)) < requests:
             words = [WORDS[(number + place) % len(WORDS)] for place in range(4 + number % 12)]
-            body = json.dumps({"words": words})
             start = time.perf_counter()
-            connection.request("POST", "/tag", body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            answer = json.loads(response.read())
+            is_answered = ask(connection, words)
             passed = time.perf_counter() - start
             with lock:
                 latencies.append(passed)
-                if response.status != 200 or answer["words"] != words:
+                if not is_answered:
                     failures.append(number)
         connection.close()
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
     start = time.perf_counter()
+    in_threads(clients, client)
+    return latencies, len(failures) + requests - len(latencies), time.perf_counter() - start
+
+
+def ask(connection: http.client.HTTPConnection, words: list[str]) -> bool:
+    """Whether a post is tagged: status 200, and the words of the request."""
+    connection.request("POST", "/tag", json.dumps({"words": words}), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    return response.status == 200 and answer["words"] == words
+
+
+def in_threads(number: int, work) -> None:
+    """Run the same in several threads."""
+    threads = [threading.Thread(target=work) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return latencies, len(failures) + requests - len(latencies), time.perf_counter() - start
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ckpt_path", required=True)
-    parser.add_argument("--requests", type=int, default=1000)
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
-    options = parser.parse_args()
+def table(model: str, requests: int, clients: list[int]) -> None:
+    """Print rates and latencies with and without batching."""
     columns = ("batching", "clients", "requests/s", "p50 ms", "p95 ms", "p99 ms", "lost", "MB before, after")
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for batch_size in (1, 32):
-        command = [sys.executable, "-m", "mner", "serve", "--ckpt_path", options.ckpt_path, "--port", "0"]
-        server = subprocess.Popen([*command, "--batch_size", str(batch_size)], stdout=subprocess.PIPE, encoding="utf-8")
-        port = int(re.search(r":(\d+)$", server.stdout.readline())[1])
-        load(port, 2, 50)
-        for clients in options.clients:
-            before = memory(server.pid)
-            latencies, lost, seconds = load(port, clients, options.requests)
-            p50, p95, p99 = (1000 * value for value in np.percentile(latencies, (50, 95, 99)))
-            print(
-                f"| {'on' if batch_size > 1 else 'off'} | {clients} | {options.requests / seconds:.1f} | {p50:.1f} | "
-                f"{p95:.1f} | {p99:.1f} | {lost} | {before:.0f}, {memory(server.pid):.0f} |",
-                flush=True,
-            )
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+        with serving(model, "--batch_size", str(batch_size)) as (server, port):
+            load(port, 2, 50)
+            for number in clients:
+                before = memory(server.pid)
+                latencies, lost, seconds = load(port, number, requests)
+                p50, p95, p99 = (1000 * value for value in np.percentile(latencies, (50, 95, 99)))
+                print(
+                    f"| {'on' if batch_size > 1 else 'off'} | {number} | {requests / seconds:.1f} | {p50:.1f} | "
+                    f"{p95:.1f} | {p99:.1f} | {lost} | {before:.0f}, {memory(server.pid):.0f} |",
+                    flush=True,
+                )
+
+
+def soak(model: str, requests: int) -> None:
+    """Print the memory of the server after each tenth of the requests, then the outcome of a signal."""
+    print("| requests | lost | MB | requests/s |\n|---|---|---|---|")
+    with serving(model) as (server, port):
+        load(port, SOAK_CLIENTS, 100)
+        print(f"| 0 | 0 | {memory(server.pid):.1f} | |", flush=True)
+        total = 0
+        for part in range(1, 11):
+            _, lost, seconds = load(port, SOAK_CLIENTS, requests // 10)
+            total += lost
+            rate = requests // 10 / seconds
+            print(f"| {part * (requests // 10):,} | {total} | {memory(server.pid):.1f} | {rate:.0f} |", flush=True)
+    with serving(model, "--max_wait", "2", "--batch_size", str(2 * DRAINED)) as (server, port):
+        drain(server, port)
+
+
+def drain(server: subprocess.Popen[str], port: int) -> None:
+    """Send SIGTERM while requests are open."""
+    answered = []
+
+    def client() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        if ask(connection, ["in", "Oslo"]):
+            answered.append(True)
+
+    clients = threading.Thread(target=in_threads, args=(DRAINED, client))
+    clients.start()
+    while open_requests(port) < DRAINED:
+        time.sleep(0.01)
+    server.send_signal(signal.SIGTERM)
+    clients.join()
+    print(f"SIGTERM with {DRAINED} open requests: {len(answered)} answered, exit status {server.wait()}")
+
+
+def open_requests(port: int) -> float:
+    """The number of requests that have arrived and are not answered."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return float(re.search(r"^mner_open_requests (\S+)$", text, re.MULTILINE)[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ckpt_path")
+    parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--soak", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.ckpt_path
+        if model is None:
+            tiny = TextOnly(labels=labels_for(["PER", "LOC", "ORG", "MISC"]), text_encoder=tiny_text_encoder())
+            tiny.save_pretrained(folder)
+            model = folder
+        if options.soak:
+            soak(model, options.soak)
+        else:
+            table(model, options.requests, options.clients)
 
 
 if __name__ == "__main__":

@@ -80,14 +80,19 @@ def count_grounded(
         return entity.type == other.type
 
     def same_region(entity: Entity, other: Entity) -> bool:
-        if not entity.boxes or not other.boxes:
-            return not entity.boxes and not other.boxes
-        return covers(entity.boxes, other.boxes, threshold)
+        return agree_in_region(entity, other, threshold)
 
     def same_both(entity: Entity, other: Entity) -> bool:
         return same_type(entity, other) and same_region(entity, other)
 
     return GroundedCounts(count(same_both), count(same_type), count(same_region), len(preds), len(gold))
+
+
+def agree_in_region(entity: Entity, gold: Entity, threshold: float = THRESHOLD) -> bool:
+    """Whether neither entity has a box, or a predicted box overlaps some gold box enough."""
+    if not entity.boxes or not gold.boxes:
+        return not entity.boxes and not gold.boxes
+    return covers(entity.boxes, gold.boxes, threshold)
 
 
 def covers(candidates: Iterable[Box], boxes: Sequence[Box], threshold: float = THRESHOLD) -> bool:

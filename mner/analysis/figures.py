@@ -1,10 +1,11 @@
-"""The figures of a report: differences, learning curves, sentence lengths, calibration."""
+"""The figures of a report: differences, learning curves, sentence lengths, calibration, grounding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mner.analysis.grounding import OUTCOMES
 from mner.errors import ConfigurationError
 from mner.terminal import printable
 
@@ -26,8 +27,8 @@ def make_figures(report: Report) -> dict[str, Figure]:
         report: The result of :func:`mner.analysis.report.make_report`.
 
     Returns:
-        Figures by name: ``differences``, and for each data set ``learning_curve_NAME``, ``lengths_NAME`` and
-        ``calibration_NAME``.
+        Figures by name: ``differences``, and for each data set ``learning_curve_NAME``, ``lengths_NAME``,
+        ``calibration_NAME`` and ``grounding_NAME``.
 
     Raises:
         ConfigurationError: If matplotlib is not installed.
@@ -52,6 +53,9 @@ def make_figures(report: Report) -> dict[str, Figure]:
         calibration = _of(report.get("calibration", []), data)
         if calibration:
             figures[f"calibration_{data}"] = _draw_calibration(figure_class, data, calibration, styles)
+        outcomes = _of(report["grounding_outcomes"], data)
+        if outcomes:
+            figures[f"grounding_{data}"] = _draw_outcomes(figure_class, data, outcomes)
     return figures
 
 
@@ -178,6 +182,30 @@ def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles:
     lower.set_xlabel("confidence, percent")
     for axis in (upper, lower):
         _plain(axis)
+    return figure
+
+
+def _draw_outcomes(figure_class: Any, data: str, rows: Sequence[Row]) -> Figure:
+    """One bar per model and type, from top to bottom, cut into the percentages of its outcomes."""
+    figure: Figure = figure_class(figsize=(7.5, 1.2 + 0.32 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    places = range(len(rows))
+    totals = [sum(row[each] for each in OUTCOMES) for row in rows]
+    left = [0.0] * len(rows)
+    for (outcome, name), colour in zip(OUTCOMES.items(), (COLOURS[2], COLOURS[4], COLOURS[1]), strict=True):
+        widths = [100 * row[outcome] / total for row, total in zip(rows, totals, strict=True)]
+        bars = axis.barh(places, widths, left=left, color=colour, label=name, height=0.75)
+        shown = [f"{row[outcome]:.0f}" if width >= 4 else "" for row, width in zip(rows, widths, strict=True)]
+        axis.bar_label(bars, shown, label_type="center", fontsize=7)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    labels = [printable(f"{row['model']}: {row['type']}") for row in rows]
+    axis.set_yticks(places, labels, fontsize=8, parse_math=False)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 100)
+    axis.set_xlabel("gold entities of the type, percent (in the bars: their number, mean over seeds)")
+    _title(axis, f"{data}: what was predicted for the gold entities")
+    _legend(axis, loc="lower center", bbox_to_anchor=(0.5, 1.0 + 0.22 / figure.get_figheight()), ncols=len(OUTCOMES))
+    _plain(axis)
     return figure
 
 

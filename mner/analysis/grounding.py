@@ -1,16 +1,22 @@
-"""Grounded entities per post: the counts behind GMNER, MNER and EEG scores of saved predictions."""
+"""Grounded entities of saved predictions: the counts behind GMNER, MNER and EEG scores, and outcomes by type."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
 from mner.analysis.counts import Counts
-from mner.grounding_counts import THRESHOLD, GroundedCounts, Matching, count_grounded
+from mner.boxes import gold_entities
+from mner.grounding_counts import THRESHOLD, GroundedCounts, Matching, agree_in_region, count_grounded
 from mner.predictions import Prediction
 
 MEASURES = ("gmner", "mner", "eeg")
+Outcome = Literal["correct", "wrong_box", "wrong_entity"]
+OUTCOMES: dict[Outcome, str] = {"correct": "correct", "wrong_box": "wrong box", "wrong_entity": "wrong entity"}
+"""What each outcome is called in reports."""
 
 
 def count_grounding(
@@ -41,3 +47,30 @@ def count_grounding(
     table = np.array(rows, dtype=np.int64)
     predicted, gold = table[:, 3:4], table[:, 4:]
     return {name: Counts((name,), table[:, [index]], predicted, gold) for index, name in enumerate(MEASURES)}
+
+
+def count_outcomes(
+    predictions: Sequence[Prediction], threshold: float = THRESHOLD
+) -> Mapping[str, Mapping[Outcome, int]]:
+    """Count the gold entities of each type by what was predicted for them.
+
+    ``correct`` is an entity with its span, type and region; ``wrong_box`` one with its span and type only;
+    ``wrong_entity`` one that is missed, or predicted with another span or type.
+
+    Args:
+        predictions: Predictions; posts without gold boxes are left out.
+        threshold: Minimum intersection over union of a correct box.
+
+    Returns:
+        The counts of each type, in alphabetical order.
+    """
+    counts: dict[str, Counter[Outcome]] = {}
+    for each in predictions:
+        found = {entity.span: entity for entity in each.entities}
+        for gold in gold_entities(each.post) if each.post.boxes is not None else ():
+            same = found.get(gold.span)
+            outcome: Outcome = "wrong_entity" if same is None else "wrong_box"
+            if same is not None and agree_in_region(same, gold, threshold):
+                outcome = "correct"
+            counts.setdefault(gold.type, Counter())[outcome] += 1
+    return dict(sorted(counts.items()))

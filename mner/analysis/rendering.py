@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import indent
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,7 +11,7 @@ from markupsafe import Markup
 
 from mner.analysis.report_sections import Section
 from mner.markdown import escape_markdown
-from mner.terminal import printable
+from mner.terminal import printable, printable_lines
 
 
 def to_markdown(title: str, summary: Sequence[str], sections: Sequence[Section], figures: Mapping[str, str]) -> str:
@@ -23,6 +24,8 @@ def to_markdown(title: str, summary: Sequence[str], sections: Sequence[Section],
         figures: File name of each figure, relative to the report.
     """
     environment = _environment(escape_markdown)
+    # Indented, which shows it as it is: no line of a post can end the block.
+    environment.filters["code_block"] = lambda text: Markup(indent(printable_lines(text), "    "))
     return environment.get_template("report.md.jinja").render(
         title=title, summary=summary, sections=sections, figures={name: Markup(file) for name, file in figures.items()}
     )
@@ -38,6 +41,7 @@ def to_html(title: str, summary: Sequence[str], sections: Sequence[Section], svg
         svg: Returns the SVG of a figure by its name.
     """
     environment = _environment(printable)
+    environment.filters["rendered"] = Markup
     figures = {name: Markup(svg(name)) for section in sections for name in section.figures}
     return environment.get_template("report.html.jinja").render(
         title=title, summary=summary, sections=sections, figures=figures

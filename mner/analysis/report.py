@@ -16,7 +16,7 @@ from mner.analysis.confusion import ABSENT, confusion
 from mner.analysis.costs import costs
 from mner.analysis.counts import Counts, Score
 from mner.analysis.error_kinds import ErrorKinds, error_kinds
-from mner.analysis.grounding import MEASURES
+from mner.analysis.grounding import MEASURES, OUTCOMES, count_outcomes
 from mner.analysis.published import PublishedScores
 from mner.analysis.results import Result
 from mner.analysis.run_settings import run_settings
@@ -54,7 +54,7 @@ def make_report(
         Tables by name, each a list of rows, F1 and the like between 0 and 1: ``scores``, ``comparisons``,
         ``ablations``, ``types``, ``errors``, ``confusion``, ``costs``, ``runs``, ``mentions``, ``lengths``,
         ``images``, ``calibration``, ``failed`` and ``incomplete``; where posts and predictions have boxes,
-        ``grounding``, ``grounding_comparisons`` and ``grounding_ablations``, by GMNER F1.
+        ``grounding``, ``grounding_comparisons`` and ``grounding_ablations``, by GMNER F1, and ``grounding_outcomes``.
 
     Raises:
         ExperimentError: If nothing is finished, or there is no such baseline.
@@ -67,7 +67,7 @@ def make_report(
     published = published or PublishedScores()
     trained = _trained(train or {}, data_sets)
     tested = ("comparisons", "ablations", "grounding_comparisons", "grounding_ablations")
-    report: Report = {name: [] for name in ("scores", "grounding", *tested)}
+    report: Report = {name: [] for name in ("scores", "grounding", "grounding_outcomes", *tested)}
     for data in data_sets:
         draws = Resampling(len(data.posts), rounds)
         systems = sorted(data.systems, key=_order(data))
@@ -81,6 +81,9 @@ def make_report(
             report["grounding"] += [_grounding(grounded, key, draws, level) for key in keys]
             report["grounding_comparisons"] += list(_comparisons(grounded, first, draws, level))
             report["grounding_ablations"] += list(_ablations(grounded, draws, level))
+            for model, runs in grounded.main().items():
+                place = {"data": data.name, "model": model, "fraction": grounded.main_fraction}
+                _extend(report, "grounding_outcomes", place, _outcomes(runs))
     for name in tested:
         for row, corrected in zip(report[name], holm([row["p"] for row in report[name]]), strict=True):
             row["p_holm"] = corrected
@@ -194,6 +197,15 @@ def _grounding(data: DataSet, key: tuple[str, float], draws: Resampling, level: 
         "coverage": _logged([run.result for run in runs], "region_coverage"),
         "support": scores["gmner"][0].support,
     }
+
+
+def _outcomes(runs: Sequence[Run]) -> list[Row]:
+    """A row per type: the mean number of its gold entities by outcome."""
+    by_type = [count_outcomes(run.predictions) for run in runs]
+    return [
+        {"type": name, **{each: statistics.mean(counts[name][each] for counts in by_type) for each in OUTCOMES}}
+        for name in by_type[0]
+    ]
 
 
 def _logged(results: Sequence[Result], name: str) -> Row | None:

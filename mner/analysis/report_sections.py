@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pandas as pd
 
 from mner.analysis.error_kinds import KIND_NAMES
+from mner.analysis.grounding import OUTCOMES
 from mner.analysis.report import Report, Row
-from mner.analysis.spread import Spread
+from mner.analysis.report_values import is_repeated, p_value, percent, spread, words
 
 SCORES = {"precision": "P", "recall": "R", "f1": "F1"}
+
+
+class Examples(NamedTuple):
+    """Posts that are shown in a report.
+
+    Args:
+        html: The posts as HTML.
+        text: The posts as text.
+    """
+
+    html: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,7 @@ class Section:
         tables: Its tables, of text.
         figures: Names of its figures.
         links: Relative paths of further pages, by what they are called.
+        examples: Posts, by heading.
     """
 
     title: str
@@ -31,30 +46,22 @@ class Section:
     tables: Sequence[pd.DataFrame] = field(default_factory=tuple)
     figures: Sequence[str] = field(default_factory=tuple)
     links: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, Examples] = field(default_factory=dict)
 
 
-def summary(report: Report) -> list[str]:
-    """Summarise the report, a sentence per comparison and ablation."""
-    sentences = [_comparison(row, report["comparisons"]) for row in report["comparisons"] if row["main"]]
-    sentences += [_ablation(row, report["ablations"]) for row in report["ablations"]]
-    for row in report["grounding_comparisons"]:
-        sentences += [_comparison(row, report["grounding_comparisons"], "GMNER F1")] if row["main"] else []
-    for row in report["grounding_ablations"]:
-        sentences.append(_ablation(row, report["grounding_ablations"], "GMNER F1"))
-    sentences += [_images(row) for row in report["scores"] if (row["images"] or {}).get("named")]
-    if not sentences:
-        best = max(report["scores"], key=lambda row: row["f1"]["mean"])
-        sentences.append(f"{_quoted(best['model'])} reaches {_spread(best['f1'])} F1 on {best['data']}.")
-    return sentences
-
-
-def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | None = None) -> list[Section]:
-    """Lay out a report; sections without tables, figures and links are left out.
+def sections(
+    report: Report,
+    figures: Iterable[str],
+    pages: Mapping[str, str] | None = None,
+    examples: Mapping[str, Examples] | None = None,
+) -> list[Section]:
+    """Lay out a report; empty sections are left out.
 
     Args:
         report: What :func:`mner.analysis.report.make_report` returned.
         figures: Names of the figures that were drawn.
         pages: Relative paths of the pages of posts, by what they are called.
+        examples: Examples of errors, by heading.
     """
     drawn = list(figures)
     seeds = len({seed for row in report["scores"] for seed in row["seeds"]})
@@ -92,12 +99,15 @@ def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | 
             "boxes, in percent. A box is correct if its intersection over union with a gold box is at least 0.5, or if "
             "neither entity has one. Coverage: the shown entities of which some candidate region overlaps a gold box "
             "that much, the maximum recall of a model that chooses among regions. Differences and losses are of GMNER "
-            "F1.",
+            "F1. The last table counts gold entities, mean over seeds: correct, with span and type but a wrong box, "
+            "and missed or of another span or type.",
             [
                 *_tables([_grounding(row) for row in report["grounding"]]),
                 *_tables([_comparisons(row) for row in report["grounding_comparisons"]]),
                 *_tables([_ablations(row) for row in report["grounding_ablations"]]),
+                *_tables([_outcomes(row) for row in report["grounding_outcomes"]]),
             ],
+            [name for name in drawn if name.startswith("grounding")],
         ),
         Section(
             "With and without an image",
@@ -116,6 +126,12 @@ def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | 
             "Number of entities, mean over seeds. A gold entity is correct, of the wrong type, of the wrong boundary, "
             "both wrong, or missed; a predicted entity is paired with a gold one or spurious.",
             _tables([_errors(row) for row in report["errors"]]),
+        ),
+        Section(
+            "Examples of errors",
+            "For each kind of error the posts with its most confident entities, gold against predicted; of several "
+            "seeds, those of the first.",
+            examples=examples or {},
         ),
         Section(
             "Posts",
@@ -163,7 +179,7 @@ def sections(report: Report, figures: Iterable[str], pages: Mapping[str, str] | 
             _tables([{**_place(row), **_settings(row)} for row in report["runs"]]),
         ),
     ]
-    return [part for part in parts if part.tables or part.figures or part.links]
+    return [part for part in parts if part.tables or part.figures or part.links or part.examples]
 
 
 def _tables(rows: Sequence[Mapping[str, str]]) -> list[pd.DataFrame]:
@@ -183,12 +199,12 @@ def _scores(rows: Sequence[Row]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             **_place(row),
-            "training": f"{_percent(row)}{f' ({count:,} posts)' if (count := row['train_posts']) else ''}",
+            "training": f"{percent(row)}{f' ({count:,} posts)' if (count := row['train_posts']) else ''}",
             "seeds": str(len(row["seeds"])),
-            **{heading: _spread(row[name]) for name, heading in SCORES.items()},
+            **{heading: spread(row[name]) for name, heading in SCORES.items()},
             "95 % interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
-            "F1 strict": _spread(row["f1_strict"]),
-            "F1 text only": _spread(row["f1_text_only"]),
+            "F1 strict": spread(row["f1_strict"]),
+            "F1 text only": spread(row["f1_text_only"]),
             "published": _published(row["published"], SCORES),
             "scored": f"{row['split'] or 'split not known'}{': ' if row['version'] else ', '}"
             f"{row['version'] or 'version not known'}",
@@ -201,15 +217,19 @@ def _scores(rows: Sequence[Row]) -> pd.DataFrame:
 def _grounding(row: Row) -> dict[str, str]:
     return {
         **_place(row),
-        "training": _percent(row),
+        "training": percent(row),
         "seeds": str(len(row["seeds"])),
-        **{f"GMNER {heading}": _spread(row[name]) for name, heading in SCORES.items()},
+        **{f"GMNER {heading}": spread(row[name]) for name, heading in SCORES.items()},
         "95 % interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
-        "MNER F1": _spread(row["mner_f1"]),
-        "EEG F1": _spread(row["eeg_f1"]),
-        "coverage": _spread(row["coverage"]),
+        "MNER F1": spread(row["mner_f1"]),
+        "EEG F1": spread(row["eeg_f1"]),
+        "coverage": spread(row["coverage"]),
         "entities": str(row["support"]),
     }
+
+
+def _outcomes(row: Row) -> dict[str, str]:
+    return {**_place(row), "type": row["type"], **{name: f"{row[each]:.1f}" for each, name in OUTCOMES.items()}}
 
 
 def _by_data(rows: Sequence[Row]) -> pd.DataFrame:
@@ -217,7 +237,7 @@ def _by_data(rows: Sequence[Row]) -> pd.DataFrame:
         {
             "model": row["model"],
             "data": f"{row['data']} {row['split'] or ''}".strip(),
-            "f1": _spread(row["f1"]) + (f" [{known}]" if (known := _published(row["published"], ["f1"])) else ""),
+            "f1": spread(row["f1"]) + (f" [{known}]" if (known := _published(row["published"], ["f1"])) else ""),
         }
         for row in rows
         if row["main"]
@@ -234,28 +254,28 @@ def _published(score: Row | None, names: Iterable[str]) -> str:
 
 
 def _comparisons(row: Row) -> dict[str, str]:
-    return {**_place(row), "against": row["baseline"], "training": _percent(row), **_test(row)}
+    return {**_place(row), "against": row["baseline"], "training": percent(row), **_test(row)}
 
 
 def _ablations(row: Row) -> dict[str, str]:
-    scores = {"F1": _spread(row["real"]), "F1 under ablation": _spread(row["ablated"])}
+    scores = {"F1": spread(row["real"]), "F1 under ablation": spread(row["ablated"])}
     test = _test(row)
-    return {**_place(row), "ablation": _words(row["ablation"]), **scores, "loss": test.pop("difference"), **test}
+    return {**_place(row), "ablation": words(row["ablation"]), **scores, "loss": test.pop("difference"), **test}
 
 
 def _test(row: Row) -> dict[str, str]:
     return {
         "difference": f"{100 * row['difference']:+.2f}",
         "95 % interval": f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}",
-        "p": _p(row["p"]),
-        "p (Holm)": _p(row["p_holm"]),
-        "significant": f"{'yes' if row['significant'] else 'no'}{'' if _is_repeated(row) else ', one seed'}",
+        "p": p_value(row["p"]),
+        "p (Holm)": p_value(row["p_holm"]),
+        "significant": f"{'yes' if row['significant'] else 'no'}{'' if is_repeated(row) else ', one seed'}",
     }
 
 
 def _types(row: Row) -> dict[str, str]:
-    scores = {heading: _spread(row[name]) for name, heading in SCORES.items()}
-    rest = {"F1 strict": _spread(row["f1_strict"]), "entities": f"{row['support']:.0f}"}
+    scores = {heading: spread(row[name]) for name, heading in SCORES.items()}
+    rest = {"F1 strict": spread(row["f1_strict"]), "entities": f"{row['support']:.0f}"}
     return {**_place(row), "type": row["type"], **scores, **rest}
 
 
@@ -269,7 +289,7 @@ def _by_group(rows: Sequence[Row], heading: str, published: bool = False) -> lis
     known: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         key = row["data"], row["model"]
-        cell = f"{_spread(row['f1'])} ({row['support']:.0f})" if row["support"] else "–"
+        cell = f"{spread(row['f1'])} ({row['support']:.0f})" if row["support"] else "–"
         table.setdefault(key, _place(row))[heading.format(row["group"])] = cell
         if published:
             known.setdefault(key, []).append("–" if row["published"] is None else f"{row['published']:.2f}")
@@ -315,11 +335,11 @@ def _costs(row: Row) -> dict[str, str]:
 
 def _missing(report: Report) -> list[pd.DataFrame]:
     failed = [
-        {**_place(row), "training": _percent(row), "seed": str(row["seed"]), "failed with": row["error"] or ""}
+        {**_place(row), "training": percent(row), "seed": str(row["seed"]), "failed with": row["error"] or ""}
         for row in report["failed"]
     ]
     incomplete = [
-        {**_place(row), "training": _percent(row), "missing seeds": ", ".join(map(str, row["seeds"]))}
+        {**_place(row), "training": percent(row), "missing seeds": ", ".join(map(str, row["seeds"]))}
         for row in report["incomplete"]
     ]
     tables = [*_tables(failed), *_tables(incomplete)]
@@ -328,72 +348,8 @@ def _missing(report: Report) -> list[pd.DataFrame]:
     return tables
 
 
-def _comparison(row: Row, rows: Sequence[Row], measure: str = "F1") -> str:
-    points = 100 * row["difference"]
-    where = f"{abs(points):.2f} {measure} {'above' if points >= 0 else 'below'} {_quoted(row['baseline'])}"
-    return f"{_quoted(row['model'])} is {where} on {row['data']}{_share(row)}: {_verdict(row, len(rows))}."
-
-
-def _ablation(row: Row, rows: Sequence[Row], measure: str = "F1") -> str:
-    points = 100 * row["difference"]
-    change = f"loses {points:.2f} {measure}" if points >= 0 else f"gains {-points:.2f} {measure}"
-    return (
-        f"With {_words(row['ablation'])}, {_quoted(row['model'])} {change} on {row['data']}{_share(row)}: "
-        f"{_verdict(row, len(rows))}."
-    )
-
-
-def _images(row: Row) -> str:
-    named, used = row["images"]["named"], row["images"]["used"]
-    without = "" if used else ": its scores are those of a model that sees no image, and it has no ablation of images"
-    return (
-        f"{_quoted(row['model'])} used {used:,.0f} of the {named:,.0f} images on {row['data']}{_share(row)}{without}."
-    )
-
-
 def _main_sizes(report: Report) -> str:
     """The training size of the tables after the scores, where it is not all of the training posts."""
     sizes = {row["data"]: row["fraction"] for row in report["scores"] if row["main"]}
     smaller = [f"{data} at {fraction:.0%}" for data, fraction in sizes.items() if fraction < 1]
     return f" The tables below are of the training size that most models have: {', '.join(smaller)}." if smaller else ""
-
-
-def _share(row: Row) -> str:
-    return f" with {_percent(row)} of the training posts" if row["fraction"] < 1 else ""
-
-
-def _verdict(row: Row, count: int) -> str:
-    interval = f"95 % interval {100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
-    after = f" after Holm's correction for {count} comparisons" if count > 1 else ""
-    p = _p(row["p_holm"])
-    verdict = f"{'' if row['significant'] else 'not '}significant"
-    alone = "" if _is_repeated(row) else " over posts; with one seed, the spread of trainings is not known"
-    return f"{interval}, p {p if p[0] == '<' else f'= {p}'}{after}, {verdict}{alone}"
-
-
-def _is_repeated(row: Row) -> bool:
-    """Whether every system of a comparison was trained more than once."""
-    seeds = row["seeds"]
-    return bool(min(seeds if isinstance(seeds, list) else [seeds]) > 1)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _percent(row: Row) -> str:
-    return f"{row['fraction']:.0%}"
-
-
-def _spread(value: Row | None) -> str:
-    """Mean and standard deviation in percent."""
-    return f"{Spread(value['mean'], value['deviation']).percent():.2f}" if value else ""
-
-
-def _quoted(model: str) -> str:
-    """The name of a model in a sentence."""
-    return f"“{model}”"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ from mner.analysis.significance import ROUNDS
 from mner.cli.parsing import OptionParser
 from mner.data.readers import read_posts
 from mner.display import render
+from mner.display.examples import error_examples
 from mner.errors import ConfigurationError
 from mner.file_names import file_names
 from mner.files import atomic_write
 from mner.paths import is_there
 from mner.post_json import to_json
-from mner.posts import Post
 from mner.predictions import read_predictions
 from mner.terminal import printable
 
@@ -57,6 +57,14 @@ def parser() -> OptionParser:
         help="The training file, for seen and unseen entities; with several data sets DATA=FILE for each. The posts of "
         "a run on a fraction of it are chosen by that run's fraction and seed.",
     )
+    options.add_argument(
+        "--images",
+        type=str,
+        nargs="+",
+        default=[],
+        help="The folder of the images that the posts name, for examples of errors; with several data sets DATA=FOLDER "
+        "for each.",
+    )
     options.add_argument("--output", required=True, type=Path, help="Folder of the report.")
     options.add_argument(
         "--baseline",
@@ -80,19 +88,28 @@ def run(arguments: Sequence[str]) -> None:
     options = parser().parse_args(list(arguments[1:]))
     try:
         from mner.analysis.rendering import to_html, to_markdown
-        from mner.analysis.report_sections import sections, summary
+        from mner.analysis.report_sections import Examples, sections
+        from mner.analysis.report_summary import summary
         from mner.analysis.table_files import table_files
     except ImportError as error:
         raise ConfigurationError(f'a report needs {error.name}: pip install "mner[report]"') from error
     results = [result for given in options.results for result in _results(given)]
     published = PublishedScores() if options.published is None else read_published(options.published)
-    train = _train(options.train, results)
+    train = {name: read_posts(path) for name, path in _by_data(options.train, results).items()}
+    images = {name: Path(path) for name, path in _by_data(options.images, results).items()}
     report = make_report(results, train, options.baseline, options.rounds, published=published)
     figures = make_figures(report)
     stems = dict(zip(figures, file_names(figures), strict=True))
     drawings = {name: _save(figure, options.output, stems[name]) for name, figure in figures.items()}
-    pages = _write_pages(results, report["scores"], options.output)
-    sentences, parts = summary(report), sections(report, figures, pages)
+    first = {title: (data, read_predictions(path)) for title, data, path in _first(results, report["scores"])}
+    pages = dict(zip(first, (f"posts_{stem}.html" for stem in file_names(first)), strict=True))
+    examples = {}
+    for title, (data, predictions) in first.items():
+        render(predictions, title=title, images=False).save(options.output / pages[title])
+        shown = render(error_examples(predictions), images=images.get(data, False))
+        if shown.posts:
+            examples[title] = Examples(shown.fragment, str(shown))
+    sentences, parts = summary(report), sections(report, figures, pages, examples)
     files = {name: f"{stem}.png" for name, stem in stems.items()}
     texts = {
         "report.json": to_json(report, indent=2) + "\n",
@@ -116,9 +133,10 @@ def _results(given: str) -> list[Result]:
     return read_results(given)
 
 
-def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Post]]:
+def _by_data(given: Sequence[str], results: Sequence[Result]) -> dict[str, str]:
+    """The path that is given for each data set: ``DATA=PATH``, or only ``PATH`` if there is one data set."""
     names = list(dict.fromkeys(result.data for result in results))
-    train = {}
+    paths = {}
     for each in given:
         name, separator, path = each.partition("=")
         if not separator or is_there(each):
@@ -127,20 +145,16 @@ def _train(given: Sequence[str], results: Sequence[Result]) -> dict[str, list[Po
                     f"the results are on {', '.join(names)}: name the data set that {each} belongs to, DATA={each}"
                 )
             name, path = names[0], each
-        train[name] = read_posts(path)
-    return train
+        paths[name] = path
+    return paths
 
 
-def _write_pages(results: Sequence[Result], scores: Sequence[Row], folder: Path) -> dict[str, str]:
-    """Write a page of posts per model and data set; return their names by what they are called."""
+def _first(results: Sequence[Result], scores: Sequence[Row]) -> Iterator[tuple[str, str, Path]]:
+    """The first seed of each model on each data set, at its main training size: title, data set, predictions file."""
     first = {(row["data"], row["model"], row["fraction"], row["seeds"][0]) for row in scores if row["main"]}
-    scored = [each for each in results if (each.data, each.model, each.fraction, each.seed) in first]
-    titles = [f"{each.model} on {each.data}, seed {each.seed}" for each in scored]
-    names = [f"posts_{stem}.html" for stem in file_names(titles)]
-    for result, title, name in zip(scored, titles, names, strict=True):
-        if result.predictions is not None:
-            render(read_predictions(result.predictions), title=title, images=False).save(folder / name)
-    return dict(zip(titles, names, strict=True))
+    for each in results:
+        if (each.data, each.model, each.fraction, each.seed) in first and each.predictions is not None:
+            yield f"{each.model} on {each.data}, seed {each.seed}", each.data, each.predictions
 
 
 def _save(figure: Figure, folder: Path, name: str) -> str:

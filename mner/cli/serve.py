@@ -92,7 +92,7 @@ def run(arguments: Sequence[str]) -> None:
     )
     host = f"[{options.host}]" if ":" in options.host else options.host
     print(
-        printable(f"serving {', '.join(map(str, options.ckpt_path))} at http://{host}:{listening.getsockname()[1]}"),
+        printable(f"serving {options.ckpt_path} at http://{host}:{listening.getsockname()[1]}"),
         flush=True,
     )
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has answered everything

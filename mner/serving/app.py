@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -44,8 +45,12 @@ def create_app(service: Service) -> FastAPI:
         yield
         await asyncio.to_thread(service.close)
 
-    app = FastAPI(
-        title="mner", version=__version__, description="Named entities of posts with images.", lifespan=lifespan
+    app = FastAPIOffline(  # serves the script of the page /docs itself, so that it works without a network
+        redoc_url=None,
+        title="mner",
+        version=__version__,
+        description="Named entities of posts with images.",
+        lifespan=lifespan,
     )
     metrics = Metrics()
     app.add_middleware(BodyLimit, max_bytes=service.limits.max_body_bytes)

@@ -7,9 +7,11 @@ import pytest
 from experiment_results import make_posts, make_predictions
 
 from mner.analysis.alignment import check_aligned
-from mner.analysis.grounding import MEASURES, count_grounding
+from mner.analysis.figures import make_figures
+from mner.analysis.grounding import MEASURES, OUTCOMES, count_grounding, count_outcomes
 from mner.analysis.report import make_report
-from mner.analysis.report_sections import sections, summary
+from mner.analysis.report_sections import sections
+from mner.analysis.report_summary import summary
 from mner.analysis.results import Result
 from mner.analysis.significance import Resampling, compare
 from mner.errors import AlignmentError
@@ -56,6 +58,17 @@ def test_counts_are_those_of_the_metric(posts):
         assert each.of_posts()[9].tolist() == [0, 0, 0]
         for part in ("precision", "recall", "f1"):
             assert getattr(each.score(), part) == pytest.approx(scores[f"{name}_{part}"].item())
+
+
+def test_outcomes_by_type_sum_to_the_counts_of_all_types(posts):
+    predictions = predict(posts, 0.5)
+    outcomes = count_outcomes(predictions).values()
+    correct, wrong_box, wrong_entity = (sum(each[name] for each in outcomes) for name in OUTCOMES)
+    counts = count_grounding(predictions)
+    assert correct == counts["gmner"].correct.sum()
+    assert correct + wrong_box == counts["mner"].correct.sum()
+    assert correct + wrong_box + wrong_entity == counts["gmner"].gold.sum()
+    assert min(correct, wrong_box, wrong_entity) > 0
 
 
 def test_without_boxes_there_are_no_counts(posts):
@@ -106,12 +119,24 @@ def test_grounded_scores_are_compared(posts, report):
 
 def test_the_report_has_a_section_of_grounding(report):
     (section,) = [part for part in sections(report, []) if part.title == "Grounding"]
-    scores, differences, ablations = section.tables
+    scores, differences, ablations, outcomes = section.tables
     assert scores["model"].tolist() == ["largest box", "pointer"]
     assert scores["coverage"].tolist() == ["75.00 ± 0.00"] * 2
     assert (len(differences), len(ablations)) == (1, 1)
+    assert outcomes.columns.tolist() == ["data", "model", "type", "correct", "wrong box", "wrong entity"]
+    assert len(outcomes) == 4
     assert any("GMNER F1 above “largest box” on demo" in sentence for sentence in summary(report))
     assert any("With shuffled images, “pointer” loses" in sentence for sentence in summary(report))
+
+
+def test_the_figure_shows_the_outcomes(report):
+    axis = make_figures(report)["grounding_demo"].axes[0]
+    rows = report["grounding_outcomes"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [f"{row['model']}: {row['type']}" for row in rows]
+    for name, bars in zip(OUTCOMES, axis.containers, strict=True):
+        totals = [sum(row[each] for each in OUTCOMES) for row in rows]
+        expected = [100 * row[name] / total for row, total in zip(rows, totals, strict=True)]
+        assert [bar.get_width() for bar in bars] == pytest.approx(expected)
 
 
 def test_without_boxes_there_is_no_such_section(posts, tmp_path):

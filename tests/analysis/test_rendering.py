@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pandas as pd
 
 from mner.analysis.rendering import to_html, to_markdown
-from mner.analysis.report_sections import Section
+from mner.analysis.report_sections import Examples, Section
 from mner.markdown import escape_markdown
 
 HOSTILE = '<script>alert(1)</script> *b* [x](javascript:a) | `c` $z$ \x1b[2J \u202e & "q"\n# h'
@@ -44,6 +44,18 @@ def test_markdown_shows_names_as_text():
     (row,) = [line for line in text.splitlines() if line.startswith("|") and line.endswith(" 1 |")]
     assert len(re.findall(r"(?<!\\)\|", row)) == 3  # two cells
     assert "](lengths_a.png)" in text
+
+
+def test_examples_are_markup_in_html_and_a_block_of_code_in_markdown():
+    part = Section("Errors", examples={HOSTILE: Examples("<p>Oslo</p>", f"1: {HOSTILE}\n```\n# 2: Oslo")})
+    page = to_html("Report", [], [part], str)
+    assert "<p>Oslo</p>" in page
+    assert "<script>" not in page
+    text = to_markdown("Report", [], [part], {})
+    block = text[text.index("### ") :].splitlines()[2:]
+    assert len(block) == 4
+    assert all(line.startswith("    ") for line in block)
+    assert "\x1b" not in text
 
 
 def test_markdown_has_the_layout_of_its_template():

@@ -11,7 +11,8 @@ from seqeval.metrics.sequence_labeling import get_entities
 from mner.analysis.breakdowns import GROUPS, TrainedMentions, by_mention
 from mner.analysis.published import read_published
 from mner.analysis.report import make_report
-from mner.analysis.report_sections import sections, summary
+from mner.analysis.report_sections import sections
+from mner.analysis.report_summary import summary
 from mner.errors import AlignmentError, DataError, ExperimentError, LabelError
 from mner.labels import tags_of
 from mner.posts import Post

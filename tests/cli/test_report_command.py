@@ -1,10 +1,13 @@
 """``mner report``: files that stand alone, twice the same, and errors that say what to do."""
 
+import base64
+import io
 import json
 import re
 
 import pytest
 from experiment_results import make_posts, write_experiment
+from PIL import Image
 
 from mner.cli import main
 from mner.data.writers import write_json_lines
@@ -52,6 +55,18 @@ def test_a_report_stands_alone(experiment_folder, capsys):
     assert shown in markdown
     assert shown in html
     assert "## Seen and ambiguous entities" in markdown
+
+
+def test_examples_of_errors_have_the_images(experiment_folder):
+    Image.new("RGB", (900, 600), "red").save(experiment_folder / "a.jpg")
+    assert report("grid", "--images", "twitter2017=.", "--output", "out") == 0
+    html = (experiment_folder / "out" / "report.html").read_text(encoding="utf-8")
+    images = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', html)
+    shown = re.findall(r'<article class="mner-post ([^"]+)"', html)
+    assert 0 < len(images) <= len(shown) <= 2 * 3 * 5  # models, examples, kinds of errors
+    assert all("wrong_type" in kinds for kinds in shown)
+    assert max(Image.open(io.BytesIO(base64.b64decode(images[0]))).size) <= 400
+    assert "wrong type: " in (experiment_folder / "out" / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_report_is_twice_the_same(experiment_folder):

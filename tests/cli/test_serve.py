@@ -21,6 +21,13 @@ def test_wrong_options(trained_run, capsys):
     assert "expected max_posts greater than 0" in capsys.readouterr().err
 
 
+def test_the_address_is_printed(trained_run, capsys, monkeypatch):
+    monkeypatch.setattr("uvicorn.Server.run", lambda _, sockets: [each.close() for each in sockets])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--port", "0"]) == 0
+    assert re.fullmatch(r"serving \S+best\.ckpt at http://127\.0\.0\.1:\d+\n", capsys.readouterr().out)
+
+
 @pytest.mark.slow
 def test_a_signal_drains(trained_run):
     command = [sys.executable, "-m", "mner", "serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--port", "0"]

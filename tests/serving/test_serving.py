@@ -2,9 +2,11 @@
 
 import base64
 import io
+import re
 import socket
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -154,6 +156,19 @@ def test_health_readiness_metrics_and_openapi(client):
     body = schema["paths"]["/tag"]["post"]["requestBody"]["content"]
     assert set(body) == {"application/json", "multipart/form-data"}
     assert "text" in body["application/json"]["schema"]["anyOf"][0]["properties"]
+
+
+def test_the_page_of_the_schema_loads_nothing_from_elsewhere(client):
+    status, page = client.send("GET", "/docs")
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert status == 200
+    assert len(loaded) == 3  # script, style, icon
+    for address in loaded:
+        assert address.startswith("/")
+        with urllib.request.urlopen(f"http://127.0.0.1:{client.port}{address}", timeout=60) as response:
+            assert response.status == 200
+    for path in ("/../core.py", "/%2e%2e/core.py", "/..%2fcore.py"):
+        assert client.send("GET", f"{loaded[0].rpartition('/')[0]}{path}")[0] == 404
 
 
 def test_images_are_read_from_requests_and_removed(make_model):
