@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-from mner.data.forms import TAG, Extent, are_classes, are_tags, decoded, may_be_annotation, rows, tags_in, words_of
+from mner.data.extent import Extent
+from mner.data.forms import TAG, are_classes, are_tags, may_be_annotation, tags_in
 from mner.data.lines import Line
+from mner.data.literals import decoded, rows, words_of
 from mner.data.overlooked import holds_annotation, is_twitter
 from mner.labels import OUTSIDE
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mner.data.annotations import ANNOTATION_KEYS
-from mner.data.forms import Extent
+from mner.data.extent import Extent
 from mner.data.image_names import ImageFolder
 from mner.data.lines import Line
 from mner.data.offsets import settle_characters

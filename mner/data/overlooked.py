@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mner.data.context_texts import context_text
-from mner.data.forms import Extent, decoded, is_annotation, may_be_annotation, tags_in, words_of
+from mner.data.extent import Extent
+from mner.data.forms import is_annotation, may_be_annotation, tags_in
 from mner.data.image_names import LINK, split_suffix
 from mner.data.lines import Line
+from mner.data.literals import by_index, decoded, rows, words_of
+from mner.data.span_forms import are_parallel, is_span, is_typed
 
 # The words of keys, of an annotation by name only, and of what else has the same form.
 _ANNOTATION = re.compile(
@@ -23,8 +26,9 @@ _OTHER = re.compile(
     r"[ux]?pos|chunks?|deps?|morph|lemmas?|lang|language|hash|(hash|cash)tags?|users?|im(g|ages?)|total|counts?|num|cancelled|"
     r"sentiment|topics?|emoji|post|quality"
 )
+_ENTITIES = re.compile(r"ner|nes|named|entit(y|ies)|ents")
 _NOT_GOLD = re.compile(r"pred(s|ict(ed|ions?)?)?|relations?")
-_INVENTORY = re.compile(r"names?|types?|class(es)?|list|set|vocab|schem[ae]|map(ping)?|features")
+_INVENTORY = re.compile(r"ids?|names?|types?|class(es)?|list|set|vocab|schem[ae]|map(ping)?|features")
 _MARKS = re.compile(r"(hash|cash)tags")
 _TWITTER_ENTITIES = frozenset(
     {"hashtags", "urls", "user_mentions", "symbols", "media", "mentions", "cashtags", "polls", "annotations"}
@@ -79,6 +83,40 @@ def refuse_overlooked(
             )
 
 
+def refuse_scattered(record: Mapping[str, Any], keys: Iterable[str], line: Line, extent: Extent) -> None:
+    """Reject an annotation whose parts are under several keys that are not read, such as ``starts`` and ``types``.
+
+    Args:
+        record: The record.
+        keys: Its keys that were not read.
+        line: Its line.
+        extent: The length of the post.
+
+    Raises:
+        FormatError: Names the keys. Where posts are only tagged, they are noted instead.
+    """
+    values = {key: decoded(record[key]) for key in sorted(keys) if not _any(_NOT_GOLD, words_of(key))}
+    lengths = {key: len(value) if isinstance(value, list) else 0 for key, value in values.items()}
+    for length in sorted({*lengths.values()}):
+        parts = {key: values[key] for key in values if lengths[key] == length and not isinstance(values[key], Mapping)}
+        if len(parts) < 2 or not _is_entity(parts, extent):
+            continue
+        needed = [key for key in parts if not _is_entity({**parts, key: None}, extent)] or list(parts)
+        line.doubt(
+            f"{' and '.join(needed)} look like the parts of an annotation, in a form that mner does not read",
+            f"{ {key: parts[key] for key in needed}!r:.80}",
+            "Write it as tags or entities (see the page on formats), or move them into metadata if they are neither",
+        )
+
+
+def _is_entity(parts: Mapping[str, Any], extent: Extent) -> bool:
+    given = {key: value for key, value in parts.items() if value is not None}
+    lists = rows(given)
+    if isinstance(lists, list):
+        return all(is_span(item, extent) for item in lists)
+    return is_span(given, extent) or are_parallel(given, extent)
+
+
 def is_twitter(value: Any) -> bool:
     """Whether a value is Twitter's own ``entities`` of a post: its hashtags and links, and automatic annotations."""
     return isinstance(value, Mapping) and bool(value) and value.keys() <= _TWITTER_ENTITIES
@@ -89,7 +127,11 @@ def holds_annotation(key: str, value: Any, extent: Extent) -> bool:
 
     Predictions, relations and lists of all tags, such as ``label_names``, do not count.
     """
+    if is_typed({key: value}, extent):
+        return True
     for words, item in _nested(key, value):
+        if _any(_ENTITIES, words) and not _any(_OTHER, words) and _are_surfaces(item, extent):
+            return True
         if _is_inventory(words, item) or (_any(_MARKS, words) and _are_marks(item)):
             continue
         if is_annotation(item, extent):
@@ -115,8 +157,15 @@ def _nested(key: str, value: Any) -> Iterator[tuple[frozenset[str], Any]]:
             stack += [(words_of(name), each) for name, each in item.items() if isinstance(each, (list, Mapping, str))]
 
 
+def _are_surfaces(value: Any, extent: Extent) -> bool:
+    """Whether a value lists words of the post, in a list or, several of them, in a string."""
+    items = value if isinstance(value, list) else re.split(r"[,;|]", value) if isinstance(value, str) else []
+    return len(items) > isinstance(value, str) and all(map(extent.contains, items))
+
+
 def _is_inventory(words: frozenset[str], value: Any) -> bool:
     """Whether a value lists every tag once, as the label set of a model does."""
+    value = by_index(value)
     tags = value if isinstance(value, list) else tags_in(value) if isinstance(value, str) else []
     return _any(_INVENTORY, words) and all(isinstance(tag, str) for tag in tags) and len(set(tags)) == len(tags) > 0
 

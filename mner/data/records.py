@@ -19,13 +19,14 @@ from mner.data.annotations import ANNOTATION_KEYS, find_annotations
 from mner.data.context_texts import context_text
 from mner.data.entity_boxes import read_entity_boxes
 from mner.data.exports import to_record
+from mner.data.extent import Extent
 from mner.data.fields import set_once
-from mner.data.forms import Extent, decoded
 from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_suffix
 from mner.data.lines import LEFT_OUT, Line
+from mner.data.literals import decoded
 from mner.data.offsets import check_offsets
-from mner.data.overlooked import refuse_overlooked
+from mner.data.overlooked import refuse_overlooked, refuse_scattered
 from mner.errors import DataError, FormatError
 from mner.posts import Boxes, Post
 from mner.word_tokenizers import TweetTokenizer
@@ -109,6 +110,7 @@ def _metadata(
         unknown -= {"gold"}
     refuse_overlooked(record, unknown, line, extent, has_image=has_image)
     others = others | unknown
+    refuse_scattered(record, others, line, extent)
     if isinstance(record.get("images"), list) and len(record["images"]) > 1:
         others |= {"images"}
     for name in sorted(others):

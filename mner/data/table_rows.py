@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mner.data.columns import Columns, rename
-from mner.data.forms import decoded
 from mner.data.image_names import ImageFolder, split_suffix
 from mner.data.lines import Line, Notes, Report, read_each
+from mner.data.literals import decoded
 from mner.data.plain import plain
 from mner.data.records import post_from_record
 from mner.errors import DataError, OutputError

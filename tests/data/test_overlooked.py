@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from mner.data.extent import Extent
+from mner.data.overlooked import holds_annotation
 from mner.data.readers import iter_posts, read_posts
 from mner.errors import FormatError
 
@@ -27,12 +29,54 @@ ANNOTATIONS = [
     "[Ana Ruiz](PER) in Lugo", {"Ana": "B-PER", "Lugo": "B-LOC"}, ["PER-B", "PER-I", "O", "LOC-B", "O", "O"],
 ]  # fmt: skip
 
+# Forms that are less usual, and no less annotations.
+OTHER_ANNOTATIONS = [
+    ["B-PER", "I-PER", None, "B-LOC", None, None], ["B-PER", "I-PER", "", "B-LOC", "_", "-"], [*SPANS, None],
+    ["B", "I", "O", "B", "O", "O"], ["B:PER", "E:PER", "O", "S:LOC", "O", "O"], ["PER", "PER", "O", "LOC", "O", "O"],
+    ["person", "person", None, "location", None, None], "B-PER/I-PER/O/B-LOC/O/O", "b-per i-per o b-loc o o",
+    "B-PER; I-PER; O; B-LOC; O; O", "PER PER O LOC O O", "Ana B-PER\nRuiz I-PER\nin O", ["Ana B-PER", "Ruiz I-PER"],
+    "Ana(B-PER) Ruiz(I-PER) in(O)",
+    dict(zip("012345", TAGS, strict=True)), {"3": "B-LOC"}, {"0": SPANS[0], "1": SPANS[1]},
+    {"B-PER": ["Ana"], "I-PER": ["Ruiz"]}, {"B-PER": [0], "I-PER": [1]},
+    {"starts": [0, 12], "ends": [8, 16], "types": ["PER", "LOC"]}, {"entities": ["Ana Ruiz"], "types": ["PER"]},
+    {"start": {"0": 0}, "end": {"0": 8}, "type": {"0": "PER"}},
+    "(0, 8, 'PER')", ["(0, 8, 'PER')", "(12, 16, 'LOC')"], "((0, 8), 'PER')", [0, 8, "PER"], {"T1": ["PER", [[0, 8]]]},
+    {"PER": ["Ana Ruiz"], "LOC": []}, {"PER": "Ana Ruiz"}, {"PER": [[0, 8]]}, {"PER": [{"start": 0, "end": 8}]},
+    {"PER": "0-8"}, {"person": ["Ana Ruiz"]}, {"place": {"Lugo": [[12, 15]]}}, {"PER": {"Ana Ruiz": [[0, 7]]}},
+    {"0-8": "PER"}, {"(0, 8)": "PER"}, {"Ana Ruiz": "PER"}, [{"Ana Ruiz": "PER"}, {"LOC": "Lugo"}],
+    [["Ana Ruiz", "PER"], ["LOC", "Lugo"]], [{"text": "Ana Ruiz", "type": "person"}], [{"name": "Lugo", "type": "LOC"}],
+    ["Ana Ruiz:PER"], "Ana Ruiz (PER); Lugo (LOC)", "PER: Ana, Ruiz; LOC: Lugo", "Lugo -> LOC", "Lugo|LOC",
+    "0-8 PER; 12-16 LOC", ["0 8 PER"], "T1\tPER 0 8\tAna Ruiz", "PER[0:8]", "0,8,PER",
+    [{"type": "PER", "spans": [[0, 8]]}], [{"type": "PER", "mentions": ["Ana Ruiz"]}], {"span": "0-8", "type": "PER"},
+    {"location": {"begin": 0, "end": 8}, "type": "PER"}, {"indices": [0, 8], "type": "PER"},
+    {"b": 0, "e": 8, "t": "PER"},
+    {"text": "Ana Ruiz", "labels": [{"value": "PER"}], "start_pos": 0, "end_pos": 8},
+    [{"label": "PER", "points": [{"start": 0, "end": 7, "text": "Ana Ruiz"}]}],
+    "<per>Ana Ruiz</per> in Lugo", '<ENAMEX TYPE="PERSON">Ana Ruiz</ENAMEX> in', "<START:person> Ana Ruiz <END> in",
+    "[PER Ana Ruiz] in Lugo", "[Ana Ruiz|PER] in Lugo", "{{PER:Ana Ruiz}} in", "(S (PERSON Ana/NNP Ruiz/NNP) in/IN)",
+]  # fmt: skip
+
 # An annotation only where the key says so: of other keys these could be anything.
 NAMED_ANNOTATIONS = [
-    ("gold_tags", [1, 2, 0, 5, 0, 0]), ("nerLabels", [{"from": 0, "to": 8}]), ("named_entities", {"PER": ["Ana Ruiz"]}),
-    ("entity_mentions", [{"offset": 0}]), ("entities_str", "Lugo:LOC"), ("entities_str", "Ana Ruiz (PER); Lugo (LOC)"),
-    ("gold", [["Ana Ruiz", "PER"]]), ("ner_result", [{"name": "Ana Ruiz", "type": "PERSON", "salience": 0.4}]),
-    ("gold_types", ["PER", "PER", "O", "LOC", "O", "O"]), ("entity", {"Ana Ruiz": "PER"}),
+    ("gold_tags", [1, 2, 0, 5, 0, 0]), ("nerLabels", [{"from": 0, "to": 8}]),
+    ("named_entities", {"SHIP": ["Ana Ruiz"]}),
+    ("entity_mentions", [{"offset": 0}]), ("entities_str", "Lugo:CITY"), ("entities_str", "Ana (HERO); Lugo (CITY)"),
+    ("gold", [["Ana Ruiz", "hero"]]), ("ner_result", [{"name": "Ana Ruiz", "type": "HERO", "salience": 0.4}]),
+    ("gold_types", ["HERO", "HERO", "O", "CITY", "O", "O"]), ("entity", {"Ana Ruiz": "HERO"}),
+    ("entities_per", ["Ana"]), ("named_entities", ["Ana Ruiz", "Lugo"]), ("entity_list", "Ana Ruiz, Lugo"),
+    ("entity_spans", [[0, 8], [12, 16]]), ("spans_str", "0-8, 12-16"),
+    ("entity_mask", [True, True, False, True, False, False]),
+    ("gold_tags", ["1", "2", "0", "5", "0", "0"]), ("gold_tags", [1.0, 2.0, None, 5.0, None, None]),
+    ("ner_tags_str", "1 2 0 5 0 0"), ("ner_one_hot", [[0, 1], [0, 1], [1, 0], [0, 1], [1, 0], [1, 0]]),
+    ("entities_loc", "Lugo"), ("LOC", "Lugo"), ("person", ["Ana Ruiz"]), ("perSpans", ["0-8"]),
+]  # fmt: skip
+
+# An annotation in several keys.
+SCATTERED = [
+    {"starts": [0, 12], "ends": [8, 16], "types": ["PER", "LOC"]},
+    {"entity_start": 0, "entity_end": 8, "entity_type": "PER"}, {"start": 0, "end": 8, "label": "hero"},
+    {"span_starts": [0], "span_lengths": [8], "span_types": ["HERO"]},
+    {"mention_texts": ["Ana Ruiz", "Lugo"], "mention_types": ["PER", "LOC"]},
 ]  # fmt: skip
 
 HASHTAGS = [{"start": 17, "end": 22, "tag": "riga"}]
@@ -54,6 +98,18 @@ HARMLESS = [
     ("date", "2026-11-26"), ("boxes", [{"name": "x", "box": [1, 2, 3, 4]}]),
     ("faces", [{"left": 1, "right": 5, "label": "x"}]),
     ("annotations_by", "ana"), ("edit", {"start": "2020", "end": "2021", "type": "x"}), ("note", "I-95 is closed"),
+    ("user", {"name": "Ana", "screen_name": "bo", "location": "Lugo", "description": "in Lugo", "id": 5}),
+    ("place", {"place_type": "city", "name": "Lugo", "full_name": "Lugo, Galicia", "country_code": "ES"}),
+    ("geo", {"type": "Point", "coordinates": [3, 12]}), ("location", [3, 12]), ("location", "Lugo"), ("LOCALE", "en"),
+    ("place", {"type": "location", "coordinates": [3, 12]}), ("display_text_range", [0, 26]), ("score", "PER 1-2 BRA"),
+    ("author", {"@type": "Person", "name": "Ana Ruiz"}), ("objects_seen", ["person", "dog"]), ("crop", [0, 8]),
+    ("media", [{"type": "photo", "indices": [17, 22], "expanded_url": "x"}]), ("sentiment", {"Lugo": "positive"}),
+    ("source", '<a href="https://example.org" rel="nofollow">Ana</a>'), ("grade", ["B-", "A"]), ("target", "Lugo"),
+    ("keywords", ["Ana", "Lugo"]), ("hashtags", ["riga"]), ("hashtags", [{"text": "riga", "indices": [17, 22]}]),
+    ("created_at", {"start": "0", "end": "0"}), ("rank", {"1": "gold", "2": "silver"}),
+    ("counts", {"PER": 1, "LOC": 1}),
+    ("id2label", dict(zip("012345", ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG"], strict=True))),
+    ("label2id", {"O": 0, "B-PER": 1}),
     ("entities", V2), ("label", "positive"), ("label", 1), ("labels", [0, 3]), ("labels", [0.1, 0.9]),
     ("tags", ["travel"]),
     ("labels", ["positive"]), ("tags", [{"id": 1, "name": "travel"}]), ("entities", {"hashtags": ["riga"]}),
@@ -90,11 +146,25 @@ def test_the_form_of_an_annotation_decides_before_its_key(read, body, value):
         read({**body, "user": {"annotations": value}})
 
 
+@pytest.mark.parametrize("extent", [Extent(WORDS, None), Extent(None, TEXT)], ids=["words", "text"])
+def test_unusual_forms_of_annotations(extent):
+    overlooked = [value for value in OTHER_ANNOTATIONS if not holds_annotation("x", value, extent)]
+    assert not overlooked
+
+
 @pytest.mark.parametrize(("key", "value"), NAMED_ANNOTATIONS, ids=str)
 def test_an_annotation_by_its_name(read, key, value):
     with pytest.raises(FormatError, match=f"{key} looks like an annotation"):
         read({"tokens": WORDS, key: value})
     assert read({"tokens": WORDS, "x": value}).metadata == {"x": value}
+
+
+@pytest.mark.parametrize("body", BODIES, ids=["text", "tokens"])
+@pytest.mark.parametrize("keys", SCATTERED, ids=str)
+@pytest.mark.filterwarnings("ignore:.*is kept as metadata")
+def test_an_annotation_in_several_keys(read, body, keys):
+    with pytest.raises(FormatError, match=f"line 1: {' and '.join(sorted(keys))} look like the parts of an annotation"):
+        read({**body, **keys, "lang": "en", "likes": [3, 5], "id": 7})
 
 
 @pytest.mark.parametrize("body", BODIES, ids=["text", "tokens"])
