@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mner.posts import Post
 
 
-def fraction(posts: Sequence[Post], share: float, seed: int) -> list[Post]:
-    """Sample a fraction of the posts, in their order; for one seed, a smaller sample is a subset of a larger one.
-
-    At least one post is kept.
+def sampled(number: int, share: float, seed: int) -> npt.NDArray[np.int64]:
+    """Sample a fraction of a number of posts; for one seed, a smaller sample is a subset of a larger one.
 
     Args:
-        posts: The posts.
-        share: The fraction to keep, above 0 and up to 1.
+        number: The number of posts.
+        share: The fraction to keep, above 0 and up to 1; at least one post is kept.
         seed: Seed of the sampling.
+
+    Returns:
+        Their indices, in ascending order.
     """
-    if share == 1:
-        return list(posts)
-    order = np.random.default_rng(seed).permutation(len(posts))
-    return [posts[index] for index in sorted(order[: max(1, round(share * len(posts)))])]
+    order = np.random.default_rng(seed).permutation(number)
+    return np.sort(order[: max(1, round(share * number))])
+
+
+def fraction(posts: Sequence[Post], share: float, seed: int) -> list[Post]:
+    """Return the posts that :func:`sampled` chooses, in their order."""
+    return [posts[index] for index in sampled(len(posts), share, seed)]

@@ -7,7 +7,7 @@ none has, the project does not annotate entities.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +18,15 @@ from mner.posts import Post
 from mner.terminal import printable
 
 
-def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path) -> list[Post]:
+def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path) -> Iterator[Post]:
     """Keep one of the posts of the same task; all other posts are unchanged.
 
     Args:
-        posts: Posts in the order of the file.
+        posts: Posts in the order of the file; they are kept in memory from the first one that has an annotator.
         annotator: An annotator's id or e-mail address, ``first``, ``last``, or ``None``.
         path: The file, for the message.
 
-    Returns:
+    Yields:
         The posts; a task that ``annotator`` has not annotated is a post without annotation.
 
     Raises:
@@ -34,29 +34,44 @@ def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path)
     """
     tasks: dict[object, list[Post]] = defaultdict(list)
     for place, post in enumerate(posts):
-        tasks[post.id if _annotator(post) is not None else place].append(post)
-    return [_choice(group, annotator, path) for group in tasks.values()]
+        annotated = _annotator(post) is not None
+        if annotated or tasks:
+            tasks[post.id if annotated else place].append(post)
+        else:
+            yield post
+    for group in tasks.values():
+        yield _choice(group, annotator, path)
 
 
-def without_labels(posts: list[Post], path: Path) -> list[Post]:
+def without_labels(posts: Iterable[Post], path: Path) -> Iterator[Post]:
     """Read tasks that have other annotations only, such as choices, as not annotated if no task of the file has labels.
 
     Args:
-        posts: The posts of a file.
+        posts: The posts of a file; they are kept in memory from the first one in question.
         path: The file, for the message.
 
-    Returns:
+    Yields:
         The posts; what was decided is reported.
     """
-    places = {place for place, post in enumerate(posts) if _has_only_others(post)}
-    if not places:
-        return posts
-    count = f"{printable(path)}: {len(places)} of {len(posts)} tasks have no labels, at most other annotations"
-    if any(post.spans for post in posts):
-        rank_zero_warn(f"{count}: they are read as having no entities, since other tasks have labels")
-        return posts
-    rank_zero_warn(f"{count}, and no other task has: they are read as not annotated")
-    return [_unannotated(post) if place in places else post for place, post in enumerate(posts)]
+    held: list[Post] = []
+    total, labelled = 0, False
+    for post in posts:
+        total += 1
+        labelled = labelled or bool(post.spans)
+        if held or _has_only_others(post):
+            held.append(post)
+        else:
+            yield post
+    if not held:
+        return
+    count = f"{printable(path)}: {sum(map(_has_only_others, held))} of {total} tasks have no labels, at most other"
+    if labelled:
+        rank_zero_warn(f"{count} annotations: they are read as having no entities, since other tasks have labels")
+        yield from held
+        return
+    rank_zero_warn(f"{count} annotations, and no other task has: they are read as not annotated")
+    for post in held:
+        yield _unannotated(post) if _has_only_others(post) else post
 
 
 def _unannotated(post: Post) -> Post:

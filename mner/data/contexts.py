@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from mner.data.context_texts import context_text
 from mner.data.image_matcher import ImageMatcher
 from mner.data.image_names import ImageFolder, ImageNames
 from mner.data.json_lines import read_values
+from mner.data.large_sets import facts_of
 from mner.data.lines import Line, read_lines
 from mner.errors import DataError, FormatError
 from mner.paths import is_file
@@ -178,13 +178,13 @@ def lookalikes(posts: Iterable[Post], contexts: Contexts, images: Path | None = 
 
 
 def with_contexts(
-    posts: list[Post],
+    posts: Sequence[Post],
     kinds: Sequence[str],
     files: Mapping[str, Path],
     split: str,
     images: Path | None = None,
     shared: Mapping[str, Sequence[Path]] | None = None,
-) -> list[Post]:
+) -> Sequence[Post]:
     """Attach contexts from their files; missing ones are counted and reported once.
 
     Args:
@@ -215,9 +215,9 @@ def with_contexts(
                 )
             posts = attached
             if kind not in MAY_BE_EMPTY:
-                missing = sum(kind not in post.contexts for post in posts)
-        elif any(kind in post.contexts for post in posts):
-            missing = sum(kind not in post.contexts for post in posts)
+                missing = len(posts) - facts_of(posts).contexts.get(kind, 0)
+        elif facts_of(posts).contexts.get(kind):
+            missing = len(posts) - facts_of(posts).contexts[kind]
         else:
             raise DataError(
                 f"no {kind} for the {split} posts: they have none, and there is no file; "
@@ -242,7 +242,7 @@ def warn_of_surplus(posts: Sequence[Post], kinds: Sequence[str], known: Set[str]
     Returns:
         The kinds that were reported now.
     """
-    counts = Counter(kind for post in posts for kind in post.contexts)
+    counts = facts_of(posts).contexts
     surplus = counts.keys() - {*kinds, *known}
     for kind in sorted(surplus):
         rank_zero_warn(

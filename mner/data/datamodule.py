@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
 from mner.data.contexts import warn_of_surplus
 from mner.data.label_map import LabelMap, in_terms_of
+from mner.data.large_sets import changed, facts_of, joined, lengths_of, prepared, select
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
 from mner.data.missing_images import check_any_image, check_images
@@ -25,7 +27,7 @@ from mner.errors import ConfigurationError, DataError, LabelError
 from mner.labels import check_tags
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
-from mner.subsets import fraction
+from mner.subsets import sampled
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
@@ -93,7 +95,7 @@ class PostDataModule(LightningDataModule, ABC):
         self._preprocessor: Preprocessor | None = None
         self._label_map: LabelMap = {}
         self._held_out: tuple[Sequence[Post], OnOverlap] = (), "error"
-        self._posts: dict[Split, list[Post]] = {}
+        self._posts: dict[Split, Sequence[Post]] = {}
         self._images_checked: set[Split] = set()
         self._surplus: set[str] = set()
 
@@ -150,7 +152,7 @@ class PostDataModule(LightningDataModule, ABC):
         return self.contexts if self._preprocessor is None else list(self._preprocessor.contexts)
 
     @abstractmethod
-    def read(self, split: Split) -> list[Post]:
+    def read(self, split: Split) -> Sequence[Post]:
         """Read a split with its contexts; called once per split.
 
         Raises:
@@ -169,7 +171,7 @@ class PostDataModule(LightningDataModule, ABC):
         """Return the folder of a split's images, or ``None`` if there is none."""
         return None
 
-    def posts(self, split: Split) -> list[Post]:
+    def posts(self, split: Split) -> Sequence[Post]:
         """Return the posts of a split, read once, with tags checked; ``train`` reduced to ``train_fraction``.
 
         Their annotation has the types and the scheme of the model's labels, once it is known; see ``label_map``.
@@ -183,22 +185,23 @@ class PostDataModule(LightningDataModule, ABC):
             DataError: If training posts are held out, see :meth:`hold_out`.
         """
         if split not in self._posts:
-            posts = [self._tokenized(post) for post in self.read(split)]
-            for post in posts:
-                check_post(post, self.labels)
+            posts = self.read(split)
+            if facts_of(posts).raw:
+                posts = changed(posts, partial(_tokenized, tokenizer=self.word_tokenizer))
+            if not {*self.labels}.issuperset(facts_of(posts).tags):
+                for post in posts:
+                    check_post(post, self.labels)
             if self._model_labels:
                 posts = in_terms_of(posts, split, self.labels, self._model_labels, self.label_map)
             if split == "train":
                 posts = without_overlap(posts, *self._held_out)
-                posts = fraction(posts, self.train_fraction, self.effective_seed)
+                if self.train_fraction < 1:
+                    posts = select(posts, sampled(len(posts), self.train_fraction, self.effective_seed))
             self._posts[split] = posts
         posts = self._posts[split]
         if split == "train":
-            return [*posts, *self.extra_posts] if self.extra_posts else posts
+            return joined(posts, self.extra_posts) if self.extra_posts else posts
         return posts if self.ablation is None else ablate(posts, self.ablation)
-
-    def _tokenized(self, post: Post) -> Post:
-        return replace(tokenize_post(post, self.word_tokenizer), is_raw=True) if post.is_raw else post
 
     def version(self, split: Split) -> str | None:
         """Identify the published version of the data set by the file of a split, where it is known."""
@@ -228,6 +231,8 @@ class PostDataModule(LightningDataModule, ABC):
         """
         for split in self.stage_splits(stage):
             posts = self.posts(split)
+            if not facts_of(posts).unannotated:
+                continue
             missing = [post.id for post in posts if post.tags is None]
             if not missing or stage == "predict" or (stage == "test" and len(missing) == len(posts)):
                 continue
@@ -287,12 +292,12 @@ class PostDataModule(LightningDataModule, ABC):
         folder = self.split_images(split)
         if folder is not None:
             preprocessor = preprocessor.using(image_folders=[folder, self.extra_images if split == "train" else None])
-        posts = [preprocessor.prepare(post) for post in self.posts(split)]
+        posts = prepared(self.posts(split), preprocessor)
         trainer = self.trainer
         if trainer is not None and getattr(trainer, "overfit_batches", 0) > 0:  # Lightning sets the attribute late
             return DataLoader(posts, self.batch_size, collate_fn=preprocessor)  # type: ignore[arg-type]
         sampler = LengthGroupedBatchSampler(
-            preprocessor.lengths(posts),
+            lengths_of(posts, preprocessor),
             self.batch_size,
             self.max_tokens,
             shuffle=shuffle,
@@ -312,6 +317,10 @@ class PostDataModule(LightningDataModule, ABC):
                 "data.preprocessor = model.preprocessor before trainer.fit(model, data)"
             )
         return self.preprocessor
+
+
+def _tokenized(post: Post, tokenizer: WordTokenizer) -> Post:
+    return replace(tokenize_post(post, tokenizer), is_raw=True) if post.is_raw else post
 
 
 def check_post(post: Post, labels: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from mner.data.contexts import with_contexts
 from mner.data.datamodule import PostDataModule
-from mner.data.readers import read_posts
+from mner.data.large_files import open_posts
 from mner.data.splits import SPLIT_NAMES, SPLITS, Split, find_split
 from mner.data.versions import identify
 from mner.errors import DataError, DatasetNotFoundError
@@ -75,7 +75,7 @@ class FolderDataModule(PostDataModule, ABC):
         self.image_folder = image_folder
         self.labels = labels_for(self.types)
 
-    def read(self, split: Split) -> list[Post]:
+    def read(self, split: Split) -> Sequence[Post]:
         """Read a split from its file; reports which known version of the data set the file is."""
         path = self.split_file(split)
         known = self.version(split) or "a version that is not known here; do not compare its numbers"
@@ -86,9 +86,9 @@ class FolderDataModule(PostDataModule, ABC):
         shared = {kind: self._folders_that_share(kind, path, images) for kind, path in paths.items()}
         return with_contexts(posts, self.context_kinds, paths, split, images, shared)
 
-    def read_file(self, path: Path, images: Path | None) -> list[Post]:
+    def read_file(self, path: Path, images: Path | None) -> Sequence[Post]:
         """Read the posts of a file of the data set, without further contexts."""
-        return read_posts(path, images=images)
+        return open_posts(path, images=images)
 
     def split_file(self, split: Split) -> Path:
         """The file of a split, under any of the names in use.

@@ -142,7 +142,7 @@ class ImageNames:
 
 
 class ImageFolder:
-    """An image folder, listed once, when the first image is looked up.
+    """An image folder, which is listed once, when the first image is not there under exactly the name given.
 
     Args:
         path: The folder; one that is not there has no images.
@@ -161,9 +161,23 @@ class ImageFolder:
             found += [prefix + file for file in files]
         return ImageNames(found)
 
-    def has(self, path: Path) -> bool:
-        """Return whether a file exists; one that is not in the listing, such as the target of a link, is looked up."""
-        return relative_name(path, self.path) in self.names or is_file(path)
+    @property
+    def is_listed(self) -> bool:
+        """Return whether the folder has been listed."""
+        return "names" in vars(self)
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether there is a file of exactly this name."""
+        return is_file(os.path.join(self.path, name))  # noqa: PTH118 - faster
+
+    def find(self, name: str) -> str | None:
+        """Return the image with exactly this name, or else the one whose name differs in spelling only."""
+        return name if name in self else self.names.find(name)
+
+    def find_without_suffix(self, stem: str) -> str | None:
+        """Return the image of a name without a suffix: its ``.jpg``, or else the only image of that name."""
+        name = stem + DEFAULT_SUFFIX
+        return name if name in self else self.names.find_without_suffix(stem)
 
 
 def relative_name(path: Path, folder: Path | None) -> str:
@@ -203,13 +217,13 @@ def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool
     without_suffix = is_id and not split_suffix(plain)[1]
     if images is None:
         return Path(plain + DEFAULT_SUFFIX if without_suffix else plain)
-    found = images.names.find_without_suffix(name) if without_suffix else images.names.find(name)
+    found = images.find_without_suffix(name) if without_suffix else images.find(name)
     return images.path / (found or (plain + DEFAULT_SUFFIX if without_suffix else plain))
 
 
 def _inside(name: str, images: ImageFolder) -> str:
     """Return a name relative to the image folder if it includes the folder, as ``Post.image`` does."""
-    if "/" not in name or "\0" in name or name.lstrip("/") in images.names:
+    if "/" not in name or "\0" in name or name.lstrip("/") in images:
         return name
     path, folder = Path(name).absolute(), images.path.absolute()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else name

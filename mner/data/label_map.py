@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
+from mner.data.large_sets import changed, facts_of
 from mner.errors import LabelError
 from mner.labels import OUTSIDE, Scheme, continues, scheme_of, split_tag, tags_of, types_of
 from mner.labels import spans as entities_of
@@ -17,7 +19,7 @@ LabelMap = Mapping[str, str | None]
 
 def in_terms_of(
     posts: Sequence[Post], split: str, own: Sequence[str], labels: Sequence[str], label_map: LabelMap
-) -> list[Post]:
+) -> Sequence[Post]:
     """Rewrite the annotation of posts with the types and the scheme of a model's labels.
 
     Args:
@@ -40,8 +42,8 @@ def in_terms_of(
         >>> in_terms_of(posts, "test", own, labels, {"OTHER": "MISC"})[0].tags
         ('O', 'B-MISC')
     """
-    tags = {tag for post in posts for tag in post.tags or ()}
-    found, known = types_of(sorted(tags)), types_of(labels)
+    tags = facts_of(posts).tags
+    found, known = types_of(tags), types_of(labels)
     _check_map(label_map, list(dict.fromkeys([*types_of(own), *found])), known)
     unknown = [type_ for type_ in found if label_map.get(type_, type_) not in {None, *known}]
     if unknown:
@@ -53,8 +55,8 @@ def in_terms_of(
         )
     scheme = None if not found or scheme_of(tags) == scheme_of(labels) else scheme_of(labels)
     if scheme is None and label_map.keys().isdisjoint(found):
-        return list(posts)
-    return [post if post.tags is None else _rewritten(post, label_map, scheme) for post in posts]
+        return posts
+    return changed(posts, partial(_rewritten, label_map=dict(label_map), scheme=scheme))
 
 
 def _check_map(label_map: LabelMap, own: Sequence[str], known: Sequence[str]) -> None:
@@ -72,7 +74,8 @@ def _check_map(label_map: LabelMap, own: Sequence[str], known: Sequence[str]) ->
 
 
 def _rewritten(post: Post, label_map: LabelMap, scheme: Scheme | None) -> Post:
-    assert post.tags is not None
+    if post.tags is None:
+        return post
     tags = renamed_tags(post.tags, label_map)
     if scheme is not None:
         tags = tags_of(entities_of(tags), len(tags), scheme)

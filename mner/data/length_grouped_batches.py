@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Sampler
 
 POOL = 50  # batches that are sorted together: enough for little padding, few enough to mix the posts in each epoch
@@ -36,7 +37,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
 
     def __init__(
         self,
-        lengths: Sequence[int],
+        lengths: Sequence[int] | npt.NDArray[np.int32],
         batch_size: int,
         max_tokens: int | None = None,
         shuffle: bool = True,

@@ -18,7 +18,7 @@ class PostDataset(Dataset[list[Post]]):
     """Posts, fetched one batch at a time by a list of indices."""
 
     def __init__(self, posts: Sequence[Post]) -> None:
-        self.posts = list(posts)
+        self.posts = posts
 
     def __len__(self) -> int:
         """Return the number of posts."""

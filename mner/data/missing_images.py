@@ -8,6 +8,7 @@ from pathlib import Path
 from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.data.image_names import ImageFolder, relative_name
+from mner.data.large_sets import image_paths
 from mner.errors import DataError
 from mner.paths import is_file, is_folder
 from mner.posts import Post
@@ -30,15 +31,18 @@ def check_images(
     Raises:
         DataError: If a larger share is missing; names the folder, what is in it, and the images.
     """
-    named = list(dict.fromkeys(post.image for post in posts if post.image is not None))
-    images = None if folder is None else ImageFolder(folder)
-    missing = [path for path in named if not (is_file(path) if images is None else images.has(path))]
+    number, missing = 0, []
+    for path in image_paths(posts):
+        number += 1
+        if not is_file(path):
+            missing.append(Path(path))
     if not missing:
         return
-    count = f"{len(missing):,} of the {len(named):,} images that {described_as} name are not in {_place(images)}"
+    images = None if folder is None else ImageFolder(folder)
+    count = f"{len(missing):,} of the {number:,} images that {described_as} name are not in {_place(images)}"
     shown = ", ".join(near_misses(path, images) for path in missing[:_SHOWN])
     shown += ", ..." if len(missing) > _SHOWN else ""
-    if len(missing) > max_missing * len(named):
+    if len(missing) > max_missing * number:
         raise DataError(
             f"{count}: {shown}. Correct the image folder; or, to train on what is there, allow a larger share than "
             f"{max_missing:g} with --data.init_args.max_missing_images (max_missing_images=... in Python)"

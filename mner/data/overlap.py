@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from mner.data.image_names import split_suffix
+from mner.data.large_sets import select
 from mner.errors import DataError
 from mner.labels import check_choice
 from mner.posts import Post
@@ -89,7 +90,7 @@ def find_overlap(posts: Sequence[Post], others: Sequence[Post]) -> Overlap:
     return Overlap(found, texts, images, image_only)
 
 
-def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap: OnOverlap = "error") -> list[Post]:
+def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap: OnOverlap = "error") -> Sequence[Post]:
     """Check that training posts are not held out, or leave out those that are.
 
     Args:
@@ -103,11 +104,11 @@ def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap:
     """
     check_choice("on_overlap", on_overlap, get_args(OnOverlap))
     if not held_out:
-        return list(posts)
+        return posts
     overlap = find_overlap(posts, held_out)
     if not overlap.posts:
         rank_zero_info(f"none of the {len(posts)} training posts is among the {len(held_out)} held-out posts")
-        return list(posts)
+        return posts
     examples = ", ".join(f"{mine} is {theirs}" for mine, theirs in list(overlap.posts.items())[:_SHOWN])
     what = f"{len(overlap.posts)} of {len(posts)} training posts are held out for testing: {overlap}: {examples}"
     if on_overlap == "error":
@@ -116,7 +117,9 @@ def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap:
             "Python, data.hold_out(posts, 'drop')), or train on them with --on_overlap keep"
         )
     rank_zero_warn(f"{what}; they are {'left out' if on_overlap == 'drop' else 'trained on'}")
-    return [post for post in posts if post.id not in overlap.posts] if on_overlap == "drop" else list(posts)
+    if on_overlap != "drop":
+        return posts
+    return select(posts, [index for index, post in enumerate(posts) if post.id not in overlap.posts])
 
 
 def same_posts(posts: Sequence[Post]) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,8 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from mner.data.contexts import with_contexts
 from mner.data.datamodule import PostDataModule
-from mner.data.readers import read_posts
+from mner.data.large_files import open_posts
+from mner.data.large_sets import facts_of
 from mner.data.splits import Split
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
@@ -17,7 +18,6 @@ from mner.paths import is_folder, is_there
 from mner.posts import Post
 from mner.terminal import printable
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
-from mner.word_tokenizers.tweet import marks_stand_alone
 
 
 class PostFiles(PostDataModule):
@@ -79,7 +79,7 @@ class PostFiles(PostDataModule):
         # One that is missing is an error when its split is read: scoring a split needs no other.
         there = [split for split, path in self.files.items() if is_there(path)] or list(self.files)
         self._read = {
-            split: read_posts(
+            split: open_posts(
                 self.split_file(split),
                 images=self.images,
                 annotator=annotator,
@@ -88,12 +88,12 @@ class PostFiles(PostDataModule):
             )
             for split in there
         }
-        given_words = [post.words for post in self._read.get("train", ()) if not post.is_raw]
-        self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=marks_stand_alone(given_words))
+        lone_marks = facts_of(self._read.get("train", [])).lone_marks
+        self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=lone_marks >= 0)
         self.labels = find_labels(self._read)
         rank_zero_info(printable(f"labels found in the data: {', '.join(self.labels)}"))
 
-    def read(self, split: Split) -> list[Post]:
+    def read(self, split: Split) -> Sequence[Post]:
         """The posts of a split's file, with their contexts.
 
         Raises:
@@ -128,7 +128,7 @@ def find_labels(splits: Mapping[Split, Sequence[Post]]) -> list[str]:
     Raises:
         LabelError: If the splits are not tagged in one scheme; names each one's.
     """
-    tags = {split: {tag for post in posts for tag in post.tags or ()} - {OUTSIDE} for split, posts in splits.items()}
+    tags = {split: {*facts_of(posts).tags} - {OUTSIDE} for split, posts in splits.items()}
     schemes = {split: scheme_of(found) for split, found in tags.items() if found}
     if len(set(schemes.values())) > 1:
         found = ", ".join(f"{scheme} in {split}" for split, scheme in schemes.items())

@@ -62,24 +62,64 @@ def read_posts(
         FormatError: If it is empty, of no known format, or malformed; names the line and the remedy.
         ConfigurationError: If ``tag_column`` is not a whole number.
     """
-    if tag_column is not None and type(plain_scalar(tag_column)) is not int:
-        raise ConfigurationError(f"expected tag_column to be a whole number, got {tag_column!r:.60}")
-    check_columns(columns)
+    images = None if images is None else Path(images)
+    make = row_reader(None if images is None else ImageFolder(images), annotator, columns)
     name = Path(type(path).__name__) if is_table(path) else Path(path)
-    make = RowReader(None if images is None else ImageFolder(Path(images)), _name(annotator), columns)
-    rows = _rows(path)
-    read = (
-        _posts(read_lines(name), format, make, _raise, None, tag_column)
-        if rows is None
-        else read_rows(rows, name, make, _raise)
-    )
-    posts = list(_unique(without_labels(choose_annotations(read, make.annotator, name), name)))
+    posts = list(stream_posts(path, make, format=format, tag_column=tag_column))
     if not posts:
-        raise FormatError(name, None, "there are no posts in it", "Give a file with posts")
+        raise no_posts(name)
     folder = (None if boxes is None else Path(boxes)) or (None if is_table(path) else box_folder(name))
     if folder is None or any(post.boxes is not None for post in posts):  # their own boxes take precedence
         return posts
-    return attach_boxes(posts, folder, None if images is None else Path(images))
+    return attach_boxes(posts, folder, images)
+
+
+def row_reader(images: ImageFolder | None, annotator: str | int | None, columns: Columns | None) -> RowReader:
+    """Return what makes posts of records, with checked options; see :func:`read_posts`."""
+    check_columns(columns)
+    return RowReader(images, None if annotator is None else str(annotator), columns)
+
+
+def stream_posts(
+    path: str | Path | Table,
+    make: RowReader,
+    *,
+    format: Format | None = None,
+    tag_column: int | None = None,
+    lenient: bool = False,
+) -> Iterator[Post]:
+    """Read every post of a file as :func:`read_posts` does, but one by one, and without boxes from other files.
+
+    Memory is constant except for the ids, which are made unique, and for the exports of Label Studio and other JSON
+    over several lines.
+
+    Args:
+        path: As in :func:`read_posts`.
+        make: Makes the posts.
+        format: As in :func:`read_posts`.
+        tag_column: As in :func:`read_posts`.
+        lenient: As in :func:`iter_posts`; a file of no known format is then plain text.
+
+    Raises:
+        DatasetNotFoundError: If there is no such file.
+        FormatError: If it is empty, of no known format, or malformed.
+        ConfigurationError: If ``tag_column`` is not a whole number.
+    """
+    if tag_column is not None and type(plain_scalar(tag_column)) is not int:
+        raise ConfigurationError(f"expected tag_column to be a whole number, got {tag_column!r:.60}")
+    name = Path(type(path).__name__) if is_table(path) else Path(path)
+    rows = _rows(path)
+    read = (
+        _posts(read_lines(name, lenient=lenient), format, make, _raise, "text" if lenient else None, tag_column)
+        if rows is None
+        else read_rows(rows, name, make, _raise, lenient=lenient)
+    )
+    yield from _unique(without_labels(choose_annotations(read, make.annotator, name), name))
+
+
+def no_posts(path: Path) -> FormatError:
+    """The error of a file without posts."""
+    return FormatError(path, None, "there are no posts in it", "Give a file with posts")
 
 
 def iter_posts(
@@ -113,9 +153,8 @@ def iter_posts(
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is empty, binary, a table without a text, or, without ``on_error``, malformed.
     """
-    check_columns(columns)
     report = on_error or _raise
-    make = RowReader(None if images is None else ImageFolder(Path(images)), _name(annotator), columns)
+    make = row_reader(None if images is None else ImageFolder(Path(images)), annotator, columns)
     rows = _rows(source)
     if rows is not None:
         name = Path(source if isinstance(source, (str, Path)) else type(source).__name__)
@@ -194,10 +233,6 @@ def _unique(posts: Iterable[Post]) -> Iterator[Post]:
             post_id = f"{post.id}#{taken[post.id]}"
         taken[post_id] = 1
         yield post if post_id == post.id else replace(post, id=post_id)
-
-
-def _name(annotator: str | int | None) -> str | None:
-    return None if annotator is None else str(annotator)
 
 
 def _raise(error: FormatError) -> None:

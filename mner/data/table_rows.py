@@ -38,6 +38,7 @@ class RowReader:
         self, images: ImageFolder | None = None, annotator: str | None = None, columns: Columns | None = None
     ) -> None:
         self.images, self.annotator, self.columns = images, annotator, columns
+        self.num_saved = 0
 
     def post(self, value: Any, line: Line) -> Post:
         """Make a post of a JSON value, whose keys may be mapped as columns are.
@@ -84,6 +85,7 @@ class RowReader:
         digest = hashlib.blake2b(content, digest_size=8).hexdigest()
         suffix = suffix or _SUFFIX_OF.get(content[:2], ".jpg")
         free = (f"{stem}{suffix}", f"{stem}-{digest}{suffix}") if stem and suffix else (f"{digest}{suffix}",)
+        self.num_saved += 1
         return next(each for each in free if _write(self.images.path / each, content))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mner.data.folder import POST_FILES, FolderDataModule
-from mner.data.readers import read_posts
+from mner.data.large_files import open_posts
 from mner.data.splits import Split, find_split
 from mner.labels import check_choice, labels_for
 from mner.posts import Post
@@ -110,6 +110,6 @@ class Twitter10000(FolderDataModule):
         folder = "txt" if self.annotation == "gmner" else "txt_fine"
         return find_split(self.root, split, (f"{folder}/{{split}}.txt", *POST_FILES))
 
-    def read_file(self, path: Path, images: Path | None) -> list[Post]:
+    def read_file(self, path: Path, images: Path | None) -> Sequence[Post]:
         """Read the posts of a file, with the tags of the annotation and with the boxes."""
-        return read_posts(path, images=images, tag_column=_COLUMNS[self.annotation])
+        return open_posts(path, images=images, tag_column=_COLUMNS[self.annotation])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial, reduce
 from pathlib import Path
 
-from mner.data.readers import iter_posts
+from mner.data.large_files import open_posts
+from mner.data.large_sets import changed, joined
 from mner.errors import DatasetNotFoundError
 from mner.paths import is_folder
 from mner.posts import Post
 
 
-def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = None) -> list[Post]:
+def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = None) -> Sequence[Post]:
     """Read posts for pre-training, for ``data.extra_posts``; their tags are dropped.
 
     Args:
@@ -26,8 +28,9 @@ def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = Non
     folder = None if images is None else Path(images).absolute()
     if folder is not None and not is_folder(folder):
         raise DatasetNotFoundError(f"{folder}: no such folder; give that of the extra posts' images")
-    return [
-        replace(post, tags=None, spans=None, boxes=None, image=None if folder is None else post.image)
-        for path in paths
-        for post in iter_posts(path, images=folder, lenient=True)
-    ]
+    files = [open_posts(Path(path), images=folder, lenient=True) for path in paths]
+    return reduce(joined, (changed(posts, partial(_unlabelled, seen=folder is not None)) for posts in files), [])
+
+
+def _unlabelled(post: Post, seen: bool) -> Post:
+    return replace(post, tags=None, spans=None, boxes=None, image=post.image if seen else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 
 from mner.word_tokenizers.base import WordTokenizer
@@ -50,21 +50,12 @@ class TweetTokenizer(WordTokenizer):
         ]
 
 
-def marks_stand_alone(posts: Iterable[Sequence[str]]) -> bool:
-    """Whether tokenised posts were split after ``#`` and ``@``: Twitter-2017 was, Twitter-2015 was not.
+def lone_marks(words: Iterable[str]) -> int:
+    """Count the marks ``#`` and ``@`` that are words of their own, less those that are the beginning of a word.
 
-    Args:
-        posts: The words of each post.
-
-    Returns:
-        True if most marks are words of their own, or if there are none.
+    Posts that were split after marks, as those of Twitter-2017 and unlike those of Twitter-2015, have a positive sum.
     """
-    alone = whole = 0
-    for words in posts:
-        marked = [len(word) > 1 for word in words if word[:1] in ("#", "@")]
-        whole += sum(marked)
-        alone += len(marked) - sum(marked)
-    return alone >= whole
+    return sum(1 if len(word) == 1 else -1 for word in words if word[:1] in ("#", "@"))
 
 
 @cache

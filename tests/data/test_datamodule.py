@@ -10,10 +10,10 @@ import pytest
 
 from mner.data import PostDataModule
 from mner.data.contexts import with_contexts
-from mner.data.datamodule import fraction
 from mner.data.splits import find_split
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, LabelError
 from mner.posts import Post
+from mner.subsets import fraction
 
 
 def test_a_split_is_read_once_and_cut_to_the_fraction(in_memory):

@@ -1,0 +1,182 @@
+"""Any number of posts in constant memory: in a memory-mapped Arrow file, each made when it is accessed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import MISSING, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from mner.data.post_facts import FactCounter, PostFacts
+from mner.files import atomic_write
+from mner.posts import Post
+
+POSTS_FILE, FACTS_FILE = "posts.arrow", "facts.json"
+ROWS = 1000
+"""Posts per record batch; the last one may have fewer."""
+
+_DEFAULTS = {
+    each.name: each.default_factory() if each.default_factory is not MISSING else each.default for each in fields(Post)
+}
+
+
+class StoredPosts(Sequence[Post]):
+    """The posts of a folder that :func:`store_posts` wrote, or some of them.
+
+    It is pickled as the path of the folder, so that loader workers share the pages of the file.
+
+    Args:
+        folder: The folder.
+        places: The rows of these posts in the file, in order; all by default.
+        change: A function that is applied to each post, such as a renaming of its tags; can be pickled.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        places: npt.NDArray[np.int64] | None = None,
+        change: Callable[[Post], Post] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.places = places
+        self._change = change
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the mapped file out."""
+        return {"folder": self.folder, "places": self.places, "_change": self._change}
+
+    @cached_property
+    def facts(self) -> PostFacts:
+        """What was counted over the whole file when it was written, before any change."""
+        return PostFacts.from_json((self.folder / FACTS_FILE).read_text(encoding="utf-8"))
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> StoredPosts:
+        """Return the posts at some indices."""
+        rows = np.asarray(indices, np.int64)
+        return StoredPosts(self.folder, rows if self.places is None else self.places[rows], self._change)
+
+    def changed(self, change: Callable[[Post], Post]) -> StoredPosts:
+        """Return the posts with a change, which is applied after earlier ones."""
+        return StoredPosts(self.folder, self.places, change if self._change is None else _Both(self._change, change))
+
+    def __len__(self) -> int:
+        """Return the number of posts."""
+        return self.facts.posts if self.places is None else len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> Post: ...
+    @overload
+    def __getitem__(self, index: slice) -> StoredPosts: ...
+    def __getitem__(self, index: int | slice) -> Post | StoredPosts:
+        """Make the post at an index; a slice makes none."""
+        number = range(len(self))[index]
+        if isinstance(number, range):
+            return self.select(number)
+        batch, row = divmod(number if self.places is None else int(self.places[number]), ROWS)
+        return self._post(self._batches[batch].column("post")[row].as_py())
+
+    def __iter__(self) -> Iterator[Post]:
+        """Make the posts in order."""
+        if self.places is not None:
+            yield from map(self.__getitem__, range(len(self)))
+            return
+        for batch in self._batches:
+            yield from map(self._post, batch.column("post").to_pylist())
+
+    def image_paths(self) -> Iterator[str]:
+        """Yield the path of each image once, in any order; changes are not applied."""
+        import pyarrow.compute
+
+        images = pyarrow.chunked_array([batch.column("image") for batch in self._batches], pyarrow.string())
+        images = pyarrow.compute.unique(images if self.places is None else images.take(self.places)).drop_null()
+        for start in range(0, len(images), ROWS):
+            yield from images.slice(start, ROWS).to_pylist()
+
+    @cached_property
+    def _batches(self) -> list[Any]:
+        import pyarrow
+
+        with pyarrow.ipc.open_file(pyarrow.memory_map(str(self.folder / POSTS_FILE))) as file:
+            return [file.get_batch(number) for number in range(file.num_record_batches)]
+
+    def _post(self, encoded: str) -> Post:
+        post = _decoded(encoded)
+        return post if self._change is None else self._change(post)
+
+
+class _Both:
+    """Two changes, one after the other; unlike a nested function, it can be pickled."""
+
+    def __init__(self, first: Callable[[Post], Post], second: Callable[[Post], Post]) -> None:
+        self.first, self.second = first, second
+
+    def __call__(self, post: Post) -> Post:
+        return self.second(self.first(post))
+
+
+def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
+    """Write posts to a folder, in constant memory.
+
+    Args:
+        posts: The posts; their strings are encoded in UTF-8.
+        folder: The folder, which is created.
+
+    Returns:
+        What was counted.
+
+    Raises:
+        OutputError: If the system refuses to write.
+    """
+    import pyarrow
+
+    schema = pyarrow.schema([("post", pyarrow.string()), ("image", pyarrow.string())])
+    counter = FactCounter()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        atomic_write(folder / POSTS_FILE, "wb") as target,
+        pyarrow.ipc.new_file(pyarrow.PythonFile(target, "w"), schema) as file,
+    ):
+        encoded: list[str] = []
+        images: list[str | None] = []
+
+        def write() -> None:
+            file.write_batch(pyarrow.record_batch([encoded, images], schema=schema))
+            encoded.clear()
+            images.clear()
+
+        for post in counter.counting(posts):
+            encoded.append(_encoded(post))
+            images.append(None if post.image is None else str(post.image))
+            if len(encoded) == ROWS:
+                write()
+        if encoded:
+            write()
+    with atomic_write(folder / FACTS_FILE) as text:
+        text.write(counter.facts.to_json())
+    return counter.facts
+
+
+def _encoded(post: Post) -> str:
+    """The fields that differ from their defaults, as JSON."""
+    record = {name: value for name, default in _DEFAULTS.items() if (value := getattr(post, name)) != default}
+    if "boxes" in record:
+        record["boxes"] = [[*bounds, several] for bounds, several in record["boxes"].items()]
+    return json.dumps(record, default=str)  # paths
+
+
+def _decoded(encoded: str) -> Post:
+    record = json.loads(encoded)
+    for name in ("words", "tags", "more_images"):
+        if name in record:
+            record[name] = tuple(record[name])
+    for name in ("offsets", "spans"):
+        if name in record:
+            record[name] = tuple(map(tuple, record[name]))
+    if "boxes" in record:
+        record["boxes"] = {(start, end): tuple(map(tuple, several)) for start, end, several in record["boxes"]}
+    return Post(**record)

@@ -1,0 +1,143 @@
+"""Large files are read once; everything is as if they had been read into memory."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from mner.data import PostFiles, large_files, read_posts
+from mner.data.large_files import open_posts
+from mner.data.stored_posts import StoredPosts
+from mner.data.unlabelled import read_unlabelled
+from mner.errors import FormatError, LabelError
+from mner.preprocessor import Preprocessor
+
+RECORDS = [
+    {"id": n % 9, "text": f"#{n} Oslo, {'so ' * (n % 5)}far", "entities": [[len(f"#{n} "), len(f"#{n} ") + 4, "LOC"]]}
+    for n in range(20)
+] + [{"tokens": ["Ana", f"x{n}"], "label": ["B-PER", "O"], "image": f"{n}.jpg", "caption": "a cat"} for n in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def _all_files_are_large(monkeypatch, tmp_path):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(large_files, "LARGE", 1)
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "posts.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS), encoding="utf-8")
+    return path
+
+
+def no_reading(*_, **__):
+    raise AssertionError("the file is read again")
+
+
+def test_a_file_is_read_once_and_its_notes_are_repeated(file, monkeypatch, tmp_path):
+    images = tmp_path / "images"
+    with file.open("a", encoding="utf-8") as more:
+        more.write('{"id": "cut", "text": "\\ud83d"}\n')
+    with pytest.warns(UserWarning, match="lone surrogates"):
+        expected = read_posts(file, images=images)
+    with pytest.warns(UserWarning, match="lone surrogates"):
+        first = open_posts(file, images=images)
+    monkeypatch.setattr(large_files, "stream_posts", no_reading)
+    with pytest.warns(UserWarning, match="lone surrogates"):
+        again = open_posts(file, images=images)
+    assert isinstance(first, StoredPosts)
+    assert list(first) == list(again) == expected
+
+
+def test_a_changed_file_or_option_is_read_anew(file, tmp_path):
+    open_posts(file)
+    assert [post.image for post in open_posts(file, images=tmp_path)] == [
+        post.image for post in read_posts(file, images=tmp_path)
+    ]
+    file.write_text(file.read_text(encoding="utf-8").replace("Ana", "Eva"), encoding="utf-8")
+    assert list(open_posts(file)) == read_posts(file)
+
+
+def test_images_that_were_looked_for_are_looked_for_again(tmp_path):
+    file, images = tmp_path / "posts.jsonl", tmp_path / "images"
+    images.mkdir()
+    file.write_text('{"tokens": ["a"], "image_id": "7"}\n', encoding="utf-8")
+    for suffix in (".jpg", ".png"):  # the default, then what is there
+        (image,) = (post.image for post in open_posts(file, images=images))
+        assert image == images / f"7{suffix}"
+        (images / "7.png").touch()
+
+
+def test_images_within_a_table_are_written_again(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    file, images = tmp_path / "posts.parquet", tmp_path / "images"
+    rows = [{"tokens": ["a"], "image": {"path": "7.jpg", "bytes": b"\xff\xd8 not much"}}]
+    parquet.write_table(arrow.Table.from_pylist(rows), file)
+    for _ in range(3):
+        (image,) = (post.image for post in open_posts(file, images=images))
+        assert image.read_bytes() == b"\xff\xd8 not much"
+        image.unlink()
+
+
+def test_errors_leave_nothing_behind(tmp_path):
+    file = tmp_path / "posts.jsonl"
+    file.write_text('{"tokens": ["a"]}\n{"tokens": ["a"], "label": ["B-PER", "O"]}\n', encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(FormatError, match="line 2"):
+            open_posts(file)
+    file.write_text('{"tokens": ["a"]}\n', encoding="utf-8")
+    assert len(open_posts(file)) == 1
+
+
+class Words:
+    """A stand-in for a subword tokenizer: a subword per word."""
+
+    def lengths(self, posts):
+        return [len(post.words) + sum(len(text.split()) for text in post.contexts.values()) for post in posts]
+
+
+def of(data: PostFiles) -> list:
+    """Everything that training takes from a data module."""
+    data.preprocessor = Preprocessor(Words(), ["O", "B-PER", "I-PER", "B-GPE", "I-GPE"], ["caption"])  # type: ignore[arg-type]
+    data.label_map = {"LOC": "GPE"}
+    batches = []
+    for split in ("train", "valid"):
+        loader = data.loader(split, shuffle=split == "train")
+        batches += [
+            [data.preprocessor.prepare(loader.dataset.posts[place]) for place in batch] for batch in loader.sampler
+        ]
+    return [data.labels, data.word_tokenizer.split_marks, list(data.posts("train")), batches]
+
+
+def test_training_is_the_same(file, monkeypatch, tmp_path):
+    held_out = read_posts(file)[3:5]
+    found = []
+    for size in (1, 1 << 30):
+        monkeypatch.setattr(large_files, "LARGE", size)
+        data = PostFiles(train=file, valid=file, batch_size=3, seed=1, train_fraction=0.8)
+        data.hold_out(held_out, "drop")
+        data.extra_posts = read_unlabelled([file])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found.append(of(data))
+        assert isinstance(data.posts("valid"), StoredPosts) == (size == 1)
+    assert found[0] == found[1]
+
+
+def test_lengths_are_counted_once(file, monkeypatch):
+    data = PostFiles(train=file, valid=file, batch_size=3)
+    first = of(data)
+    monkeypatch.setattr(Words, "lengths", no_reading)
+    assert of(PostFiles(train=file, valid=file, batch_size=3)) == first
+
+
+def test_a_tag_that_the_model_does_not_have_is_refused(file):
+    data = PostFiles(train=file, valid=file)
+    data.preprocessor = Preprocessor(Words(), ["O", "B-PER", "I-PER"])  # type: ignore[arg-type]
+    with pytest.raises(LabelError, match="entities of type LOC"):
+        data.posts("train")
