@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,9 @@ from mner.text.base_model import given_base
 from mner.training.module import TrainingModule
 from mner.vision.file_transform import FileTransform
 from mner.vision.precomputed_regions import use_region_file
+
+_CANDIDATES = 100
+"""Posts among which one with an image is chosen as an example."""
 
 
 def load_scored(path: Path | None, command: str, options: Namespace) -> TrainingModule:
@@ -155,7 +159,8 @@ def _export(model: PretrainingModule, path: Path, best: Any) -> None:
 
 def _example(model: FusionModule, datamodule: PostDataModule) -> str:
     """Return a command that tags a validation post with entities, and with its image if the model sees images."""
-    posts = [post for post in datamodule.posts("valid") if any(tag != "O" for tag in post.tags or ())]
+    named = (post for post in datamodule.posts("valid") if any(tag != "O" for tag in post.tags or ()))
+    posts = list(islice(named, _CANDIDATES))
     if model.image_encoder is not None:
         for post in posts:
             if post.image is not None and is_file(post.image):

@@ -67,7 +67,8 @@ def read_gold(
         return Gold(spans=_agreed(spans, spans, line), units=_boxed(read.values()))
     units = {key: _word_spans(key, items, words, text, offsets, line) for key, items in annotations.items()}
     tags = {key: _tags(items, units[key], len(words), line) for key, items in annotations.items()}
-    found = _agreed(tags, {key: spans_of(each) for key, each in tags.items()}, line)
+    entities = {key: spans_of(each) for key, each in tags.items()} if len(tags) > 1 else tags
+    found = _agreed(tags, entities, line)
     if "predicted" in record and found is not None:
         _check_predicted(record.get("gold"), words, found, line)
     if EXACT not in given:

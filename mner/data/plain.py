@@ -9,6 +9,8 @@ from typing import Any
 
 from mner.errors import DataError
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
 
 def plain(value: Any) -> Any:
     """Convert a value, at any depth, to strings, numbers, booleans, ``None``, lists and dicts.
@@ -26,14 +28,16 @@ def plain(value: Any) -> Any:
         >>> plain({"scores": numpy.array([1, 2]), "day": datetime.date(2026, 11, 26), "likes": float("nan")})
         {'scores': [1, 2], 'day': '2026-11-26', 'likes': None}
     """
-    if value is None or isinstance(value, (str, bool)) or type(value) is int:
-        return str(value) if isinstance(value, str) else value
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, str):
+        return str(value)
     if type(value) is float:
         return None if math.isnan(value) else value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
+        return [item if type(item) in _PLAIN else plain(item) for item in value]
     if isinstance(value, PurePath):
         return value.as_posix()
     if type(value).__name__ in ("NAType", "NaTType"):

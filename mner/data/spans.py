@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from mner.data.lines import Line
@@ -25,6 +26,7 @@ _BOUNDS: tuple[tuple[str, str, Unit | None], ...] = (
 _TYPE_KEYS = ("type", "label", "labels", "hypertextlabels", "entity_type", "entity_group", "category", "tag", "entity")
 _TEXT_KEYS = ("text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
 _TAG = re.compile("[BIESLU][-_].")
+_PLAIN_TAG = re.compile(r"O|[BIES]-[A-Za-z]\w*", re.ASCII)
 _TRAILING = re.compile(r"[|,;:/\\]$")
 _LOOKALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
@@ -60,6 +62,8 @@ def read_tag(tag: str, line: Line) -> str:
     Raises:
         FormatError: If it is neither ``O`` nor a BIO or BIOES tag.
     """
+    if _is_plain(tag):
+        return tag
     cleaned = _visible(tag, line)
     try:
         split_tag(cleaned)
@@ -69,6 +73,11 @@ def read_tag(tag: str, line: Line) -> str:
             "Convert the tags to BIO or BIOES (from BILOU: rename L- to E- and U- to S-)",
         ) from error
     return cleaned
+
+
+@lru_cache(maxsize=1000)  # a file has few tags, and each of them many times
+def _is_plain(tag: str) -> bool:
+    return _PLAIN_TAG.fullmatch(tag) is not None and tag[2:] != OUTSIDE
 
 
 def read_spans(items: Iterable[Any], line: Line) -> list[Span]:
