@@ -1,13 +1,14 @@
 """The tensors that the parts exchange: a batch of posts, its text features and its image features.
 
 Letters: B posts, N encoder rows (a post has one, or several where it is windowed), P subwords, W words,
-C characters, R regions, D text width, V image width.
+M images, C characters, R regions, D text width, V image width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -30,6 +31,7 @@ class ImageFeatures:
         boxes: Corners ``(x1, y1, x2, y2)`` as fractions of width and height, shape ``(B, R, 4)``, or ``None``.
         classes: Class index of each region, shape ``(B, R)``, or ``None``.
         scores: Detector score of each region, shape ``(B, R)``, or ``None``.
+        image_index: Which image of its post a region is of, from 0, shape ``(B, R)``; ``None`` if no post has several.
     """
 
     regions: Tensor
@@ -38,6 +40,7 @@ class ImageFeatures:
     boxes: Tensor | None = None
     classes: Tensor | None = None
     scores: Tensor | None = None
+    image_index: Tensor | None = None
 
     @property
     def present(self) -> Tensor:
@@ -106,10 +109,13 @@ class Batch:
         word_mask: True where a word is real, shape ``(B, W)``.
         tags: Label index of each word, shape ``(B, W)``, zero where padded; ``None`` without annotation.
         characters: Character ids of each word, shape ``(B, W, C)``, zero where padded, or ``None``.
-        pixels: The images as returned by ``ImageTransform.collate``, or ``None``.
-        image: Precomputed image features (from a feature store), or ``None``.
-        image_mask: True where a post has a readable image, shape ``(B,)``, or ``None``; always on the CPU.
-        image_errors: Why the image of a post could not be used, one per post; ``None`` where there was no error.
+        pixels: The M images as returned by ``ImageTransform.collate``, or ``None``. A post without an image has a row.
+        image: Precomputed features of the M images (from a feature store), or ``None``.
+        image_mask: True where an image is readable, shape ``(M,)``, or ``None``; always on the CPU.
+        image_paths: The path of each of the M images; ``None`` for the row of a post without one.
+        image_errors: Why an image could not be used, one per image; ``None`` where there was no error.
+        post_of_image: Which post an image belongs to, in ascending order, shape ``(M,)``, always on the CPU; ``None``
+            if every post has exactly one row, so that M is B.
         text_only: The tensors from ``input_ids`` to ``word_mask`` of the posts without their contexts, by name, for
             :meth:`text_only_view`; ``None`` where nobody reads that view.
         gold_boxes: The gold entities with their boxes, for a model that grounds entities, or ``None``.
@@ -133,7 +139,9 @@ class Batch:
         pixels: Any = None,
         image: ImageFeatures | None = None,
         image_mask: Tensor | None = None,
+        image_paths: Sequence[Path | None] = (),
         image_errors: Sequence[str | None] = (),
+        post_of_image: Tensor | None = None,
         text_only: Mapping[str, Tensor] | None = None,
         gold_boxes: GoldBoxes | None = None,
         faults: Mapping[str, str] | None = None,
@@ -152,7 +160,9 @@ class Batch:
         self.pixels = pixels
         self.image = image
         self.image_mask = image_mask
+        self.image_paths = image_paths
         self.image_errors = image_errors
+        self.post_of_image = post_of_image
         self.text_only = text_only
         self.gold_boxes = gold_boxes
         self.faults = faults or {}
@@ -176,16 +186,24 @@ class Batch:
                 "expected a batch with a text-only view, got one without; make batches of tagged posts with the "
                 "preprocessor of a model that has align_views: DataLoader(posts, collate_fn=model.preprocessor)"
             )
-        return self.replace(**self.text_only, pixels=None, image=None, image_mask=None)
+        return self.replace(**self.text_only, pixels=None, image=None, image_mask=None, post_of_image=None)
+
+    @property
+    def has_image(self) -> Tensor:
+        """True for each post that has a readable image, shape ``(B,)``, on the CPU."""
+        if self.image_mask is None:
+            return torch.zeros(len(self), dtype=torch.bool)
+        if self.post_of_image is None:
+            return self.image_mask
+        return torch.bincount(self.post_of_image[self.image_mask], minlength=len(self)) > 0
 
     @property
     def views_differ(self) -> Tensor:
         """True for each post that has a context or an image, shape ``(B,)``, on the CPU."""
-        contexts = torch.tensor([bool(post.contexts) for post in self.posts])
-        return contexts if self.image_mask is None else contexts | self.image_mask
+        return torch.tensor([bool(post.contexts) for post in self.posts]) | self.has_image
 
     def to(self: BatchType, device: torch.device | str, non_blocking: bool | None = None) -> BatchType:
-        """Copy the batch to another device, except ``image_mask``: a GPU would have to wait to count it.
+        """Copy the batch to another device, except ``image_mask`` and ``post_of_image``, which a GPU would wait for.
 
         Args:
             device: The device.
@@ -194,7 +212,7 @@ class Batch:
         if non_blocking is None:  # Lightning passes it only for tensors
             non_blocking = torch.device(device).type == "cuda"
         moved = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
-        moved.image_mask = self.image_mask
+        moved.image_mask, moved.post_of_image = self.image_mask, self.post_of_image
         return moved
 
     def pin_memory(self: BatchType) -> BatchType:

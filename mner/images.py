@@ -142,7 +142,7 @@ class ImageLoader:
 
     Args:
         folders: The image folders: no file outside them is read. Empty if callers vouch for their paths.
-        on_bad_image: ``mask`` treats a post whose image cannot be used as a post without one; ``error`` stops.
+        on_bad_image: ``mask`` leaves out an image that cannot be used; ``error`` stops.
         min_side: Shorter side that is needed of an image, see :func:`load_image`.
 
     Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,20 +78,21 @@ def finite(number: str) -> float:
     return value
 
 
-def post_to_dict(post: Post, image: str | None = None) -> dict[str, Any]:
+def post_to_dict(post: Post, images: Sequence[str] | None = None) -> dict[str, Any]:
     """Describe a post as plain data; absent fields are omitted.
 
     Args:
         post: The post.
-        image: Name to write for its image; by default its file name.
+        images: Names to write for its images; by default their file names.
     """
     record: dict[str, Any] = {"id": post.id, "words": list(post.words)}
     if post.text is not None:
         record["text"] = post.text
     if post.offsets is not None:
         record["offsets"] = [list(pair) for pair in post.offsets]
-    if post.image is not None:
-        record["image"] = post.image.name if image is None else image
+    names = [image.name for image in post.images] if images is None else list(images)
+    if names:
+        record |= {"image": names[0]} if len(names) == 1 else {"images": names}
     if post.contexts:
         record["contexts"] = dict(post.contexts)
     if post.tags is not None:
@@ -117,14 +118,14 @@ def post_from_dict(record: Any) -> Post:
             visible form, or offsets or character spans are not within the text.
     """
     record = _mapping(record, "a post")
-    tags, offsets, image, spans = (record.get(name) for name in ("tags", "offsets", "image", "character_spans"))
-    if image is not None and not (isinstance(image, str) and image):
-        raise _error("image", "a file name", image)
+    tags, offsets, spans = (record.get(name) for name in ("tags", "offsets", "character_spans"))
+    images = _images(record)
     post = Post(
         id=_text(record.get("id"), "id"),
         words=_texts(record.get("words"), "words"),
         tags=None if tags is None else tuple(_visible(tag, "every tag") for tag in _texts(tags, "tags")),
-        image=None if image is None else Path(image),
+        image=images[0] if images else None,
+        more_images=images[1:],
         contexts={kind: _text(text, f"contexts.{kind}") for kind, text in _optional(record, "contexts").items()},
         text=None if record.get("text") is None else _text(record["text"], "text"),
         offsets=None if offsets is None else tuple(_pair(pair, "offsets") for pair in _list(offsets, "offsets")),
@@ -258,6 +259,17 @@ def _character_span(value: Any) -> CharacterSpan:
     if len(span) != 3:
         raise _error("every item of character_spans", "a start, an end and a type", value)
     return *_pair(span[:2], "character_spans"), _text(span[2], "the type in character_spans")
+
+
+def _images(record: Mapping[str, Any]) -> tuple[Path, ...]:
+    name, names = record.get("image"), record.get("images")
+    if name is not None and names is not None:
+        raise _error("image", "left out where there are images", name)
+    given = [name] if name is not None else _list(names, "images") if names is not None else []
+    for each in given:
+        if not (isinstance(each, str) and each):
+            raise _error("image" if names is None else "every item of images", "a file name", each)
+    return tuple(map(Path, given))
 
 
 def _gold_boxes(value: Any) -> dict[tuple[int, int], tuple[Box, ...]] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Post(ShownInNotebook):
         id: Name of the post, unique within its split.
         words: The words, as the data set tokenised them.
         tags: One tag per word, or ``None`` where the post is not annotated.
-        image: Path of the image, or ``None``. The file need not exist.
+        image: Path of the image, the first one of several, or ``None``. The file need not exist.
         contexts: Texts about the image, by kind, for example ``{"caption": "a dog"}``; ``None``, NaN and the empty text
             are left out.
         text: The raw text, where the words were cut from one.
@@ -87,11 +87,12 @@ class Post(ShownInNotebook):
             tokenizes it again with its own. Words that the data set provides are kept as they are.
         boxes: The gold boxes of the entities that the image shows, by ``(start, end)`` in the unit of the annotation:
             characters where there are ``spans``, else words. The image shows no entity without an entry. ``None`` where
-            the boxes are not annotated. Read them by :func:`mner.boxes.gold_entities`.
+            the boxes are not annotated. Read them by :func:`mner.boxes.gold_entities`. They are of the first image.
+        more_images: Paths of the images after the first one, in order; :attr:`images` lists all.
 
     Raises:
         DataError: If ``tags`` or ``offsets`` do not have one item per word, ``boxes`` are malformed or of a span that
-            is not in the post, or an argument is of another type.
+            is not in the post, there are more images but no first one, or an argument is of another type.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Post(ShownInNotebook):
     spans: tuple[CharacterSpan, ...] | None = None
     is_raw: bool = False
     boxes: Boxes | None = None
+    more_images: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         """Check words, image, contexts and boxes, and that tags and offsets are given once per word."""
@@ -114,6 +116,8 @@ class Post(ShownInNotebook):
             object.__setattr__(self, "image", Path(self.image))
         elif self.image is not None and not isinstance(self.image, Path):
             raise DataError(f"post {self.id!r}: expected the path of an image, got a {type(self.image).__name__}")
+        if self.more_images:
+            object.__setattr__(self, "more_images", self._checked_images(self.more_images))
         for name, values in (("tags", self.tags), ("offsets", self.offsets)):
             if values is not None and len(values) != len(self.words):
                 raise DataError(
@@ -131,11 +135,30 @@ class Post(ShownInNotebook):
         if self.boxes is not None:
             object.__setattr__(self, "boxes", self._checked_boxes(self.boxes))
 
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The paths of all images, in order."""
+        return () if self.image is None else (self.image, *self.more_images)
+
+    def with_images(self, images: Sequence[Path]) -> Post:
+        """Return the post with other images, any number of them."""
+        return replace(self, image=images[0] if images else None, more_images=tuple(images[1:]))
+
     def surface(self, start: int, end: int) -> str:
         """The text of the words from ``start`` up to but not including ``end``."""
         if self.text is not None and self.offsets is not None:
             return self.text[self.offsets[start][0] : self.offsets[end - 1][1]]
         return " ".join(self.words[start:end])
+
+    def _checked_images(self, images: object) -> tuple[Path, ...]:
+        if not isinstance(images, (list, tuple)) or not all(isinstance(image, (str, Path)) for image in images):
+            raise DataError(f"post {self.id!r}: expected more_images as paths of images, got {images!r:.80}")
+        if self.image is None:
+            raise DataError(
+                f"post {self.id!r}: {len(images)} more images, but no first one; give image, or set all images by "
+                "Post.with_images"
+            )
+        return tuple(map(Path, images))
 
     def _checked_boxes(
         self, boxes: Mapping[tuple[int, int], tuple[Box, ...]]

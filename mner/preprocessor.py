@@ -28,6 +28,8 @@ from mner.vision.transform import ImageTransform
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
 
+MAX_IMAGES = 4
+"""Maximum number of images per post that a model reads by default: a tweet has up to four."""
 MAX_SURPLUS = 20
 """Maximum kinds of surplus context that are reported: an endless stream may name any number of them."""
 
@@ -59,12 +61,13 @@ class Preprocessor:
         max_characters: Characters per word that the character encoder reads; ``None`` without one.
         image_transform: The image encoder's transform; ``None`` for a model that sees no images.
         image_loader: Opens image files, and decides how an unreadable one is handled.
+        max_images: Maximum number of images per post, the first ones.
         features: Stored features of a frozen image encoder, used for every image that they contain.
         text_only_view: Whether batches of tagged posts also contain the posts without contexts.
         gold_boxes: Whether batches of tagged posts also contain the gold boxes of their entities.
 
     Raises:
-        ConfigurationError: If ``word_tokenizer`` is not a word tokenizer.
+        ConfigurationError: If ``word_tokenizer`` is not a word tokenizer, or ``max_images`` is not at least 1.
     """
 
     def __init__(
@@ -76,12 +79,15 @@ class Preprocessor:
         max_characters: int | None = None,
         image_transform: ImageTransform | None = None,
         image_loader: ImageLoader | None = None,
+        max_images: int = MAX_IMAGES,
         features: StoredFeatures | None = None,
         text_only_view: bool = False,
         gold_boxes: bool = False,
     ) -> None:
         if word_tokenizer is not None and not isinstance(word_tokenizer, WordTokenizer):
             raise ConfigurationError(f"expected word_tokenizer to be a WordTokenizer, got {word_tokenizer!r:.60}")
+        if max_images < 1:
+            raise ConfigurationError(f"expected max_images of at least 1, got {max_images}")
         self.subword_tokenizer = subword_tokenizer
         self.labels = list(labels)
         self.contexts = tuple(contexts)
@@ -89,6 +95,7 @@ class Preprocessor:
         self.max_characters = max_characters
         self.image_transform = image_transform
         self.image_loader = image_loader or ImageLoader()
+        self.max_images = max_images
         self.features = features
         self.text_only_view = text_only_view
         self.gold_boxes = gold_boxes
@@ -180,7 +187,16 @@ class Preprocessor:
                 self._report(f"surplus {kind}", message)
         if post.image is not None and self.image_transform is None:
             self._report("unread image", f"post {post.id!r} has an image, and the model reads text only")
+        elif len(post.images) > self.max_images:
+            self._report(
+                "surplus images",
+                f"post {post.id!r} has {len(post.images)} images, of which the model reads the first {self.max_images}",
+            )
         return post if [*kept.items()] == [*post.contexts.items()] else replace(post, contexts=kept)
+
+    def images_of(self, post: Post) -> tuple[Path, ...]:
+        """Return the images of a post that the model reads."""
+        return post.images[: self.max_images]
 
     def lengths(self, posts: Sequence[Post]) -> list[int]:
         """Count the subwords of each post, special tokens and contexts included."""
@@ -240,18 +256,36 @@ class Preprocessor:
         """Return stored features if they cover every usable image of the batch, else pixels; the results agree."""
         if self.image_transform is None:
             return {}
-        keys = [self._key(post) for post in posts]
-        errors: list[str | None] = [None] * len(posts)
+        views, owners = self._views(posts)
+        keys = [self._key(post) for post in views]
+        errors: list[str | None] = [None] * len(views)
+        common = {
+            "image_paths": [post.image for post in views],
+            "image_errors": errors,
+            "post_of_image": None if len(views) == len(posts) else torch.tensor(owners),
+        }
         images = list(
-            self._map(lambda index: None if keys[index] else self._load(index, posts, errors), range(len(keys)))
+            self._map(lambda index: None if keys[index] else self._load(index, views, errors), range(len(keys)))
         )
         if any(keys) and self.features is not None:
             if all(image is None for image in images):
                 mask = torch.tensor([key is not None for key in keys])
-                return {"image": self.features.read(keys), "image_mask": mask, "image_errors": errors}
-            images = [self._load(index, posts, errors) if keys[index] else each for index, each in enumerate(images)]
+                return {"image": self.features.read(keys), "image_mask": mask, **common}
+            images = [self._load(index, views, errors) if keys[index] else each for index, each in enumerate(images)]
         mask = torch.tensor([image is not None for image in images])
-        return {"pixels": self.image_transform.collate(images), "image_mask": mask, "image_errors": errors}
+        return {"pixels": self.image_transform.collate(images), "image_mask": mask, **common}
+
+    def _views(self, posts: Sequence[Post]) -> tuple[list[Post], list[int]]:
+        """Return one post per image, or per post without an image, and the place of each in the batch."""
+        assert self.image_transform is not None
+        if not self.image_transform.per_image or all(len(post.images) < 2 for post in posts):
+            return [*posts], [*range(len(posts))]
+        views = [
+            (post if image is None else post.with_images([image]), place)
+            for place, post in enumerate(posts)
+            for image in self.images_of(post) or [None]
+        ]
+        return [post for post, _ in views], [place for _, place in views]
 
     def _key(self, post: Post) -> Any | None:
         if self.features is None or post.image is None:
@@ -269,7 +303,7 @@ class Preprocessor:
             if self.image_loader.on_bad_image == "error":
                 raise
             errors[index] = str(error)
-            self._report("image", f"post {posts[index].id!r} is treated as having no image: {error}")
+            self._report("image", f"post {posts[index].id!r} is used without an image: {error}")
             return None
 
     def _report(self, kind: str, message: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from mner.errors import ImageError, LabelError
+from mner.errors import ConfigurationError, ImageError, LabelError
 from mner.fusion import LateFusion
 from mner.images import ImageLoader
 from mner.posts import Post
@@ -102,7 +102,7 @@ def test_a_context_with_the_name_of_another_fault_hides_nothing(seeing, image_po
     )
     with pytest.warns(UserWarning, match="the context 'image', which the model does not read") as caught:
         seeing()([odd, *image_posts])
-    assert any("is treated as having no image" in str(each.message) for each in caught)
+    assert any("is used without an image" in str(each.message) for each in caught)
     assert len(caught) == MAX_SURPLUS + 1
 
 
@@ -128,7 +128,7 @@ def test_whichever_worker_finds_a_fault_it_is_reported_once(make_model, tiny_enc
         "post '4' has no caption, which the model was trained to read; further cases are not reported individually",
         "post '4' has the context 'ocr', which the model does not read (caption); further cases are not reported "
         "individually",
-        "post '4' is treated as having no image",
+        "post '4' is used without an image",
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_strict_refusal_crosses_from_a_worker(seeing, image_posts):
 
 def test_a_bad_image_is_reported_once_without_a_callback(seeing, image_posts):
     preprocessor = seeing()
-    with pytest.warns(UserWarning, match=r"post '4' is treated as having no image: .*truncated") as caught:
+    with pytest.warns(UserWarning, match=r"post '4' is used without an image: .*truncated") as caught:
         preprocessor([*image_posts, *image_posts])
     assert len(caught) == 1
 
@@ -245,3 +245,57 @@ def test_no_image_outside_the_folders_is_read(subword_tokenizer, tiny_encoder, i
 def test_a_split_without_any_image_is_reported_for_a_model_that_looks(seeing, sample_posts):
     with pytest.warns(UserWarning, match="none of the 5 train posts has an image"):
         seeing().check(sample_posts, "train")
+
+
+def test_the_images_of_a_post_are_rows_in_order(seeing, image_posts):
+    """Images 0 and 1 of the first post; one truncated image (4) among good ones (2, 3) of the second; none; one."""
+    paths = [post.image for post in image_posts]
+    posts = [
+        Post("a", ("word",)).with_images(paths[:2]),
+        Post("b", ("word",)).with_images([paths[2], paths[4], paths[3]]),
+        Post("c", ("word",)),
+        Post("d", ("word",), image=paths[0]),
+    ]
+    preprocessor = seeing().using(quiet=True)
+    batch = preprocessor(posts)
+    assert batch.post_of_image.tolist() == [0, 0, 1, 1, 1, 2, 3]
+    assert batch.image_mask.tolist() == [True, True, True, False, True, False, True]
+    assert batch.has_image.tolist() == [True, True, False, True]
+    assert batch.image_paths == [*paths[:2], paths[2], paths[4], paths[3], None, paths[0]]
+    assert [error is None for error in batch.image_errors] == [True, True, True, False, True, True, True]
+    alone = preprocessor(image_posts[:4]).pixels
+    assert batch.pixels[[0, 1, 2, 4, 6]].equal(alone[[0, 1, 2, 3, 0]])
+    without = preprocessor([Post("a", ("word",), image=paths[0]), *image_posts[1:4]])
+    assert (without.post_of_image, without.pixels.equal(alone)) == (None, True)  # as if there were no such feature
+
+
+def test_surplus_images_are_left_out_and_reported_once(subword_tokenizer, tiny_encoder, image_posts):
+    transform = tiny_encoder().image_transform
+    post = Post("a", ("word",)).with_images([post.image for post in image_posts[:4]])
+    preprocessor = Preprocessor(subword_tokenizer, image_transform=transform, max_images=2)
+    with pytest.warns(UserWarning, match="post 'a' has 4 images, of which the model reads the first 2") as caught:
+        batch = preprocessor([post, post])
+    assert (len(caught), batch.post_of_image.tolist(), batch.posts[0].images) == (1, [0, 0, 1, 1], post.images)
+    assert Preprocessor(subword_tokenizer, image_transform=transform)([post]).post_of_image.tolist() == [0] * 4
+    with pytest.raises(ConfigurationError, match="max_images of at least 1"):
+        Preprocessor(subword_tokenizer, max_images=0)
+
+
+def test_stored_features_of_several_images(seeing, tiny_encoder, image_posts, make_model, tmp_path):
+    posts = [Post("a", ("word",)).with_images([image_posts[0].image, image_posts[4].image, image_posts[1].image])]
+    posts += image_posts[2:3]
+    encoder = tiny_encoder()
+    model = make_model(LateFusion, image_encoder=encoder).eval()
+    model.preprocessor = seeing(encoder).using(quiet=True)
+    batch = model.preprocessor(posts)
+    expected = model.encode_image(batch)
+    store = FeatureStore.of(encoder, tmp_path / "features.lmdb")
+    store.fill(encoder, [image for post in posts for image in post.images], model.preprocessor.image_loader)
+    stored = model.preprocessor.using(features=store)(posts)
+    assert (stored.pixels, stored.image.mask.any(dim=1).tolist()) == (None, batch.image_mask.tolist())
+    found = model.encode_image(stored)
+    torch.testing.assert_close(found.regions, expected.regions)
+    torch.testing.assert_close(found.pooled, expected.pooled)
+    assert found.mask.equal(expected.mask)
+    each = model.encode_image(model.preprocessor(image_posts[:2])).regions
+    torch.testing.assert_close(expected.regions[0][expected.mask[0]], each.flatten(0, 1))

@@ -32,11 +32,11 @@ class ImageSummary(Callback):
     def _count(self, batch: Any) -> None:
         if not isinstance(batch, Batch) or batch.image_mask is None:
             return
-        for post, error in zip(batch.posts, batch.image_errors, strict=True):
-            if post.image is not None:
-                self._named.add(post.image)
+        for path, error in zip(batch.image_paths, batch.image_errors, strict=True):
+            if path is not None:
+                self._named.add(path)
                 if error is not None:
-                    self._bad[post.image] = error
+                    self._bad[path] = error
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Count the images of a batch."""
@@ -79,7 +79,7 @@ class ImageSummary(Callback):
         if bad:
             shown = [bad[path] for path in sorted(bad)[:MAX_NAMED]]
             more = [f"and {len(bad) - MAX_NAMED:,} more"] if len(bad) > MAX_NAMED else []
-            head = f"{len(bad):,} of {len(named):,} images could not be used; their posts count as posts without one"
+            head = f"{len(bad):,} of {len(named):,} images could not be used and are left out"
             rank_zero_warn("\n  ".join(map(printable, [head, *shown, *more])))
 
 

@@ -91,7 +91,7 @@ class PredictionsWriter(Callback):
             for post, entities in zip(batch.posts, outputs, strict=True)
         ]
         if batch.image_mask is not None:
-            self._images |= {post.image: not error for post, error in zip(batch.posts, batch.image_errors, strict=True)}
+            self._images |= {path: not error for path, error in zip(batch.image_paths, batch.image_errors, strict=True)}
 
     def _write(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
         split: Literal["valid", "test"] = "valid" if stage == "val" else "test"

@@ -101,7 +101,7 @@ def fill_split(
     posts = datamodule.posts(split)
     return store.fill(
         encoder,
-        [post.image for post in posts if post.image is not None],
+        [image for post in posts for image in datamodule.preprocessor.images_of(post)],
         datamodule.preprocessor.using(image_folders=[datamodule.split_images(split)]).image_loader,
         device=trainer.strategy.root_device,
         precision_context=trainer.strategy.precision_plugin.forward_context if _is_mixed(trainer) else nullcontext,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mner.cli.parsing import OptionParser
+from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError, ImageError
 from mner.file_names import file_names
@@ -25,11 +26,12 @@ def parser() -> OptionParser:
     options = OptionParser(
         prog="mner attend",
         description="Draw the image regions that each word of a post attends to, with the gates of the method and the "
-        "boxes of grounded entities: a figure and a JSON file of the numbers per post.",
+        "boxes of grounded entities: a figure and a JSON file of the numbers per image of a post.",
     )
     options.add_argument("file", type=Path, help="A file of posts, in any format that mner tag reads.")
     options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, for example runs/0/best.ckpt.")
     options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
+    options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--region_file",
         type=Path | None,
@@ -70,12 +72,13 @@ def run(arguments: Sequence[str]) -> None:
         )
     folder = None if options.images is None else options.images.absolute()
     model.preprocessor = model.preprocessor.using(image_folders=[folder])
-    posts = read_posts(options.file, images=folder)
+    posts = read_posts(options.file, images=folder, columns=parse_columns(options.columns))
+    chosen = [(post, number) for post in posts for number in _usable(model, post)]
+    several = {post.id for post, number in chosen if number}
+    names = file_names(f"{post.id}_{number + 1}" if post.id in several else post.id for post, number in chosen)
     drawn = 0
-    for name, post in zip(file_names(post.id for post in posts), posts, strict=True):
-        if not _usable(model, post):
-            continue
-        record = attend(model, post)
+    for name, (post, number) in zip(names, chosen, strict=True):
+        record = attend(model, post, number)
         with atomic_write(options.output / f"{name}.json") as file:
             file.write(to_json(record.to_dict(), indent=2) + "\n")
         if not record.looks(options.of):
@@ -91,13 +94,20 @@ def run(arguments: Sequence[str]) -> None:
         raise ConfigurationError(f"none of the {len(posts)} posts of {options.file} could be drawn; give --images DIR")
 
 
-def _usable(model: FusionModule, post: Post) -> bool:
+def _usable(model: FusionModule, post: Post) -> list[int]:
+    """The images of a post that can be used, by their number."""
     if post.image is None or model.image_encoder is None:
         _note(post, "the post names no image")
-        return False
+        return []
+    images = model.preprocessor.images_of(post)
+    return [number for number, image in enumerate(images) if _can_be_used(model, post.with_images([image]))]
+
+
+def _can_be_used(model: FusionModule, post: Post) -> bool:
+    assert model.image_encoder is not None
+    loader = model.preprocessor.image_loader
     try:
-        loader = model.preprocessor.image_loader
-        loader(post.image)
+        loader(post.images[0])
         model.image_encoder.image_transform.load(post, loader)
     except ImageError as error:
         _note(post, error)

@@ -243,7 +243,7 @@ def _how(options: Namespace) -> Any:
 
 def _summary(bad_lines: int, bad_images: int) -> int:
     if bad_images:
-        _say(f"{bad_images} images could not be used; their posts were tagged as posts without an image")
+        _say(f"{bad_images} images could not be used and were left out")
     if bad_lines:
         _say(f"{bad_lines} lines could not be read and are not in the output")
     return 1 if bad_lines else 0

@@ -132,7 +132,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
             "--on_bad_image",
             type=Literal["mask", "error"] | None,
             default=None,
-            help="mask treats a post whose image cannot be used as one without; error stops (default: as trained).",
+            help="mask leaves out an image that cannot be used; error stops (default: as trained).",
         )
         accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining", "resume")
         accept_unused(parser, "extra_posts", "extra_images", "held_out", "on_overlap")

@@ -53,7 +53,7 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Pos
 
 
 def _blank_images(posts: Sequence[Post], seed: int) -> list[Post]:
-    return [replace(post, image=None) for post in posts]
+    return [post.with_images(()) for post in posts]
 
 
 def _blank_captions(posts: Sequence[Post], seed: int) -> list[Post]:
@@ -62,7 +62,7 @@ def _blank_captions(posts: Sequence[Post], seed: int) -> list[Post]:
 
 def _shuffled_images(posts: Sequence[Post], seed: int) -> list[Post]:
     others = _cycle([index for index, post in enumerate(posts) if _has_image(post)], seed)
-    return [replace(post, image=posts[others.get(index, index)].image) for index, post in enumerate(posts)]
+    return [post.with_images(posts[others.get(index, index)].images) for index, post in enumerate(posts)]
 
 
 def _shuffled_captions(posts: Sequence[Post], seed: int) -> list[Post]:

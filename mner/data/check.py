@@ -169,7 +169,7 @@ def _check_split(
         missing_contexts={kind: sum(kind not in post.contexts for post in posts) for kind in contexts},
         images=None
         if image_folder is None
-        else check_images([post.image for post in posts if post.image is not None], image_folder),
+        else check_images([image for post in posts for image in post.images], image_folder),
         boxes=check_boxes(posts),
     )
 

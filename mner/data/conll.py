@@ -169,7 +169,7 @@ def _is_numbered(rows: list[list[str]]) -> bool:
 
 
 def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
-    post_id, image = _name(block, images)
+    post_id, named = _name(block, images)
     if not block.rows and block.header is not None:
         raise block.header.error(f"post {post_id} has no words", "Give its words below the line, or delete it")
     rows = [_row(line, layout) for line in block.rows]
@@ -182,7 +182,7 @@ def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
         if not words:
             raise block.rows[0].error(f"post {post_id} has a context but no words", "Give its words above <EOS>")
     tagged = None if layout.width == 1 else _tags(block.rows, tags)
-    return Post(post_id, tuple(words), tagged, image, contexts)
+    return Post(post_id, tuple(words), tagged, contexts=contexts).with_images(named)
 
 
 def _tags(rows: list[Line], tags: list[str | None]) -> tuple[str, ...] | None:
@@ -195,28 +195,26 @@ def _tags(rows: list[Line], tags: list[str | None]) -> tuple[str, ...] | None:
         return None
 
 
-def _name(block: _Block, images: ImageFolder | None) -> tuple[str, Path | None]:
-    """Return the id and the image of a post."""
+def _name(block: _Block, images: ImageFolder | None) -> tuple[str, list[Path]]:
+    """Return the id and the images of a post."""
     header = block.header
     if header is None:
         ids = (_COMMENT_ID.match(line.text) for line in block.comments)
-        return next((found[1] for found in ids if found), str(block.place)), None
+        return next((found[1] for found in ids if found), str(block.place)), []
     mark, _, post_id = header.text.partition(":")
     post_id = post_id.partition("\t")[0].strip()
     if not post_id:
         raise header.error(f"{mark}: without an id", f"Write {mark}:<id>, the image's name without .jpg")
     if mark.upper() == IMAGE_HEADER[:-1]:
-        return post_id, image_path(post_id, images, header, is_id=True)
-    return post_id, _weibo_image(post_id, images, header)
+        image = image_path(post_id, images, header, is_id=True)
+        return post_id, [] if image is None else [image]
+    return post_id, _weibo_images(post_id, images, header)
 
 
-def _weibo_image(post_id: str, images: ImageFolder | None, header: Line) -> Path | None:
-    """Find the first of the images ``<id>_1.jpg``, ``<id>_2.jpg`` of a post of CMNER."""
+def _weibo_images(post_id: str, images: ImageFolder | None, header: Line) -> list[Path]:
+    """Find the images ``<id>_1.jpg``, ``<id>_2.jpg`` of a post of CMNER."""
     image_path(post_id, images, header, is_id=True)  # rejects an id that leads out of the folder
-    found = [] if images is None else images.names.numbered(post_id)
-    if len(found) > 1:
-        header.note("of several images of a post only the first is used")
-    return images.path / found[0] if images is not None and found else None
+    return [] if images is None else [images.path / name for name in images.names.numbered(post_id)]
 
 
 def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:

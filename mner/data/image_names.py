@@ -107,8 +107,8 @@ class ImageNames:
         return found[0] if len(found) == 1 else None
 
     def numbered(self, name: str) -> list[str]:
-        """Return the images ``<name>_1.jpg``, ``<name>_2.jpg`` and so on, in alphabetical order."""
-        return self._by_number.get(spelling(name), [])
+        """Return the images ``<name>_1.jpg``, ``<name>_2.jpg`` and so on, in the order of the numbers."""
+        return sorted(self._by_number.get(spelling(name), []), key=lambda found: (len(found), found))
 
     def near(self, name: str) -> list[str]:
         """Suggest names with another suffix, in another folder, or in another case."""

@@ -22,7 +22,7 @@ class ImageReport:
 
     Args:
         folder: The folder that was searched.
-        named: Number of posts with an image name.
+        named: Number of images that posts name.
         missing: Names, relative to the folder, without a file.
         near_misses: For some of these, files with similar names: ``{"33.jpg": ["33.png", "train/33.jpg"]}``.
         unreadable: Names of files that training, captioning and tagging cannot use either, each with the reason.
@@ -43,7 +43,7 @@ def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
     """Open every image as training does.
 
     Args:
-        paths: One path per post with an image.
+        paths: The images of all posts.
         folder: The image folder; a file outside it is unreadable.
     """
     with ThreadPoolExecutor() as pool:

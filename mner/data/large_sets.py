@@ -90,7 +90,7 @@ def image_paths(posts: Sequence[Post]) -> Iterator[str]:
     elif isinstance(posts, JoinedPosts):
         yield from chain.from_iterable(map(image_paths, posts.parts))
     else:
-        yield from dict.fromkeys(str(post.image) for post in posts if post.image is not None)
+        yield from dict.fromkeys(str(image) for post in posts for image in post.images)
 
 
 def prepared(posts: Sequence[Post], preprocessor: Preprocessor) -> Sequence[Post]:

@@ -60,7 +60,7 @@ def check_any_image(posts: Sequence[Post], consequence: str) -> None:
     Raises:
         DataError: If there is none.
     """
-    if not any(post.image is not None and is_file(post.image) for post in posts):
+    if not any(is_file(image) for post in posts for image in post.images):
         raise DataError(f"{consequence}: none of the images that they name is there; correct the image folder")
 
 

@@ -67,7 +67,7 @@ def group_posts(posts: Sequence[Post]) -> list[list[int]]:
 
     Returns:
         The places of the posts of each group, in ascending order: near-identical posts (see
-        :func:`mner.data.overlap.find_overlap`), posts of the same words, and posts with the same image.
+        :func:`mner.data.overlap.find_overlap`), posts of the same words, and posts that share an image.
     """
     parents = list(range(len(posts)))
 
@@ -79,7 +79,7 @@ def group_posts(posts: Sequence[Post]) -> list[list[int]]:
 
     same: dict[object, int] = {}
     for place, post in enumerate(posts):
-        for key in (post.words, post.image):
+        for key in (post.words, *post.images):
             if key:
                 parents[root(place)] = root(same.setdefault(key, place))
     for place, other in same_posts(posts):

@@ -72,8 +72,10 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         if not line.notes.lenient:
             raise
         line.note(LEFT_OUT, error.found)
-    image = _image(record, images, line)
+    named = _images(record, images, line)
+    image = named[0] if named else None
     common: dict[str, Any] = {"id": _id(record, line), "image": image, "contexts": _contexts(record, line)}
+    common["more_images"] = tuple(named[1:])
     common["metadata"] = _metadata(record, others, extent, line, has_image=image is not None)
     if words is None:
         post = raw_post(text or "", TweetTokenizer(), gold.spans, **common)
@@ -111,8 +113,6 @@ def _metadata(
     refuse_overlooked(record, unknown, line, extent, has_image=has_image)
     others = others | unknown
     refuse_scattered(record, others, line, extent)
-    if isinstance(record.get("images"), list) and len(record["images"]) > 1:
-        others |= {"images"}
     for name in sorted(others):
         set_once(metadata, name, record[name], line)
     return metadata
@@ -152,16 +152,12 @@ def _id(record: Mapping[str, Any], line: Line) -> str:
     return str(value)
 
 
-def _image(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -> Path | None:
+def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -> list[Path]:
+    several = decoded(record.get("images"))
+    if several is not None and not isinstance(several, list):
+        raise line.error(f"images is {several!r:.60}, where a list was expected", 'Write "image": "33.jpg"')
     names = {key: record[key] for key in ("image", "image_id") if record.get(key) is not None}
-    several = record.get("images")
-    if several and not names:
-        if not isinstance(several, list):
-            raise line.error(f"images is {several!r:.60}, where a list was expected", 'Write "image": "33.jpg"')
-        names = {"image": several[0]}
-        if len(several) > 1:
-            line.note("of several images of a post only the first is used")
-    for name in names.values():
+    for name in (*names.values(), *(several or ())):
         if not isinstance(name, (str, int)) or isinstance(name, bool):
             raise line.error(f"the image name {name!r:.80}", "Write it as a string")
     if len(names) > 1 and not _may_be_one_image(*map(str, names.values())):
@@ -169,7 +165,15 @@ def _image(record: Mapping[str, Any], images: ImageFolder | None, line: Line) ->
             f"two images, image {names['image']!r} and image_id {names['image_id']!r}", "Keep the correct one"
         )
     # The name says more than the id, which may lack folder and suffix.
-    return next((image_path(str(name), images, line, is_id=key == "image_id") for key, name in names.items()), None)
+    given = [(str(name), key == "image_id") for key, name in names.items()][:1]
+    if several:
+        if given and not any(_may_be_one_image(str(name), given[0][0]) for name in several):
+            raise line.error(
+                f"the image {given[0][0]!r}, which is not among the images {several!r:.80}", "Give images only"
+            )
+        given = [(str(name), False) for name in several]
+    paths = [image_path(name, images, line, is_id=is_id) for name, is_id in given]
+    return [path for path in paths if path is not None]
 
 
 def _may_be_one_image(name: str, image_id: str) -> bool:

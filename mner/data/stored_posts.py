@@ -92,8 +92,10 @@ class StoredPosts(Sequence[Post]):
         """Yield the path of each image once, in any order; changes are not applied."""
         import pyarrow.compute
 
-        images = pyarrow.chunked_array([batch.column("image") for batch in self._batches], pyarrow.string())
-        images = pyarrow.compute.unique(images if self.places is None else images.take(self.places)).drop_null()
+        kind = pyarrow.list_(pyarrow.string())
+        images = pyarrow.chunked_array([batch.column("images") for batch in self._batches], kind)
+        images = images if self.places is None else images.take(self.places)
+        images = pyarrow.compute.unique(pyarrow.compute.list_flatten(images))
         for start in range(0, len(images), ROWS):
             yield from images.slice(start, ROWS).to_pylist()
 
@@ -134,7 +136,7 @@ def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
     """
     import pyarrow
 
-    schema = pyarrow.schema([("post", pyarrow.string()), ("image", pyarrow.string())])
+    schema = pyarrow.schema([("post", pyarrow.string()), ("images", pyarrow.list_(pyarrow.string()))])
     counter = FactCounter()
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -142,7 +144,7 @@ def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
         pyarrow.ipc.new_file(pyarrow.PythonFile(target, "w"), schema) as file,
     ):
         encoded: list[str] = []
-        images: list[str | None] = []
+        images: list[list[str]] = []
 
         def write() -> None:
             file.write_batch(pyarrow.record_batch([encoded, images], schema=schema))
@@ -151,7 +153,7 @@ def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
 
         for post in counter.counting(posts):
             encoded.append(_encoded(post))
-            images.append(None if post.image is None else str(post.image))
+            images.append(list(map(str, post.images)))
             if len(encoded) == ROWS:
                 write()
         if encoded:

@@ -114,8 +114,13 @@ def _task(prediction: Prediction, model_version: str) -> dict[str, Any]:
         value: dict[str, Any] = {"start": start, "end": end, "text": text[start:end], "labels": [entity.type]}
         region: dict[str, Any] = {"from_name": "label", "to_name": "text", "type": "labels", "value": value}
         result.append(region | ({} if entity.confidence is None else {"score": round(entity.confidence, 6)}))
-    data = {"id": post.id, "text": text} | ({} if post.image is None else {"image": post.image.as_posix()})
+    data = {"id": post.id, "text": text} | _named_images(post)
     return {"data": data, "predictions": [{"model_version": model_version, "result": result}]}
+
+
+def _named_images(post: Post) -> dict[str, Any]:
+    names = [image.as_posix() for image in post.images]
+    return {"images": names} if len(names) > 1 else {"image": names[0]} if names else {}
 
 
 def _cell(name: str, value: Any) -> Any:

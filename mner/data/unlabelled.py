@@ -33,4 +33,4 @@ def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = Non
 
 
 def _unlabelled(post: Post, seen: bool) -> Post:
-    return replace(post, tags=None, spans=None, boxes=None, image=post.image if seen else None)
+    return replace(post, tags=None, spans=None, boxes=None).with_images(post.images if seen else ())

@@ -20,6 +20,7 @@ from mner.terminal import printable
 from mner.unicode import repair_surrogates
 
 _NAMES = tuple(field.name for field in fields(Post))
+_TEXTS = tuple(name for name in _NAMES if name not in ("image", "more_images"))
 
 
 def write_json_lines(posts: Iterable[Post], path: str | Path, *, images: str | Path | None = None) -> None:
@@ -60,7 +61,7 @@ def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path |
 
 def post_record(post: Post, images: Path | None) -> dict[str, Any]:
     """Describe a post as a record that reads back equal; image names are relative to the image folder."""
-    record = post_to_dict(post, None if post.image is None else _relative(post.image, images))
+    record = post_to_dict(post, [_relative(image, images) for image in post.images])
     if post.is_raw:  # a reader tokenizes raw text again, with offsets and tags
         record = {"entities" if name == "character_spans" else name: value for name, value in record.items()}
         record = {name: value for name, value in record.items() if name not in ("words", "tags", "offsets")}
@@ -117,14 +118,13 @@ def writable(posts: Iterable[Post], path: Path, images: Path | None) -> list[Pos
     name, times = Counter(post.id for post in posts).most_common(1)[0]
     if times > 1:
         raise DataError(f"{times} posts have the id {name!r}; give every post of a file a unique id")
-    absolute = next(
-        (post for post in posts if images is None and post.image is not None and post.image.is_absolute()), None
-    )
-    if absolute is not None:
-        raise DataError(
-            f"the image of post {absolute.id!r} has the absolute path {absolute.image}; give the image folder "
-            "(images=...), so that names relative to it can be written"
-        )
+    for post in posts:
+        absolute = [image for image in post.images if images is None and image.is_absolute()]
+        if absolute:
+            raise DataError(
+                f"the image of post {post.id!r} has the absolute path {absolute[0]}; give the image folder "
+                "(images=...), so that names relative to it can be written"
+            )
     return posts
 
 
@@ -132,7 +132,7 @@ def _repaired(posts: Iterable[Post], path: Path) -> list[Post]:
     """Return the posts without lone surrogates."""
     repaired, faulty = [], 0
     for post in posts:
-        texts, halves = repair_surrogates({name: getattr(post, name) for name in _NAMES if name != "image"})
+        texts, halves = repair_surrogates({name: getattr(post, name) for name in _TEXTS})
         repaired.append(replace(post, **texts) if halves else post)
         faulty += bool(halves)
     if faulty:

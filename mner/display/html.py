@@ -55,7 +55,7 @@ def to_html(
         hues=_hues(_types(posts)),
         filters={kind: (name, counted[kind]) for kind, name in FILTERS.items() if counted[kind]},
         is_compared=any(post.gold is not None and post.predicted is not None for post in posts),
-        image_of=lambda post: _image_of(post, images),
+        images_of=lambda post: _images_of(post, images),
     )
 
 
@@ -97,12 +97,16 @@ def _hues(types: Mapping[str, int]) -> dict[str, int]:
     return {**HUES, **{name: round(350 + place * GOLDEN_ANGLE) % 360 for place, name in enumerate(others)}}
 
 
-def _image_of(post: MarkedPost, images: bool | str | Path) -> dict[str, Any] | None:
-    """The image as a data URI with the boxes of the entities, or why there is none."""
-    image = post.post.image
-    if image is None or images is False:
-        return None
+def _images_of(post: MarkedPost, images: bool | str | Path) -> list[dict[str, Any]]:
+    """The images as data URIs, the first with the boxes of the entities, or why there is none."""
+    if images is False:
+        return []
     folder = None if images is True else Path(images)
+    boxes = [list(_boxes(post)), *([] for _ in post.post.more_images)]
+    return [{**_embedded(image, folder), "boxes": on} for image, on in zip(post.post.images, boxes, strict=False)]
+
+
+def _embedded(image: Path, folder: Path | None) -> dict[str, str]:
     path = image if folder is None else folder / image
     try:
         loaded = load_image(path, [] if folder is None else [folder])
@@ -113,7 +117,7 @@ def _image_of(post: MarkedPost, images: bool | str | Path) -> dict[str, Any] | N
     file = io.BytesIO()
     loaded.save(file, "JPEG", quality=QUALITY)
     content = base64.b64encode(file.getvalue()).decode("ascii")
-    return {"uri": f"data:image/jpeg;base64,{content}", "boxes": list(_boxes(post))}
+    return {"uri": f"data:image/jpeg;base64,{content}"}
 
 
 def _boxes(post: MarkedPost) -> Iterator[dict[str, Any]]:

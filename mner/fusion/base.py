@@ -15,15 +15,16 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.components import check_arguments, takes_any_keyword
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
-from mner.errors import CheckpointError, ConfigurationError, LabelError, ShapeError
+from mner.errors import CheckpointError, ConfigurationError, ShapeError
 from mner.fusion.annotation import TestAnnotation, annotated_tags
 from mner.fusion.attention import AttentionRecorder
 from mner.fusion.entity_scores import EntityScores
+from mner.fusion.label_set import check_label_set
 from mner.fusion.losses import Losses
 from mner.fusion.view_alignment import ViewAlignment
 from mner.grounding import RegionPointer
 from mner.posts import Box
-from mner.preprocessor import Preprocessor
+from mner.preprocessor import MAX_IMAGES, Preprocessor
 from mner.text.characters import CharacterCNN
 from mner.text.encoder import TextEncoder
 from mner.text.probe import POST
@@ -33,8 +34,6 @@ from mner.vision.encoder import ImageEncoder
 from mner.word_tokenizers import WordTokenizer
 
 OPTIMIZATION = Optimization()
-MAX_LABELS = 4096
-"""A decoder's tables have as many entries as pairs of labels."""
 
 
 class FusionModule(AttentionRecorder, TrainingModule, ABC):
@@ -58,7 +57,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             data.
         word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default. The
             command line takes it from the data.
-        on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
+        on_bad_image: ``mask`` leaves an image out that cannot be used; ``error`` stops.
+        max_images: Maximum number of images per post, the first ones; their regions are concatenated.
         align_views: Also train and score on the posts without contexts and images, and train that view on the
             predictions with them (Wang et al. 2022); off by default.
         grounding: Also predict the box that shows each entity; off by default.
@@ -87,22 +87,19 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         on_bad_image: Literal["mask", "error"] = "mask",
         align_views: ViewAlignment | None = None,
         grounding: RegionPointer | None = None,
+        max_images: int = MAX_IMAGES,
     ) -> None:
         own = text_encoder.own_image_encoder() if self.needs_image and image_encoder is None else None
-        super().__init__(text_encoder, image_encoder or own, optimization, contexts, word_tokenizer, on_bad_image)
-        if list(labels) == ["O"]:
-            raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
-        if "O" not in labels or len(set(labels)) < len(labels):
-            raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")
-        if len(labels) > MAX_LABELS:
-            raise ConfigurationError(f"expected at most {MAX_LABELS} labels, got {len(labels)}")
+        super().__init__(
+            text_encoder, image_encoder or own, optimization, contexts, word_tokenizer, on_bad_image, max_images
+        )
+        self.labels = check_label_set(labels)
         if not 0 <= dropout < 1:
             raise ConfigurationError(f"expected dropout in [0, 1), got {dropout=}")
         if self.needs_image and self.image_encoder is None:
             raise ConfigurationError(
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
             )
-        self.labels = list(labels)
         # A mapping if it comes from a checkpoint.
         self.align_views = ViewAlignment(**align_views) if isinstance(align_views, Mapping) else align_views
         parts = {"characters": characters, "decoder": decoder, "word_tokenizer": word_tokenizer}
@@ -119,11 +116,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             grounding.bind(self._known_fused_size(), self.image_encoder)
         self.validation_scores, self.test_scores = (EntityScores(self.labels, both) for _ in range(2))
         self._test_annotation = TestAnnotation()
-        longest = None if self.characters is None else self.characters.max_characters
         self.preprocessor = Preprocessor(
             **self.preprocessing(),
             labels=self.labels,
-            max_characters=longest,
+            max_characters=None if self.characters is None else self.characters.max_characters,
             text_only_view=both,
             gold_boxes=grounding is not None,
         )
@@ -390,7 +386,11 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return found if self.grounding is None else self.grounding.ground(found, text, self._with_boxes(image))
 
     def _with_boxes(self, image: ImageFeatures) -> ImageFeatures:
-        return image if self.image_encoder is None else replace(image, boxes=self.image_encoder.region_boxes(image))
+        """Give the regions their boxes; those of further images are masked out, since gold boxes are of the first."""
+        if self.image_encoder is None:
+            return image
+        mask = image.mask if image.image_index is None else image.mask & (image.image_index == 0)
+        return replace(image, boxes=self.image_encoder.region_boxes(image), mask=mask)
 
     def _log_scores(self, stage: str, counted: EntityScores) -> None:
         scores = {f"{stage}/{name}": value for name, value in counted.compute().items()}

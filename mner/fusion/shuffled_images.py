@@ -23,13 +23,13 @@ def shuffled_images(batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
     Returns:
         The posts with images, in random order; for each of them another one, whose image it gets (both are empty if
-        there are fewer than two); and for every post a number, equal for posts with the same image file: an image is
-        that of another file where ``names[rows] != names[others]``.
+        there are fewer than two); and for every post a number, equal for posts with the same image files: images are
+        of other files where ``names[rows] != names[others]``.
     """
-    numbers: dict[Any, int] = {}
-    images = [(index,) if post.image is None else post.image for index, post in enumerate(batch.posts)]
+    numbers: dict[tuple[Any, ...], int] = {}
+    images = [post.images or (index,) for index, post in enumerate(batch.posts)]
     names = torch.tensor([numbers.setdefault(image, len(numbers)) for image in images])
-    rows = torch.zeros(0, dtype=torch.long) if batch.image_mask is None else batch.image_mask.nonzero().squeeze(1)
+    rows = batch.has_image.nonzero().squeeze(1)
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
     rows = rows[: len(rows) if len(rows) > 1 else 0]
     return rows, rows.roll(1), names

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from PIL import Image
 
+from mner.data.literals import decoded
 from mner.data.lines import Line, Notes
 from mner.data.plain import plain
 from mner.data.records import post_from_record
@@ -68,11 +68,15 @@ class NewPosts:
             self._folder.cleanup()
 
     def release(self, post: Post) -> Post:
-        """Delete the file of an image that was given in memory, and return the post without it."""
-        if post.image is None or self._folder is None or post.image.parent != Path(self._folder.name):
+        """Delete the files of images that were given in memory, and return the post without them."""
+        if self._folder is None or not any(self._is_saved(image) for image in post.images):
             return post
-        post.image.unlink(missing_ok=True)
-        return replace(post, image=None)
+        for image in filter(self._is_saved, post.images):
+            image.unlink(missing_ok=True)
+        return post.with_images([image for image in post.images if not self._is_saved(image)])
+
+    def _is_saved(self, image: Path) -> bool:
+        return self._folder is not None and image.parent == Path(self._folder.name)
 
     def _made(self, post: NewPost, number: int) -> Post:
         if isinstance(post, Post):
@@ -81,21 +85,33 @@ class NewPosts:
             return make_post(post)
         line = Line(self._notes.path, number, 0, b"", self._notes)
         record = dict(post)
-        image = record.pop("image", None)  # in a file it may not leave the image folder; here it may be anywhere
+        # In a file they may not leave the image folder; here they may be anywhere.
+        image, images = record.pop("image", None), decoded(record.pop("images", None))
         try:
             made = post_from_record(plain(record), line)
-            path = self._path(image, number)
+            paths = self._paths(image, images, number)
         except FormatError:
             raise
         except (DataError, ImageError) as error:
             raise line.error(str(error), "Give a record of plain values, and an image or its path") from error
-        return made if path is None else replace(made, image=path)
+        return made.with_images(paths) if paths else made
 
-    def _path(self, image: Any, number: int) -> Path | None:
+    def _paths(self, image: Any, images: Any, number: int) -> list[Path]:
+        if _is_missing(images):
+            images = []
+        if isinstance(images, (str, bytes, Mapping)) or not isinstance(images, Iterable):
+            raise DataError(f"expected images as a list of images, got {kind_of(images)}: {images!r:.60}")
+        given = [*images]
+        if given and not _is_missing(image):
+            raise DataError("an image and a list of images; give one of them")
+        paths = [self._path(each, f"{number}_{place}") for place, each in enumerate(given or [image])]
+        return [path for path in paths if path is not None]
+
+    def _path(self, image: Any, name: str) -> Path | None:
         """The path of an image, which is saved if it is given as bytes, as an image, or as ``datasets`` has it."""
         if isinstance(image, Mapping):
             image = image.get("bytes") or image.get("path")
-        if image is None or type(image).__name__ == "NAType" or (isinstance(image, float) and math.isnan(image)):
+        if _is_missing(image):
             return None
         if isinstance(image, (str, Path)):
             return Path(image) if image else None
@@ -103,7 +119,7 @@ class NewPosts:
             raise DataError(f"expected an image or its path, got {kind_of(image)}: {image!r:.60}")
         if self._folder is None:
             self._folder = TemporaryDirectory()
-        path = Path(self._folder.name) / f"{number}.png"
+        path = Path(self._folder.name) / f"{name}.png"
         if isinstance(image, bytes):
             path.write_bytes(image)  # as it is: whether it can be used is reported as for any file
         else:
@@ -113,18 +129,20 @@ class NewPosts:
 
 def make_post(
     text: str | Sequence[str],
-    image: str | Path | None = None,
+    images: str | Path | Sequence[str | Path] | None = None,
     contexts: Mapping[str, str] | None = None,
     id: str = "",
 ) -> Post:
-    """Build a post without tags from raw text or words.
+    """Build a post without tags from raw text or words, with any number of images.
 
     Raises:
         DataError: If the text is neither a string nor a sequence of strings.
     """
+    paths = [Path(each) for each in ([images] if isinstance(images, (str, Path)) else images or ())]
     given: dict[str, Any] = {
         "id": id,
-        "image": None if image is None else Path(image),
+        "image": paths[0] if paths else None,
+        "more_images": tuple(paths[1:]),
         "contexts": dict(contexts or {}),
     }
     if isinstance(text, str):
@@ -132,6 +150,10 @@ def make_post(
     if isinstance(text, Sequence) and not isinstance(text, bytes) and all(isinstance(word, str) for word in text):
         return Post(words=tuple(text), **given)
     raise DataError(f"expected a text or its words, got {kind_of(text)}: {text!r:.60}; give a str or a list of str")
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
 
 
 def kind_of(value: object) -> str:

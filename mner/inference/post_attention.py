@@ -37,11 +37,12 @@ class PostAttention:
     Args:
         post: The post.
         entities: The entities predicted in it.
-        attention: Weights and gates, in a batch of one.
+        attention: Weights and gates, in a batch of one; the weights are those of the regions of ``image``.
         image: The image, shape ``(height, width, 3)``.
         places: Box of each region in pixels, shape ``(R, 4)``, or ``None`` if they are not known.
         grid: Rows and columns of the regions, or ``None`` if they are boxes.
         names: Name of each region, if the detector has names.
+        number: Which image of the post it is, from 0.
     """
 
     post: Post
@@ -51,6 +52,7 @@ class PostAttention:
     places: NDArray[np.float64] | None
     grid: tuple[int, int] | None
     names: list[str] | None
+    number: int = 0
 
     def looks(self, of: str) -> list[Look]:
         """Return the attention of each word, or of each predicted entity."""
@@ -91,7 +93,7 @@ class PostAttention:
         return {
             "id": self.post.id,
             "words": list(self.post.words),
-            "image": None if self.post.image is None else self.post.image.name,
+            "image": self.post.images[self.number].name,
             "size": [self.image.shape[1], self.image.shape[0]],
             "entities": [entity_to_dict(entity, self.post) for entity in self.entities],
             "grid": self.grid,
@@ -127,42 +129,50 @@ class PostAttention:
         return lambda axis: add_boxes(axis, self.post, self.entities, width, height)
 
 
-def attend(model: FusionModule, post: Post) -> PostAttention:
-    """Run a model on one post whose image can be used, and return what its words attend to.
+def attend(model: FusionModule, post: Post, number: int = 0) -> PostAttention:
+    """Run a model on one post whose image can be used, and return what its words attend to in one of its images.
+
+    Args:
+        model: The model.
+        post: The post.
+        number: Which image of the post, from 0. With several, the weights of a word sum to one over all of them.
 
     Raises:
         ConfigurationError: If the model sees no images, the post has none, or the method neither attends nor has gates.
     """
     (prediction,) = Tagger(model).stream([post])
     post = replace(prediction.post, tags=None, spans=None, boxes=None)  # its labels may differ from the model's
-    batch = model.preprocessor([post]).to(model.device)
+    images = model.preprocessor.images_of(post)
     encoder = model.image_encoder
-    if encoder is None or post.image is None:
+    if encoder is None or not 0 <= number < len(images):
         raise ConfigurationError(
-            "expected a model that sees images and a post that has one, "
+            f"expected a model that sees images and a post with at least {number + 1}, "
             f"got {type(model).__name__} and post {post.id!r}; methods that attend are {ATTENDING}"
         )
+    batch, alone = (model.preprocessor([each]).to(model.device) for each in (post, post.with_images([images[number]])))
     with torch.no_grad():
-        features = model.encode_image(batch)
+        everything, features = model.encode_image(batch), model.encode_image(alone)
     attention = model.attention(batch)
     if attention.regions is None and not attention.gates:
         raise ConfigurationError(
             f"{type(model).__name__} attends to no regions and has no gates; methods that attend are {ATTENDING}"
         )
-    image = model.preprocessor.image_loader(post.image)
-    kept = features.mask[0]
+    if attention.regions is not None:
+        shown = everything.mask[0]
+        if everything.image_index is not None:
+            shown = shown & (everything.image_index[0] == number)
+        attention.regions = attention.regions[:, :, shown]
+    image = model.preprocessor.image_loader(images[number])
     places = grid = None
     try:
         places = region_places(encoder, image, features)
         grid = None if features.boxes is not None else grid_shape(encoder, image, len(places))
     except ConfigurationError as error:
         warnings.warn(printable(f"post {post.id}: {error}"), stacklevel=2)
-    if places is not None and grid is None:  # padding of a detector's regions
-        places = places[kept.cpu().numpy()]
-        if attention.regions is not None:
-            attention.regions = attention.regions[:, :, kept]
+    if places is not None:  # a detector's regions may be padded
+        places = places[features.mask[0].cpu().numpy()]
     names = _names_of(encoder, features)
-    return PostAttention(post, list(prediction.entities), attention, np.asarray(image), places, grid, names)
+    return PostAttention(post, list(prediction.entities), attention, np.asarray(image), places, grid, names, number)
 
 
 def _names_of(encoder: Any, features: ImageFeatures) -> list[str] | None:

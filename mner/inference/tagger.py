@@ -60,7 +60,7 @@ class Tagger:
     def predict(
         self,
         text: str | Sequence[str],
-        image: ImageSource | None = None,
+        image: ImageSource | Sequence[ImageSource] | None = None,
         contexts: Mapping[str, str] | None = None,
         threshold: float = 0.0,
     ) -> Entities:
@@ -68,7 +68,8 @@ class Tagger:
 
         Args:
             text: Raw text, which the model's own word tokenizer splits, or its words.
-            image: The post's image, if it has one: a path, the bytes of an image file, or a Pillow image.
+            image: The post's image, if it has one: a path, the bytes of an image file, or a Pillow image; or a list of
+                several.
             contexts: Texts about the image, by kind, as the model was trained with.
             threshold: Leave out entities with a lower confidence.
 
@@ -85,14 +86,18 @@ class Tagger:
         Warns:
             UserWarning: If the image at a path cannot be used; the post is then tagged as one without an image.
         """
-        if image is None or isinstance(image, (str, Path)):
-            return self.predict_batch([self.new_post(text, image, contexts)], threshold=threshold)[0]
-        with TemporaryDirectory() as folder:  # a post names its image by a path
-            path = Path(folder) / "image.png"
-            load_image(image).save(path)
-            found = self.predict_batch([self.new_post(text, path, contexts)], threshold=threshold)[0]
-        if found.post is not None:
-            found.post = replace(found.post, image=None)  # whose file is deleted
+        given: list[Any] = [] if image is None else [*image] if isinstance(image, (list, tuple)) else [image]
+        with TemporaryDirectory() as folder:  # a post names its images by paths
+            paths = []
+            for place, each in enumerate(given):
+                if not isinstance(each, (str, Path)):
+                    content, each = each, Path(folder) / f"{place}.png"
+                    load_image(content).save(each)
+                paths.append(Path(each))
+            found = self.predict_batch([self.new_post(text, paths, contexts)], threshold=threshold)[0]
+            if found.post is not None:  # without the images whose files are deleted
+                kept = [path for path in found.post.images if path.parent != Path(folder)]
+                found.post = found.post.with_images(kept)
         return found
 
     def use_image_folder(self, folder: Path | None) -> None:
@@ -100,13 +105,16 @@ class Tagger:
         self.preprocessor = self.preprocessor.using(image_folders=[folder])
 
     def new_post(
-        self, text: str | Sequence[str], image: str | Path | None = None, contexts: Mapping[str, str] | None = None
+        self,
+        text: str | Sequence[str],
+        image: str | Path | Sequence[str | Path] | None = None,
+        contexts: Mapping[str, str] | None = None,
     ) -> Post:
         """Build a post to tag.
 
         Args:
             text: Raw text or words.
-            image: The path of its image.
+            image: The path of its image, or a list of those of several.
             contexts: Texts about the image, by kind.
 
         Raises:
@@ -232,7 +240,7 @@ class Tagger:
         if self._store is None:
             precision = self.options.lightning_precision
             self._store = FeatureStore.of(encoder, self.options.feature_store, precision=precision)
-        images = [post.image for post in posts if post.image is not None]
+        images = [image for post in posts for image in preprocessor.images_of(post)]
         workers = max(1, self.options.num_workers)
         masking = replace(preprocessor.image_loader, on_bad_image="mask")  # bad ones are reported with their batch
         self._store.fill(encoder, images, masking, precision_context=self._context, num_threads=workers)

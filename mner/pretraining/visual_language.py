@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from mner.batch import Batch
 from mner.errors import ConfigurationError
+from mner.preprocessor import MAX_IMAGES
 from mner.pretraining.base import OPTIMIZATION, Objective, PretrainingModule
 from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, CaptionedBatch, CaptionPreprocessor
 from mner.pretraining.export import export_encoder
@@ -48,7 +49,8 @@ class VisualLanguageModel(PretrainingModule):
         optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.
         contexts: Kinds of context that the model reads after the post; the command line takes them from the data.
         word_tokenizer: Splits raw text into words; the command line takes it from the data.
-        on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
+        on_bad_image: ``mask`` leaves an image out that cannot be used; ``error`` stops.
+        max_images: Maximum number of images per post, the first ones; their regions are concatenated.
 
     Raises:
         ConfigurationError: If there is no objective, or the parts are incompatible.
@@ -71,6 +73,7 @@ class VisualLanguageModel(PretrainingModule):
         contexts: Sequence[str] = (),
         word_tokenizer: WordTokenizer | None = None,
         on_bad_image: Literal["mask", "error"] = "mask",
+        max_images: int = MAX_IMAGES,
     ) -> None:
         names = [
             name for name, used in (("masked_language", masked_language), ("sentence_image", sentence_image)) if used
@@ -82,6 +85,7 @@ class VisualLanguageModel(PretrainingModule):
             "contexts": contexts,
             "word_tokenizer": word_tokenizer,
             "on_bad_image": on_bad_image,
+            "max_images": max_images,
         }
         super().__init__(
             names,

@@ -14,6 +14,7 @@ class Limits:
     Args:
         max_body_bytes: Bytes of a request.
         max_posts: Posts per request.
+        max_images: Images per post.
         max_characters: Characters of a post, and of all its contexts.
         max_pixels: Width times height of an image.
         max_seconds: Seconds for a request to arrive, for an image to be downloaded, and for an answer.
@@ -25,6 +26,7 @@ class Limits:
 
     max_body_bytes: int = 20_000_000
     max_posts: int = 64
+    max_images: int = 16
     max_characters: int = 10_000
     max_pixels: int = 32_000_000
     max_seconds: float = 30.0

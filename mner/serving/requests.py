@@ -31,9 +31,13 @@ class PostRequest(BaseModel):
     text: str | None = Field(None, description="The raw text, which the model's own word tokenizer splits.")
     words: list[str] | None = Field(None, description="The words, instead of the text.")
     contexts: dict[str, str] = Field({}, description="Texts about the image by kind, as the model was trained with.")
-    image_base64: str | None = Field(None, description="The content of an image file, in base64.")
+    image_base64: str | list[str] | None = Field(
+        None, description="The content of one or several image files, in base64."
+    )
     threshold: float | None = Field(None, ge=0, le=1, description="Leave out entities with a lower confidence.")
-    image_url: str | None = Field(None, description="The address of an image, if the service downloads images.")
+    image_url: str | list[str] | None = Field(
+        None, description="The address of one or several images, if the service downloads images."
+    )
 
 
 class PostsRequest(BaseModel):
@@ -51,15 +55,15 @@ class NewPost:
     Args:
         text: Its text, or its words.
         contexts: Texts about the image.
-        image: The content of the image file.
-        image_url: The address of the image.
+        images: The contents of the image files.
+        image_urls: The addresses of the images.
         threshold: Confidence below which entities are left out; ``None`` for that of the service.
     """
 
     text: str | list[str]
     contexts: dict[str, str]
-    image: bytes | None = None
-    image_url: str | None = None
+    images: tuple[bytes, ...] = ()
+    image_urls: tuple[str, ...] = ()
     threshold: float | None = None
 
 
@@ -94,17 +98,18 @@ def _from_json(body: bytes, limits: Limits) -> tuple[list[NewPost], bool]:
 
 async def _from_form(request: Request, limits: Limits) -> NewPost:
     try:
-        form = await request.form(max_files=1, max_fields=4, max_part_size=limits.max_body_bytes)
+        form = await request.form(max_files=limits.max_images, max_fields=4, max_part_size=limits.max_body_bytes)
     except (MultiPartException, ValueError) as error:
         raise HTTPException(400, f"the form cannot be read: {printable(error)}") from None
     try:
         fields: dict[str, Any] = dict(form)
-        image = fields.pop("image", None)
-        content = await image.read() if isinstance(image, UploadFile) else None
+        fields.pop("image", None)
+        files = form.getlist("image")
+        contents = [await file.read() for file in files if isinstance(file, UploadFile)]
     finally:
         await form.close()
-    if any(not isinstance(value, str) for value in fields.values()) or (image is not None and content is None):
-        raise HTTPException(422, "expected texts and one file, named image")
+    if any(not isinstance(value, str) for value in fields.values()) or len(contents) < len(files):
+        raise HTTPException(422, "expected texts, and files named image only")
     try:
         if "contexts" in fields:
             fields["contexts"] = from_json(fields["contexts"] or "{}")
@@ -115,14 +120,19 @@ async def _from_form(request: Request, limits: Limits) -> NewPost:
         raise HTTPException(422, f"contexts and threshold are JSON: {printable(error)}"[:300]) from None
     except ValidationError as error:
         raise HTTPException(422, _complaint(error)) from None
-    return replace(post, image=content) if content else post
+    return replace(post, images=tuple(filter(None, contents))) if contents else post
 
 
 def _checked(given: PostRequest, limits: Limits) -> NewPost:
     if (given.text is None) == (given.words is None):
         raise HTTPException(422, "expected text or words, and not both")
-    if given.image_base64 is not None and given.image_url is not None:
-        raise HTTPException(422, "expected one image, got image_base64 and image_url")
+    encoded, urls = (
+        (each,) if isinstance(each, str) else tuple(each or ()) for each in (given.image_base64, given.image_url)
+    )
+    if encoded and urls:
+        raise HTTPException(422, "expected image_base64 or image_url, got both")
+    if len(encoded) + len(urls) > limits.max_images:
+        raise HTTPException(422, f"expected at most {limits.max_images} images, got {len(encoded) + len(urls)}")
     words = given.text if given.text is not None else given.words or []
     for name, size in (
         ("the text", len(words) if isinstance(words, str) else sum(len(word) + 1 for word in words)),
@@ -130,12 +140,10 @@ def _checked(given: PostRequest, limits: Limits) -> NewPost:
     ):
         if size > limits.max_characters:
             raise HTTPException(413, f"{name} has {size:,} characters; the maximum is {limits.max_characters:,}")
-    return NewPost(words, given.contexts, _decoded(given.image_base64), given.image_url, given.threshold)
+    return NewPost(words, given.contexts, tuple(map(_decoded, encoded)), urls, given.threshold)
 
 
-def _decoded(text: str | None) -> bytes | None:
-    if text is None:
-        return None
+def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text.partition("base64,")[2] if text.startswith("data:") else text, validate=True)
     except (binascii.Error, ValueError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -101,19 +100,20 @@ class Service:
         return [self._record(new, entities) for new, entities in zip(given, found, strict=True)]
 
     async def _post(self, given: NewPost, images: list[Path]) -> Post:
-        content = given.image
-        if given.image_url is not None:
+        contents = [*given.images]
+        for url in given.image_urls:
             if not self.with_urls:
                 raise HTTPException(403, "this service downloads no images; send the image itself")
-            content = await asyncio.to_thread(
-                download, given.image_url, self.limits.max_body_bytes, self.limits.max_seconds, is_public
+            contents.append(
+                await asyncio.to_thread(download, url, self.limits.max_body_bytes, self.limits.max_seconds, is_public)
             )
-        path = None
-        if content is not None and self.sees_images:
+        paths = []
+        for content in contents if self.sees_images else ():
             path = Path(self._folder.name) / f"{uuid4().hex}.bmp"
             images.append(path)
+            paths.append(path)
             await asyncio.to_thread(self._store, content, path)
-        return self.tagger.new_post(given.text, path, given.contexts)
+        return self.tagger.new_post(given.text, paths, given.contexts)
 
     def _store(self, content: bytes, path: Path) -> None:
         # Uncompressed: the model's own loader reads it again, and Pillow writes it fast.
@@ -122,8 +122,8 @@ class Service:
     def _record(self, given: NewPost, entities: Entities) -> dict[str, Any]:
         assert entities.post is not None
         threshold = self.threshold if given.threshold is None else given.threshold
-        found = Prediction(replace(entities.post, image=None), tuple(entities), entities.scores)
+        found = Prediction(entities.post.with_images(()), tuple(entities), entities.scores)
         record = confident(found, threshold).to_dict()
         del record["id"]
-        ignored = (given.image or given.image_url) and not self.sees_images
+        ignored = (given.images or given.image_urls) and not self.sees_images
         return {**record, "warnings": [NO_IMAGES]} if ignored else record

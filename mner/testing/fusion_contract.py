@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mner.batch import Batch
+from mner.batch import Batch, ImageFeatures
 from mner.components import to_config
 from mner.fusion.base import FusionModule
 from mner.labels import labels_for
@@ -130,6 +130,29 @@ class FusionContract:
         posts = torch.repeat_interleave(torch.arange(len(batch)), batch.word_mask.sum(dim=1))
         assert changed[posts == 2].max() > TOLERANCE / 10, "another image changes nothing in its post"
         assert changed[posts != 2].max() <= TOLERANCE, "an image changes other posts"
+
+    def test_several_images_are_one_sequence_of_regions(self, images: str) -> None:
+        """A post sees the regions of all its images, as if one image had them all; other posts see theirs."""
+        model = self._model(images)
+        single = _posts("in some")
+        posts = [single[0].with_images([Path("0.png"), Path("5.png")]), *single[1:]]
+        batch = model.preprocessor(posts)
+        with torch.no_grad():
+            emissions = [scores[mask] for scores, mask in zip(model(batch), batch.word_mask, strict=True)]
+            parts = [
+                model.encode_image(model.preprocessor([posts[0].with_images([image])])) for image in posts[0].images
+            ]
+        for post, first, second in zip(posts[1:], emissions[1:], _words(model, single)[1:], strict=True):
+            assert _same(first, second), f"the second image of another post changes the emissions of {post.words}"
+        if not self.fusion.needs_image:
+            return
+        joined = model.preprocessor(posts[:1]).replace(post_of_image=None)
+        regions, mask = (torch.cat([getattr(part, name) for part in parts], dim=1) for name in ("regions", "mask"))
+        joined.image = ImageFeatures(regions, mask, torch.stack([part.pooled for part in parts]).mean(dim=0))
+        with torch.no_grad():
+            expected = model(joined)[0]
+        assert _same(emissions[0], expected), "the emissions are not those of the regions of both images"
+        assert not _same(emissions[0], _words(model, single[:1])[0]), "the second image changes nothing"
 
     def test_gradients_reach_every_parameter(self, images: str, present: str) -> None:
         """Also in a batch without images, where distributed training fails if a parameter is unused."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -15,7 +16,7 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.callbacks import EMA, DivergenceStop, ExactResumption, ImageSummary
 from mner.errors import CheckpointError, ConfigurationError
 from mner.images import ImageLoader
-from mner.preprocessor import Preprocessor
+from mner.preprocessor import MAX_IMAGES, Preprocessor
 from mner.sharing import Shareable
 from mner.text.encoder import TextEncoder
 from mner.text.probe import POST
@@ -23,6 +24,7 @@ from mner.training.optimization import Optimization
 from mner.training.parameter_groups import Rates, layerwise_rates, parameter_groups
 from mner.training.schedules import optimizer_and_scheduler
 from mner.vision.encoder import ImageEncoder
+from mner.vision.post_regions import post_regions
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
 
@@ -35,7 +37,8 @@ class TrainingModule(Shareable, ABC):
         optimization: Learning rates, optimizer, schedule, clipping, EMA.
         contexts: Kinds of context that the model reads after the post, in order.
         word_tokenizer: Splits raw text into words; a :class:`~mner.word_tokenizers.TweetTokenizer` by default.
-        on_bad_image: ``mask`` treats a post whose image cannot be used as one without an image; ``error`` stops.
+        on_bad_image: ``mask`` leaves an image out that cannot be used; ``error`` stops.
+        max_images: Maximum number of images per post, the first ones; their regions are concatenated.
 
     Raises:
         ConfigurationError: If an option of the optimization is out of range.
@@ -54,6 +57,7 @@ class TrainingModule(Shareable, ABC):
         contexts: Sequence[str] = (),
         word_tokenizer: WordTokenizer | None = None,
         on_bad_image: Literal["mask", "error"] = "mask",
+        max_images: int = MAX_IMAGES,
     ) -> None:
         super().__init__()
         self.text_encoder = text_encoder
@@ -61,6 +65,7 @@ class TrainingModule(Shareable, ABC):
         self.contexts = list(contexts)
         self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
         self.image_loader = ImageLoader(on_bad_image=on_bad_image)
+        self.max_images = max_images
         # A mapping if it comes from a checkpoint.
         self.optimization = Optimization(**optimization) if isinstance(optimization, Mapping) else optimization
         if not isinstance(self.optimization, Optimization):
@@ -83,6 +88,7 @@ class TrainingModule(Shareable, ABC):
             "word_tokenizer": self.word_tokenizer,
             "image_transform": None if self.image_encoder is None else self.image_encoder.image_transform,
             "image_loader": self.image_loader,
+            "max_images": self.max_images,
         }
 
     @property
@@ -95,20 +101,28 @@ class TrainingModule(Shareable, ABC):
 
         Every model begins with it, so it also reports what a loader worker could not use.
 
+        Regions of several images of a post are concatenated, see :func:`~mner.vision.post_regions.post_regions`.
         They have the floating-point type of the model, so true half and double precision need no special handling.
         """
         self.preprocessor.report(batch)
         dtype = cast("torch.dtype", self.dtype)  # not of the first parameter: the text encoder may have one of its own
+        encoder = self.image_encoder
+        image: ImageFeatures
         if batch.image is not None:
-            return batch.image.to_dtype(dtype)
-        if self.image_encoder is None or batch.pixels is None or batch.image_mask is None:
+            image = batch.image
+        elif encoder is not None and batch.pixels is not None and batch.image_mask is not None:
+            image = encoder(batch.pixels, batch.image_mask)
+        else:
             regions = torch.zeros(len(batch), 1, self.image_width, dtype=dtype, device=self.device)
-            if self.image_encoder is not None:
+            if encoder is not None:
                 # Zeros that depend on all its parameters, or processes with images would wait for this one's gradients.
-                trained = (each for each in self.image_encoder.parameters() if each.requires_grad)
+                trained = (each for each in encoder.parameters() if each.requires_grad)
                 regions = regions + sum(each.flatten()[:0].sum() for each in trained)
             return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
-        image: ImageFeatures = self.image_encoder(batch.pixels, batch.image_mask)
+        if batch.post_of_image is not None:
+            if encoder is not None:  # before posts are joined, since the cells of a grid follow from their number
+                image = replace(image, boxes=encoder.region_boxes(image))
+            image = post_regions(image, batch.post_of_image, len(batch))
         return image.to_dtype(dtype)
 
     def learning_rates(self) -> list[Rates]:

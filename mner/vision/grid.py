@@ -91,8 +91,8 @@ class Grid(ImageEncoder):
 
     def region_boxes(self, image: ImageFeatures) -> Tensor | None:
         """Return the cells as boxes if the regions cover the whole image, shape ``(B, R, 4)``, else ``None``."""
-        if not self.gives_boxes:
-            return None
+        if not self.gives_boxes or image.boxes is not None:
+            return image.boxes
         count = image.mask.shape[1]
         height, width = self.preprocessing["input_size"][1:]
         rows = max(1, round((count * height / width) ** 0.5))

@@ -62,6 +62,11 @@ class RegionFile(FileTransform):
         self._opened: tuple[int, Path, Mapping[str, Any]] | None = None
         self.hidden_size = self._width() if hidden_size is None else hidden_size
 
+    @property
+    def per_image(self) -> bool:
+        """Whether regions are those of an image, not of a post."""
+        return self.key == "image"
+
     def __call__(self, image: Image.Image) -> Tensor:
         """Refuse: the features of an image cannot be computed from a file.
 

@@ -25,6 +25,11 @@ class ImageTransform(ABC):
     """Whether the image files must be there; false where :meth:`load` looks features up instead."""
 
     @property
+    def per_image(self) -> bool:
+        """Whether :meth:`load` is called once per image of a post; else once per post, whatever its images."""
+        return True
+
+    @property
     def min_side(self) -> int | None:
         """Shorter side in pixels below which an image would be scaled up; ``None``, the default, if not known."""
         return None
@@ -34,7 +39,7 @@ class ImageTransform(ABC):
         """Transform one RGB image, for example to a tensor of shape ``(3, H, W)``."""
 
     def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Any:
-        """Read and transform the image of a post; a transform that needs no pixels looks its features up instead.
+        """Read and transform the first image of a post; a transform that needs no pixels looks its features up instead.
 
         Args:
             post: The post.

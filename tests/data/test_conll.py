@@ -164,11 +164,10 @@ def test_posts_of_cmner(read, tmp_path):
     for name in ("7_2.jpg", "7_1.jpg", "71_1.jpg"):
         (images / name).touch()
     content = "WID:7\n他\tO\n京\tB-LOC\n\nWID:8\n我\tO\n"
-    with pytest.warns(UserWarning, match="only the first is used"):
-        posts = read(content, images=images)
-    assert [(post.id, post.words, post.image) for post in posts] == [
-        ("7", ("他", "京"), images / "7_1.jpg"),
-        ("8", ("我",), None),
+    posts = read(content, images=images)
+    assert [(post.id, post.words, post.images) for post in posts] == [
+        ("7", ("他", "京"), (images / "7_1.jpg", images / "7_2.jpg")),
+        ("8", ("我",), ()),
     ]
 
 

@@ -112,12 +112,6 @@ def test_what_unco_and_wikidiverse_say_of_the_image(read):
     assert (wiki.metadata["topic"], wiki.metadata["links"][0]) == ("t", "https://en.wikipedia.org/wiki/Ana")
 
 
-def test_of_several_images_the_first_is_read(read):
-    with pytest.warns(UserWarning, match="only the first is used"):
-        post = read({"text": WORDS, "images": ["a.jpg", "b.jpg"], "label": ["O"] * 4})[0]
-    assert (post.image, post.metadata["images"]) == (Path("a.jpg"), ["a.jpg", "b.jpg"])
-
-
 def test_empty_annotations_are_annotations(read):
     values = [
         {"text": TEXT, "entity_annotations": "[]"},

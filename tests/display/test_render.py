@@ -132,6 +132,15 @@ def test_images_are_embedded_from_their_folder_only(tmp_path):
     assert not Page(mner.render(posts, images=False).html).of("img")
 
 
+def test_all_images_of_a_post_are_embedded(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (20, 20), "red").save(tmp_path / name)
+    post = Post("1", ("a",)).with_images([Path("a.png"), Path("none.png"), Path("b.png")])
+    page = Page(mner.render([post], images=tmp_path).html)
+    assert len(page.of("img")) == 2
+    assert "none.png: no such file" in page.text
+
+
 def test_boxes_of_gold_and_predicted_entities_are_drawn(tmp_path):
     Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
     post = Post(

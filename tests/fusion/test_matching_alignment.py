@@ -123,7 +123,7 @@ def test_the_probability_of_a_match_is_reported(model, features):
 
 def test_only_other_images_are_a_mismatch():
     posts = [Post(f"{i}", ("hi",), image=None if i == 1 else Path(f"{min(i, 3)}.png")) for i in range(5)]
-    batch = SimpleNamespace(posts=posts, image_mask=torch.tensor([True, False, True, True, True]))
+    batch = SimpleNamespace(posts=posts, has_image=torch.tensor([True, False, True, True, True]))
     seen = set()
     for seed in range(20):
         rows, others, names = shuffled_images(batch, seed)

@@ -92,3 +92,29 @@ def test_the_methods_that_are_named_attend_and_no_others(tmp_path, method):
         assert look.regions is None or look.regions.sum() == pytest.approx(1, abs=1e-4)
         assert look.regions is not None or look.gates
     assert len(record.draw("words").axes) > 1
+
+
+@pytest.mark.parametrize("squash", [False, True])  # with the cells of a squashed image as boxes, and without
+def test_the_attention_to_several_images_is_told_apart(tmp_path, squash):
+    torch.manual_seed(0)
+    for name, size in (("a", (90, 60)), ("b", (60, 90))):
+        Image.effect_noise(size, 80).convert("RGB").save(tmp_path / f"{name}.png")
+    paths = [tmp_path / "a.png", tmp_path / "missing.png", tmp_path / "b.png"]
+    post = Post("1", ("Kevin", "in", "Oslo")).with_images(paths)
+    preprocessing = {"crop_mode": "squash", "crop_pct": 1.0} if squash else None
+    image = Grid("test_resnet", weights=None, image_size=64, preprocessing=preprocessing)
+    method = mner.fusion.VisualAttention
+    model = method(labels=labels_for(("LOC",)), text_encoder=tiny_text_encoder(), image_encoder=image).eval()
+    model.preprocessor = model.preprocessor.using(quiet=True)
+    first, last = (attend(model, post, number) for number in (0, 2))
+    looks = [np.stack([look.regions for look in each.looks("words")]) for each in (first, last)]
+    assert np.concatenate(looks, axis=1).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-4)
+    assert [each.to_dict()["image"] for each in (first, last)] == ["a.png", "b.png"]
+    assert [each.to_dict()["size"] for each in (first, last)] == [[90, 60], [60, 90]]
+    alone = attend(model, post.with_images(paths[2:]))
+    assert np.array_equal(last.places, alone.places)
+    assert last.grid == alone.grid
+    relative = looks[1] / looks[1].sum(axis=1, keepdims=True)  # a softmax over more regions keeps their ratios
+    assert np.allclose(relative, np.stack([look.regions for look in alone.looks("words")]), atol=1e-4)
+    with pytest.raises(ConfigurationError, match="a post with at least 4"):
+        attend(model, post, 3)

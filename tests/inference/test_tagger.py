@@ -181,6 +181,30 @@ def test_images_in_memory_are_used_and_deleted(make_model, recwarn):
     assert sum("image" in str(warning.message) for warning in recwarn) == 1
 
 
+def test_several_images_of_a_post(make_model, tmp_path):
+    paths = []
+    for colour in ("red", "blue"):
+        paths.append(tmp_path / f"{colour}.png")
+        Image.new("RGB", (20, 20), colour).save(paths[-1])
+    contents = [path.read_bytes() for path in paths]
+    tagger = Tagger(make_model(Concatenation, image_encoder=TinyGrid()))
+    expected = tagger.predict("in Oslo", paths)
+    assert expected.post.images == tuple(paths)
+    assert expected != tagger.predict("in Oslo", paths[:1])
+    in_memory = tagger.predict("in Oslo", [contents[0], paths[1]])
+    assert (in_memory == expected, in_memory.post.images) == (True, (paths[1],))
+    records = [{"images": [*map(str, paths)]}, {"images": contents}, {"images": [contents[0], None, paths[1]]}]
+    found = list(tagger.stream({"text": "in Oslo", **record} for record in records))
+    for prediction in found:
+        assert [entity.span for entity in prediction.entities] == [entity.span for entity in expected]
+        confidences = [entity.confidence for entity in prediction.entities]
+        assert confidences == pytest.approx([entity.confidence for entity in expected], abs=1e-5)
+    assert [prediction.post.images for prediction in found] == [tuple(paths), (), (paths[1],)]
+    for record, said in (({"images": "a.png"}, "as a list"), ({"image": "a", "images": ["a"]}, "give one of them")):
+        with pytest.raises(DataError, match=said):
+            tagger.predict_batch([{"text": "in Oslo", **record}])
+
+
 def test_values_of_numpy_and_pandas_in_records(tagger):
     row = {"image": np.nan, "day": pd.Timestamp("2026-11-26"), "score": np.float32(0.5), "n": np.int64(3)}
     (prediction,) = tagger.stream([{"text": "in Oslo", **row}], batch_size=np.int64(2))

@@ -111,12 +111,13 @@ def test_other_methods_types_and_paths(client):
 @pytest.mark.parametrize(
     ("fields", "files", "said"),
     [
-        ({"text": "a", "image": "/etc/passwd"}, [], "expected texts and one file, named image"),
-        ({}, [("text", b"a")], "expected texts and one file, named image"),
+        ({"text": "a", "image": "/etc/passwd"}, [], "expected texts, and files named image only"),
+        ({}, [("text", b"a")], "expected texts, and files named image only"),
         ({"text": "a", "contexts": "{"}, [], "contexts and threshold are JSON: invalid JSON"),
         ({"text": "a", "contexts": "[1]"}, [], "contexts: Input should be a valid dictionary"),
         ({"text": "a", "path": "/etc/passwd"}, [], "path: Extra inputs are not permitted"),
-        ({"text": "a"}, [("image", b"a"), ("second", b"b")], "Too many files"),
+        ({"text": "a"}, [("image", b"a"), ("second", b"b")], "files named image only"),
+        ({"text": "a"}, [("image", b"a")] * 17, "Too many files"),
     ],
 )
 def test_a_bad_form_is_refused(client, fields, files, said):
@@ -189,6 +190,17 @@ def test_images_are_read_from_requests_and_removed(make_model):
                 [entity.confidence for entity in expected], abs=1e-5
             )
             assert "image" not in record
+        both = [image, image_bytes(30)]
+        expected = tagger.predict("in Oslo", image=both)
+        for status, record in (
+            client.tag({"text": "in Oslo", "image_base64": [base64.b64encode(each).decode() for each in both]}),
+            client.form({"text": "in Oslo"}, [("image", each) for each in both]),
+        ):
+            assert (status, "images" in record) == (200, False)
+            assert [entity["confidence"] for entity in record["predicted"]] == pytest.approx(
+                [entity.confidence for entity in expected], abs=1e-5
+            )
+        assert client.tag({"text": "in Oslo", "image_base64": [encoded] * 17})[0] == 422
         for content, said in (
             (b"not an image", "the image: not an image"),
             (image_bytes(200), "200x200 pixels, enormous: more than 10,000"),
