@@ -14,7 +14,7 @@ def check_label_set(labels: Sequence[str]) -> list[str]:
     """Return the labels of a model as a list.
 
     Raises:
-        ConfigurationError: If they are not distinct, ``O`` is not among them, or there are more than a decoder can have.
+        ConfigurationError: If they are not distinct, lack ``O``, or are more than a decoder can have.
         LabelError: If there is no entity label.
     """
     if list(labels) == ["O"]:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
-from mner.data.literals import decoded
 from mner.data.lines import Line, Notes
+from mner.data.literals import decoded
 from mner.data.plain import plain
 from mner.data.records import post_from_record
 from mner.data.tables import is_table, rows_of
