@@ -24,7 +24,7 @@ RAW = Post(
     ((4, 8, "LOC"),),
     True,
     {(4, 8): ((0.1, 0.2, 0.5, 1.0), (0.0, 0.0, 0.5, 0.5))},
-    **({"more_images": (Path("/images/c.jpg"),)} if "more_images" in {field.name for field in fields(Post)} else {}),
+    more_images=(Path("/images/c.jpg"),),
 )
 POSTS = [
     RAW,
@@ -78,5 +78,5 @@ def test_facts_and_images_are_those_of_the_list(stored):
     assert stored.facts.tags == ("B-LOC", "B-PER", "O")
     assert (stored.facts.unannotated, stored.facts.raw, stored.facts.contexts) == (1, 1, {"caption": 1, "ocr": 1})
     assert stored.facts.lone_marks == -2 * ROWS
-    assert sorted(stored.image_paths()) == sorted({str(post.image) for post in POSTS if post.image})
-    assert list(stored.select(np.array([0, 1])).image_paths()) == ["/images/a b.jpg"]
+    assert sorted(stored.image_paths()) == sorted({str(image) for post in POSTS for image in post.images})
+    assert list(stored.select(np.array([0, 1])).image_paths()) == ["/images/a b.jpg", "/images/c.jpg"]
