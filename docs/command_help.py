@@ -12,7 +12,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from mner.cli import COMMANDS, main
+from mner.cli import main
 from mner.cli.option import Option, options_in
 from mner.cli.static_help import class_help, described_classes
 
@@ -21,15 +21,14 @@ OPTION = "OPTION"
 
 
 class CommandHelp(SphinxDirective):
-    """The summary, usage and options of one command."""
+    """The usage, description and options of one command."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Ask the command."""
         name = self.arguments[0]
-        _, summary = COMMANDS[name]
-        found: list[nodes.Node] = [nodes.paragraph(text=f"{summary[0].upper()}{summary[1:]}.")]
+        found: list[nodes.Node] = []
         for block in re.split(r"\n\n(?=\S)", help_of(name)):
             title, _, rest = block.partition("\n")
             if title.startswith("usage:"):

@@ -225,7 +225,7 @@ def cycle():
     ("arguments", "complaint"),
     [
         ({"words": bomb()}, "nested too deep"),
-        ({"words": [0] * 3_000_000}, "too many"),
+        ({"words": [0] * 3_000}, "too many"),
         ({"words": cycle()}, "nested too deep"),
         ({"size": 10**50}, "too large"),
         ({"size": torch.zeros(1)}, "contain a Tensor"),
@@ -248,7 +248,8 @@ def cycle():
         ({"words": ["c"]}, "its checksum differs"),
     ],
 )
-def test_hostile_arguments(honest, tmp_path, arguments, complaint):
+def test_hostile_arguments(honest, tmp_path, monkeypatch, arguments, complaint):
+    monkeypatch.setattr("mner.checkpoint_file.MAX_VALUES", 2_000)
     checkpoint = torch.load(honest, weights_only=True)
     checkpoint["hyper_parameters"] |= arguments
     torch.save(checkpoint, tmp_path / "hostile.ckpt")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
@@ -43,7 +44,11 @@ def parser_help(command: str) -> str:
         import_module(COMMANDS[command][0]).run([command, "--help"])
     text = printed.getvalue().replace(" \b", "")  # jsonargparse erases a space of --print_config[=flags]
     if command in TRAINING_COMMANDS:
-        text = f"usage: mner {command} [OPTIONS]\n\n" + text.partition("\n\n")[2]
+        # Lightning describes the command and its last section by the first words of a docstring.
+        options = text.partition("\n\n")[2].partition("\n\n")[2]
+        options = re.sub(r"^.+:\n(?=  --ckpt_path)", "checkpoint:\n", options, flags=re.MULTILINE)
+        summary = COMMANDS[command][1]
+        text = f"usage: mner {command} [OPTIONS]\n\n{summary[0].upper()}{summary[1:]}.\n\n{options}"
     return text
 
 

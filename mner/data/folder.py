@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from pytorch_lightning.utilities import rank_zero_info
 
@@ -38,27 +37,27 @@ class FolderDataModule(PostDataModule, ABC):
     also called ``dev``, and ``test``); captions as ``captions.train.jsonl`` or ``captions/train/*.json``; images in
     ``images/train`` or ``images``.
 
+    A subclass names the data set and its types. The arguments that are not listed here are those of
+    :class:`~mner.data.datamodule.PostDataModule`.
+
     Args:
-        root: The folder.
-        contexts: Kinds of context that the model reads, for example ``["caption"]``.
+        root: The folder; by default ``data/NAME`` with the name of the data set, as in ``data/twitter2017``.
         context_files: File of a kind, relative to ``root``, with ``{split}`` where the split's name goes; by default
             looked for as above.
         image_folder: Folder of the images, relative to ``root``; by default looked for as above.
-        batch_size: Maximum number of posts per batch.
-        max_tokens: Maximum number of subwords per batch, padding included.
-        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
-        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
-        num_workers: Number of processes that make batches.
-        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
     """
 
     name: str
-    types: ClassVar[tuple[str, ...]]
+    """Name of the data set, its folder and, in some layouts, its image folder."""
 
-    @abstractmethod  # each data set lists its own arguments, and this base is not a choice on the command line
+    @property
+    @abstractmethod
+    def types(self) -> tuple[str, ...]:
+        """The entity types."""
+
     def __init__(
         self,
-        root: str | Path,
+        root: str | Path | None = None,
         contexts: Sequence[str] = (),
         context_files: Mapping[str, str] | None = None,
         image_folder: str | Path | None = None,
@@ -70,7 +69,7 @@ class FolderDataModule(PostDataModule, ABC):
         max_missing_images: float = 0.5,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
-        self.root = Path(root).expanduser().absolute()
+        self.root = Path(f"data/{self.name}" if root is None else root).expanduser().absolute()
         self.context_files = dict(context_files or {})
         self.image_folder = image_folder
         self.labels = labels_for(self.types)

@@ -23,6 +23,8 @@ from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 class PostFiles(PostDataModule):
     """Posts from files; their label set consists of the tags that occur.
 
+    The arguments that are not listed here are those of :class:`~mner.data.datamodule.PostDataModule`.
+
     Args:
         train: Training posts, in any format of the formats page.
         valid: Validation posts; the best checkpoint is chosen on them.
@@ -32,17 +34,10 @@ class PostFiles(PostDataModule):
             address, or ``first`` or ``last``.
         tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
         columns: Names of the columns of tables, or of the keys of JSON, by mner's key: ``{"text": "tweet"}``.
-        contexts: Kinds of context that the model reads, for example ``["caption"]``.
         context_files: File of a kind, with ``{split}`` in place of the split's name if there is one per split.
-        batch_size: Maximum number of posts per batch.
-        max_tokens: Maximum number of subwords per batch, padding included.
-        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
         word_tokenizer: Splits the text of raw posts into words. By default a
             :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word after them only
             if the training file comes as words of which most do.
-        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
-        num_workers: Number of processes that make batches.
-        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
 
     Raises:
         DatasetNotFoundError: If none of the files is there; one that is missing is an error when its split is read.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mner.data.folder import POST_FILES, FolderDataModule
 from mner.data.large_files import open_posts
@@ -51,18 +51,10 @@ class Twitter10000(FolderDataModule):
     model is to be tested on them.
 
     Args:
-        root: The folder.
+        root: The folder; ``data/twitter10000`` by default.
         annotation: ``gmner`` for the types PER, LOC, ORG and OTHER; ``fmnerg_coarse`` for FMNERG's 8 types,
             ``fmnerg_fine`` for its 51.
-        contexts: Kinds of context that the model reads, for example ``["caption"]``.
-        context_files: Context file per kind, relative to ``root``, with ``{split}`` for the split.
-        image_folder: Folder of the images, relative to ``root``.
-        batch_size: Maximum number of posts per batch.
-        max_tokens: Maximum number of subwords per batch, padding included.
-        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
-        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
-        num_workers: Number of processes that make batches.
-        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
+        kwargs: The other arguments of :class:`~mner.data.folder.FolderDataModule`.
 
     Raises:
         ConfigurationError: If there is no such annotation.
@@ -71,33 +63,9 @@ class Twitter10000(FolderDataModule):
     name = "twitter10000"
     types = _TYPES["gmner"]
 
-    def __init__(
-        self,
-        root: str | Path = "data/twitter10000",
-        annotation: Annotation = "gmner",
-        contexts: Sequence[str] = (),
-        context_files: Mapping[str, str] | None = None,
-        image_folder: str | Path | None = None,
-        batch_size: int = 32,
-        max_tokens: int | None = None,
-        train_fraction: float = 1.0,
-        seed: int | None = None,
-        num_workers: int = 0,
-        max_missing_images: float = 0.5,
-    ) -> None:
+    def __init__(self, root: str | Path | None = None, annotation: Annotation = "gmner", **kwargs: Any) -> None:
         check_choice("annotation", annotation, get_args(Annotation))
-        super().__init__(
-            root,
-            contexts,
-            context_files,
-            image_folder,
-            batch_size,
-            max_tokens,
-            train_fraction,
-            seed,
-            num_workers,
-            max_missing_images,
-        )
+        super().__init__(root, **kwargs)
         self.annotation: Annotation = annotation
         self.labels = labels_for(_TYPES[annotation])
 

@@ -17,17 +17,13 @@ from mner.posts import Post
 class DemoPosts(PostDataModule):
     """Short posts, typed PER, LOC, ORG, MISC, in which only the picture disambiguates half of the mentions.
 
+    The arguments that are not listed here are those of :class:`~mner.data.datamodule.PostDataModule`.
+
     Args:
         size: Number of training posts; a quarter as many are for validation, half as many for testing.
         root: Folder for the pictures and text files, created at first use; without one there are no pictures.
         generator_seed: Seed of the posts and pictures.
         contexts: Kinds of context that the model reads; there is a ``caption`` for every picture.
-        batch_size: Maximum number of posts per batch.
-        max_tokens: Maximum number of subwords per batch, padding included.
-        train_fraction: Fraction of the training posts to use; smaller fractions are subsets of larger ones.
-        seed: Seed of the batch order and of the fraction; by default that of ``seed_everything``.
-        num_workers: Number of processes that make batches.
-        max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
         grounded: Whether the pictures are collages of several objects, with the gold box of each mention they show.
     """
 

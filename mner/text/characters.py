@@ -64,10 +64,10 @@ class CharacterCNN(Component, nn.Module):
         """
         flat = characters.flatten(0, 1)
         embedded = self.dropout(self.embedding(flat))
-        features: Tensor = self.convolution(embedded.transpose(1, 2)).relu()
+        features: Tensor = self.convolution(embedded.transpose(1, 2))
         # Filter outputs at padding would make a word's features depend on the longest word of its batch.
-        longest = features.masked_fill(flat[:, None] == 0, 0.0).amax(dim=-1)
-        return longest.view(*characters.shape[:2], self.hidden_size)
+        largest = features.masked_fill(flat[:, None] == 0, 0.0).max(dim=-1).values  # faster backward than amax
+        return largest.relu().view(*characters.shape[:2], self.hidden_size)
 
 
 def character_ids(posts: Sequence[Post], max_characters: int) -> Tensor:

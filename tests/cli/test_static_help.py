@@ -32,6 +32,13 @@ def settled(text):
 
 
 @pytest.mark.parametrize("command", DESCRIBED)
+def test_a_help_describes_its_command_in_whole_sentences(command):
+    description = help_text(command).split("\n\n")[1]
+    assert description[0].isupper()
+    assert description.endswith(".")
+
+
+@pytest.mark.parametrize("command", DESCRIBED)
 def test_a_text_is_the_help_of_its_parser(command):
     """After a change of options: python -m mner.cli.static_help."""
     text = parser_help(command)

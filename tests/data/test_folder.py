@@ -3,14 +3,15 @@
 import inspect
 import json
 import logging
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 from pytorch_lightning import LightningDataModule
 
-from mner.data import Snapchat, Twitter2015, Twitter2017, versions
+from mner.cli.option import options_in
+from mner.cli.static_help import class_help
+from mner.data import Snapchat, Twitter2015, Twitter2017, Twitter10000, versions
 from mner.data.folder import FolderDataModule
 from mner.data.versions import KnownFile, fingerprint
 from mner.errors import DataError, DatasetNotFoundError, LabelError
@@ -138,15 +139,13 @@ def test_the_version_of_a_file_is_said(twitter_folder, caplog, monkeypatch):
     assert said["train.txt"].startswith("a version that is not known here; do not compare")
 
 
-@pytest.mark.parametrize("dataset", [Twitter2015, Twitter2017, Snapchat])
+@pytest.mark.parametrize("dataset", [Twitter2015, Twitter2017, Snapchat, Twitter10000])
 def test_every_data_set_takes_the_same_arguments(dataset):
-    def parameters(cls):
-        found = inspect.signature(cls).parameters.values()
-        return [parameter.replace(default=None) if parameter.name == "root" else parameter for parameter in found]
-
-    assert parameters(dataset) == parameters(FolderDataModule)
-    documented = re.findall(r"^        (\w+):", inspect.getdoc(dataset).replace("\n    ", "\n        "), re.MULTILINE)
-    assert documented == [parameter.name for parameter in parameters(dataset)]
+    described = options_in(class_help(f"mner.data.{dataset.__name__}", "data"))
+    options = {name.removeprefix("--data."): option for name, option in described.items() if name.startswith("--data.")}
+    assert options.keys() - {"annotation"} == inspect.signature(FolderDataModule).parameters.keys()
+    assert [name for name, option in options.items() if option.description.startswith("(type")] == []
+    assert dataset().root == Path(f"data/{dataset.__name__.lower()}").absolute()
     given = {"contexts": ["ocr"], "context_files": {"ocr": "x"}, "image_folder": "y", "batch_size": 3, "max_tokens": 99}
     given |= {"train_fraction": 0.5, "seed": 4, "num_workers": 2}
     data = dataset("here", **given)

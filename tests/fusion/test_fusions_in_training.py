@@ -47,7 +47,7 @@ def test_true_precision_trains_scores_and_tags(
 ):
     data = Twitter2017(shared_twitter_folder, batch_size=4)
     model = trainable_fusion(fusion, optimization=Optimization(lr=1e-3))
-    trainer = make_trainer(max_epochs=2, precision=precision)
+    trainer = make_trainer(max_epochs=1, precision=precision)
     trainer.fit(model, data.using(model.preprocessor))
     assert {parameter.dtype for parameter in model.parameters()} == {DTYPES[precision]}
     assert all(parameter.isfinite().all() for parameter in model.parameters())
@@ -101,7 +101,9 @@ def test_two_processes_of_which_one_sees_no_image(trainable_fusion, make_trainer
     assert not torch.equal(model.image_encoder.projection.weight, before)
 
 
-@pytest.mark.parametrize("fusion", [VisualAttention, CoAttention, UMT])
+@pytest.mark.parametrize(
+    "fusion", [VisualAttention, *(pytest.param(each, marks=pytest.mark.slow) for each in (CoAttention, UMT))]
+)
 def test_a_compiled_fusion_equals_itself(fusion, make_fusion, features):
     model = make_fusion(fusion)
     compiled = torch.compile(model.fuse, backend="aot_eager")  # which needs no compiler of machine code
