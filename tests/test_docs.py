@@ -169,7 +169,9 @@ def parse(words):
     """Let a command read its options and do nothing."""
     from mner.cli import COMMANDS
     from mner.cli.usage import usage_error
+    from mner.search_path import working_directory_last
 
+    working_directory_last()  # as main does
     if words[0] in TRAINING:
         named = words.index("--import") if "--import" in words else len(words)  # which main takes out
         options = words[1:named] + words[named + 2 :]

@@ -65,7 +65,7 @@ def is_annotation(value: Any, extent: Extent) -> bool:
         return False
     if all(isinstance(item, str) for item in items):
         tags = [OUTSIDE if _is_missing(item) or item in _BLANK else item for item in value]
-        tags = items if {*tags} == {OUTSIDE} else tags  # blanks only are no tags
+        tags = items if {*tags} == {OUTSIDE} else tags  # blanks are not tags
         lines = len(items) > 1 and all(map(_COLUMNS.fullmatch, items))
         return (
             are_tags(tags, extent) or are_types(tags, extent) or lines or all(is_typed(item, extent) for item in items)
