@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 import nox
@@ -27,8 +28,9 @@ def lowest(session: nox.Session) -> None:
     """The fast tests with the lowest versions that pyproject.toml allows."""
     constraints = Path(session.create_tmp(), "constraints.txt").resolve()
     extras = PROJECT["optional-dependencies"]
-    lines = map(lowest_version, [*PROJECT["dependencies"], *extras["report"], *extras["hdf5"]])
-    constraints.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    tested = extras["test"][0].partition("[")[2].rstrip("]").split(",")  # mner[hdf5,...]
+    requirements = [*PROJECT["dependencies"], *chain.from_iterable(extras[name] for name in tested)]
+    constraints.write_text("\n".join(map(lowest_version, requirements)) + "\n", encoding="utf-8")
     session.install("--constraint", str(constraints), ".[test,offline]")
     session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=OFFLINE)
 
