@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -18,6 +20,7 @@ from mner.terminal import printable_lines
 LIGHTNING = ("pytorch_lightning", "lightning_fabric")
 CALLERS = ("mner", "jsonargparse", "torch")
 """Packages through whose code Lightning is called."""
+MAX_MESSAGE = 220  # characters of whole sentences
 
 
 @rank_zero_only
@@ -40,13 +43,21 @@ def lightning_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (MisconfigurationException, NotImplementedError, TypeError, ValueError) as error:
+    except (ImportError, MisconfigurationException, NotImplementedError, TypeError, ValueError) as error:
         frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
         packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
         # Where code of the user's own is involved, only the traceback shows which.
         if packages[-1] not in LIGHTNING or not {*packages} <= {*LIGHTNING, *CALLERS, *sys.stdlib_module_names}:
             raise
-        raise ConfigurationError(" ".join(str(error).split())) from error
+        raise ConfigurationError(_first_sentences(str(error))) from error
+
+
+def _first_sentences(message: str) -> str:
+    """Shorten a message to its first sentences, which name the option and the choices; advice and links follow them."""
+    sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", " ".join(message.split()))
+    ends = accumulate(len(sentence) + 1 for sentence in sentences)
+    kept = sum(end <= MAX_MESSAGE for end in ends)
+    return " ".join(sentences[: max(kept, 1)])
 
 
 def keep_traceback(error: BaseException, folder: Path | None) -> None:

@@ -65,7 +65,9 @@ def _complaints(message: str) -> Iterator[str]:
         yield from innermost
         return
     listed = f" such as [{given[1]}]" if types == ["a list"] else ""
-    yield f"expected {' or '.join(sorted({*types}))}{listed}, got {given[1]!r}"
+    words = dict.fromkeys(word for each in sorted({*types}) for word in each.split(" or "))
+    expected = " or ".join(words) if len(words) < 5 else f"one of {', '.join(words)}"
+    yield f"expected {expected}{listed}, got {given[1]!r}"
 
 
 def _in_words(expected: str) -> str:

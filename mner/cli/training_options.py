@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
+from lightning_fabric.plugins.environments.lsf import LSFEnvironment
+from lightning_fabric.plugins.environments.mpi import MPIEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
@@ -19,6 +25,7 @@ from mner.data.ablations import Ablation
 from mner.data.datamodule import PostDataModule
 from mner.data.overlap import OnOverlap
 from mner.decoders.chain_decoder import Constraints
+from mner.devices import device_of
 from mner.errors import ConfigurationError
 from mner.training.module import TrainingModule
 
@@ -41,6 +48,7 @@ MINIMA = {
     "num_sanity_val_steps": -1,
 }
 """Minima that Lightning does not check: it ignores smaller numbers or divides by them."""
+LAUNCHERS = (TorchElasticEnvironment, SLURMEnvironment, LSFEnvironment, MPIEnvironment)
 LIMITS = {"fit": "train", "validate": "val", "test": "test", "predict": "predict"}
 """The batches that a command is for, as the trainer's options name them."""
 
@@ -213,12 +221,38 @@ def check_ranges(options: Namespace, command: str) -> None:
     for name, (value, minimum) in numbers.items():
         if value is not None and value < minimum:
             raise ConfigurationError(f"expected --{name} of at least {minimum}, got {value}")
+    if trainer.val_check_interval == 0:
+        raise ConfigurationError(
+            "expected --trainer.val_check_interval above 0, got 0; --trainer.limit_val_batches 0 disables validation"
+        )
+    if command == "fit" and re.search("_(spawn|fork|notebook)", str(trainer.strategy)):
+        raise ConfigurationError(
+            f"--trainer.strategy {trainer.strategy} trains in processes that do not report their results; use ddp"
+        )
+    _check_processes(trainer)
     if trainer.barebones:
         raise ConfigurationError(f"--trainer.barebones forbids the logs that mner {command} writes; leave it out")
     lengths = ("max_epochs", "max_steps") if command == "fit" else ()
     for name in (*lengths, f"limit_{LIMITS[command]}_batches"):
         if trainer[name] == 0:
             raise ConfigurationError(f"--trainer.{name} 0 leaves nothing to do for mner {command}; raise it")
+
+
+def _check_processes(trainer: Namespace) -> None:
+    """Check that there are processors and nodes for the processes that Lightning would start or wait for."""
+    if trainer.plugins or any(environment.detect() for environment in LAUNCHERS):
+        return
+    if (trainer.num_nodes or 1) > 1 and "MASTER_ADDR" not in os.environ:
+        raise ConfigurationError(
+            f"--trainer.num_nodes {trainer.num_nodes} needs a launcher on every node, such as torchrun or srun; "
+            "without one, the first node would wait for the others forever"
+        )
+    is_cpu = trainer.accelerator in ("auto", "cpu") and device_of(trainer.accelerator).type == "cpu"
+    processors = max(os.cpu_count() or 1, 2)
+    if is_cpu and str(trainer.devices).isdecimal() and int(trainer.devices) > processors:
+        raise ConfigurationError(
+            f"--trainer.devices {trainer.devices}: on the CPU these are processes, at most {processors} on this machine"
+        )
 
 
 def place_options(options: Namespace, command: str, folder: Path) -> tuple[bool, bool]:
