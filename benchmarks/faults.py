@@ -36,7 +36,7 @@ from mner.demo import generate_demo_posts
 from mner.testing import TinyGrid, tiny_text_encoder
 from mner.vision import Grid
 
-COMMANDS = ("fit", "cache", "caption", "experiment", "tag")
+COMMANDS = ("fit", "cache", "caption", "experiment", "tag", "tag with Ray")
 MAX_REPEATS = 10
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
 
@@ -270,7 +270,8 @@ def make_jobs(folder: Path) -> dict[str, Job]:
     posts.write_text("".join(map(line.format, range(5000))), encoding="utf-8")
     caption = ["caption", "--images", str(data / "images"), "--captioner", str(folder / "updown.ckpt")]
     on_cpu = ["--accelerator", "cpu"]
-    tag = ["tag", str(posts), "--ckpt_path", str(trained / "best.ckpt"), *on_cpu, "--output"]
+    tag = ["tag", str(posts), "--ckpt_path", str(trained / "best.ckpt"), "--window", "8", "--output"]
+    with_ray = ["--engine", "ray", "--num_actors", "1"]
     return {
         "fit": Job(lambda to: [*fit, str(to / "run")], lambda to: lines(to / "run" / "predictions.jsonl")),
         "cache": Job(
@@ -285,7 +286,11 @@ def make_jobs(folder: Path) -> dict[str, Job]:
             lambda to: ["experiment", "--config", str(grid), "--run_folder", str(to)],
             lambda to: cells(to / "results.jsonl"),
         ),
-        "tag": Job(lambda to: [*tag, str(to / "tagged.jsonl")], lambda to: lines(to / "tagged.jsonl")),
+        "tag": Job(lambda to: [*tag, str(to / "tagged.jsonl"), *on_cpu], lambda to: lines(to / "tagged.jsonl")),
+        "tag with Ray": Job(
+            lambda to: [*tag, str(to / "tagged"), *with_ray],
+            lambda to: [line for part in sorted((to / "tagged").glob("part-*.jsonl")) for line in lines(part)],
+        ),
     }
 
 

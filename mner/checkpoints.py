@@ -71,9 +71,10 @@ class SelfContained(Component, LightningModule):
     """A ``LightningModule`` whose checkpoints are enough to build it again."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save what rebuilds the model, and a checksum."""
+        """Save what rebuilds the model, and a checksum, unless the weights are shards of a distributed checkpoint."""
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = hyper_parameters(self)
-        seal(checkpoint)
+        if all(type(weight) in (Tensor, nn.Parameter) for weight in checkpoint["state_dict"].values()):
+            seal(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a damaged checkpoint, or one of another model.
@@ -82,6 +83,8 @@ class SelfContained(Component, LightningModule):
             CheckpointError: If its weights do not match the model's in name or shape, are not finite, or differ from
                 those that were saved.
         """
+        if "state_dict" not in checkpoint:  # FSDP and DeepSpeed load the weights themselves, before this
+            return
         if self.strict_loading:
             check_weights(self, checkpoint)
         verify(checkpoint)

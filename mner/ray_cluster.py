@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from mner.errors import ConfigurationError
@@ -48,3 +49,14 @@ def connect(num_cpus: int | None = None) -> None:
         ray.init(**({"address": address} if address else local), logging_level=logging.WARNING, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigurationError(f"cannot reach the Ray cluster {address or 'on this machine'}: {error}") from error
+
+
+def check_resources(amounts: Mapping[str, float]) -> None:
+    """Check amounts of CPUs or GPUs by the names of their options: Ray shares one device, and grants several whole.
+
+    Raises:
+        ConfigurationError: If one is negative, or above 1 and not whole.
+    """
+    for name, amount in amounts.items():
+        if not amount >= 0 or (amount > 1 and amount != int(amount)):
+            raise ConfigurationError(f"expected {name} to be a whole number, or a fraction of 1, got {amount:g}")

@@ -180,11 +180,14 @@ def _devices(jobs: int | None, gpus_per_cell: float | None = None) -> list[str |
 
     visible = [each.strip() for each in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
     count = torch.cuda.device_count()
-    names = list(visible[:count] or map(str, range(count)))
-    each = min(1, len(names)) if gpus_per_cell is None else gpus_per_cell
-    if each != int(each) or not 0 <= each <= len(names):
+    are_slices = bool(visible) and all(each.startswith("MIG-") for each in visible)
+    # A process sees a single MIG slice, so that CUDA counts one of them.
+    names = visible if are_slices and count else list(visible[:count] or map(str, range(count)))
+    most = min(1, len(names)) if are_slices else len(names)
+    each = min(1, most) if gpus_per_cell is None else gpus_per_cell
+    if each != int(each) or not 0 <= each <= most:
         raise ConfigurationError(
-            f"expected gpus_per_cell to be a whole number up to the {len(names)} devices of this machine, got "
+            f"expected gpus_per_cell to be a whole number up to {most}, what a training on this machine can use, got "
             f"{each:g}; to share a device, give --jobs, or --engine ray"
         )
     size = int(each)

@@ -34,6 +34,10 @@ from mner.vision.precomputed_regions import use_region_file
 
 _CANDIDATES = 100
 """Posts among which one with an image is chosen as an example."""
+_CONVERT = (
+    "python -m pytorch_lightning.utilities.consolidate_checkpoint FOLDER, or one of DeepSpeed with "
+    "pytorch_lightning.utilities.deepspeed.convert_zero_checkpoint_to_fp32_state_dict"
+)
 
 
 def load_scored(path: Path | None, command: str, options: Namespace) -> TrainingModule:
@@ -97,6 +101,9 @@ def score_after_fit(
         )
         last = latest(Path(best.dirpath or ""))
         say(f"there is no best checkpoint: {why}" + (f"; the last is {last}" if last else ""))
+        return
+    if path is not None and path.is_dir():
+        say(f"the best checkpoint, {path}, is a folder of shards and is not scored; to make it a file: {_CONVERT}")
         return
     if isinstance(model, PretrainingModule):
         if path is None:

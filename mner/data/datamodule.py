@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
 from mner.data.contexts import warn_of_surplus
-from mner.data.label_map import LabelMap, in_terms_of
+from mner.data.label_map import LabelMap, check_label_map, in_terms_of
 from mner.data.large_sets import changed, facts_of, joined, lengths_of, prepared, select
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
 from mner.data.loader import post_loader
@@ -118,6 +118,7 @@ class PostDataModule(LightningDataModule, ABC):
 
     @label_map.setter
     def label_map(self, label_map: LabelMap) -> None:
+        check_label_map(label_map)
         self._label_map = dict(label_map)
         self._posts = {}
 

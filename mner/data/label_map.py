@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 from mner.data.large_sets import changed, facts_of
-from mner.errors import LabelError
+from mner.errors import ConfigurationError, LabelError
 from mner.labels import OUTSIDE, Scheme, continues, scheme_of, split_tag, tags_of, types_of
 from mner.labels import spans as entities_of
 from mner.posts import Post
 
 LabelMap = Mapping[str, str | None]
-"""The model's type for each type of a data set; ``None`` drops the entities of a type."""
+"""The model's type for each type of a data set; ``None`` drops the entities of a type.
+
+It is applied once: ``{"PER": "LOC", "LOC": "PER"}`` swaps two types.
+"""
 
 
 def in_terms_of(
@@ -47,11 +52,12 @@ def in_terms_of(
     _check_map(label_map, list(dict.fromkeys([*types_of(own), *found])), known)
     unknown = [type_ for type_ in found if label_map.get(type_, type_) not in {None, *known}]
     if unknown:
-        renamed = ", ".join(f"{type_}: {known[-1]}" for type_ in unknown)
+        example = {type_: _similar(type_, known) for type_ in unknown}
         raise LabelError(
             f"the {split} posts have entities of type {', '.join(unknown)}, which the model does not predict (its "
-            f"types: {', '.join(known)}); rename them, for example --label_map '{{{renamed}}}', where null drops a "
-            f"type; in Python, data.label_map = {dict.fromkeys(unknown, known[-1])}"
+            f"types: {', '.join(known)}); rename them, for example --label_map "
+            f"{shlex.quote(json.dumps(example, ensure_ascii=False))}, where null drops a type; in Python, "
+            f"data.label_map = {example}"
         )
     scheme = None if not found or scheme_of(tags) == scheme_of(labels) else scheme_of(labels)
     if scheme is None and label_map.keys().isdisjoint(found):
@@ -59,18 +65,47 @@ def in_terms_of(
     return changed(posts, partial(_rewritten, label_map=dict(label_map), scheme=scheme))
 
 
+def check_label_map(label_map: LabelMap) -> None:
+    """Check that a label map is one.
+
+    Raises:
+        ConfigurationError: If it is not a mapping of types to types or ``None``.
+    """
+    if not isinstance(label_map, Mapping) or not all(
+        isinstance(source, str) and isinstance(target, str | None) for source, target in label_map.items()
+    ):
+        raise ConfigurationError(
+            f"expected a label map of types to types or null, such as {{'OTHER': 'MISC'}}, got {label_map!r:.80}"
+        )
+
+
 def _check_map(label_map: LabelMap, own: Sequence[str], known: Sequence[str]) -> None:
     for source, target in label_map.items():
         if source not in own:
             raise LabelError(
-                f"the label map renames {source!r}, which is not a type of the data set ({', '.join(own)}); leave it "
-                "out, or correct it"
+                f"the label map renames {source!r}, which is not a type of the data set ({', '.join(own)}); "
+                f"{_correction(source, own) or 'leave it out, or correct it'}"
             )
         if target is not None and target not in known:
             raise LabelError(
                 f"the label map renames {source!r} to {target!r}, which is not a type of the model "
-                f"({', '.join(known)}); choose one of those, or null to drop the type"
+                f"({', '.join(known)}); {_correction(target, known) or 'choose one of those, or null to drop the type'}"
             )
+
+
+def _correction(name: str, types: Sequence[str]) -> str:
+    """Name the type that differs only in case or in the prefix of a tag, if there is one."""
+    written = (name.casefold(), name.partition("-")[2].casefold())
+    meant = next((type_ for type_ in types if type_.casefold() in written), None)
+    return "" if meant is None else f"the type is written {meant}"
+
+
+def _similar(name: str, types: Sequence[str]) -> str | None:
+    """Choose the type whose name begins like a given one, such as PER and person, else the last: often the rest."""
+    name = name.casefold()
+    folded = [(type_.casefold(), type_) for type_ in types]
+    alike = [type_ for each, type_ in folded if each.startswith(name) or name.startswith(each)]
+    return next(iter([*alike, *reversed(types)]), None)
 
 
 def _rewritten(post: Post, label_map: LabelMap, scheme: Scheme | None) -> Post:

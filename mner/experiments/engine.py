@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOG_FILE = "log.txt"
+LOCK = ".lock"
+"""The lock of a folder: of an experiment's by its runner, of a cell's by its training."""
 
 
 class Ended(NamedTuple):

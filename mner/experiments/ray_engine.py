@@ -6,13 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from mner.errors import ConfigurationError
-from mner.experiments.engine import LOG_FILE, Ended, Engine, Job
-from mner.experiments.local_engine import start_process, stop_process
-from mner.ray_cluster import connect, import_ray
+from mner.experiments.engine import LOCK, LOG_FILE, Ended, Engine, Job
+from mner.experiments.local_engine import PATIENCE, start_process, stop_process
+from mner.ray_cluster import check_resources, connect, import_ray
 
 POLL = 0.2
 """Seconds between two looks at a process."""
@@ -31,10 +34,13 @@ class RayEngine(Engine):
         max_retries: How often a training is repeated if its machine or worker is lost; -1 always does.
 
     Raises:
-        ConfigurationError: If Ray is not installed or the cluster cannot be reached.
+        ConfigurationError: If Ray is not installed, the cluster cannot be reached, or a training does not fit into it.
     """
 
     def __init__(self, cpus: float = 1, gpus: float = 0, jobs: int | None = None, max_retries: int = 3) -> None:
+        check_resources({"cpus_per_cell": cpus, "gpus_per_cell": gpus})
+        if max_retries < -1:
+            raise ConfigurationError(f"expected max_retries of 0 or more, or -1 for no limit, got {max_retries}")
         self.cpus = cpus
         self.gpus = gpus
         self.jobs = jobs
@@ -104,6 +110,10 @@ def run_process(command: list[str], folder: str, environment: Mapping[str, str],
     Returns:
         Its exit status, and the seconds that it ran.
     """
+    lock = Path(cwd) / folder / LOCK
+    if lock.exists():  # a training whose worker was lost is being told to stop
+        with suppress(Timeout), FileLock(lock, timeout=PATIENCE):
+            pass
     started = time.perf_counter()
     process = start_process([sys.executable, *command[1:]], Path(cwd) / folder, environment, cwd)
     try:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from mner.analysis.results import RESULTS_FILE, Result, write_results
 from mner.errors import ConfigurationError, DataError, ExperimentError
-from mner.experiments.engine import LOG_FILE, Ended, Engine, Job
+from mner.experiments.engine import LOCK, LOG_FILE, Ended, Engine, Job
 from mner.experiments.grid import Cell, Grid
 from mner.experiments.local_engine import LocalEngine
 from mner.experiments.progress import Progress, State
@@ -23,8 +23,6 @@ from mner.files import atomic_write, output_errors
 from mner.post_json import from_json, to_json
 
 CELL_FILE = "cell.json"
-LOCK = ".lock"
-"""The lock of a folder: of an experiment's by its runner, of a cell's by its training."""
 POLL = 0.1
 """Seconds between two looks at the running cells."""
 Keep = Literal["best", "none", "all"]

@@ -122,7 +122,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         pruner = "NopPruner" if self.pruner is None else self.pruner
         try:
-            return optuna.create_study(
+            study = optuna.create_study(
                 storage=self.storage or default_storage,
                 study_name=f"{self.study_name}/{name}" if self.study_name else name,
                 direction=self.direction,
@@ -131,6 +131,13 @@ class Search:
             )
         except (TypeError, ValueError, ImportError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
             raise ConfigurationError(f"the search cannot be set up: {error}") from error
+        found = study.direction.name.lower()
+        if found != self.direction:  # which Optuna ignores
+            raise ConfigurationError(
+                f"the study {study.study_name} is there already, with the direction {found}; give the search another "
+                "study_name or run folder, or that direction"
+            )
+        return study
 
     def ask(self, study: Any, number: int) -> Any:
         """Draw the next trial.
@@ -148,7 +155,13 @@ class Search:
             study.sampler = _named(self.sampler, "optuna.samplers")(**arguments)
         except (TypeError, ValueError, ImportError) as error:
             raise ConfigurationError(f"the sampler {self.sampler} cannot be used: {error}") from error
-        return study.ask({option: each.distribution() for option, each in self.space.items()})
+        try:
+            return study.ask({option: each.distribution() for option, each in self.space.items()})
+        except ValueError as error:
+            raise ConfigurationError(
+                f"the sampler {self.sampler} cannot draw a trial of {study.study_name}: {error}. A changed space needs "
+                "another study_name or run folder"
+            ) from error
 
 
 def import_optuna() -> Any:

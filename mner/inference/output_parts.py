@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mner.errors import ConfigurationError, OutputError
+from mner.files import atomic_write
 from mner.post_json import to_json
 
 PartFormat = Literal["jsonl", "parquet"]
@@ -60,16 +60,21 @@ class OutputParts:
         Args:
             part: Its name, without a suffix.
             lines: Predictions as lines of JSON, without line breaks.
+
+        Raises:
+            OutputError: If it cannot be written; names it.
         """
         system, folder = self._system()
         path = f"{folder}/{part}.{self.format}"
         content = _parquet(lines) if self.format == "parquet" else "".join(f"{line}\n" for line in lines).encode()
-        if "file" not in system.protocol:
-            system.pipe_file(path, content)  # an object appears when it is complete
+        if "file" in system.protocol:
+            with atomic_write(path, "wb", wait=True) as file:
+                file.write(content)
             return
-        partial = f"{folder}/.{part}.{os.getpid()}.partial"
-        system.pipe_file(partial, content)
-        os.replace(partial, path)  # noqa: PTH105
+        try:
+            system.pipe_file(path, content)  # an object appears when it is complete
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error}") from error
 
     def _system(self) -> tuple[Any, str]:
         system, folder = file_system(self.folder)

@@ -18,7 +18,7 @@ from mner.errors import ConfigurationError, DatasetNotFoundError, MNERError
 from mner.inference.output_parts import OutputParts, file_system
 from mner.inference.tagging_options import TaggingOptions
 from mner.posts import Post
-from mner.ray_cluster import connect, import_ray
+from mner.ray_cluster import check_resources, connect, import_ray
 from mner.terminal import printable
 
 READING_CPUS = 0.1
@@ -265,7 +265,10 @@ def _row(**columns: list[Any]) -> Any:
 
 def _actors(cluster: Cluster, total: dict[str, float]) -> int:
     """Number of taggers: as many as fit into the cluster, unless given."""
+    check_resources({"cpus_per_actor": cluster.cpus, "gpus_per_actor": cluster.gpus})
     if cluster.actors is not None:
+        if cluster.actors < 1:
+            raise ConfigurationError(f"expected num_actors of at least 1, got {cluster.actors}")
         return cluster.actors
     needs = [("CPU", cluster.cpus), ("GPU", cluster.gpus)]
     fit = min((int(total.get(name, 0) // each) for name, each in needs if each), default=1)

@@ -23,6 +23,7 @@ from mner.text.probe import POST
 from mner.training.optimization import Optimization
 from mner.training.parameter_groups import Rates, layerwise_rates, parameter_groups
 from mner.training.schedules import optimizer_and_scheduler
+from mner.training.sharding import clip_shards, clips_itself, configure_deepspeed, flattens
 from mner.vision.encoder import ImageEncoder
 from mner.vision.post_regions import post_regions
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
@@ -66,6 +67,7 @@ class TrainingModule(Shareable, ABC):
         self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
         self.image_loader = ImageLoader(on_bad_image=on_bad_image)
         self.max_images = max_images
+        self._flattened_groups: list[dict[str, Any]] = []
         # A mapping if it comes from a checkpoint.
         self.optimization = Optimization(**optimization) if isinstance(optimization, Mapping) else optimization
         if not isinstance(self.optimization, Optimization):
@@ -142,10 +144,10 @@ class TrainingModule(Shareable, ABC):
         Raises:
             ConfigurationError: If they cannot be built; explains why.
         """
-        groups = parameter_groups(self.learning_rates(), self.parameters())
+        groups = self._flattened_groups or self._parameter_groups()
         # A fused optimizer unscales float16 gradients itself, too late for clipping.
         scaled = self.trainer.precision == "16-mixed"
-        if self._clips and scaled and self.optimization.optimizer_arguments.get("fused"):
+        if self._max_grad_norm and scaled and self.optimization.optimizer_arguments.get("fused"):
             raise ConfigurationError(
                 "a fused optimizer cannot clip gradients under 16-mixed; leave fused out of optimizer_arguments, "
                 "or train with bf16-mixed"
@@ -154,12 +156,31 @@ class TrainingModule(Shareable, ABC):
         steps = self.trainer.estimated_stepping_batches
         return optimizer_and_scheduler(self.optimization, groups, steps, self.monitor[0], fused)
 
+    def setup(self, stage: str) -> None:
+        """Tell a strategy that shards the model, before it does, what it hides or decides afterwards.
+
+        Raises:
+            ConfigurationError: If FSDP is to shard a model with a LoRA adapter.
+        """
+        if stage == "fit":
+            flat = flattens(self.trainer)
+            if flat and getattr(self.text_encoder, "lora", None) is not None:
+                raise ConfigurationError(
+                    "FSDP saves all weights, and a checkpoint of a LoRA adapter leaves out those of its base; train "
+                    "the adapter with the strategy ddp, or without lora"
+                )
+            self._flattened_groups = self._parameter_groups() if flat else []
+            configure_deepspeed(self.trainer, self._max_grad_norm)
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        return parameter_groups(self.learning_rates(), self.parameters())
+
     @property
-    def _clips(self) -> bool:
+    def _max_grad_norm(self) -> float:
         bound = self.trainer.gradient_clip_val
         if bound is not None and not bound >= 0:
             raise ConfigurationError(f"expected gradient_clip_val >= 0, where 0 disables clipping, got {bound}")
-        return bool(self.optimization.max_grad_norm if bound is None else bound)
+        return float(self.optimization.max_grad_norm if bound is None else bound)
 
     def configure_gradient_clipping(
         self,
@@ -168,10 +189,11 @@ class TrainingModule(Shareable, ABC):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip to the trainer's maximum norm if it has one, else to the model's; 0 disables clipping."""
-        bound = self.optimization.max_grad_norm if gradient_clip_val is None else gradient_clip_val
-        if not self._clips:
+        bound, algorithm = self._max_grad_norm, gradient_clip_algorithm or "norm"
+        if not bound or clips_itself(self.trainer):
             return
-        algorithm = gradient_clip_algorithm or "norm"
+        if algorithm == "norm" and clip_shards(self.trainer, bound):
+            return
         if self.trainer.precision == "bf16-mixed":
             # Nothing is scaled here, yet Lightning refuses to clip with any fused optimizer in mixed precision.
             parameters = [each for group in optimizer.param_groups for each in group["params"]]

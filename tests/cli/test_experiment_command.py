@@ -108,6 +108,8 @@ def test_ablations_leave_predictions_and_metrics_of_their_own(trained_run, share
     ("visible", "count", "names"),
     [
         ("GPU-8f1d, MIG-0a2b", 2, ["GPU-8f1d", "MIG-0a2b"]),
+        ("MIG-0a2b,MIG-1c3d", 1, ["MIG-0a2b", "MIG-1c3d"]),  # CUDA counts one slice, whatever their number
+        ("MIG-0a2b", 0, [None]),
         ("3,1", 2, ["3", "1"]),
         ("0,9", 1, ["0"]),
         ("", 2, ["0", "1"]),

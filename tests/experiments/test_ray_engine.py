@@ -7,13 +7,16 @@ import threading
 import time
 
 import pytest
+from filelock import FileLock
 
 from mner.analysis.results import read_results
+from mner.errors import ConfigurationError
 from mner.experiments import Grid, GridRunner, Part, RayEngine
+from mner.experiments.ray_engine import run_process
 from mner.ray_cluster import connect
 
 ray = pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 SCRIPT = """
 import json, os, sys, time
@@ -54,6 +57,7 @@ def runner(tmp_path, monkeypatch, cluster):
     return make
 
 
+@pytest.mark.slow
 def test_cells_run_on_the_cluster(runner, tmp_path):
     progress = runner([1, 2, 3]).run()
     assert sorted(progress.states.values()) == ["failed", "finished", "finished"]
@@ -68,6 +72,31 @@ def test_cells_run_on_the_cluster(runner, tmp_path):
     assert len((tmp_path / "calls").read_text(encoding="utf-8").splitlines()) == 3
 
 
+@pytest.mark.parametrize("wrong", [{"cpus": -1}, {"gpus": 1.5}, {"cpus": float("nan")}, {"max_retries": -2}])
+def test_amounts_that_ray_cannot_grant_are_refused(wrong):
+    with pytest.raises(ConfigurationError, match="expected "):
+        RayEngine(**wrong)
+
+
+def test_a_training_starts_after_the_one_whose_worker_was_lost(tmp_path):
+    """The lost one may still be saving a checkpoint in the folder."""
+    events = tmp_path / "events"
+    (tmp_path / "cell").mkdir()
+    lock = FileLock(tmp_path / "cell" / ".lock", thread_local=False)
+    lock.acquire()
+
+    def end():
+        time.sleep(1)
+        events.write_text("first ended\n", encoding="utf-8")
+        lock.release()
+
+    threading.Thread(target=end).start()
+    code = f"open({str(events)!r}, 'a').write('second started')"
+    assert run_process([sys.executable, "-c", code], "cell", {}, str(tmp_path))[0] == 0
+    assert events.read_text(encoding="utf-8") == "first ended\nsecond started"
+
+
+@pytest.mark.slow
 def test_a_killed_worker_costs_nothing(runner, tmp_path):
     def kill():
         calls = tmp_path / "calls"

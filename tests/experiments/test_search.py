@@ -180,6 +180,19 @@ def test_a_wrong_search_is_an_error_that_says_why(make, wrong, complaint):
         make(**wrong).run()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ({}, {"direction": "minimize"}, "the direction maximize"),
+        ({"space": {"model.x": Range(choices=[0.1])}}, {"space": {"model.x": Range(choices=[0.2])}}, "A changed space"),
+    ],
+)
+def test_a_study_is_not_continued_with_another_aim(make, before, after, complaint):
+    make(num_trials=1, seeds=(1,), **before).run()
+    with pytest.raises(ConfigurationError, match=complaint):
+        make(num_trials=2, seeds=(1,), **before | after).run()
+
+
 def test_a_search_is_read_from_a_config(tmp_path, monkeypatch):
     from mner.cli import experiment
 
