@@ -9,13 +9,15 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mner.errors import ConfigurationError, ImageError
 from mner.git_lfs import BEGINNING, REASON
+from mner.remote_images import RemoteImages
 
 MIN_SIDE = 8
 """Minimum pixels per side: anything smaller is a tracking pixel or a rule, not an image with content."""
@@ -29,7 +31,7 @@ FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 """Formats that are decoded. PostScript is excluded, since Pillow would run another program on an untrusted file."""
 ALIKE = {"CUR": "TGA or CUR"}
 """Formats that begin alike, where Pillow knows the beginning of only one."""
-ImageSource: TypeAlias = "str | Path | bytes | Image.Image"
+ImageSource: TypeAlias = "str | Path | bytes | Image.Image | NDArray[np.uint8]"
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_PNG_TEXT = 1000
@@ -50,8 +52,9 @@ def locate_image(path: str | Path, folders: Sequence[str | Path] = ()) -> Path:
         The path, absolute, with links and ``..`` resolved.
 
     Raises:
-        ImageError: If there is no such file, it is not a regular file, or it is outside the folders: by name, by
-            ``../``, or by a link.
+        ImageError: If there is no such file, it is not a regular file, or its name leads out of the folders, by ``../``
+            or as an absolute path. A link within a folder is followed, wherever it leads: whoever made the folder made
+            the link, whereas names come from data files.
     """
     return Path(_locate(path, folders)[0])
 
@@ -98,7 +101,8 @@ def load_image(
     """Read an image as RGB: upright, the first frame, transparency on white.
 
     Args:
-        source: The path of a file, the content of one, or an open Pillow image, which is not modified.
+        source: The path of a file, the content of one, an open Pillow image, which is not modified, or an array of
+            bytes of shape ``(height, width, 3)``.
         folders: The image folders, outside of which no file is read; empty if the caller vouches for the path.
         name: What errors call an image that is not a file.
         max_pixels: Maximum width times height; checked before the image is decoded.
@@ -112,10 +116,12 @@ def load_image(
     """
     if isinstance(source, Image.Image):
         return _decode(name, lambda: source, max_pixels)
+    if isinstance(source, np.ndarray):
+        return _decode(name, lambda: _from_array(source), max_pixels)
     if isinstance(source, bytes):
         return _decode(name, lambda: _open(io.BytesIO(source)), max_pixels, min_side)
     if not isinstance(source, (str, Path)):
-        raise ImageError(f"expected a path, bytes or a Pillow image, got {type(source).__name__}")
+        raise ImageError(f"expected a path, bytes, a Pillow image or an array, got {type(source).__name__}")
     with open_image_file(source, folders) as file:
         return _decode(f"{source}", lambda: _open(file), max_pixels, min_side)
 
@@ -144,6 +150,7 @@ class ImageLoader:
         folders: The image folders: no file outside them is read. Empty if callers vouch for their paths.
         on_bad_image: ``mask`` leaves out an image that cannot be used; ``error`` stops.
         min_side: Shorter side that is needed of an image, see :func:`load_image`.
+        remote: How images at an address are fetched into the folder when they are first used; ``None`` fetches none.
 
     Raises:
         ConfigurationError: If ``on_bad_image`` is neither.
@@ -152,6 +159,7 @@ class ImageLoader:
     folders: tuple[Path, ...] = ()
     on_bad_image: Literal["mask", "error"] = "mask"
     min_side: int | None = None
+    remote: RemoteImages | None = None
 
     def __post_init__(self) -> None:
         """Check the policy's name."""
@@ -160,24 +168,28 @@ class ImageLoader:
 
     def __call__(self, source: ImageSource) -> Image.Image:
         """Read an image; see :func:`load_image`."""
+        self._provide(source)
         return load_image(source, self.folders, min_side=self.min_side)
 
     def locate(self, path: Path) -> Path:
         """Resolve an image's path to a regular file; see :func:`locate_image`."""
+        self._provide(path)
         return locate_image(path, self.folders)
 
     def open(self, path: Path) -> BinaryIO:
         """Open an image's file; see :func:`open_image_file`."""
+        self._provide(path)
         return open_image_file(path, self.folders)
+
+    def _provide(self, source: ImageSource) -> None:
+        if self.remote is not None and isinstance(source, (str, Path)):
+            self.remote.provide(Path(_named_path(source, self.folders)))
 
 
 def _locate(path: str | Path, folders: Sequence[str | Path]) -> tuple[str, os.stat_result]:
     """Return the real path of a regular file within the folders, and the file's status at that time."""
     try:
-        found = os.path.realpath(path)
-        inside = (found.startswith(os.path.realpath(folder).rstrip(os.sep) + os.sep) for folder in folders)
-        if folders and not any(inside):
-            raise ImageError(f"{path}: outside the image folder {', '.join(map(str, folders))}")
+        found = os.path.realpath(_named_path(path, folders))
         status = os.lstat(found)
         if stat.S_ISLNK(status.st_mode):
             raise ImageError(f"{path}: a loop of links")
@@ -187,6 +199,16 @@ def _locate(path: str | Path, folders: Sequence[str | Path]) -> tuple[str, os.st
     except (OSError, ValueError) as error:  # a NUL in the name, no permission
         raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     return found, status
+
+
+def _named_path(path: str | Path, folders: Sequence[str | Path]) -> str:
+    """Return a path without ``..`` that is within the folders, as it is written or with its links followed."""
+    named = os.path.abspath(path)  # noqa: PTH100  Path.absolute keeps ..
+    places = (named, os.path.realpath(named))
+    roots = {root for folder in folders for root in (os.path.abspath(folder), os.path.realpath(folder))}  # noqa: PTH100
+    if folders and not any(place.startswith(root.rstrip(os.sep) + os.sep) for place in places for root in roots):
+        raise ImageError(f"{path}: outside the image folder {', '.join(map(str, folders))}")
+    return named
 
 
 def _check_regular(path: str | Path, status: os.stat_result) -> None:
@@ -208,6 +230,15 @@ def _decode(name: str, opener: Callable[[], Image.Image], max_pixels: int, min_s
         raise ImageError(f"{name}: enormous: {error}") from None
     except Exception as error:  # Pillow's decoders can raise anything on a broken file
         raise ImageError(f"{name}: {str(error) or type(error).__name__}") from error
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3):
+        raise ValueError(
+            f"an array of shape {array.shape} and type {array.dtype}, where one of shape (height, width, 3) and type "
+            "uint8 was expected"
+        )
+    return Image.fromarray(array)
 
 
 def _open(file: BinaryIO) -> Image.Image:

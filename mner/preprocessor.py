@@ -21,6 +21,7 @@ from mner.grounding.gold_boxes import collate_boxes
 from mner.images import ImageLoader
 from mner.labels import check_tags, scheme_of, to_bioes
 from mner.posts import Post
+from mner.remote_images import RemoteImages
 from mner.terminal import printable
 from mner.text.characters import character_ids
 from mner.text.subwords import SubwordTokenizer
@@ -114,6 +115,7 @@ class Preprocessor:
         quiet: bool | None = None,
         image_map: Callable[..., Iterable[Any]] | None = None,
         draft_images: bool | None = None,
+        remote: RemoteImages | None = None,
     ) -> Preprocessor:
         """Return a copy with other data-loading options; options that are not given are kept.
 
@@ -126,6 +128,7 @@ class Preprocessor:
             image_map: Replaces ``map`` in the loading of a batch's images, such as ``ThreadPoolExecutor().map``.
             draft_images: Decode JPEG files at a half, a quarter or an eighth of their size where the image encoder
                 scales them down further; pixels then differ slightly.
+            remote: How images at an address are fetched into the image folder.
         """
         other = copy.copy(self)
         known = tuple(folder for folder in image_folders or () if folder is not None)
@@ -133,6 +136,8 @@ class Preprocessor:
             other.image_loader = replace(other.image_loader, folders=known)
         if on_bad_image is not None:
             other.image_loader = replace(other.image_loader, on_bad_image=on_bad_image)
+        if remote is not None:
+            other.image_loader = replace(other.image_loader, remote=remote)
         if features is not None:
             other.features = features
         if quiet is not None:

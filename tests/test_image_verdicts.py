@@ -18,7 +18,16 @@ from mner.posts import Post
 from mner.vision import Grid
 from mner.vision.feature_store import FeatureStore
 
-USABLE = {"good.jpg", "icon.png", "alpha.png", "long_text.png", "inside.png", "moving.gif", "wrong_suffix.png"}
+USABLE = {
+    "good.jpg",
+    "icon.png",
+    "alpha.png",
+    "long_text.png",
+    "inside.png",
+    "outside.png",
+    "moving.gif",
+    "wrong_suffix.png",
+}
 
 
 def noise(width=80, height=60):

@@ -25,6 +25,8 @@ GROUND = [
     "subsets",
     "file_names",
     "git_lfs",
+    "download",
+    "remote_images",
     "plugins",
     "weights",
     "images",

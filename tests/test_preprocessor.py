@@ -149,8 +149,7 @@ def image_posts(pictures, tmp_path):
     paths = pictures(4)
     (folder / "cut.png").write_bytes(paths[0].read_bytes()[:200])
     (tmp_path / "outside.png").write_bytes(paths[0].read_bytes())
-    (folder / "link.png").symlink_to(tmp_path / "outside.png")
-    paths += [folder / "cut.png", folder / "absent.png", folder / "link.png", None]
+    paths += [folder / "cut.png", folder / "absent.png", tmp_path / "outside.png", None]
     return [Post(str(index), ("word",), image=path) for index, path in enumerate(paths)]
 
 

@@ -102,7 +102,9 @@ def fill_split(
     return store.fill(
         encoder,
         [image for post in posts for image in datamodule.preprocessor.images_of(post)],
-        datamodule.preprocessor.using(image_folders=[datamodule.split_images(split)]).image_loader,
+        datamodule.preprocessor.using(
+            image_folders=[datamodule.split_images(split)], remote=datamodule.remote_images
+        ).image_loader,
         device=trainer.strategy.root_device,
         precision_context=trainer.strategy.precision_plugin.forward_context if _is_mixed(trainer) else nullcontext,
         progress=trainer.is_global_zero,

@@ -28,6 +28,7 @@ from mner.errors import ConfigurationError, FormatError, ImageError, OutputError
 from mner.file_names import file_names
 from mner.files import atomic_write
 from mner.predictions import check_threshold
+from mner.remote_images import RemoteImages
 from mner.terminal import printable
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def parser() -> OptionParser:
         "--format", type=Format | None, help="the input format (default: recognised by the first lines)"
     )
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    options.add_argument(
+        "--remote_images",
+        type=RemoteImages | None,
+        help="what images at an address may be fetched into --images, such as --remote_images.protocols [https]",
+    )
     options.add_argument("--columns", type=str, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--region_file", type=Path | None, help="the file of a model with PrecomputedRegions or DetectedCrops"
@@ -153,7 +159,8 @@ def _here(options: Namespace) -> int:
                 "leave it out"
             )
         folder = None if options.images is None else options.images.absolute()
-        tagger.use_image_folder(folder)
+        remote = RemoteImages(**options.remote_images) if options.remote_images else None
+        tagger.use_image_folder(folder, remote)
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
         max_wait = MAX_WAIT if live else None
         posts = iter_posts(
@@ -161,6 +168,7 @@ def _here(options: Namespace) -> int:
             images=folder,
             format=options.format,
             columns=parse_columns(options.columns),
+            remote=remote,
             on_error=bad_lines,
             max_line_bytes=options.max_line_bytes,
             max_wait=max_wait,
@@ -202,7 +210,7 @@ def _with_ray(options: Namespace) -> int:
 
     if options.output in (None, "-") or options.file == "-":
         raise ConfigurationError("--engine ray reads files and writes a folder: give FILE, and --output FOLDER")
-    for name in ("region_file", "figures", "threshold"):
+    for name in ("region_file", "figures", "threshold", "remote_images"):
         if options[name]:
             raise ConfigurationError(f"--engine ray has no --{name}; tag with --engine local")
     folder = options.output if "://" in options.output else str(Path(options.output).absolute())

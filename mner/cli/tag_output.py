@@ -19,7 +19,10 @@ import mner
 from mner.errors import OutputError
 from mner.files import is_stream, open_output, resumable_write
 
-IN_KEY = ("file", "ckpt_path", "format", "images", "region_file", "batch_size", "window", "max_line_bytes", "columns")
+IN_KEY = (
+    *("file", "ckpt_path", "format", "images", "region_file", "remote_images", "batch_size", "window"),
+    *("max_line_bytes", "columns"),
+)
 """Options that determine which posts are written, and in which batches they are tagged."""
 HOW_IN_KEY = ("precision", "compile", "confidences", "threshold", "feature_store", "draft_images", "output_format")
 

@@ -1,4 +1,4 @@
-"""Parquet, Arrow and spaCy's ``DocBin`` files, and folders of ``datasets.Dataset.save_to_disk``, row by row."""
+"""Parquet, Arrow, tar and spaCy's ``DocBin`` files, and folders of them or of saved data sets, row by row."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.data.tables import BATCH, arrow_rows, rows_of
+from mner.data.tar_files import tar_rows
 from mner.errors import DataError, FormatError
 from mner.paths import is_file, is_folder
 
@@ -18,13 +19,15 @@ _SUFFIXES = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    ".tar": "tar",
+    ".tgz": "tar",
 }
 _MAGIC = {b"PAR1": "parquet", b"ARRO": "arrow"}
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 
 
 def is_columnar(path: Path) -> bool:
-    """Whether a path is a Parquet, Arrow or ``.spacy`` file, or a folder of such files or of a saved data set."""
+    """Whether a path is a Parquet, Arrow, tar or ``.spacy`` file, or a folder of such files or of a saved data set."""
     return _kind(path) is not None
 
 
@@ -32,7 +35,8 @@ def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Return the rows of a file or folder; class indices of ``datasets`` become class names.
 
     Args:
-        path: A path for which :func:`is_columnar` holds. The Parquet files of a folder are read in alphabetical order.
+        path: A path for which :func:`is_columnar` holds. The Parquet or tar files of a folder are read in alphabetical
+            order.
 
     Raises:
         DataError: If ``pyarrow`` or ``datasets`` is not installed.
@@ -45,6 +49,10 @@ def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         if kind == "spacy":
             yield from _spacy(path)
+            return
+        if kind in ("tar", "tars"):
+            for file in sorted(path.glob("*.tar")) if kind == "tars" else [path]:
+                yield from tar_rows(file)
             return
         import pyarrow
 
@@ -66,12 +74,14 @@ def _kind(path: Path) -> str | None:
     if is_folder(path):
         names = {_SAVED: "saved", _SAVED_SPLITS: "splits"}
         kind = next((kind for name, kind in names.items() if is_file(path / name)), None)
-        return kind or ("parts" if any(path.glob("*.parquet")) else None)
+        parts = {"*.parquet": "parts", "*.tar": "tars"}
+        return kind or next((kind for pattern, kind in parts.items() if any(path.glob(pattern))), None)
     if not is_file(path):
         return None
     with path.open("rb") as file:
         kind = _MAGIC.get(file.read(4))
-    return kind or _SUFFIXES.get(path.suffix.lower())
+    suffix = path.with_suffix("").suffix if path.suffix.lower() in (".gz", ".bz2", ".xz") else path.suffix
+    return kind or _SUFFIXES.get(suffix.lower())
 
 
 def _spacy(path: Path) -> Iterator[dict[str, Any]]:

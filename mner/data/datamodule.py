@@ -27,6 +27,7 @@ from mner.errors import ConfigurationError, DataError, LabelError
 from mner.labels import check_tags
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
+from mner.remote_images import RemoteImages
 from mner.subsets import sampled
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 from mner.word_tokenizers.raw_posts import tokenize_post
@@ -58,6 +59,8 @@ class PostDataModule(LightningDataModule, ABC):
     labels: list[str]
     word_tokenizer: WordTokenizer = TweetTokenizer()
     """Splits raw posts into words; a model trained on the posts splits new ones in the same way."""
+    remote_images: RemoteImages | None = None
+    """What images at an address may be fetched into the image folder."""
 
     def __init__(
         self,
@@ -292,7 +295,8 @@ class PostDataModule(LightningDataModule, ABC):
         preprocessor = self._given_preprocessor().using(quiet=True)
         folder = self.split_images(split)
         if folder is not None:
-            preprocessor = preprocessor.using(image_folders=[folder, self.extra_images if split == "train" else None])
+            folders = [folder, self.extra_images if split == "train" else None]
+            preprocessor = preprocessor.using(image_folders=folders, remote=self.remote_images)
         posts = prepared(self.posts(split), preprocessor)
         trainer = self.trainer
         if trainer is not None and getattr(trainer, "overfit_batches", 0) > 0:  # Lightning sets the attribute late

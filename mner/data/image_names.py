@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from mner.data.context_texts import NO_TEXT
 from mner.data.lines import Line
 from mner.paths import is_file, is_folder
+from mner.remote_images import RemoteImages, remote_path
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"}
@@ -146,19 +147,23 @@ class ImageFolder:
 
     Args:
         path: The folder; one that is not there has no images.
+        remote: What may be fetched into the folder, where it is needed; ``None`` for nothing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, remote: RemoteImages | None = None) -> None:
         self.path = path
+        self.remote = remote
 
     @cached_property
     def names(self) -> ImageNames:
-        """Return all files in the folder and its subfolders; links to folders are not followed."""
+        """Return all files in the folder and its subfolders; links are followed, each folder is listed once."""
         found: list[str] = []
-        for folder, _, files in os.walk(self.path) if is_folder(self.path) else ():
+        listed: set[tuple[int, int]] = set()
+        for folder, subfolders, files in os.walk(self.path, followlinks=True) if is_folder(self.path) else ():
             inside = Path(folder).relative_to(self.path)
             prefix = "" if inside == Path() else f"{inside.as_posix()}/"
             found += [prefix + file for file in files]
+            subfolders[:] = [name for name in sorted(subfolders) if _is_new(Path(folder, name), listed)]
         return ImageNames(found)
 
     @property
@@ -180,6 +185,18 @@ class ImageFolder:
         return name if name in self else self.names.find_without_suffix(stem)
 
 
+def _is_new(folder: Path, listed: set[tuple[int, int]]) -> bool:
+    """Whether a folder is none of those that were listed, to which links may lead back; adds it to them."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return False
+    key = status.st_dev, status.st_ino
+    is_new = key not in listed
+    listed.add(key)
+    return is_new
+
+
 def relative_name(path: Path, folder: Path | None) -> str:
     """Return a path, relative to a folder if it is inside, with ``/`` between folders."""
     return (path.relative_to(folder) if folder is not None and path.is_relative_to(folder) else path).as_posix()
@@ -199,12 +216,19 @@ def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool
         relative if no folder is given. ``None`` if the name is blank or stands for a missing value.
 
     Raises:
-        FormatError: If the name is absolute, climbs out of the folder with ``..``, or is a link.
+        FormatError: If the name is absolute, climbs out of the folder with ``..``, or is an address from which nothing
+            may be fetched.
     """
     if not name.strip() or name.strip().casefold() in NO_TEXT:
         return None
     if LINK.match(name.strip()):
-        raise line.error(f"the image {name!r:.80}, a link", "Save it in the image folder, and give its file name")
+        if images is not None and images.remote is not None and images.remote.allows(name.strip()):
+            return remote_path(name.strip(), images.path)
+        raise line.error(
+            f"the image {name!r:.80}, a link",
+            "Save it in the image folder, and give its file name; or give an image folder, and allow its protocol with "
+            "--remote_images.protocols [https] (remote=RemoteImages() in Python)",
+        )
     name = name if images is None else _inside(name, images)
     # Windows paths have both kinds of slash, and drives, so one rule works on every system.
     parts = PureWindowsPath(name.strip())

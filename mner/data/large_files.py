@@ -25,6 +25,7 @@ from mner.data.readers import no_posts, read_posts, row_reader, stream_posts
 from mner.data.stored_posts import FACTS_FILE, StoredPosts, store_posts
 from mner.paths import is_file, is_folder, is_there
 from mner.posts import Post
+from mner.remote_images import RemoteImages
 from mner.terminal import printable
 
 LARGE = 8 << 20
@@ -40,6 +41,7 @@ def open_posts(
     annotator: str | int | None = None,
     tag_column: int | None = None,
     columns: Columns | None = None,
+    remote: RemoteImages | None = None,
     lenient: bool = False,
 ) -> list[Post] | StoredPosts:
     """Read every post of a file, as :func:`mner.data.read_posts` does; those of a large file stay on the disk.
@@ -54,6 +56,7 @@ def open_posts(
         annotator: Whose annotation to read.
         tag_column: The column of the tags in CoNLL.
         columns: The names of the columns.
+        remote: What images may be fetched.
         lenient: Whether the posts are read as by :func:`mner.data.iter_posts` with the same option.
 
     Raises:
@@ -64,15 +67,26 @@ def open_posts(
     if not kept and find_spec("pyarrow") is None:
         rank_zero_info(f"{path} is read into memory; with pip install 'mner[tables]' its posts would stay on the disk")
         kept = True
-    make = row_reader(None if images is None else ImageFolder(images), annotator, columns)
+    make = row_reader(None if images is None else ImageFolder(images, remote), annotator, columns)
     how: dict[str, Any] = {"format": format, "tag_column": tag_column, "lenient": lenient}
     if kept and lenient:
         return list(stream_posts(path, make, **how))
     if kept:
         return read_posts(
-            path, images=images, format=format, annotator=annotator, tag_column=tag_column, columns=columns
+            path,
+            images=images,
+            format=format,
+            annotator=annotator,
+            tag_column=tag_column,
+            columns=columns,
+            remote=remote,
         )
-    options = how | {"annotator": make.annotator, "columns": columns, "images": images and images.absolute()}
+    options = how | {
+        "annotator": make.annotator,
+        "columns": columns,
+        "remote": remote,
+        "images": images and images.absolute(),
+    }
     folder = cache_folder() / "posts" / _key(path, options)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):

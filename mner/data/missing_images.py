@@ -12,6 +12,7 @@ from mner.data.large_sets import image_paths
 from mner.errors import DataError
 from mner.paths import is_file, is_folder
 from mner.posts import Post
+from mner.remote_images import address_of
 from mner.terminal import printable
 
 _SHOWN = 10
@@ -34,7 +35,7 @@ def check_images(
     number, missing = 0, []
     for path in image_paths(posts):
         number += 1
-        if not is_file(path):
+        if not is_file(path) and address_of(Path(path)) is None:
             missing.append(Path(path))
     if not missing:
         return
@@ -60,7 +61,7 @@ def check_any_image(posts: Sequence[Post], consequence: str) -> None:
     Raises:
         DataError: If there is none.
     """
-    if not any(is_file(image) for post in posts for image in post.images):
+    if not any(is_file(image) or address_of(image) for post in posts for image in post.images):
         raise DataError(f"{consequence}: none of the images that they name is there; correct the image folder")
 
 

@@ -16,6 +16,7 @@ from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
 from mner.paths import is_folder, is_there
 from mner.posts import Post
+from mner.remote_images import RemoteImages
 from mner.terminal import printable
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
@@ -38,6 +39,7 @@ class PostFiles(PostDataModule):
         word_tokenizer: Splits the text of raw posts into words. By default a
             :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word after them only
             if the training file comes as words of which most do.
+        remote_images: What images at an address may be fetched into the image folder; by default none.
 
     Raises:
         DatasetNotFoundError: If none of the files is there; one that is missing is an error when its split is read.
@@ -63,10 +65,12 @@ class PostFiles(PostDataModule):
         seed: int | None = None,
         num_workers: int = 0,
         max_missing_images: float = 0.5,
+        remote_images: RemoteImages | None = None,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
         given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
+        self.remote_images = RemoteImages(**remote_images) if isinstance(remote_images, Mapping) else remote_images
         self.images = None if images is None else Path(images).absolute()
         if self.images is not None and not is_folder(self.images):
             raise DataError(f"no image folder {self.images}; correct images, or leave it out")
@@ -80,6 +84,7 @@ class PostFiles(PostDataModule):
                 annotator=annotator,
                 tag_column=tag_column,
                 columns=columns,
+                remote=self.remote_images,
             )
             for split in there
         }

@@ -26,6 +26,7 @@ from mner.data.tables import Table, is_table, rows_of
 from mner.errors import ConfigurationError, FormatError
 from mner.labels import check_choice
 from mner.posts import Post
+from mner.remote_images import RemoteImages
 
 
 def read_posts(
@@ -37,6 +38,7 @@ def read_posts(
     annotator: str | int | None = None,
     tag_column: int | None = None,
     columns: Columns | None = None,
+    remote: RemoteImages | None = None,
 ) -> list[Post]:
     """Read every post of a file.
 
@@ -56,6 +58,8 @@ def read_posts(
             address, or ``"first"`` or ``"last"`` in the order of the export.
         tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
         columns: Names of columns or keys, by mner's key for what they contain: ``{"text": "tweet"}``.
+        remote: What images at an address may be fetched into the image folder, when they are needed; by default none,
+            and an address is an error.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
@@ -63,7 +67,7 @@ def read_posts(
         ConfigurationError: If ``tag_column`` is not a whole number.
     """
     images = None if images is None else Path(images)
-    make = row_reader(None if images is None else ImageFolder(images), annotator, columns)
+    make = row_reader(None if images is None else ImageFolder(images, remote), annotator, columns)
     name = Path(type(path).__name__) if is_table(path) else Path(path)
     posts = list(stream_posts(path, make, format=format, tag_column=tag_column))
     if not posts:
@@ -130,6 +134,7 @@ def iter_posts(
     on_error: Report | None = None,
     annotator: str | int | None = None,
     columns: Columns | None = None,
+    remote: RemoteImages | None = None,
     max_line_bytes: int | None = MAX_LINE_BYTES,
     max_wait: float | None = None,
     lenient: bool = False,
@@ -143,6 +148,7 @@ def iter_posts(
         on_error: Called with the error of each malformed line or post, which is left out; by default it is raised.
         annotator: As in :func:`read_posts`.
         columns: As in :func:`read_posts`.
+        remote: As in :func:`read_posts`.
         max_line_bytes: Limit above which a line is malformed, and not kept in memory; ``None`` for no limit.
         max_wait: Seconds after its first line at which the format of a live source is detected from the lines so far;
             by default as many lines as necessary are awaited.
@@ -154,7 +160,7 @@ def iter_posts(
         FormatError: If it is empty, binary, a table without a text, or, without ``on_error``, malformed.
     """
     report = on_error or _raise
-    make = row_reader(None if images is None else ImageFolder(Path(images)), annotator, columns)
+    make = row_reader(None if images is None else ImageFolder(Path(images), remote), annotator, columns)
     rows = _rows(source)
     if rows is not None:
         name = Path(source if isinstance(source, (str, Path)) else type(source).__name__)

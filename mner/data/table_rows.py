@@ -8,18 +8,17 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mner.data.columns import Columns, rename
+from mner.data.embedded_images import content_of, is_embedded, suffix_of
 from mner.data.image_names import ImageFolder, split_suffix
 from mner.data.lines import Line, Notes, Report, read_each
 from mner.data.literals import decoded
 from mner.data.plain import plain
 from mner.data.records import post_from_record
-from mner.errors import DataError, OutputError
-from mner.images import MAX_BYTES
+from mner.errors import DataError, ImageError, OutputError
 from mner.paths import reason
 from mner.posts import Post
 
-_SUFFIX_OF = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"RI": ".webp", b"BM": ".bmp"}
-
+_IMAGES = frozenset({"image", "image_id", "images"})
 _STRUCTURED = frozenset({"metadata", "contexts", "character_spans", "entity_boxes"})
 """Columns whose cells may be strings of JSON."""
 
@@ -46,7 +45,9 @@ class RowReader:
         Raises:
             FormatError: If it cannot be one.
         """
-        value = rename(value, self.columns, line) if self.columns and isinstance(value, Mapping) else value
+        if isinstance(value, Mapping):
+            value = rename(value, self.columns, line) if self.columns else value
+            value = self._with_saved_images(dict(value), line) if _IMAGES & value.keys() else value
         return post_from_record(value, line, self.images, self.annotator)
 
     def __call__(self, row: Mapping[str, Any], line: Line) -> Post:
@@ -61,29 +62,43 @@ class RowReader:
         for name in ("tokens", "words"):
             if isinstance(words := decoded(record.get(name)), str):
                 record[name] = words.split()
-        for name in ("image", "image_id"):
-            if isinstance(record.get(name), (bytes, Mapping)):
-                record[name] = self._saved(record[name], line)
+        record = self._with_saved_images(record, line)
         try:
             record = plain(record)
         except DataError as error:
             raise line.error(str(error), "Leave the column out") from error
         return post_from_record(record, line, self.images, self.annotator)
 
+    def _with_saved_images(self, record: dict[str, Any], line: Line) -> dict[str, Any]:
+        for name in ("image", "image_id"):
+            if is_embedded(record.get(name)):
+                record[name] = self._saved(record[name], line)
+        images = decoded(record.get("images"))
+        if isinstance(images, (list, tuple)) and any(map(is_embedded, images)):
+            saved = [self._saved(image, line) if is_embedded(image) else image for image in images]
+            named = record.get("image") or record.get("image_id")  # the record of a tar file may name its image
+            record["images"] = [image for image in saved if image is not None]
+            if named is not None and len(images) == 1:
+                del record["images"]
+                record |= {} if saved[0] is None else {"image": saved[0]}
+                record.pop("image_id", None)
+        return record
+
     def _saved(self, image: Any, line: Line) -> str | None:
-        """The name of an image, which is written to the image folder if the table contains it."""
-        given, content = (image.get("path"), image.get("bytes")) if isinstance(image, Mapping) else (None, image)
+        """The name of an image, which is written to the image folder if the data contain it."""
+        try:
+            given, content = content_of(image)
+        except (DataError, ImageError) as error:
+            raise line.error(str(error), "Leave it out") from error
         if not content:
-            return None if given is None else str(given)
-        if not isinstance(content, bytes) or len(content) > MAX_BYTES:
-            raise line.error(f"an image that is not of bytes, or of more than {MAX_BYTES:,}", "Leave it out")
+            return given
         if self.images is None:
-            line.note("images within the table are left out; give an image folder, to which they will be written")
+            line.note("images within the data are left out; give an image folder, to which they will be written")
             return None
         name = PurePath(str(given or "").replace("\\", "/")).name
         stem, suffix = split_suffix(name)
         digest = hashlib.blake2b(content, digest_size=8).hexdigest()
-        suffix = suffix or _SUFFIX_OF.get(content[:2], ".jpg")
+        suffix = suffix or suffix_of(content)
         free = (f"{stem}{suffix}", f"{stem}-{digest}{suffix}") if stem and suffix else (f"{digest}{suffix}",)
         self.num_saved += 1
         return next(each for each in free if _write(self.images.path / each, content))

@@ -15,6 +15,7 @@ from mner.decoders.entities import EntityLists, find_entities
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.inference.tagger import Tagger
+from mner.remote_images import RemoteImages
 
 
 class Ensemble(Tagger):
@@ -53,11 +54,11 @@ class Ensemble(Tagger):
         self._softmax.bind(first.labels)
         self._softmax.to(first.device)
 
-    def use_image_folder(self, folder: Path | None) -> None:
+    def use_image_folder(self, folder: Path | None, remote: RemoteImages | None = None) -> None:
         """Read images from one folder only; see the base class."""
-        super().use_image_folder(folder)
+        super().use_image_folder(folder, remote)
         for model in self.models[1:]:
-            model.preprocessor = model.preprocessor.using(image_folders=[folder])
+            model.preprocessor = model.preprocessor.using(image_folders=[folder], remote=remote)
 
     @torch.inference_mode()
     def _tag(self, batch: Batch) -> EntityLists:

@@ -8,15 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
-from PIL import Image
-
+from mner.data.embedded_images import content_of, is_embedded
 from mner.data.lines import Line, Notes
 from mner.data.literals import decoded
 from mner.data.plain import plain
 from mner.data.records import post_from_record
 from mner.data.tables import is_table, rows_of
 from mner.errors import DataError, FormatError, ImageError
-from mner.images import load_image
 from mner.posts import Post
 from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
@@ -113,17 +111,14 @@ class NewPosts:
             image = image.get("bytes") or image.get("path")
         if _is_missing(image):
             return None
-        if isinstance(image, (str, Path)):
+        if isinstance(image, (str, Path)) and not is_embedded(image):
             return Path(image) if image else None
-        if not isinstance(image, (bytes, Image.Image)):
+        if not is_embedded(image):
             raise DataError(f"expected an image or its path, got {kind_of(image)}: {image!r:.60}")
         if self._folder is None:
             self._folder = TemporaryDirectory()
         path = Path(self._folder.name) / f"{name}.png"
-        if isinstance(image, bytes):
-            path.write_bytes(image)  # as it is: whether it can be used is reported as for any file
-        else:
-            load_image(image).save(path)
+        path.write_bytes(content_of(image)[1] or b"")  # as it is: whether it can be used is reported as for any file
         return path
 
 

@@ -29,6 +29,7 @@ from mner.inference.tagging_options import TaggingOptions
 from mner.posts import Entities, Post
 from mner.predictions import Prediction, check_threshold, confident
 from mner.preprocessor import Preprocessor
+from mner.remote_images import RemoteImages
 from mner.vision.feature_store import FeatureStore
 
 DEFAULTS = TaggingOptions()
@@ -100,9 +101,14 @@ class Tagger:
                 found.post = found.post.with_images(kept)
         return found
 
-    def use_image_folder(self, folder: Path | None) -> None:
-        """Read images from one folder only; ``None`` lets posts name any file."""
-        self.preprocessor = self.preprocessor.using(image_folders=[folder])
+    def use_image_folder(self, folder: Path | None, remote: RemoteImages | None = None) -> None:
+        """Read images from one folder only; ``None`` lets posts name any file.
+
+        Args:
+            folder: The folder.
+            remote: What images at an address may be fetched into it.
+        """
+        self.preprocessor = self.preprocessor.using(image_folders=[folder], remote=remote)
 
     def new_post(
         self,

@@ -12,13 +12,13 @@ from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 
+from mner.download import download, is_public
 from mner.errors import ConfigurationError, DataError, ImageError
 from mner.images import load_image
 from mner.inference.tagger import Tagger
 from mner.posts import Entities, Post
 from mner.predictions import Prediction, confident
 from mner.serving.batcher import Batcher, OverloadedError
-from mner.serving.image_url import download, is_public
 from mner.serving.limits import Limits
 from mner.serving.requests import NewPost
 from mner.vision.file_transform import FileTransform

@@ -27,7 +27,7 @@ def test_every_image_gets_a_line_and_bad_ones_are_named(picture_folder, tmp_path
     assert lines(output)[1] == {"image_id": "1.png", "caption": "a green picture", "captioner": "colours"}
     assert (report.written, report.kept, report.complete) == (9, 0, True)
     assert sorted(report.bad) == BAD
-    assert "outside" in report.bad["link.png"]
+    assert "a loop of links" in report.bad["link.png"]
     assert max(captioner.batches) <= 4
     assert [path.name for path in output.parent.iterdir()] == ["captions.jsonl"]
     assert read_contexts(output).by_image["more/8.png"] == "a red picture"

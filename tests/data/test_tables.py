@@ -212,7 +212,7 @@ def test_images_within_a_table(tmp_path):
         assert images[4] is None
         assert images[0].read_bytes() == content.getvalue()
     assert len(list(folder.iterdir())) == 3
-    with pytest.warns(UserWarning, match="images within the table are left out.*4 rows"):
+    with pytest.warns(UserWarning, match="images within the data are left out.*4 rows"):
         assert read_posts(dataset)[0].image is None
 
 

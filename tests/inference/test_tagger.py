@@ -172,12 +172,21 @@ def test_images_in_memory_are_used_and_deleted(make_model, recwarn):
     image = Image.new("RGB", (20, 20), "red")
     image.save(content, "png")
     tagger = Tagger(make_model(Concatenation, image_encoder=TinyGrid()))
-    given = [image, content.getvalue(), {"bytes": content.getvalue(), "path": None}, np.nan, None, pd.NA, b"no image"]
+    given = [
+        image,
+        content.getvalue(),
+        {"bytes": content.getvalue(), "path": None},
+        np.asarray(image),
+        np.nan,
+        None,
+        pd.NA,
+        b"no image",
+    ]
     found = list(tagger.stream({"text": "in Oslo", "image": each} for each in given))
-    assert [prediction.post.image for prediction in found] == [None] * 7
+    assert [prediction.post.image for prediction in found] == [None] * 8
     entities = [prediction.entities for prediction in found]
-    assert entities[1:3] == entities[:1] * 2
-    assert entities[4:] == entities[3:4] * 3
+    assert entities[1:4] == entities[:1] * 3
+    assert entities[5:] == entities[4:5] * 3
     assert sum("image" in str(warning.message) for warning in recwarn) == 1
 
 

@@ -1,4 +1,4 @@
-"""Downloading an image from an address that a client gives, from public hosts only."""
+"""Downloading an image from an address that a client or a data file gives, from public hosts only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Callable, Collection
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from mner.errors import ImageError
 
 PORTS = {"http": 80, "https": 443}
 _CHUNK = 1 << 16
+_REDIRECTIONS = (301, 302, 303, 307, 308)
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 addresses within IPv6 (NAT64)."""
 
@@ -34,39 +35,57 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 
-def download(url: str, max_bytes: int, max_seconds: float, is_allowed: Callable[[str], bool] = is_public) -> bytes:
+def download(
+    url: str,
+    max_bytes: int,
+    max_seconds: float,
+    is_allowed: Callable[[str], bool] = is_public,
+    *,
+    any_port: bool = False,
+    protocols: Collection[str] = frozenset(PORTS),
+    max_redirects: int = 0,
+) -> bytes:
     """Download a file.
 
     Every address of the host is checked and the connection is made to the one that was checked, so that a name that
-    changes its address cannot lead elsewhere. Redirections are not followed.
+    changes its address cannot lead elsewhere. So is every address to which a redirection leads.
 
     Args:
         url: An ``http`` or ``https`` address without user name, at the standard port.
         max_bytes: Maximum size.
         max_seconds: Maximum time.
         is_allowed: Whether an IP address may be connected to.
+        any_port: Whether ports other than the standard ones are allowed.
+        protocols: Protocols that are allowed, among ``http`` and ``https``.
+        max_redirects: Maximum number of redirections that are followed; any other one is an error.
 
     Raises:
         ImageError: If the address is not of this form or not allowed, or the file is too large or not there.
     """
-    parts = _parts(url)
     deadline = time.monotonic() + max_seconds
-    try:
-        connection = _connection(parts, _address(parts, is_allowed), max_seconds)
+    for left in range(max_redirects, -1, -1):
+        parts = _parts(url, any_port, protocols)
         try:
-            path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-            connection.request("GET", path, headers={"Host": parts.netloc, "User-Agent": "mner", "Accept": "image/*"})
-            response = connection.getresponse()
-            if response.status != 200:
-                raise ImageError(f"the image's host answered with status {response.status}, not 200")
-            return _content(response, max_bytes, deadline)
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise ImageError(f"the image cannot be downloaded ({type(error).__name__})") from error
+            connection = _connection(parts, _address(parts, is_allowed), max(0.001, deadline - time.monotonic()))
+            try:
+                path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+                headers = {"Host": parts.netloc, "User-Agent": "mner", "Accept": "image/*"}
+                connection.request("GET", path, headers=headers)
+                response = connection.getresponse()
+                if left and response.status in _REDIRECTIONS:
+                    url = urljoin(url, response.getheader("Location") or "")
+                    continue
+                if response.status != 200:
+                    raise ImageError(f"the image's host answered with status {response.status}, not 200")
+                return _content(response, max_bytes, deadline)
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ImageError(f"the image cannot be downloaded ({type(error).__name__})") from error
+    raise AssertionError("unreachable: the last redirection is an error")
 
 
-def _parts(url: str) -> SplitResult:
+def _parts(url: str, any_port: bool, protocols: Collection[str]) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -74,9 +93,10 @@ def _parts(url: str) -> SplitResult:
         raise ImageError("the image's address is malformed") from error
     if (
         parts.scheme not in PORTS
+        or parts.scheme not in protocols
         or not parts.hostname
         or parts.username is not None
-        or port not in (None, PORTS[parts.scheme])
+        or not (any_port or port in (None, PORTS[parts.scheme]))
         or not (url.isascii() and url.isprintable() and " " not in url)
     ):
         raise ImageError(
@@ -87,7 +107,7 @@ def _parts(url: str) -> SplitResult:
 
 def _address(parts: SplitResult, is_allowed: Callable[[str], bool]) -> str:
     """An allowed IP address of the host; all of them must be allowed."""
-    found = socket.getaddrinfo(parts.hostname, PORTS[parts.scheme], type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(parts.hostname, parts.port or PORTS[parts.scheme], type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
     if not addresses or not all(map(is_allowed, addresses)):
         raise ImageError("the image's address leads to a private network, which is not allowed")
@@ -95,7 +115,7 @@ def _address(parts: SplitResult, is_allowed: Callable[[str], bool]) -> str:
 
 
 def _connection(parts: SplitResult, address: str, max_seconds: float) -> http.client.HTTPConnection:
-    port = PORTS[parts.scheme]
+    port = parts.port or PORTS[parts.scheme]
     opened = socket.create_connection((address, port), timeout=max_seconds)
     if parts.scheme == "https":
         opened = ssl.create_default_context().wrap_socket(opened, server_hostname=parts.hostname)

@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import mner.download
+from mner.download import download, is_public
 from mner.errors import ImageError
-from mner.serving import image_url
-from mner.serving.image_url import download, is_public
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ class Host(BaseHTTPRequestHandler):
 def host(monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
     server.hosts = []
-    monkeypatch.setitem(image_url.PORTS, "http", server.server_port)
+    monkeypatch.setitem(mner.download.PORTS, "http", server.server_port)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server

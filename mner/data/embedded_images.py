@@ -1,0 +1,71 @@
+"""Images within data: bytes, base64, data URLs, Pillow images, arrays, and what ``datasets`` makes of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mner.data.image_names import IMAGE_SUFFIXES
+from mner.errors import DataError
+from mner.images import MAX_BYTES, load_image
+
+_DATA_URL = re.compile(r"data:image/[\w.+-]+(;[\w=.-]+)*;base64,", re.IGNORECASE)
+_SUFFIX_OF = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"RI": ".webp", b"BM": ".bmp"}
+_BASE64 = re.compile(r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/\s]{60,}=*\s*")
+"""The first bytes of a JPEG, PNG, GIF or WebP file in base64, and more of it than a file name has."""
+
+
+def is_embedded(value: Any) -> bool:
+    """Whether a value contains an image, or is an object that may contain one.
+
+    Example:
+        >>> is_embedded("33.jpg"), is_embedded("data:image/png;base64,iVBORw0KGgo="), is_embedded(b"GIF89a")
+        (False, True, True)
+    """
+    if isinstance(value, str):
+        return _DATA_URL.match(value) is not None or _BASE64.fullmatch(value) is not None
+    return isinstance(value, (bytes, Mapping, Image.Image, np.ndarray))
+
+
+def content_of(value: Any) -> tuple[str | None, bytes | None]:
+    """Return the name of an embedded image, if it has one, and its content, if it has any.
+
+    Raises:
+        DataError: If the content cannot be decoded, or is too large.
+        ImageError: If a Pillow image or an array cannot be used.
+    """
+    name = None
+    if isinstance(value, Mapping):  # of datasets
+        name, value = value.get("path"), value.get("bytes")
+        name = None if name is None else str(name)
+    if value is None:
+        return name, None
+    if isinstance(value, (np.ndarray, Image.Image)):
+        file = io.BytesIO()
+        load_image(value).save(file, "PNG")
+        value = file.getvalue()
+    if isinstance(value, str):
+        try:
+            value = base64.b64decode("".join(_DATA_URL.sub("", value, count=1).split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise DataError(f"an image in base64 that cannot be decoded ({error})") from error
+    if not isinstance(value, bytes) or len(value) > MAX_BYTES:
+        raise DataError(f"an image that is not of bytes, or of more than {MAX_BYTES:,}")
+    return name, value
+
+
+def suffix_of(content: bytes) -> str:
+    """Return the suffix of an image file by its first bytes."""
+    return _SUFFIX_OF.get(content[:2], ".jpg")
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file name has the suffix of an image."""
+    return any(name.lower().endswith(suffix) for suffix in IMAGE_SUFFIXES)

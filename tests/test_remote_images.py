@@ -1,0 +1,186 @@
+"""Images at an address: fetched where a user allows it, once, within limits, and never because a data file says so."""
+
+import base64
+import io
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import fsspec
+import pytest
+from PIL import Image
+
+from mner.data.missing_images import check_images
+from mner.data.readers import iter_posts, read_posts
+from mner.errors import ConfigurationError, FormatError, ImageError
+from mner.images import ImageLoader
+from mner.posts import Post
+from mner.remote_images import RemoteImages, address_of, remote_path
+
+
+def png(colour: str = "red") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (20, 10), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+class Host(BaseHTTPRequestHandler):
+    """An image, redirections to it and in a circle, a large file and one that never ends."""
+
+    def do_GET(self):
+        self.server.paths.append(self.path)
+        moved = {"/moved": "/a.png?x=//y", "/circle": "/circle", "/file": "file:///etc/passwd"}
+        if self.path in moved:
+            self.send_response(302)
+            self.send_header("Location", moved[self.path])
+            self.end_headers()
+            return
+        self.send_response(200 if self.path != "/missing" else 404)
+        self.end_headers()
+        if self.path == "/slow":
+            time.sleep(3)
+        self.wfile.write(b"a" * 5000 if self.path == "/large" else png())
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
+@pytest.fixture(scope="module")
+def host():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    server.paths = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def at(host):
+    host.paths.clear()
+    return f"http://127.0.0.1:{host.server_port}"
+
+
+LOCAL = RemoteImages(protocols=["http"], private=True, max_bytes=1000, max_seconds=1.0)
+
+
+@pytest.mark.parametrize("url", ["https://a.example/" + "x/../" * 100 + "b.jpg?q=//%2F..", "s3://b/ü 1.png", "s3://.."])
+def test_the_path_of_an_image_is_its_address(tmp_path, url):
+    path = remote_path(url, tmp_path)
+    assert address_of(path) == url
+    assert ".." not in path.parts
+    assert all(len(part) <= 200 for part in path.relative_to(tmp_path).parts)
+    assert address_of(tmp_path / "_remote" / "33.jpg") is None
+    assert address_of(Path("33.jpg")) is None
+
+
+def test_an_image_is_fetched_once_when_it_is_used(tmp_path, host, at):
+    (tmp_path / "posts.jsonl").write_text(json.dumps({"text": "Oslo", "image": f"{at}/moved"}) + "\n", encoding="utf-8")
+    (post,) = read_posts(tmp_path / "posts.jsonl", images=tmp_path / "images", remote=LOCAL)
+    check_images([post], tmp_path / "images", max_missing=0)  # it is not missing
+    assert (host.paths, (tmp_path / "images").exists()) == ([], False)
+    loader = ImageLoader((tmp_path / "images",), remote=LOCAL)
+    assert [loader(post.image).size for _ in range(2)] == [(20, 10)] * 2
+    assert loader.locate(post.image) == post.image
+    with loader.open(post.image) as file:
+        assert file.read() == png()
+    assert host.paths == ["/moved", "/a.png?x=//y"]
+    with pytest.raises(ImageError, match="no such file"):
+        ImageLoader((tmp_path / "images",))(remote_path(f"{at}/other", tmp_path / "images"))
+    assert len(host.paths) == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("/large", "more than 1,000 bytes"),
+        ("/missing", "status 404"),
+        ("/circle", "status 302"),
+        ("/file", "expected an http or https address"),
+        ("/slow", "cannot be downloaded|too slow"),
+    ],
+)
+def test_limits_of_a_download(tmp_path, at, place, said):
+    path = remote_path(at + place, tmp_path)
+    with pytest.raises(ImageError, match=said):
+        ImageLoader((tmp_path,), remote=LOCAL)(path)
+    assert not path.exists()
+
+
+def test_private_addresses_need_an_option(tmp_path, host, at):
+    with pytest.raises(ImageError, match="standard port"):
+        RemoteImages(["http"]).fetch(f"{at}/a.png")
+    with pytest.raises(ImageError, match="private network"):
+        RemoteImages(["http"]).fetch("http://127.0.0.1/a.png")
+    assert host.paths == []
+
+
+def test_nothing_is_written_outside_the_image_folder(tmp_path, host, at):
+    loader = ImageLoader((tmp_path / "images",), remote=LOCAL)
+    outside = remote_path(f"{at}/a.png", tmp_path / "elsewhere")
+    for path in (outside, tmp_path / "images" / ".." / outside.relative_to(tmp_path)):
+        with pytest.raises(ImageError, match="outside the image folder"):
+            loader(path)
+    assert host.paths == []
+
+
+@pytest.mark.parametrize("remote", [None, RemoteImages(["s3"])])
+@pytest.mark.parametrize(
+    "name", ["https://a.example/b.jpg", "file:///etc/passwd", "zip://x::s3://b/a.zip", "s3://a::b"]
+)
+def test_an_address_that_is_not_allowed_is_an_error_of_its_line(tmp_path, remote, name):
+    (tmp_path / "posts.jsonl").write_text(json.dumps({"text": "Oslo", "image": name}) + "\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="a link"):
+        read_posts(tmp_path / "posts.jsonl", images=tmp_path, remote=remote)
+    with pytest.raises(FormatError, match="a link"):  # there is no folder to keep it in
+        list(iter_posts(tmp_path / "posts.jsonl", remote=RemoteImages(["s3", "https"])))
+
+
+def test_storages_of_fsspec(tmp_path):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/bucket/a.png", png())
+    memory.pipe("/bucket/large.png", bytes(2000))
+    remote = RemoteImages(["memory"], max_bytes=1000, max_seconds=10)
+    path = remote_path("memory://bucket/a.png", tmp_path)
+    assert ImageLoader((tmp_path,), remote=remote)(path).size == (20, 10)
+    assert path.read_bytes() == png()
+    for name, said in (("large", "more than 1,000 bytes"), ("none", "cannot be fetched")):
+        with pytest.raises(ImageError, match=f"memory://bucket/{name}.png: .*{said}"):
+            remote.fetch(f"memory://bucket/{name}.png")
+    with pytest.raises(ImageError, match="not allowed; fetched are images of https"):
+        RemoteImages().fetch("memory://bucket/a.png")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"protocols": ["file"]}, {"protocols": []}, {"protocols": ["a::b"]}, {"max_bytes": 0}, {"max_seconds": 0}],
+)
+def test_options_out_of_range(options):
+    with pytest.raises(ConfigurationError, match="expected"):
+        RemoteImages(**options)
+
+
+def test_images_within_data(tmp_path):
+    encoded = base64.b64encode(png() * 3).decode()
+    values = [encoded, f"data:image/png;base64,{encoded}", {"path": "a/b.png", "bytes": encoded}]
+    records = [{"text": "Oslo", "image": value} for value in values]
+    records.append({"text": "Oslo", "images": [values[0], "33.jpg", f"data:image/png;base64,{encoded[:-8]}"]})
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records), encoding="utf-8")
+    posts = read_posts(tmp_path / "posts.jsonl", images=tmp_path / "images")
+    assert [len(post.images) for post in posts] == [1, 1, 1, 3]
+    assert posts[0].image == posts[1].image == posts[3].image
+    assert posts[0].image.read_bytes() == posts[2].image.read_bytes() == png() * 3
+    assert [posts[2].image.name, posts[3].images[1].name] == ["b.png", "33.jpg"]
+    with pytest.warns(UserWarning, match="images within the data are left out"):
+        assert read_posts(tmp_path / "posts.jsonl")[0] == Post(**{**_fields(posts[0]), "image": None})
+    (tmp_path / "bad.jsonl").write_text(json.dumps({"text": "a", "image": "data:image/png;base64,a"}), encoding="utf-8")
+    with pytest.raises(FormatError, match="in base64 that cannot be decoded"):
+        read_posts(tmp_path / "bad.jsonl", images=tmp_path)
+
+
+def _fields(post: Post) -> dict[str, object]:
+    return {name: getattr(post, name) for name in Post.__dataclass_fields__}
