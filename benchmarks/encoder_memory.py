@@ -4,7 +4,7 @@ python benchmarks/encoder_memory.py ENCODER --posts 8 --subwords 128   (a name o
 
 Each setting trains for two steps in a process of its own. ``peak`` is that of the second step, when the optimizer has
 its state: allocated memory on a GPU; on a CPU (Linux) resident memory without that of the imported libraries. Weights,
-gradients and state of the optimizer are counted; ``activations`` is the rest of the peak, temporary tensors included.
+gradients and state of the optimizer are counted; the rest of the peak is that of activations and temporary tensors.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def measure(encoder: str, setting: str, posts: int, subwords: int) -> dict[str, 
     trainer = Trainer(max_steps=2, precision=precision, devices=1, callbacks=[memory], **quiet)
     trainer.fit(model, DataLoader(batch * 2, batch_size=posts, collate_fn=model.preprocessor))
     found = memory.found
-    return found | {"activations": found["peak"] - found["weights"] - found["optimizer"]}
+    return found | {"rest": found["peak"] - found["weights"] - found["gradients"] - found["optimizer"]}
 
 
 def main() -> None:
@@ -131,7 +131,7 @@ def main() -> None:
     if given.json:
         print(json.dumps(measure(given.encoder, given.settings[0], given.posts, given.subwords)))
         return
-    columns = ("weights", "gradients", "optimizer", "activations", "peak")
+    columns = ("weights", "gradients", "optimizer", "rest", "peak")
     print(f"| setting | trained parameters | {' | '.join(f'{name}, MiB' for name in columns)} | s/step |")
     print("|---" * (len(columns) + 3) + "|")
     for setting in given.settings:

@@ -1,9 +1,11 @@
 """README and documentation: their Python runs, their configs and commands parse, their links lead somewhere."""
 
 import ast
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -158,6 +160,27 @@ def test_example_configs_parse(path, workspace, monkeypatch):
 def test_commands_parse(folder, words, workspace, monkeypatch):
     monkeypatch.chdir(folder)
     parse(words)
+
+
+@pytest.mark.parametrize("block", [each for each in blocks("bash") if "#SBATCH" in each.text], ids=str)
+def test_slurm_scripts_run_commands_that_parse(block, workspace, tmp_path):
+    """On the first of two nodes, with stand-ins for SLURM's commands that print what they are given."""
+    for name, code in (("srun", """printf '%s\\n' "$@" """), ("scontrol", "printf 'node1\\nnode2\\n'")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{code}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    slurm = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_JOB_NUM_NODES": "2", "SLURM_ARRAY_TASK_ID": "3"}
+    slurm |= {
+        "SLURM_CPUS_PER_TASK": "32",
+        "SLURM_GPUS_ON_NODE": "4",
+        "DATA": "data",
+        "PATH": f"{tmp_path}:{os.defpath}",
+    }
+    script = ["bash", "-eu", "-c", block.text]
+    words = subprocess.run(script, env=slurm, capture_output=True, check=True, encoding="utf-8").stdout.splitlines()
+    assert all(words)
+    if "ray" in words:
+        assert words[words.index("--address") + 1] == "node1:6379"
+    parse(words[words.index("mner") + 1 :])
 
 
 def is_grid(path):

@@ -139,17 +139,19 @@ def test_ray_writes_what_one_process_writes(command, cluster, capsys):
 def test_a_killed_worker_costs_nothing(command, cluster, monkeypatch):
     from mner.inference import ray_tagging
 
+    died = Path("died").absolute()  # a worker has another working directory
+
     class Dying(ray_tagging.PartTagger):
         def __call__(self, batch):
-            if not Path("died").exists():
-                Path("died").touch()
+            if not died.exists():
+                died.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().__call__(batch)
 
     assert main([*command, "--output", "whole.jsonl"]) == 1
     monkeypatch.setattr(ray_tagging, "PartTagger", Dying)
     assert main([*command, "--engine", "ray", "--output", str(Path("parts").absolute()), "--num_actors", "1"]) == 1
-    assert Path("died").exists()
+    assert died.exists()
     assert parts("parts") == Path("whole.jsonl").read_bytes()
 
 
