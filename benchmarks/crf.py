@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Iterator
 
 import torch
 import torchcrf
 from rich.console import Console
 from rich.table import Table
+from timing import in_turn
 
 from mner.decoders import CRF, Softmax
 from mner.decoders.chain_decoder import ChainDecoder
@@ -27,24 +27,10 @@ TYPES = [4, 15, 25, 50, 100]
 Task = tuple[str, Callable[[], object], Callable[[], object]]
 
 
-def seconds(function: Callable[[], object], device: str) -> float:
-    if device == "cpu":
-        begin = time.process_time()
-        function()
-        return time.process_time() - begin
-    torch.cuda.synchronize()
-    begin = time.perf_counter()
-    function()
-    torch.cuda.synchronize()
-    return time.perf_counter() - begin
-
-
 def compare(ours: Callable[[], object], theirs: Callable[[], object], device: str, repeats: int) -> list[str]:
-    for function in (ours, theirs):
-        function()
-    times = [(seconds(ours, device), seconds(theirs, device)) for _ in range(repeats)]
-    mine, peer = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
-    ratio = statistics.median(their / our for our, their in times)
+    own, others = in_turn({"ours": ours, "theirs": theirs}, repeats, device).values()
+    mine, peer = (statistics.median(times) * 1e3 for times in (own, others))
+    ratio = statistics.median(their / our for our, their in zip(own, others, strict=True))
     return [f"{mine:.2f}", f"{peer:.2f}", f"{ratio:.1f}"]
 
 

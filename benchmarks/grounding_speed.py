@@ -16,7 +16,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
-from fusion_speed import LABELS, posts, seconds
+from fusion_speed import LABELS, posts
+from timing import in_turn
 
 import mner.fusion
 from mner.batch import ImageFeatures
@@ -75,12 +76,7 @@ def main() -> None:
     given = options.parse_args()
     torch.set_num_threads(1)
     steppers = {"without": stepper(None, given), "with a pointer": stepper(RegionPointer(), given)}
-    for step in steppers.values():
-        step()  # the first one also allocates
-    times: dict[str, list[float]] = {name: [] for name in steppers}
-    for _ in range(given.steps):
-        for name, step in steppers.items():
-            times[name].append(seconds(step, given.device))
+    times = in_turn(steppers, given.steps, given.device)
     alone = statistics.median(times["without"])
     print(f"{given.method}, {given.batch_size} posts, {given.regions} regions of {given.width}, {given.device}")
     print(f"{given.precision}, median of {given.steps} steps; target: {BOUND} or less")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette for colour-blind readers, without its palest colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = "osD^vP*X"
+FEW = 10
+"""Entities below which the accuracy of a bin says little."""
 
 
 def make_figures(report: Report) -> dict[str, Figure]:
@@ -109,7 +111,7 @@ def _draw_learning_curve(
             linewidth=0,
         )
     upper.set_ylabel("F1, percent")
-    _title(upper, f"{data}: F1 against training size (band: one standard deviation over seeds)")
+    _title(upper, f"{data}: F1 against training size{_spread('band', scores)}")
     _legend(upper, loc="lower right")
     for shift, (model, rows) in enumerate(_by(comparisons, "model")):
         rows = sorted(rows, key=lambda row: row["fraction"])
@@ -152,7 +154,7 @@ def _draw_lengths(figure_class: Any, data: str, rows: Sequence[Row], styles: Map
     lower.set_xlabel("words in the post")
     lower.set_ylabel("posts")
     upper.set_ylabel("F1, percent")
-    _title(upper, f"{data}: F1 by sentence length (bars: one standard deviation over seeds)")
+    _title(upper, f"{data}: F1 by sentence length{_spread('bars', rows)}")
     _legend(upper)
     for axis in (upper, lower):
         _plain(axis)
@@ -165,21 +167,22 @@ def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles:
     upper.plot([0, 100], [0, 100], color="black", linewidth=0.8, linestyle="--", label="perfectly calibrated")
     for shift, row in enumerate(rows):
         style = styles[row["model"]]
-        x = [100 * each["confidence"] for each in row["bins"]]
+        points = [(100 * each["confidence"], 100 * each["accuracy"], each["count"]) for each in row["bins"]]
         name = f"{_label(row['model'])} (ECE {100 * row['expected_error']:.1f})"
-        upper.plot(x, [100 * each["accuracy"] for each in row["bins"]], label=name, **style)
+        upper.plot([x for x, _, _ in points], [y for _, y, _ in points], label=name, **style)
+        few = [(x, y) for x, y, count in points if count < FEW]
+        upper.plot([x for x, _ in few], [y for _, y in few], linestyle="", markerfacecolor="white", zorder=3, **style)
         middles = [50 * (each["low"] + each["high"]) + 3 * (shift - (len(rows) - 1) / 2) for each in row["bins"]]
         lower.bar(middles, [each["count"] for each in row["bins"]], width=3, color=style["color"])
     upper.set_ylabel("correct entities, percent")
     _title(upper, f"{data}: reliability diagram, all seeds together")
-    _legend(upper, loc="upper left")
-    upper.set_aspect("auto")
+    _legend(upper)
     lower.set_ylabel("entities")
     lower.set_yscale("log")
     lower.set_ylim(bottom=0.8)  # so that a bin with one entity has a bar, and several powers of ten have ticks
     lower.yaxis.set_major_formatter("{x:,.0f}")  # the default needs the fonts of mathematics
     lower.yaxis.set_minor_formatter("")
-    lower.set_xlabel("confidence, percent")
+    lower.set_xlabel(f"confidence, percent (hollow: fewer than {FEW} entities)")
     for axis in (upper, lower):
         _plain(axis)
     return figure
@@ -223,6 +226,12 @@ def _of(rows: Iterable[Row], data: str) -> list[Row]:
 def _label(name: str) -> str:
     """Return a name for a legend, which would omit one that begins with an underscore."""
     return printable(f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name)
+
+
+def _spread(shape: str, rows: Iterable[Row]) -> str:
+    """Explain the shape that shows the spread over seeds, where there are several."""
+    several = any(row["f1"]["deviation"] is not None for row in rows)
+    return f" ({shape}: one standard deviation over seeds)" if several else ""
 
 
 def _title(axis: Axes, title: str) -> None:

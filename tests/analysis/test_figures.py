@@ -3,7 +3,7 @@
 import pytest
 from experiment_results import make_posts, write_experiment
 
-from mner.analysis.figures import make_figures
+from mner.analysis.figures import FEW, make_figures
 from mner.analysis.report import make_report
 
 
@@ -53,4 +53,13 @@ def test_bars_count_the_posts(figures):
 
 def test_one_model_at_one_size_has_neither_curve_nor_differences(tmp_path):
     results = write_experiment(tmp_path, {"a": 0.8}, make_posts(50), seeds=(1,))
-    assert list(make_figures(make_report(results, rounds=50))) == ["lengths_twitter2017", "calibration_twitter2017"]
+    figures = make_figures(make_report(results, rounds=50))
+    assert list(figures) == ["lengths_twitter2017", "calibration_twitter2017"]
+    assert figures["lengths_twitter2017"].axes[0].get_title() == "twitter2017: F1 by sentence length"  # of one seed
+
+
+def test_a_bin_of_few_entities_is_hollow(report, figures):
+    lines = [line for line in figures["calibration_twitter2017"].axes[0].lines if line.get_linestyle() == "None"]
+    few = [each for row in report["calibration"] for each in row["bins"] if each["count"] < FEW]
+    assert sum(len(line.get_xdata()) for line in lines) == len(few)
+    assert {line.get_markerfacecolor() for line in lines} == {"white"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from pytorch_lightning import Trainer
+from untrained_checkpoint import save_untrained
 
 from mner.cli import main
 from mner.fusion import Concatenation, ModalityAttention, TextOnly, VisualAttention
@@ -24,11 +24,7 @@ def saved(folder, cls, image_encoder):
     torch.manual_seed(0)
     parts = {} if image_encoder is None else {"image_encoder": image_encoder}
     model = cls(labels=LABELS, text_encoder=tiny_text_encoder(), **parts)
-    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
-    model.trainer = trainer
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(folder / "model.ckpt", weights_only=True)
-    return str(folder / "model.ckpt")
+    return save_untrained(model, folder / "model.ckpt")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from PIL import Image
-from pytorch_lightning import Trainer
+from untrained_checkpoint import save_untrained
 
 from mner.cli import main
 from mner.fusion import CoAttention, VisualAttention
@@ -26,11 +26,7 @@ def saved(folder, cls=CoAttention, grounding=None):
         model.emission_layer.bias[labels.index("B-LOC")] = 100
         if grounding is not None:
             grounding.not_shown.bias.fill_(-100)
-    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
-    model.trainer = trainer
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(folder / "model.ckpt", weights_only=True)
-    return str(folder / "model.ckpt")
+    return save_untrained(model, folder / "model.ckpt")
 
 
 @pytest.fixture

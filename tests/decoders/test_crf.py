@@ -39,19 +39,24 @@ def ragged(posts=7, words=12, labels=LABELS, seed=0):
     return emissions, tags, torch.arange(words) < lengths
 
 
+def check_loss_and_gradients(crf, peer, emissions, tags, mask, gradient_atol, **tolerance):
+    """Both are those of pytorch-crf."""
+    ours, theirs = emissions.clone().requires_grad_(), emissions.clone().requires_grad_()
+    loss, expected = crf.loss(ours, tags, mask), -peer(theirs, tags, mask)
+    torch.testing.assert_close(loss, expected, **tolerance)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=gradient_atol)
+    for name, parameter in crf.named_parameters():
+        torch.testing.assert_close(parameter.grad, peer.get_parameter(name).grad, rtol=1e-3, atol=1e-4)
+
+
 @given(st.integers(1, 5), st.integers(2, 9), st.integers(0, 10**6), st.sampled_from([1.0, 30.0]))
 @settings(deadline=None, max_examples=20)
 def test_loss_gradients_and_tags_are_pytorch_crfs(posts, words, seed, scale):
     crf, peer = pair(scale=scale, reduction="sum")
     emissions, tags, mask = ragged(posts, words, seed=seed)
-    ours, theirs = emissions.clone().requires_grad_(), emissions.clone().requires_grad_()
-    loss, expected = crf.loss(ours, tags, mask), -peer(theirs, tags, mask)
-    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
-    loss.backward()
-    expected.backward()
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-4)
-    for name, parameter in crf.named_parameters():
-        torch.testing.assert_close(parameter.grad, peer.get_parameter(name).grad, rtol=1e-3, atol=1e-4)
+    check_loss_and_gradients(crf, peer, emissions, tags, mask, gradient_atol=1e-4, rtol=1e-4, atol=1e-4)
     assert [row[keep].tolist() for row, keep in zip(crf.decode(emissions, mask), mask, strict=True)] == peer.decode(
         emissions, mask
     )
@@ -89,14 +94,7 @@ def test_many_labels_are_summed_by_matrix_products_to_the_same(scale):
     labels = labels_for([f"T{index}" for index in range(MANY_LABELS)])
     crf, peer = pair(labels, scale, reduction="sum")
     emissions, tags, mask = ragged(5, 9, labels)
-    ours, theirs = emissions.clone().requires_grad_(), emissions.clone().requires_grad_()
-    loss, expected = crf.loss(ours, tags, mask), -peer(theirs, tags, mask)
-    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-3)
-    loss.backward()
-    expected.backward()
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
-    for name, parameter in crf.named_parameters():
-        torch.testing.assert_close(parameter.grad, peer.get_parameter(name).grad, rtol=1e-3, atol=1e-4)
+    check_loss_and_gradients(crf, peer, emissions, tags, mask, gradient_atol=1e-5, rtol=1e-5, atol=1e-3)
 
 
 def test_many_labels_with_extreme_emissions_have_a_finite_loss_and_gradient():
