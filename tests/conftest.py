@@ -1,5 +1,6 @@
 """Shared fixtures: a tiny pretrained encoder on disk, posts, and a data set in its real layout."""
 
+import gc
 import json
 import os
 import signal
@@ -34,6 +35,12 @@ WORDS = (
     (("watching", "Frozen", "\ufe0f", "again", "in", "Oslo", "tonight"), ("O", "B-MISC", "O", "O", "O", "B-LOC", "O")),
     (("good", "morning"), ("O", "O")),
 )
+
+
+def pytest_collection_finish():
+    """Take what was imported out of the garbage collector's rounds: statsmodels starts one per correction of Holm."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

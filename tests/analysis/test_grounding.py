@@ -82,13 +82,13 @@ def test_gold_boxes_must_be_the_same(posts):
         check_aligned({"a": mine, "b": other})
 
 
-@pytest.fixture
-def report(posts, tmp_path):
+@pytest.fixture(scope="module")
+def report(posts, tmp_path_factory):
     """Two seeds of a text model, of a good pointer with an ablation, and of a bad one."""
-    results = []
+    results, folder = [], tmp_path_factory.mktemp("grounding")
     for name, accuracy in (("text", None), ("largest box", 0.2), ("pointer", 0.9)):
         for seed in (1, 2):
-            paths = {None: tmp_path / f"{name}.{seed}.jsonl", "shuffled_images": tmp_path / f"{name}.{seed}.s.jsonl"}
+            paths = {None: folder / f"{name}.{seed}.jsonl", "shuffled_images": folder / f"{name}.{seed}.s.jsonl"}
             for ablation, path in paths.items():
                 if accuracy is None:
                     made = make_predictions(posts, 0.8, seed)
