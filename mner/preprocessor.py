@@ -105,6 +105,7 @@ class Preprocessor:
         self._reported: set[str] = set()
         self._faults: dict[str, str] = {}
         self._quiet = False
+        self._unlabelled_views = False
         self._map: Callable[..., Iterable[Any]] = map
 
     def using(
@@ -116,6 +117,7 @@ class Preprocessor:
         image_map: Callable[..., Iterable[Any]] | None = None,
         draft_images: bool | None = None,
         remote: RemoteImages | None = None,
+        unlabelled_views: bool | None = None,
     ) -> Preprocessor:
         """Return a copy with other data-loading options; options that are not given are kept.
 
@@ -129,6 +131,7 @@ class Preprocessor:
             draft_images: Decode JPEG files at a half, a quarter or an eighth of their size where the image encoder
                 scales them down further; pixels then differ slightly.
             remote: How images at an address are fetched into the image folder.
+            unlabelled_views: Batches of posts without tags contain the text-only view too, where tagged ones do.
         """
         other = copy.copy(self)
         known = tuple(folder for folder in image_folders or () if folder is not None)
@@ -147,6 +150,8 @@ class Preprocessor:
         if draft_images is not None:
             side = None if self.image_transform is None or not draft_images else self.image_transform.min_side
             other.image_loader = replace(other.image_loader, min_side=side)
+        if unlabelled_views is not None:
+            other._unlabelled_views = unlabelled_views
         other._reported = set(self._reported)
         other._faults = {}
         return other
@@ -203,6 +208,10 @@ class Preprocessor:
         """Return the images of a post that the model reads."""
         return post.images[: self.max_images]
 
+    def has_views(self, post: Post) -> bool:
+        """Whether the model reads more of a post than its words."""
+        return bool(self.prepare(post).contexts) or (post.image is not None and self.image_transform is not None)
+
     def lengths(self, posts: Sequence[Post]) -> list[int]:
         """Count the subwords of each post, special tokens and contexts included."""
         return self.subword_tokenizer.lengths([self.prepare(post) for post in posts])
@@ -223,11 +232,12 @@ class Preprocessor:
         posts = [self.prepare(post) for post in posts]
         texts: dict[str, Any] = {**self.subword_tokenizer(posts)}
         tags = self._tags(posts, texts["word_mask"])
+        both = self.text_only_view and (tags is not None or self._unlabelled_views)
         return Batch(
             posts=posts,
             **texts,
             tags=tags,
-            text_only=None if tags is None or not self.text_only_view else self._without_contexts(posts, texts),
+            text_only=self._without_contexts(posts, texts) if both else None,
             gold_boxes=None if tags is None or not self.gold_boxes else collate_boxes(posts),
             characters=None if self.max_characters is None else character_ids(posts, self.max_characters),
             **self._images(posts),

@@ -323,13 +323,16 @@ def _calibration(row: Row) -> dict[str, str]:
 
 
 def _costs(row: Row) -> dict[str, str]:
-    tokens = {name: f"{row.get(f'{name}_tokens', 0):.0f}" for name in ("prompt", "answer")}
+    asked = {
+        "prompt tokens": f"{row.get('prompt_tokens', 0):.0f}",
+        "answer tokens": f"{row.get('answer_tokens', 0):.0f}",
+        "unusable answers": f"{100 * row.get('unusable', 0):.1f}",
+    }
     return {
         **_place(row),
-        "seconds": f"{row['seconds']:.3f}",
-        "prompt tokens": tokens["prompt"],
-        "answer tokens": tokens["answer"],
-        "unusable answers": f"{100 * row.get('unusable', 0):.1f}",
+        "seconds": f"{row['seconds']:.3g}",
+        **(asked if "answer_tokens" in row else dict.fromkeys(asked, "")),
+        "training seconds": f"{row['train_seconds']:.0f}" if "train_seconds" in row else "",
     }
 
 

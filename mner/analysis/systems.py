@@ -109,7 +109,10 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
                 return predictions
             check_aligned({reference[0]: reference[1], name: predictions})
             # The posts are the same, so one copy is enough.
-            return [Prediction(one.post, other.entities) for one, other in zip(reference[1], predictions, strict=True)]
+            return [
+                Prediction(one.post, other.entities, other.scores)
+                for one, other in zip(reference[1], predictions, strict=True)
+            ]
 
         predictions = aligned(result.predictions, name, reference)
         reference = first.setdefault(result.data, (name, predictions))

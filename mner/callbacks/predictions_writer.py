@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mner.analysis.costs import TIMING_FILE
 from mner.analysis.mention_kinds import KindScore, score_kinds
 from mner.batch import Batch
 from mner.data.datamodule import PostDataModule
@@ -34,7 +36,8 @@ class PredictionsWriter(Callback):
     """Collects predictions while a model is scored, from all processes, and writes them in the data set's order.
 
     Scores under an ablation of the data module are written to separate files, such as
-    ``predictions.shuffled_images.jsonl``.
+    ``predictions.shuffled_images.jsonl``. The seconds of the training, validation included and before a resumption too,
+    and of scoring per post are written to ``timing.json``.
 
     Args:
         folder: Folder for ``predictions.jsonl`` and ``metrics.json``.
@@ -48,10 +51,37 @@ class PredictionsWriter(Callback):
         self._predictions: list[Prediction] = []
         self._images: dict[Path | None, bool] = {}
         self._train_posts: int | None = None
+        self._train_seconds = 0.0
+        self._fit_began: float | None = None
+        self._scoring_began = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the number of training posts."""
+        """Record the number of training posts, and the time."""
         self._train_posts = len(_posts(trainer, "train")) or None
+        self._fit_began = time.perf_counter()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record how long the training took."""
+        self._train_seconds, self._fit_began = self._seconds_so_far(), None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the seconds of the training so far."""
+        return {"train_seconds": self._seconds_so_far()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue to count from those of a checkpoint."""
+        self._train_seconds = float(state_dict["train_seconds"])
+
+    def _seconds_so_far(self) -> float:
+        return self._train_seconds + (0.0 if self._fit_began is None else time.perf_counter() - self._fit_began)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record the time."""
+        self._scoring_began = time.perf_counter()
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record the time."""
+        self._scoring_began = time.perf_counter()
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
@@ -95,6 +125,7 @@ class PredictionsWriter(Callback):
 
     def _write(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
         split: Literal["valid", "test"] = "valid" if stage == "val" else "test"
+        seconds = time.perf_counter() - self._scoring_began
         predictions, self._predictions = _gathered(self._predictions), []
         images, self._images = dict(_gathered([*self._images.items()])), {}
         images.pop(None, None)
@@ -128,6 +159,8 @@ class PredictionsWriter(Callback):
                 record["kind_of_mention"] = {score.kind: asdict(score) for score in kinds}
             with atomic_write(self.folder / f"metrics{suffix}.json") as file:
                 file.write(to_json(record, indent=2) + "\n")
+            if not suffix:
+                self._write_timing(seconds / len(predictions))
             title = f"{len(predictions)} {split} posts{', ' * bool(ablation)}{(ablation or '').replace('_', ' ')}"
             Console().print(score_table(metrics, types_of(model.labels), title, kinds))  # type: ignore[arg-type]
             if stage == "test":
@@ -136,6 +169,11 @@ class PredictionsWriter(Callback):
                     file.write(report)
                 print(f"seqeval's classification_report:\n{printable_lines(report)}")
         print(printable(f"predictions: {path}"))
+
+    def _write_timing(self, seconds_per_post: float) -> None:
+        timing = {"train_seconds": round(self._train_seconds, 1)} if self._train_seconds else {}
+        with atomic_write(self.folder / TIMING_FILE) as file:
+            file.write(to_json({**timing, "seconds_per_post": round(seconds_per_post, 6)}, indent=2) + "\n")
 
 
 def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:

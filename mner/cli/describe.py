@@ -24,7 +24,7 @@ from mner.files import atomic_write
 from mner.post_json import to_json
 from mner.posts import Post
 from mner.prompting import Prompt, Query, context_lines, listed_solution
-from mner.prompting.examples import Solve
+from mner.prompting.examples import Solve, texts_and_shown
 from mner.terminal import printable
 
 
@@ -67,12 +67,12 @@ def run(arguments: Sequence[str]) -> int:
     asked = without_image_names(posts, options.images)
     built = options_parser.instantiate_classes(options)
     examples = examples_for(options, built, asked, prompt, _solve(options.solutions))
-    load = image_loader(options.images)
+    load = image_loader(options.images, options.example_images)
     instructions = prompt.instruct()
-    queries = [
-        Query.about(post, instructions, prompt.ask(post, shown), load)
-        for post, shown in zip(asked, examples, strict=True)
-    ]
+    queries = []
+    for post, chosen in zip(asked, examples, strict=True):
+        texts, shown = texts_and_shown(chosen)
+        queries.append(Query.about(post, instructions, prompt.ask(post, texts), load, examples=shown))
     report = ask(options, built.writer, prompt.kind, queries, "skip", is_refusal)
     replies = [report.replies.get(place) for place in range(len(posts))]
     images = None if options.images is None else options.images.absolute()

@@ -28,7 +28,7 @@ MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "enable_pr
 
 
 def add_extra_posts(model: TrainingModule, data: PostDataModule, files: Sequence[str], images: str | None) -> None:
-    """Add unlabelled posts to the training posts of a pre-training.
+    """Add unlabelled posts to the training posts, of a pre-training or of a model that aligns its views.
 
     Args:
         model: The model that is trained.
@@ -37,16 +37,22 @@ def add_extra_posts(model: TrainingModule, data: PostDataModule, files: Sequence
         images: Folder of their images, or ``None``.
 
     Raises:
-        ConfigurationError: If the model is not a pre-training, or there are images but no posts.
+        ConfigurationError: If the model learns nothing from unlabelled posts, or there are images but no posts.
     """
     if not files and not images:
         return
-    if not files or not isinstance(model, PretrainingModule):
+    if not files or not (isinstance(model, PretrainingModule) or model.preprocessor.text_only_view):
         raise ConfigurationError(
-            "extra_posts are unlabelled posts to pre-train on, and extra_images the folder of their images; "
-            "give both to a pre-training"
+            "extra_posts are unlabelled posts to train on, and extra_images the folder of their images; "
+            "give both to a pre-training, or to a model with align_views"
         )
     data.extra_posts = read_unlabelled(files, images)
+    reader = model.preprocessor.using(quiet=True)
+    if reader.text_only_view and not any(map(reader.has_views, data.extra_posts)):
+        raise ConfigurationError(
+            "expected extra_posts with contexts or images that the model reads, from which the text-only view learns; "
+            f"none of these {len(data.extra_posts)} posts has any"
+        )
     data.extra_images = None if images is None else Path(images)
     say(f"{len(data.extra_posts)} more train posts from {', '.join(files)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -69,8 +70,9 @@ def run(arguments: Sequence[str]) -> int:
     prompting = EntityPrompting(Prompt.load(options.prompt), _types(options, posts), options.boxes)
     built = options_parser.instantiate_classes(options)
     asked = without_image_names(posts, options.images)
-    examples = examples_for(options, built, asked, prompting.prompt, entity_solution)
-    load = image_loader(options.images)
+    solve = partial(entity_solution, boxes=options.boxes)
+    examples = examples_for(options, built, asked, prompting.prompt, solve)
+    load = image_loader(options.images, options.example_images)
     queries = [prompting.query(post, shown, load) for post, shown in zip(asked, examples, strict=True)]
     report = ask(options, built.writer, prompting.prompt.kind, queries, "mask", _is_unusable)
     counts: Counter[str] = Counter()

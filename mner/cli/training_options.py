@@ -186,7 +186,8 @@ def _add_training_options(parser: LightningArgumentParser) -> None:
         "--extra_posts",
         type=list[str],
         default=[],
-        help="Files of further, unlabelled posts to pre-train on, in any format, or one raw text per line.",
+        help="Files of further, unlabelled posts to pre-train on, or to align the views of a model with align_views; "
+        "in any format, or one raw text per line.",
     )
     parser.add_argument(
         "--extra_images", type=str | None, default=None, help="Folder of the images of the extra posts."

@@ -22,6 +22,7 @@ from mner.posts import Post
 from mner.prompting import AnswerJournal, AskingReport, Prompt, Query, SimilarPosts, ask_all, solved_examples
 from mner.prompting.asking import BadImage
 from mner.prompting.examples import Solve, training_posts
+from mner.prompting.query import SolvedExample
 from mner.terminal import printable
 from mner.text import TextEncoder
 from mner.vision import ImageEncoder
@@ -84,6 +85,9 @@ def add_example_options(options: OptionParser) -> None:
     options.add_argument("--example_captions", type=Path | None, help="captions of the images of the training posts")
     options.add_argument("--num_examples", type=int, default=5, help="solved examples per post")
     options.add_argument(
+        "--show_example_images", type=bool, default=False, help="show the images of solved examples, not only the texts"
+    )
+    options.add_argument(
         "--text_encoder",
         type=TextEncoder | None,
         default=None,
@@ -126,7 +130,7 @@ def image_loader(*folders: Path | None) -> ImageLoader:
 
 def examples_for(
     options: Namespace, built: Namespace, posts: Sequence[Post], prompt: Prompt, solve: Solve
-) -> list[list[str]]:
+) -> list[list[SolvedExample]]:
     """Render the solved examples of each post; none without ``--examples``.
 
     Args:
@@ -146,14 +150,11 @@ def examples_for(
     kept = training_posts(train, posts, solve, is_same_file)
     if len(kept) < len(train):
         say(f"{len(train) - len(kept)} of {len(train)} training posts have no solution or are asked about themselves")
-    similar = SimilarPosts(
-        kept,
-        built.text_encoder,
-        built.image_encoder,
-        image_loader(images, options.images),
-        device=device_of(options.accelerator),
-    )
-    return solved_examples(posts, similar, options.num_examples, prompt, solve)
+    load = image_loader(images, options.images)
+    device = device_of(options.accelerator)
+    similar = SimilarPosts(kept, built.text_encoder, built.image_encoder, load, device=device)
+    shown = load if options.show_example_images else None
+    return solved_examples(posts, similar, options.num_examples, prompt, solve, shown)
 
 
 def ask(
@@ -186,7 +187,7 @@ def ask(
         writer,
         journal,
         Budget(options.max_requests, options.max_tokens),
-        image_loader(options.images),
+        image_loader(options.images, options.get("example_images")),
         on_bad_image,
         retry,
         progress=sys.stderr.isatty(),

@@ -9,7 +9,7 @@ from mner.contexts.detector_tags import DetectorTags
 from mner.contexts.folder import FolderReport, describe_folder
 from mner.contexts.huggingface_captioner import HuggingFaceCaptioner
 from mner.contexts.ocr import OCR
-from mner.contexts.question import Question
+from mner.contexts.question import Question, ShownExample
 from mner.contexts.reply import Reply
 from mner.contexts.transformers_writer import TransformersWriter
 from mner.contexts.updown import CaptionData, UpDown, Vocabulary, common_words, read_captions
@@ -27,6 +27,7 @@ __all__ = [
     "HuggingFaceCaptioner",
     "Question",
     "Reply",
+    "ShownExample",
     "TransformersWriter",
     "UpDown",
     "Vocabulary",

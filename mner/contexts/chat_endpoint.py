@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import random
 import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from PIL import Image
 
 from mner.contexts.context_writer import ContextWriter
-from mner.contexts.http_exchange import ExchangeError, Response, open_client, post_json
+from mner.contexts.http_exchange import ExchangeError, HTTPExchange, Response
 from mner.contexts.question import Question
 from mner.contexts.rate_limit import RateLimit
 from mner.contexts.reply import Reply
@@ -102,7 +103,6 @@ class ChatEndpoint(ContextWriter):
         self.num_parallel = num_parallel
         self.model = model
         self.max_retries = max_retries
-        self.timeout = timeout
         self.max_image_side = max_image_side
         self.structured = structured
         self._fields = {
@@ -114,7 +114,7 @@ class ChatEndpoint(ContextWriter):
         self._key_variable = api_key_variable
         self._key()  # a missing key is reported before any work
         self._limit = RateLimit(requests_per_minute)
-        self._client = open_client(timeout, num_parallel, proxy)
+        self._exchange = HTTPExchange(timeout, num_parallel, proxy)
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
         """Ask questions one after the other; several threads may call this at the same time.
@@ -165,18 +165,25 @@ class ChatEndpoint(ContextWriter):
     def _post(self, body: Mapping[str, Any]) -> Response:
         key = self._key()
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return post_json(self._client, self.url, body, headers, self.timeout)
+        return self._exchange.post(self.url, body, headers)
 
     def _content(self, question: Question) -> tuple[Any, tuple[int, int] | None]:
-        if question.image is None:
-            return question.text, None
-        image = question.image.copy()
-        image.thumbnail((self.max_image_side, self.max_image_side), Image.Resampling.BICUBIC)
-        encoded = io.BytesIO()
-        image.save(encoded, "JPEG", quality=90)
-        url = f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"
-        parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": question.text}]
-        return parts, image.size
+        if all(image is None for image, _ in question.parts):
+            return "\n\n".join(text for _, text in question.parts), None
+        content: list[dict[str, Any]] = []
+        size = None
+        for given, text in question.parts:
+            size = None
+            if given is not None:
+                image = given.copy()
+                image.thumbnail((self.max_image_side, self.max_image_side), Image.Resampling.BICUBIC)
+                encoded = io.BytesIO()
+                image.save(encoded, "JPEG", quality=90)
+                url = f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+                content.append({"type": "image_url", "image_url": {"url": url}})
+                size = image.size
+            content.append({"type": "text", "text": text})
+        return content, size
 
     def _form(self, question: Question) -> dict[str, Any]:
         if question.schema is None or self.structured == "none":
@@ -211,6 +218,8 @@ class ChatEndpoint(ContextWriter):
     def _problem(self, response: Response) -> str:
         if response.status == 200:
             return "the response is not a chat completion"
+        if response.status == 401:  # servers repeat the key that they refuse, or parts of it
+            return "HTTP 401"
         error = response.content.get("error", response.content) if isinstance(response.content, Mapping) else None
         said = error.get("message", error.get("detail", "")) if isinstance(error, Mapping) else error or ""
         shown = self._redacted(str(said))[:300]
@@ -246,7 +255,10 @@ class ChatEndpoint(ContextWriter):
     def _redacted(self, text: str) -> str:
         """Remove the key from a text of the server, which may repeat it."""
         key = self._key()
-        return text if key is None or len(key) < MIN_REDACTED else text.replace(key, "[key]")
+        if key is not None and len(key) >= MIN_REDACTED:
+            for form in (key, quote(key, safe=""), repr(key)[1:-1], json.dumps(key)[1:-1]):
+                text = text.replace(form, "[key]")
+        return text
 
 
 def _checked(base_url: str) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import time
+import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mner.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    import httpx
-
-MAX_RESPONSE_BYTES = 16_000_000
+MAX_RESPONSE_BYTES = 4_000_000
 """Maximum size of a response: a longer one is not an answer."""
 
 
@@ -38,62 +37,77 @@ class ExchangeError(Exception):
     """A response that did not come, or not in full; the message contains no header."""
 
 
-def open_client(timeout: float, num_connections: int, proxy: str | None) -> httpx.Client:
-    """Open a client that reads no proxy, certificate or password from the environment and follows no redirection.
+class HTTPExchange:
+    """A client that reads no proxy, certificate or password from the environment and follows no redirection.
+
+    Requests of all threads run in one event loop, which can cancel a request at any point: a server that sends its
+    header or its answer byte by byte is given up like one that is silent.
+
+    Args:
+        timeout: Maximum seconds for a whole exchange.
+        num_connections: Maximum number of connections.
+        proxy: Address of a proxy, or ``None``.
 
     Raises:
         ConfigurationError: If httpx is not installed, or the proxy is not an address.
     """
-    try:
+
+    def __init__(self, timeout: float, num_connections: int, proxy: str | None) -> None:
+        try:
+            import httpx
+        except ImportError as error:
+            raise ConfigurationError(
+                f'a model behind an HTTP endpoint needs {error.name}: pip install "mner[llm]"'
+            ) from None
+        self._timeout = timeout
+        try:
+            self._client = httpx.AsyncClient(
+                timeout=timeout,
+                limits=httpx.Limits(max_connections=num_connections, max_keepalive_connections=num_connections),
+                follow_redirects=False,
+                trust_env=False,
+                proxy=proxy,
+                # Compressed by a thousand, and that several times, a small response would fill the memory.
+                headers={"Accept-Encoding": "identity"},
+            )
+        except (ValueError, httpx.InvalidURL):
+            raise ConfigurationError("expected proxy to be an address such as http://proxy.example:3128") from None
+        loop = self._loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, name="HTTPExchange", daemon=True).start()
+        weakref.finalize(self, loop.call_soon_threadsafe, loop.stop)
+
+    def post(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+        """Send a JSON object and read the response; several threads may call this at the same time.
+
+        Args:
+            url: The address.
+            body: The object.
+            headers: Headers in addition to those of the content.
+
+        Raises:
+            ExchangeError: If the connection fails, or the response is too slow, too large or compressed.
+        """
         import httpx
-    except ImportError as error:
-        raise ConfigurationError(
-            f'a model behind an HTTP endpoint needs {error.name}: pip install "mner[llm]"'
-        ) from None
-    try:
-        return httpx.Client(
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=num_connections, max_keepalive_connections=num_connections),
-            follow_redirects=False,
-            trust_env=False,
-            proxy=proxy,
-        )
-    except (ValueError, httpx.InvalidURL):
-        raise ConfigurationError("expected proxy to be an address such as http://proxy.example:3128") from None
 
+        exchange = asyncio.wait_for(self._exchange(url, body, headers), self._timeout)
+        try:
+            return asyncio.run_coroutine_threadsafe(exchange, self._loop).result()
+        except (httpx.TimeoutException, asyncio.TimeoutError):
+            raise ExchangeError(f"no complete response within {self._timeout:g} seconds") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text may contain a header, and with it the key
+            raise ExchangeError(f"the connection failed ({type(error).__name__})") from None
 
-def post_json(
-    client: httpx.Client, url: str, body: Mapping[str, Any], headers: Mapping[str, str], timeout: float
-) -> Response:
-    """Send a JSON object and read the response.
-
-    Args:
-        client: What :func:`open_client` returned.
-        url: The address.
-        body: The object.
-        headers: Headers in addition to those of the content.
-        timeout: Maximum seconds for the whole response; a server that is silent is given up after them too.
-
-    Raises:
-        ExchangeError: If the connection fails, or the response is too slow or too large.
-    """
-    import httpx
-
-    deadline = time.monotonic() + timeout
-    content = bytearray()
-    try:
-        with client.stream("POST", url, json=body, headers=headers) as response:
-            for chunk in response.iter_bytes():
+    async def _exchange(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+        content = bytearray()
+        async with self._client.stream("POST", url, json=body, headers=headers) as response:
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise ExchangeError("the response is compressed, although an uncompressed one was asked for")
+            async for chunk in response.aiter_raw():
                 content += chunk
                 if len(content) > MAX_RESPONSE_BYTES:
                     raise ExchangeError(f"the response is longer than {MAX_RESPONSE_BYTES:,} bytes")
-                if time.monotonic() > deadline:
-                    raise ExchangeError(f"the response took more than {timeout:g} seconds")
-    except httpx.TimeoutException:
-        raise ExchangeError(f"no response within {timeout:g} seconds") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text may contain a header, and with it the key
-        raise ExchangeError(f"the connection failed ({type(error).__name__})") from None
-    return Response(response.status_code, _decoded(bytes(content)), _retry_after(response.headers.get("retry-after")))
+        wait = _retry_after(response.headers.get("retry-after"))
+        return Response(response.status_code, _decoded(bytes(content)), wait)
 
 
 def _decoded(content: bytes) -> Any:

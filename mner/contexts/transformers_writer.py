@@ -22,8 +22,8 @@ from mner.weights import resolve_weights
 class TransformersWriter(ContextWriter):
     """Asks a chat model that runs on this machine: Qwen2.5-VL, Qwen3-VL, LLaVA, Idefics3, SmolVLM, Llama, Qwen, ...
 
-    Questions enter through the model's chat template, padded on the left, in batches of questions that all have an
-    image or all have none. Decoding is greedy. No code from the model's folder or repository is executed. A special
+    Questions enter through the model's chat template, padded on the left, in batches of questions that all have images
+    or all have none. Decoding is greedy. No code from the model's folder or repository is executed. A special
     token or image placeholder that is spelled out in a post is broken up, so that it is read as text. A model that
     reads no images is asked without them.
 
@@ -87,7 +87,7 @@ class TransformersWriter(ContextWriter):
         return [replies[place] for place in range(len(questions))]
 
     def _has_image(self, question: Question) -> bool:
-        return self._reads_images and question.image is not None
+        return self._reads_images and any(image is not None for image, _ in question.parts)
 
     def _ask(self, questions: Sequence[Question]) -> list[Reply]:
         try:
@@ -132,7 +132,9 @@ class TransformersWriter(ContextWriter):
             texts = self.processor.apply_chat_template(merged, **options)
         given: dict[str, Any] = {"text": texts, "padding": True, "return_tensors": "pt"}
         if self._has_image(questions[0]):
-            given["images"] = [[self._scaled(each.image)] for each in questions if each.image is not None]
+            given["images"] = [
+                [self._scaled(image) for image, _ in each.parts if image is not None] for each in questions
+            ]
         # As in transformers: the template writes the special tokens, except that of some processors.
         begins = self.tokenizer.bos_token is not None and texts[0].startswith(self.tokenizer.bos_token)
         encoded = self.processor(**given, add_special_tokens=self._reads_images and not begins)
@@ -144,15 +146,17 @@ class TransformersWriter(ContextWriter):
         return value.to(self.model.device, self.model.dtype if value.is_floating_point() else None)
 
     def _messages(self, question: Question, has_system: bool = True) -> list[dict[str, Any]]:
-        text = self._as_text(question.text)
+        parts = [(image, self._as_text(text)) for image, text in question.parts]
         if not has_system:
-            text = f"{question.instructions}\n\n{text}"
+            parts[0] = parts[0][0], f"{question.instructions}\n\n{parts[0][1]}"
         system: Any = question.instructions
-        content: Any = text
+        content: Any = "\n\n".join(text for _, text in parts)
         if self._reads_images:
             system = [{"type": "text", "text": question.instructions}]
-            images = [] if question.image is None else [{"type": "image"}]
-            content = [*images, {"type": "text", "text": text}]
+            content = []
+            for image, text in parts:
+                content += [] if image is None else [{"type": "image"}]
+                content.append({"type": "text", "text": text})
         user = {"role": "user", "content": content}
         return [{"role": "system", "content": system}, user] if has_system else [user]
 
@@ -165,10 +169,12 @@ class TransformersWriter(ContextWriter):
         """The size in which the model sees each image: Qwen-VL names boxes in pixels of its resized image."""
         if not self._has_image(questions[0]):
             return [None] * len(questions)
+        sizes = [[self._scaled(image).size for image, _ in each.parts if image is not None] for each in questions]
         if "image_grid_thw" in inputs:
             side = self.processor.image_processor.patch_size
-            return [(width * side, height * side) for _, height, width in inputs["image_grid_thw"].tolist()]
-        return [self._scaled(question.image).size for question in questions if question.image is not None]
+            grids = iter([(width * side, height * side) for _, height, width in inputs["image_grid_thw"].tolist()])
+            sizes = [[next(grids) for _ in each] for each in sizes]
+        return [None if each.image is None else own[-1] for each, own in zip(questions, sizes, strict=True)]
 
     def _as_text(self, text: str) -> str:
         """Break up the tokens that the chat template and the image processor use, wherever a post contains one."""

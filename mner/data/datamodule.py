@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info
 from torch.utils.data import DataLoader
@@ -179,9 +180,9 @@ class PostDataModule(LightningDataModule, ABC):
         """Return the posts of a split, read once, with tags checked; ``train`` reduced to ``train_fraction``.
 
         Their annotation has the types and the scheme of the model's labels, once it is known; see ``label_map``.
-        The training posts are followed by ``self.extra_posts``, unlabelled posts for pre-training (see
-        :func:`mner.data.unlabelled.read_unlabelled`); ``self.ablation``, if set, is applied to the other splits (see
-        :func:`mner.data.ablations.ablate`).
+        The training posts are followed by ``self.extra_posts``, unlabelled posts for pre-training or aligning views,
+        see :func:`mner.data.unlabelled.read_unlabelled`; ``self.ablation``, if set, is applied to the other splits, see
+        :func:`mner.data.ablations.ablate`.
 
         Raises:
             DatasetNotFoundError: If the split is not there.
@@ -235,6 +236,8 @@ class PostDataModule(LightningDataModule, ABC):
         """
         for split in self.stage_splits(stage):
             posts = self.posts(split)
+            if self.preprocessor is not None and self.preprocessor.text_only_view:
+                posts = self._posts[split]  # extra posts need no annotation
             if not facts_of(posts).unannotated:
                 continue
             missing = [post.id for post in posts if post.tags is None]
@@ -292,13 +295,21 @@ class PostDataModule(LightningDataModule, ABC):
         Raises:
             ConfigurationError: If the data module was not given a preprocessor.
         """
-        preprocessor = self._given_preprocessor().using(quiet=True)
+        preprocessor = self._given_preprocessor().using(quiet=True, unlabelled_views=split == "train")
         folder = self.split_images(split)
         if folder is not None:
             folders = [folder, self.extra_images if split == "train" else None]
             preprocessor = preprocessor.using(image_folders=folders, remote=self.remote_images)
         posts = prepared(self.posts(split), preprocessor)
         trainer = self.trainer
+        groups = None
+        if split == "train" and self.extra_posts and preprocessor.labels:
+            if trainer is not None and trainer.world_size > 1:
+                raise ConfigurationError(
+                    "views of unlabelled posts are aligned on one device: their batches train other layers than those "
+                    f"of tagged posts; got {trainer.world_size} processes, set trainer.devices to 1"
+                )
+            groups = np.arange(len(posts)) >= len(posts) - len(self.extra_posts)
         if trainer is not None and getattr(trainer, "overfit_batches", 0) > 0:  # Lightning sets the attribute late
             return DataLoader(posts, self.batch_size, collate_fn=preprocessor)  # type: ignore[arg-type]
         sampler = LengthGroupedBatchSampler(
@@ -309,6 +320,7 @@ class PostDataModule(LightningDataModule, ABC):
             seed=self.effective_seed,
             num_replicas=1 if trainer is None else trainer.world_size,
             rank=0 if trainer is None else trainer.global_rank,
+            groups=groups,
         )
         pin = trainer is not None and trainer.strategy.root_device.type == "cuda"
         loader = post_loader(posts, sampler, preprocessor, self.num_workers, pin)

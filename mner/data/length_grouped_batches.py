@@ -33,6 +33,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         seed: Seed of the order.
         num_replicas: Number of processes.
         rank: Index of this process.
+        groups: Group per post; in training, no batch contains posts of both. All are in one by default.
     """
 
     def __init__(
@@ -44,8 +45,11 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         seed: int = 0,
         num_replicas: int = 1,
         rank: int = 0,
+        groups: Sequence[bool] | npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self.lengths = np.asarray(lengths)
+        group_of = np.zeros(len(lengths)) if groups is None else np.asarray(groups)
+        self._groups = [np.flatnonzero(group_of == group) for group in np.unique(group_of)]
         # In evaluation each process needs a batch: one without would not take part in collective operations.
         self.batch_size = batch_size if shuffle else min(batch_size, max(len(lengths) // num_replicas, 1))
         self.max_tokens = max_tokens
@@ -66,8 +70,10 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         """Return the number of batches per epoch and process, skipped ones included; the same in every epoch."""
-        total = len(self._cuts(np.sort(self.lengths)))
-        return -(-total // self.num_replicas) if self.shuffle else len(range(self.rank, total, self.num_replicas))
+        if not self.shuffle:
+            return len(range(self.rank, len(self._cuts(np.sort(self.lengths))), self.num_replicas))
+        total = sum(len(self._cuts(np.sort(self.lengths[members]))) for members in self._groups)
+        return -(-total // self.num_replicas)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the batches of this process in the current epoch."""
@@ -84,12 +90,13 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
             order = np.argsort(-self.lengths, kind="stable")
             return self._cut(order)
         generator = np.random.default_rng((self.seed, self.epoch))
-        order = generator.permutation(len(self.lengths))
-        pool = len(order) if self.max_tokens else POOL * self.batch_size
         batches: list[list[int]] = []
-        for start in range(0, len(order), max(pool, 1)):
-            part = order[start : start + pool]
-            batches += self._cut(part[np.argsort(self.lengths[part], kind="stable")])
+        for members in self._groups:
+            order = members[generator.permutation(len(members))]
+            pool = len(order) if self.max_tokens else POOL * self.batch_size
+            for start in range(0, len(order), max(pool, 1)):
+                part = order[start : start + pool]
+                batches += self._cut(part[np.argsort(self.lengths[part], kind="stable")])
         return [batches[index] for index in generator.permutation(len(batches))]
 
     def _cut(self, order: np.ndarray) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Unlabelled posts for pre-training."""
+"""Unlabelled posts, for pre-training and for aligning views."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mner.posts import Post
 
 
 def read_unlabelled(paths: Sequence[str | Path], images: str | Path | None = None) -> Sequence[Post]:
-    """Read posts for pre-training, for ``data.extra_posts``; their tags are dropped.
+    """Read posts for ``data.extra_posts``, in pre-training or with ``align_views``; their tags are dropped.
 
     Args:
         paths: Files in any format that mner reads, or of one raw text per line.

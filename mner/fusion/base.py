@@ -22,6 +22,7 @@ from mner.fusion.entity_scores import EntityScores
 from mner.fusion.label_set import check_label_set
 from mner.fusion.losses import Losses
 from mner.fusion.view_alignment import ViewAlignment
+from mner.fusion.word_dropout import WordDropout, checked_rate
 from mner.grounding import RegionPointer
 from mner.posts import Box
 from mner.preprocessor import MAX_IMAGES, Preprocessor
@@ -52,6 +53,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             itself; such a method has a default.
         decoder: Emissions to tags; a :class:`~mner.decoders.CRF` by default.
         dropout: Dropout on the input of the emission layer.
+        word_dropout: Probability that this input is zero for a whole word, in training.
         optimization: Learning rates, optimizer, schedule, clipping, EMA.
         contexts: Kinds of context that the model reads after the post, in order. The command line takes them from the
             data.
@@ -81,6 +83,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         characters: CharacterCNN | None = None,
         decoder: Decoder | None = None,
         dropout: float = 0.1,
+        word_dropout: float = 0.0,
         optimization: Optimization = OPTIMIZATION,
         contexts: Sequence[str] = (),
         word_tokenizer: WordTokenizer | None = None,
@@ -94,8 +97,6 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             text_encoder, image_encoder or own, optimization, contexts, word_tokenizer, on_bad_image, max_images
         )
         self.labels = check_label_set(labels)
-        if not 0 <= dropout < 1:
-            raise ConfigurationError(f"expected dropout in [0, 1), got {dropout=}")
         if self.needs_image and self.image_encoder is None:
             raise ConfigurationError(
                 f"{type(self).__name__} fuses text with images: give it an image_encoder, for example resnet152"
@@ -107,7 +108,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.word_dropout = nn.Dropout(checked_rate(dropout, "dropout")), WordDropout(word_dropout)
         beside = 0 if self.uses_characters else self.character_width
         self.emission_layer = nn.Linear(self._known_fused_size() + beside, len(self.labels))
         both = self.align_views is not None
@@ -207,7 +208,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             )
         if text.characters is not None and not self.uses_characters:
             fused = torch.cat([fused, text.characters], dim=-1)
-        scores: Tensor = self.emission_layer(self.dropout(fused))
+        scores: Tensor = self.emission_layer(self.word_dropout(self.dropout(fused)))
         return scores
 
     def auxiliary_loss(
@@ -250,22 +251,24 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """Compute the losses of a batch.
 
         Raises:
-            DataError: If a post has no tags.
+            DataError: If a post has no tags; a batch of unlabelled posts may be used to align their views.
         """
         return self._losses(batch, *self.encode(batch))
 
     def _losses(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Losses:
         emissions = self.emissions(text, image)
-        tags, mask = annotated_tags(batch), batch.word_mask
-        total = self.decoder.loss(emissions, tags, mask)
+        mask = batch.word_mask
         parts: dict[str, Tensor] = {}
-        text_only = None
-        if self.align_views is not None:
+        align, text_only = self.align_views, None
+        if align is not None:
             text_only = self(batch.text_only_view())
-            total = total + self.decoder.loss(text_only, tags, mask)
-            differs = batch.views_differ.to(mask.device, non_blocking=True)
-            parts["alignment_loss"] = self.align_views.divergence(self.decoder, emissions, text_only, mask, differs)
-            total = self.align_views.mix(total, parts["alignment_loss"])
+            parts["alignment_loss"] = align.divergence(self.decoder, emissions, text_only, mask, batch.views_differ)
+            if self.training and batch.tags is None:
+                return Losses(emissions, align.mix(0.0, parts["alignment_loss"]), parts, text_only)
+        total = self.decoder.loss(emissions, annotated_tags(batch), mask)
+        if align is not None and text_only is not None:
+            total = total + self.decoder.loss(text_only, annotated_tags(batch), mask)
+            total = align.mix(total, parts["alignment_loss"])
         if self.grounding is not None:
             parts["grounding_loss"] = self.grounding.loss(text, self._with_boxes(image), batch.gold_boxes)
             total = total + parts["grounding_loss"]
@@ -278,8 +281,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss, and log it with its parts."""
         losses = self.losses(batch)
-        for name, part in losses.parts.items():
-            self.log(f"train/{name}", part, batch_size=len(batch))
+        self.log_dict({f"train/{name}": part for name, part in losses.parts.items()}, batch_size=len(batch))
         self.log("train/loss", losses.total, prog_bar=True, batch_size=len(batch))
         return losses.total
 

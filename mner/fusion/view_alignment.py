@@ -49,8 +49,8 @@ class ViewAlignment:
                 f"{self.nll_weight} and {self.temperature}"
             )
 
-    def mix(self, nll: Tensor, divergence: Tensor) -> Tensor:
-        r"""Compute :math:`\mathcal L` from the sum of the decoder's losses and from :math:`\mathcal L_{KL}`."""
+    def mix(self, nll: Tensor | float, divergence: Tensor) -> Tensor:
+        r"""Compute :math:`\mathcal L` from :math:`\mathcal L_{TI} + \mathcal L_T` and :math:`\mathcal L_{KL}`."""
         return self.nll_weight * nll + (1 - self.nll_weight) * divergence
 
     def divergence(self, decoder: Decoder, teacher: Tensor, student: Tensor, mask: Tensor, differs: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class ViewAlignment:
         with torch.no_grad():
             target = self._softened(decoder, teacher, mask)
         divergences = kl_div(self._softened(decoder, student, mask), target, reduction="none", log_target=True)
-        per_post = divergences.sum(dim=(1, 2)) * differs
+        per_post = divergences.sum(dim=(1, 2)) * differs.to(mask.device, non_blocking=True)
         return self.temperature**2 * decoder.reduce(per_post, mask)
 
     def _softened(self, decoder: Decoder, emissions: Tensor, mask: Tensor) -> Tensor:

@@ -35,3 +35,13 @@ def fractions(boxes: Iterable[tuple[float, ...]], unit: BoxUnit, image_size: tup
         if left < right and top < bottom:
             found.append((left, top, right, bottom))
     return tuple(found)
+
+
+def in_unit(box: Box, unit: BoxUnit | None) -> list[float]:
+    """Convert a box of fractions to ``thousandths``, or round it.
+
+    Example:
+        >>> in_unit((0.0, 0.25, 0.5, 1.0), "thousandths")
+        [0, 250, 500, 1000]
+    """
+    return [round(1000 * corner) if unit == "thousandths" else round(corner, 3) for corner in box]

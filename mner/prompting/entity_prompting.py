@@ -14,9 +14,10 @@ from mner.predictions import Prediction
 from mner.prompting.box_units import BoxUnit
 from mner.prompting.entity_answer import read_entity_answer
 from mner.prompting.entity_types import EntityTypes
+from mner.prompting.examples import texts_and_shown
 from mner.prompting.location import locate
 from mner.prompting.prompt import Prompt
-from mner.prompting.query import Query
+from mner.prompting.query import Query, SolvedExample
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,12 @@ class EntityPrompting:
         item = _object(properties)
         return _object({"entities": {"type": "array", "items": item}})
 
-    def query(self, post: Post, examples: Sequence[str], load: ImageLoader) -> Query:
+    def query(self, post: Post, examples: Sequence[SolvedExample], load: ImageLoader) -> Query:
         """Make the question about a post."""
         types = str(self.types)
-        text = self.prompt.ask(post, examples, types)
-        return Query.about(post, self.prompt.instruct(types), text, load, self.schema)
+        texts, shown = texts_and_shown(examples)
+        text = self.prompt.ask(post, texts, types)
+        return Query.about(post, self.prompt.instruct(types), text, load, self.schema, shown)
 
     def predict(self, post: Post, reply: Reply) -> tuple[Prediction, Counter[str]]:
         """Read a reply.

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mner.boxes import gold_entities
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, ImageError
+from mner.images import ImageLoader
 from mner.posts import Post
+from mner.prompting.box_units import BoxUnit, in_unit
 from mner.prompting.prompt import Prompt
+from mner.prompting.query import SolvedExample, hash_image
 from mner.prompting.similar_posts import SimilarPosts
 
 Solve = Callable[[Post], str]
@@ -17,8 +21,13 @@ Solve = Callable[[Post], str]
 
 
 def solved_examples(
-    posts: Sequence[Post], similar: SimilarPosts | None, number: int, prompt: Prompt, solve: Solve
-) -> list[list[str]]:
+    posts: Sequence[Post],
+    similar: SimilarPosts | None,
+    number: int,
+    prompt: Prompt,
+    solve: Solve,
+    images: ImageLoader | None = None,
+) -> list[list[SolvedExample]]:
     """Render the examples of each post.
 
     Args:
@@ -27,6 +36,7 @@ def solved_examples(
         number: Examples per post.
         prompt: The prompt.
         solve: Returns the answer of a training post.
+        images: Opens the images of examples that are shown with their images; ``None`` to show texts only.
 
     Raises:
         ConfigurationError: If the prompt shows no examples.
@@ -38,7 +48,26 @@ def solved_examples(
             f"the prompt {prompt.kind!r} shows no examples; add ${{examples}} to its question and an example, or leave "
             "--examples out"
         )
-    return [[prompt.solve(each, solve(each)) for each in found] for found in similar.find(posts, number)]
+    chosen = similar.find(posts, number)
+    distinct = {id(post): post for found in chosen for post in found}
+    solved = {place: _solved(post, prompt.solve(post, solve(post)), images) for place, post in distinct.items()}
+    return [[solved[id(post)] for post in found] for found in chosen]
+
+
+def _solved(post: Post, text: str, images: ImageLoader | None) -> SolvedExample:
+    if images is None or post.image is None:
+        return SolvedExample(text)
+    try:
+        return SolvedExample(text, post.image, hash_image(post.image, images))
+    except ImageError:
+        return SolvedExample(text)
+
+
+def texts_and_shown(examples: Sequence[SolvedExample]) -> tuple[list[str], list[SolvedExample]]:
+    """Split examples into texts of the prompt and examples shown with their images: all are one or the other."""
+    if any(example.image is not None for example in examples):
+        return [], list(examples)
+    return [example.text for example in examples], []
 
 
 def training_posts(train: Sequence[Post], asked: Sequence[Post], solve: Solve, is_same_file: bool) -> list[Post]:
@@ -65,13 +94,24 @@ def training_posts(train: Sequence[Post], asked: Sequence[Post], solve: Solve, i
     return kept
 
 
-def entity_solution(post: Post) -> str:
-    """The gold entities of a post as the answer to a prompt for entities; empty for a post without tags."""
+def entity_solution(post: Post, boxes: BoxUnit | None = None) -> str:
+    """The gold entities of a post as the answer to a prompt for entities; empty for a post without tags.
+
+    Args:
+        post: The post.
+        boxes: Unit of their boxes, which are left out where they are unknown, and in ``pixels``: the size in which a
+            model sees an image is not known before it is asked.
+    """
     if post.tags is None:
         return ""
-    listed = [{"text": post.surface(entity.start, entity.end), "type": entity.type} for entity in gold_entities(post)]
-    unique = list({tuple(each.items()): each for each in listed}.values())
-    return json.dumps({"entities": unique}, ensure_ascii=False)
+    listed: dict[tuple[str, str], dict[str, Any]] = {}
+    for entity in gold_entities(post):
+        surface = post.surface(entity.start, entity.end)
+        solution: dict[str, Any] = {"text": surface, "type": entity.type}
+        if boxes not in (None, "pixels") and entity.boxes is not None:
+            solution["boxes"] = [in_unit(box, boxes) for box in entity.boxes]
+        listed.setdefault((surface, entity.type), solution)
+    return json.dumps({"entities": list(listed.values())}, ensure_ascii=False)
 
 
 def listed_solution(post: Post) -> str:

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from mner.contexts import ContextWriter, Question
+from PIL import Image
+
+from mner.contexts import ContextWriter, Question, ShownExample
 from mner.errors import ImageError
 from mner.images import ImageLoader
 from mner.posts import Post
 from mner.vision.fingerprint import content_hash
+
+
+@dataclass(frozen=True)
+class SolvedExample:
+    """A training post with its solution, as a prompt shows it.
+
+    Args:
+        text: The post with its solution.
+        image: Its image, if that is shown too.
+        image_hash: Hash of the content of the image; empty without one.
+    """
+
+    text: str
+    image: Path | None = None
+    image_hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Query:
         image: The post's image, or ``None``.
         image_hash: Hash of the content of the image; empty without one.
         image_error: Why the image cannot be opened, or ``None``.
+        examples: Solved examples that are shown with their images; others are part of the text.
     """
 
     id: str
@@ -37,10 +55,17 @@ class Query:
     image: Path | None = None
     image_hash: str = ""
     image_error: str | None = None
+    examples: Sequence[SolvedExample] = ()
 
     @classmethod
     def about(
-        cls, post: Post, instructions: str, text: str, load: ImageLoader, schema: Mapping[str, Any] | None = None
+        cls,
+        post: Post,
+        instructions: str,
+        text: str,
+        load: ImageLoader,
+        schema: Mapping[str, Any] | None = None,
+        examples: Sequence[SolvedExample] = (),
     ) -> Query:
         """Make a query about a post, and hash its image.
 
@@ -50,31 +75,50 @@ class Query:
             text: The user's message.
             load: Opens the image.
             schema: JSON schema of the answer.
+            examples: Solved examples that are shown with their images.
         """
         image_hash, error = "", None
         if post.image is not None:
             try:
-                with load.open(post.image) as file:
-                    image_hash = content_hash(file.read()).hex()
+                image_hash = hash_image(post.image, load)
             except ImageError as problem:
                 error = str(problem)
         image = post.image if image_hash else None
-        return cls(post.id, instructions, text, schema, image, image_hash, error)
+        return cls(post.id, instructions, text, schema, image, image_hash, error, tuple(examples))
 
     def key(self, writer: ContextWriter) -> str:
-        """Identify the answer by the writer, the messages with the post in them, and the content of the image."""
+        """Identify the answer by the writer, the messages with the post in them, and the content of the images."""
         parts = [writer.identity, self.instructions, self.text, self.schema, self.image_hash]
+        parts += [[each.text, each.image_hash] for each in self.examples]
         return blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
 
     def question(self, load: ImageLoader, has_image: bool = True) -> Question:
-        """Decode the image.
+        """Decode the images; an example whose image cannot be used is shown without it.
 
         Args:
             load: Opens the image.
             has_image: Whether the image is shown.
 
         Raises:
-            ImageError: If it cannot be used.
+            ImageError: If that of the post cannot be used.
         """
         image = load(self.image) if has_image and self.image is not None else None
-        return Question(self.instructions, self.text, image, self.schema)
+        examples = [ShownExample(each.text, _decoded(each.image, load)) for each in self.examples]
+        return Question(self.instructions, self.text, image, self.schema, examples)
+
+
+def hash_image(path: Path, load: ImageLoader) -> str:
+    """Hash the content of an image file.
+
+    Raises:
+        ImageError: If it cannot be opened.
+    """
+    with load.open(path) as file:
+        return content_hash(file.read()).hex()
+
+
+def _decoded(path: Path | None, load: ImageLoader) -> Image.Image | None:
+    try:
+        return None if path is None else load(path)
+    except ImageError:
+        return None

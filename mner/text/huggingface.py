@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -12,10 +12,10 @@ from torch import Tensor
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.text.architecture import BUILT_IN_ATTENTION
-from mner.text.base_model import find_base, fingerprint, leave_out_base, without_pooler
-from mner.text.lora import LoRA, add_adapter, merged
+from mner.text.base_model import BaseLoader, adapt, restore
+from mner.text.lora import LoRA
 from mner.text.prefix import Prefix
-from mner.text.pretrained import build_tokenizer, build_untrained, describe, load_model, load_tokenizer
+from mner.text.pretrained import describe, load_model, load_tokenizer
 from mner.text.probe import check_causal, check_encoder, check_vocabulary
 from mner.text.subword_encoder import SubwordEncoder
 from mner.text.subword_factory import subword_tokenizer
@@ -74,20 +74,18 @@ class HuggingFaceText(SubwordEncoder):
         lora: LoRA | None = None,
         architecture: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(name if architecture is None else None, revision)
+        super().__init__(name if architecture is None else None, revision, lora)
         if normalize_tweets:
             check_emoji_names()
+        load = partial(load_model, attn_implementation=attn_implementation)
+        loader = BaseLoader(name, load, revision, attn_implementation)
+        known = None
         if architecture is None:
-            self.model = load_model(name, revision, attn_implementation)
-            tokenizer = load_tokenizer(name, revision)
-        elif lora is None:
-            self.model, tokenizer = build_untrained(architecture, attn_implementation)
+            self.model, tokenizer = loader(), load_tokenizer(name, revision)
         else:
-            self.model, identity = find_base(name, revision, attn_implementation)
-            tokenizer = build_tokenizer(architecture, len(self.model.get_input_embeddings().weight))
+            self.model, tokenizer, known = restore(architecture, loader, lora is not None)
         self.model.train()  # loading leaves it in evaluation mode, without dropout
         self.architecture = describe(self.model, tokenizer)
-        self.model = without_pooler(self.model)
         self.hidden_size: int = self.model.config.hidden_size
         if architecture is None:
             check_vocabulary(tokenizer, self.model, name)
@@ -110,12 +108,8 @@ class HuggingFaceText(SubwordEncoder):
             self.model.config.is_causal = False  # what transformers builds the attention mask by
         if architecture is None:
             check_encoder(self, name)
-        # A mapping if it comes from a checkpoint.
-        self.lora = LoRA(**lora) if isinstance(lora, Mapping) else lora
         if self.lora is not None:
-            identity = fingerprint(self.model) if architecture is None else identity
-            add_adapter(self.model, self.lora)
-            leave_out_base(self, identity)
+            adapt(self, self.lora, known)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         if gradient_checkpointing:
@@ -128,10 +122,6 @@ class HuggingFaceText(SubwordEncoder):
         if arguments["attn_implementation"] not in BUILT_IN_ATTENTION:
             arguments["attn_implementation"] = None
         return arguments
-
-    def merged_model(self) -> Any:
-        """Return the encoder as an ordinary ``transformers`` model, its adapter merged into its weights."""
-        return self.model if self.lora is None else merged(self.model)
 
     @property
     def prefix_shape(self) -> tuple[int, int, int]:

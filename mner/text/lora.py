@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -52,8 +53,13 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, list) and value != [] and all(isinstance(name, str) for name in value)
 
 
-def add_adapter(model: Any, lora: LoRA) -> None:
+def add_adapter(model: Any, lora: LoRA, exclude: Sequence[str] = ()) -> None:
     """Insert an adapter into a ``transformers`` model, in place, and freeze everything else.
+
+    Args:
+        model: The model.
+        lora: The adapter.
+        exclude: Names of layers that get none.
 
     Raises:
         ConfigurationError: If peft is not installed, or the model has no such layers.
@@ -67,6 +73,7 @@ def add_adapter(model: Any, lora: LoRA) -> None:
         lora_alpha=lora.alpha,  # type: ignore[arg-type]  # annotated int, used as a factor
         lora_dropout=lora.dropout,
         target_modules=lora.target_modules,
+        exclude_modules=list(exclude) or None,
     )
     try:
         inject_adapter_in_model(config, model)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
-from mner.text.base_model import without_pooler
+from mner.text.base_model import BaseLoader, adapt, restore
 from mner.text.encoder import pool_words
-from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
+from mner.text.lora import LoRA
+from mner.text.pretrained import describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
 from mner.text.region_encoder import RegionEncoder
 from mner.text.subword_factory import subword_tokenizer
@@ -42,6 +45,8 @@ class LxmertText(RegionEncoder):
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with all regions;
             ``error`` refuses it.
         freeze_embeddings: Do not train the subword embeddings.
+        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints; the
+            projection of regions is trained whole.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
             leave it out.
 
@@ -51,6 +56,7 @@ class LxmertText(RegionEncoder):
     """
 
     width_setting = "visual_feat_dim"
+    projection_name = "encoder.visn_fc.visn_fc"
 
     def __init__(
         self,
@@ -60,34 +66,31 @@ class LxmertText(RegionEncoder):
         max_length: int | None = None,
         on_long_post: Literal["window", "error"] = "window",
         freeze_embeddings: bool = False,
+        lora: LoRA | None = None,
         architecture: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(name if architecture is None else None)
+        super().__init__(name if architecture is None else None, lora=lora)
+        loader = BaseLoader(name, partial(load_model, joint="lxmert"))
+        known = None
         if architecture is None:
-            model, pieces = load_model(name, joint="lxmert"), load_tokenizer(name)
-            check_vocabulary(pieces, model, name)
+            self.model, pieces = loader(), load_tokenizer(name)
+            check_vocabulary(pieces, self.model, name)
         else:
-            model, pieces = build_untrained(architecture)
-        self.set_up_regions(new_projection, from_text=False, is_restored=architecture is not None)
-        self.architecture = describe(model, pieces)
-        self.model = without_pooler(model)
+            self.model, pieces, known = restore(architecture, loader, lora is not None)
+        self.set_up_regions(new_projection, from_text=False, architecture=architecture)
+        self.architecture = describe(self.model, pieces)
         self.model.train()
         self.hidden_size: int = self.model.config.hidden_size
         self.subword_tokenizer = subword_tokenizer(pieces, self.model, pooling, max_length, on_long_post)
         if architecture is None:
             check_encoder(self, name)
+        if self.lora is not None:
+            adapt(self, self.lora, known)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         self.train_visual_layers(False)
-
-    @property
-    def projection(self) -> nn.Linear:
-        """The layer that projects regions of width V."""
-        return cast("nn.Linear", self.model.encoder.visn_fc.visn_fc)
-
-    def replace_projection(self, projection: nn.Linear) -> None:
-        """Set another one."""
-        self.model.encoder.visn_fc.visn_fc = projection
+        for module in _visual_layers(self.model.encoder.x_layers[-1]):
+            module.requires_grad_(False)
 
     def accept_images(self, image_encoder: ImageEncoder) -> None:
         """Prepare for regions of the image encoder's width, and make the layers that they use trainable.
@@ -127,15 +130,12 @@ class LxmertText(RegionEncoder):
         mean = torch.stack([layer.mean(dim=1) for layer in layers]).mean(dim=0)
         return pool_words(mean * image.mask[batch.post_of_row, None], batch)
 
-    def train_visual_layers(self, train: bool) -> None:
-        """Make the layers that only regions use trainable or not, except those whose output is not used."""
+    def visual_layers(self) -> Iterator[nn.Module]:
+        """Iterate over the layers of regions, except those of the last cross-modality layer."""
         encoder = self.model.encoder
-        for module in (encoder.visn_fc, encoder.r_layers):
-            module.requires_grad_(train)
-        for depth, layer in enumerate(encoder.x_layers, 1):
-            for name, module in layer.named_children():
-                if name.startswith("visn_"):
-                    module.requires_grad_(train and depth < len(encoder.x_layers))
+        yield from (encoder.visn_fc, encoder.r_layers)
+        for layer in encoder.x_layers[:-1]:
+            yield from _visual_layers(layer)
 
     def _inputs(self, batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
         """Build the inputs of ``transformers``' LxmertModel, one row per encoder row."""
@@ -162,3 +162,8 @@ class LxmertText(RegionEncoder):
             "visual_pos": boxes,
             "visual_attention_mask": read.to(batch.attention_mask.dtype),
         }
+
+
+def _visual_layers(layer: nn.Module) -> Iterator[nn.Module]:
+    """Iterate over the parts of a cross-modality layer that compute states of regions."""
+    return (module for name, module in layer.named_children() if name.startswith("visn_"))

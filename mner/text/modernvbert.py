@@ -9,10 +9,12 @@ from torch import Tensor
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
+from mner.text.base_model import BaseLoader, adapt, restore
 from mner.text.encoder import pool_words
 from mner.text.joint_encoder import JointEncoder
+from mner.text.lora import LoRA
 from mner.text.modernvbert_patches import ModernVBertPatches
-from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
+from mner.text.pretrained import describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
 from mner.text.subword_factory import subword_tokenizer
 from mner.vision.encoder import ImageEncoder
@@ -41,6 +43,7 @@ class ModernVBertText(JointEncoder):
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with the image; ``error``
             refuses it.
         freeze_embeddings: Do not train the subword embeddings.
+        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
             leave it out.
 
@@ -56,15 +59,17 @@ class ModernVBertText(JointEncoder):
         max_length: int | None = None,
         on_long_post: Literal["window", "error"] = "window",
         freeze_embeddings: bool = False,
+        lora: LoRA | None = None,
         architecture: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(name if architecture is None else None)
+        super().__init__(name if architecture is None else None, lora=lora)
+        loader = BaseLoader(name, _load_text_part, attn_implementation=KERNEL)
+        known = None
         if architecture is None:
-            self.model = load_model(name, attn_implementation=KERNEL, joint="modernvbert").text_model
-            pieces = load_tokenizer(name)
+            self.model, pieces = loader(), load_tokenizer(name)
             check_vocabulary(pieces, self.model, name)
         else:
-            self.model, pieces = build_untrained(architecture, KERNEL)
+            self.model, pieces, known = restore(architecture, loader, lora is not None)
         self.model.train()
         self.architecture = describe(self.model, pieces)
         self.hidden_size: int = self.model.config.hidden_size
@@ -76,6 +81,8 @@ class ModernVBertText(JointEncoder):
         self._image_place = 0 if pieces.cls_token is None else 1
         if architecture is None:
             check_encoder(self, name)
+        if self.lora is not None:
+            adapt(self, self.lora, known)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
 
@@ -166,3 +173,7 @@ class ModernVBertText(JointEncoder):
             "attention_mask": torch.take_along_dim(real, order, dim=1).to(batch.attention_mask.dtype),
         }
         return inputs, order
+
+
+def _load_text_part(name: str, revision: str | None) -> Any:
+    return load_model(name, revision, KERNEL, joint="modernvbert").text_model

@@ -3,48 +3,56 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, cast
 
 from torch import nn
 
 from mner.errors import ConfigurationError
 from mner.text.joint_encoder import JointEncoder
+from mner.text.lora import is_adapter
 from mner.vision.encoder import ImageEncoder
 
 
 class RegionEncoder(JointEncoder, ABC):
     """Reads regions of the width that it was pretrained on, or of any width through a new projection.
 
-    A subclass calls :meth:`set_up_regions` in its constructor, before :meth:`train_visual_layers`.
+    A subclass sets ``model`` and calls :meth:`set_up_regions` in its constructor, before it describes the model, and
+    :meth:`train_visual_layers` at the end. Next to an adapter, the projection is trained whole.
     """
 
     width_setting: ClassVar[str]
     """Name of the width of the regions in the config of the ``transformers`` model."""
+    projection_name: ClassVar[str]
+    """Name of the layer in ``model`` that projects regions."""
+
+    @abstractmethod
+    def visual_layers(self) -> Iterator[nn.Module]:
+        """Iterate over the layers that only regions use, and whose output is used."""
 
     @property
-    @abstractmethod
     def projection(self) -> nn.Linear:
         """The layer that projects regions of width V."""
+        return cast("nn.Linear", self.model.get_submodule(self.projection_name))
 
-    @abstractmethod
-    def replace_projection(self, projection: nn.Linear) -> None:
-        """Set another one."""
+    @property
+    def own_layers(self) -> tuple[str, ...]:
+        """Name of the projection."""
+        return (self.projection_name,)
 
-    @abstractmethod
-    def train_visual_layers(self, train: bool) -> None:
-        """Make the layers that only regions use trainable or not."""
-
-    def set_up_regions(self, new_projection: bool, from_text: bool, is_restored: bool) -> None:
-        """Record where the projection comes from.
+    def set_up_regions(self, new_projection: bool, from_text: bool, architecture: dict[str, Any] | None) -> None:
+        """Record where the projection comes from; replace that of the base model of a checkpoint's adapter.
 
         Args:
             new_projection: Whether the user, or the checkpoint, asks for a new one.
             from_text: Whether the weights are those of a text encoder, which has none.
-            is_restored: Whether the encoder is that of a checkpoint.
+            architecture: The architecture in the checkpoint, if the encoder is that of a checkpoint.
         """
         self._new_projection = new_projection
         self._projection_may_change = new_projection or from_text
-        self._projection_is_new = from_text or (new_projection and is_restored)
+        self._projection_is_new = from_text or (new_projection and architecture is not None)
+        if architecture is not None and self.lora is not None:
+            self._replace_projection(architecture["config"][self.width_setting])
 
     @property
     def region_size(self) -> int:
@@ -66,15 +74,26 @@ class RegionEncoder(JointEncoder, ABC):
                     f"on, got an image encoder whose regions are {size} wide; change one of the two, or set "
                     "new_projection: true to learn a new projection"
                 )
-            projection = nn.Linear(size, self.hidden_size)
-            for parameter in projection.parameters():  # with a bias of zeros, the norm of a region of zeros explodes
-                nn.init.normal_(parameter, std=self.model.config.initializer_range)
-            self.replace_projection(projection)
-            setattr(self.model.config, self.width_setting, size)
+            self._replace_projection(size)
             self.architecture["config"][self.width_setting] = size
             self._projection_is_new = True
         self._new_projection = self._projection_is_new
         self.train_visual_layers(True)
+
+    def train_visual_layers(self, train: bool) -> None:
+        """Make the layers that only regions use, or their adapters, trainable or not."""
+        for module in self.visual_layers():
+            for name, weight in module.named_parameters():
+                weight.requires_grad_(train and (self.lora is None or is_adapter(name)))
+        self.projection.requires_grad_(train)
+
+    def _replace_projection(self, size: int) -> None:
+        projection = nn.Linear(size, self.model.config.hidden_size)
+        for parameter in projection.parameters():  # with a bias of zeros, the norm of a region of zeros explodes
+            nn.init.normal_(parameter, std=self.model.config.initializer_range)
+        parent, _, name = self.projection_name.rpartition(".")
+        setattr(self.model.get_submodule(parent), name, projection)
+        setattr(self.model.config, self.width_setting, size)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
         """Add to those of every subword encoder whether the projection of regions is new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.text.encoder import TextEncoder, pool_words
+from mner.text.lora import LoRA, merged
 
 
 class SubwordEncoder(TextEncoder, ABC):
@@ -21,16 +23,20 @@ class SubwordEncoder(TextEncoder, ABC):
     Args:
         source: Source of its weights; ``None`` where a checkpoint contains them.
         revision: The version of the source, or ``None`` for the default one.
+        lora: The adapter, if the encoder has one; a mapping if it comes from a checkpoint.
     """
 
     model: Any
     architecture: dict[str, Any]
     """Configuration and tokenizer as plain data (see :func:`mner.text.pretrained.describe`)."""
 
-    def __init__(self, source: str | None, revision: str | None = None) -> None:
+    def __init__(
+        self, source: str | None, revision: str | None = None, lora: LoRA | Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self.source = source
         self.revision = revision
+        self.lora = LoRA(**lora) if isinstance(lora, Mapping) else lora
         # Converted along with the module, and so records its data type.
         self.register_buffer("_follows_dtype", torch.zeros(()), persistent=False)
 
@@ -43,9 +49,14 @@ class SubwordEncoder(TextEncoder, ABC):
         """Add the architecture to the arguments, so that a checkpoint loads without the source of the weights."""
         return {**super().checkpoint_arguments(), "architecture": self.architecture}
 
+    @property
+    def own_layers(self) -> tuple[str, ...]:
+        """Names of the layers in ``model`` that are trained whole next to an adapter, and kept in checkpoints."""
+        return ()
+
     def merged_model(self) -> Any:
-        """Return the ``transformers`` model as it can be saved; see :class:`~mner.text.HuggingFaceText`."""
-        return self.model
+        """Return the encoder as an ordinary ``transformers`` model, its adapter merged into its weights."""
+        return self.model if self.lora is None else merged(self.model)
 
     @abstractmethod
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
+from mner.text.base_model import BaseLoader, adapt, restore, without_pooler
 from mner.text.encoder import pool_words
-from mner.text.pretrained import build_untrained, describe, load_model, load_tokenizer
+from mner.text.lora import LoRA
+from mner.text.pretrained import describe, load_model, load_tokenizer
 from mner.text.probe import check_encoder, check_vocabulary
 from mner.text.region_encoder import RegionEncoder
 from mner.text.subword_factory import subword_tokenizer
@@ -48,6 +51,8 @@ class VisualBertText(RegionEncoder):
         on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with all regions;
             ``error`` refuses it.
         freeze_embeddings: Do not train the subword embeddings.
+        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints; the
+            projection of regions is trained whole.
         architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
             leave it out.
 
@@ -57,6 +62,7 @@ class VisualBertText(RegionEncoder):
     """
 
     width_setting = "visual_embedding_dim"
+    projection_name = "embeddings.visual_projection"
 
     def __init__(
         self,
@@ -67,37 +73,34 @@ class VisualBertText(RegionEncoder):
         max_length: int | None = None,
         on_long_post: Literal["window", "error"] = "window",
         freeze_embeddings: bool = False,
+        lora: LoRA | None = None,
         architecture: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(name if architecture is None else None)
+        super().__init__(name if architecture is None else None, lora=lora)
+        known = None
         if architecture is None:
             model = load_model(name)
             pieces = load_tokenizer(tokenizer or _tokenizer_of(name, model))
+            from_text = model.config.model_type == "bert"
+            self.model = without_pooler(_as_visualbert(model))
         else:
-            model, pieces = build_untrained(architecture)
-        self.set_up_regions(new_projection, model.config.model_type == "bert", architecture is not None)
-        self.model = _as_visualbert(model)
+            loader = BaseLoader(name, load_model, convert=_as_visualbert)
+            self.model, pieces, known = restore(architecture, loader, lora is not None)
+            from_text = architecture["config"]["model_type"] == "bert"
+        self.set_up_regions(new_projection, from_text, architecture)
         self.model.train()
         self.architecture = describe(self.model, pieces)
-        self.model.pooler = None  # its output is unused, and unused parameters break distributed training
         if architecture is None:
             check_vocabulary(pieces, self.model, name)
         self.hidden_size: int = self.model.config.hidden_size
         self.subword_tokenizer = subword_tokenizer(pieces, self.model, pooling, max_length, on_long_post)
         if architecture is None:
             check_encoder(self, name)
+        if self.lora is not None:
+            adapt(self, self.lora, known)
         if freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         self.train_visual_layers(False)
-
-    @property
-    def projection(self) -> nn.Linear:
-        """The layer that projects regions of width V."""
-        return cast("nn.Linear", self.model.embeddings.visual_projection)
-
-    def replace_projection(self, projection: nn.Linear) -> None:
-        """Set another one."""
-        self.model.embeddings.visual_projection = projection
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """Return the states of all subwords, with the regions in the same stream.
@@ -124,11 +127,11 @@ class VisualBertText(RegionEncoder):
         length = batch.input_ids.shape[1]
         return pool_words(mean[:, :length, length:], batch)
 
-    def train_visual_layers(self, train: bool) -> None:
-        """Make the embeddings of regions trainable or not."""
+    def visual_layers(self) -> Iterator[nn.Module]:
+        """Iterate over the embeddings of regions."""
         for name, module in self.model.embeddings.named_children():
             if name.startswith("visual_"):
-                module.requires_grad_(train)
+                yield module
 
 
 def _inputs(batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
@@ -171,7 +174,7 @@ def _as_visualbert(model: Any) -> Any:
     from transformers import VisualBertConfig, VisualBertModel
 
     visual = VisualBertModel(VisualBertConfig(**{name: getattr(model.config, name) for name in SHARED_SETTINGS}))
-    visual.load_state_dict({**visual.state_dict(), **model.state_dict()})
+    visual.load_state_dict({**visual.state_dict(), **model.state_dict()}, assign=True)  # shares the tensors
     embeddings = visual.embeddings
     with torch.no_grad():
         embeddings.visual_token_type_embeddings.weight.copy_(embeddings.token_type_embeddings.weight)

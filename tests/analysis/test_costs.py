@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from mner.analysis.costs import costs
@@ -32,14 +34,19 @@ def test_means_over_posts_and_seeds():
 
 def test_the_report_has_them(tmp_path):
     write_predictions(predictions(1, 2, 3, 4), tmp_path / "prompted.jsonl")
-    write_predictions([Prediction(post, ()) for post in POSTS], tmp_path / "trained.jsonl")
-    results = [Result(name, "data", predictions=tmp_path / f"{name}.jsonl") for name in ("prompted", "trained")]
+    results = [Result("prompted", "data", predictions=tmp_path / "prompted.jsonl")]
+    for seed in (1, 2):
+        folder = tmp_path / f"{seed}"
+        folder.mkdir()
+        write_predictions([Prediction(post, ()) for post in POSTS], folder / "predictions.jsonl")
+        timing = {"train_seconds": 100 * seed, "seconds_per_post": 0.02}
+        (folder / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
+        results.insert(0, Result("trained", "data", seed=seed, predictions=folder / "predictions.jsonl"))
+    (tmp_path / "2" / "timing.json").write_text('{"train_seconds": NaN}', encoding="utf-8")  # damaged
     report = make_report(results, rounds=10)
     (section,) = [part for part in sections(report, []) if part.title == "Cost per post"]
-    ((_, row),) = section.tables[0].iterrows()
-    assert row[["seconds", "prompt tokens", "answer tokens", "unusable answers"]].tolist() == [
-        "2.500",
-        "100",
-        "10",
-        "25.0",
+    columns = ["model", "seconds", "prompt tokens", "answer tokens", "unusable answers", "training seconds"]
+    assert section.tables[0][columns].to_numpy().tolist() == [
+        ["trained", "0.02", "", "", "", "100"],
+        ["prompted", "2.5", "100", "10", "25.0", ""],
     ]

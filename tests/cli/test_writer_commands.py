@@ -195,10 +195,22 @@ def test_prompt_with_solved_examples(folder, chat_server, tiny_text_encoder_fold
     }
     assert {len(shown) for shown in asked.values()} == {1}
     assert "good morning Oslo" not in [text for shown in asked.values() for text in shown]
+    chat_server.requests.clear()
+    Image.new("RGB", (32, 32), "blue").save(folder / "images" / "2.png")
+    options[1], options[3] = str(folder / "posts.jsonl"), "2"
+    assert call("prompt", folder, *options, "--show_example_images", "true") == 0
+    found = {}
+    for _, _, body in chat_server.requests:
+        parts = body["messages"][1]["content"]
+        texts = [part["text"] for part in parts if part["type"] == "text"]
+        assert [len(re.findall("<post>", text)) for text in texts] == [1, 1, 1]
+        found[re.findall(r"<post>\n(.*)\n</post>", texts[-1])[0]] = [part["type"] == "text" for part in parts]
+    assert {len(kinds) for kinds in found.values()} == {5}  # of three posts two have an image
+    assert found["nothing here"] == [False, True, False, True, True]
     (folder / "out.jsonl").unlink()
     (folder / "out.jsonl.entities.answers").unlink()
     chat_server.requests.clear()
-    options[1] = str(folder / "posts.jsonl")
+    options[3] = "1"
     assert call("prompt", folder, *options) == 0
     for _, _, body in chat_server.requests:
         shown = re.findall(r"<post>\n(.*)\n</post>", text_of(body))

@@ -1,8 +1,11 @@
 import base64
+import gzip
 import io
+import json
 import logging
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 from chat_server import ChatServer, completion
@@ -117,25 +120,22 @@ def test_a_closed_connection_and_a_dead_server(chat_server):
     assert "the connection failed" in ask(dead, max_retries=1).error
 
 
-@pytest.mark.parametrize("drips", [False, True])
-def test_a_slow_server_is_given_up(chat_server, drips):
-    def respond(body, number):
-        time.sleep(0 if drips else 10)
-        return "late"
+@pytest.mark.parametrize(
+    "start",
+    [None, b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"],
+    ids=["silent", "status", "header", "chunks"],
+)
+def test_a_slow_server_is_given_up(chat_server, start):
+    def drip(self, answer):
+        if start is None:
+            time.sleep(10)
+            return
+        self.wfile.write(start)
+        for _ in range(100):
+            self.wfile.write(b"1\r\n \r\n" if b"chunked" in start else b"H")
+            time.sleep(0.1)
 
-    chat_server.respond = respond
-    if drips:
-        handler = chat_server.server.RequestHandlerClass
-
-        def drip(self, answer):
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            for _ in range(100):
-                self.wfile.write(b" ")
-                time.sleep(0.1)
-
-        handler.answer = drip
+    chat_server.server.RequestHandlerClass.answer = drip
     began = time.monotonic()
     assert "0.3 seconds" in ask(chat_server, timeout=0.3, max_retries=0).error
     assert time.monotonic() - began < 8
@@ -145,6 +145,16 @@ def test_an_endless_response_is_given_up(chat_server, monkeypatch):
     monkeypatch.setattr("mner.contexts.http_exchange.MAX_RESPONSE_BYTES", 1000)
     chat_server.respond = lambda body, number: b" " * 5000
     assert "longer than 1,000 bytes" in ask(chat_server, max_retries=0).error
+
+
+@pytest.mark.parametrize("encodings", [1, 2])
+def test_a_compressed_response_is_not_expanded(chat_server, encodings):
+    content = b" " * 10**6
+    for _ in range(encodings):
+        content = gzip.compress(content)
+    chat_server.respond = lambda body, number: (200, content, {"Content-Encoding": ", ".join(["gzip"] * encodings)})
+    assert "is compressed" in ask(chat_server, max_retries=0).error
+    assert chat_server.requests[0][1]["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize(
@@ -242,13 +252,14 @@ def test_addresses_that_are_refused(url):
     assert "sk-1" not in str(error.value)
 
 
-def test_the_key_is_nowhere(chat_server, monkeypatch, caplog, capsys):
-    monkeypatch.setenv("MY_KEY", KEY)
+@pytest.mark.parametrize("key", [KEY, "sk-'quoted\"\\secret/0123"])
+def test_the_key_is_nowhere(chat_server, monkeypatch, caplog, capsys, key):
+    monkeypatch.setenv("MY_KEY", key)
     caplog.set_level(logging.DEBUG)
     answers = [
-        f"the key is {KEY}",
-        (400, {"error": {"message": f"Incorrect key {KEY}"}}, {}),
-        (401, {"error": {"message": f"Incorrect key {KEY}"}}, {}),
+        f"the key is {key}, as JSON {json.dumps(key)}, in an address {quote(key, safe='')}",
+        (400, {"error": {"message": {"incorrect": key}}}, {}),
+        (401, {"error": {"message": f"Incorrect key {key[:12]}..."}}, {}),
     ]
     chat_server.respond = lambda body, number: answers[number]
     writer = endpoint(chat_server, api_key_variable="MY_KEY", structured="none")
@@ -264,7 +275,7 @@ def test_the_key_is_nowhere(chat_server, monkeypatch, caplog, capsys):
         repr(vars(writer)),
         repr(writer.identity),
     ):
-        assert KEY not in place
+        assert "secret" not in place
 
 
 @pytest.mark.parametrize(

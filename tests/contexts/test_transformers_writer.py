@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mner.contexts import Question, TransformersWriter
+from mner.contexts import Question, ShownExample, TransformersWriter
 from mner.errors import ConfigurationError, WeightsNotFoundError
 
 RED, WIDE = Image.new("RGB", (60, 40), "red"), Image.new("RGB", (90, 30), "blue")
@@ -47,6 +47,19 @@ def test_the_image_is_seen(writer):
     assert not torch.equal(*inputs)
     with_image, without = (writer.ask([Question("", "a", image)])[0].prompt_tokens for image in (RED, None))
     assert with_image > without
+
+
+@pytest.mark.slow
+def test_examples_are_shown_with_their_images(writer):
+    shown = [ShownExample("Nike: ORG", WIDE), ShownExample("hi: none")]
+    questions = [Question("Find names.", "Oslo", RED, examples=shown), Question("Find names.", "hi", examples=shown)]
+    replies = writer.ask(questions)
+    assert [reply.error for reply in replies] == [None] * 2
+    assert replies[0].image_size == writer.ask([Question("", "Oslo", RED)])[0].image_size
+    assert replies[1].image_size is None
+    assert replies[0].text == writer.ask(questions[:1])[0].text
+    plain = writer.ask([Question("Find names.", "Oslo", RED)])[0]
+    assert replies[0].prompt_tokens > plain.prompt_tokens
 
 
 @pytest.mark.slow

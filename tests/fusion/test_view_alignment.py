@@ -13,9 +13,10 @@ from mner.callbacks import StoredImageFeatures
 from mner.components import to_config
 from mner.data import Twitter2017
 from mner.decoders import CRF, Softmax
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, DataError
 from mner.fusion import CoAttention, Concatenation, FusionModule, TextOnly
 from mner.fusion.view_alignment import ViewAlignment
+from mner.fusion.word_dropout import WordDropout
 from mner.inference.load import load_model
 from mner.labels import labels_for
 from mner.preprocessor import Preprocessor
@@ -231,6 +232,50 @@ def test_a_checkpoint_keeps_the_options_and_is_resumed(trainable_fusion, make_tr
     assert to_config(loaded)["init_args"]["align_views"] == {"nll_weight": 0.4, "temperature": 4.0}
     (_, resumed), (_, whole) = run(2, ckpt_path=tmp_path / "first.ckpt"), run(2)
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict())
+
+
+def test_unlabelled_posts_add_their_divergence_only(trainable_fusion, posts):
+    align = ViewAlignment(nll_weight=0.25)
+    model = trainable_fusion(mner.fusion.UMT, contexts=["caption"], align_views=align, dropout=0.0).double()
+    for part in model.modules():
+        part.training = part is model  # no dropout
+    tagged = model.losses(model.preprocessor(posts))
+    untagged = [replace(post, tags=None) for post in posts]
+    found = model.losses(model.preprocessor.using(unlabelled_views=True)(untagged))
+    assert found.parts.keys() == {"alignment_loss"}  # UMT has another loss
+    torch.testing.assert_close(found.parts["alignment_loss"], tagged.parts["alignment_loss"])
+    torch.testing.assert_close(found.total, 0.75 * tagged.parts["alignment_loss"])
+    with pytest.raises(DataError, match="has no tags, but training and validation need them"):
+        model.eval().losses(model.preprocessor.using(unlabelled_views=True)(untagged))
+
+
+def test_extra_posts_are_aligned_in_batches_of_their_own(trainable_fusion, make_trainer, shared_twitter_folder):
+    data = Twitter2017(shared_twitter_folder, batch_size=4, contexts=["caption"])
+    extra = [replace(post, id=f"extra {post.id}", tags=None) for post in data.posts("valid")]
+    model = trainable_fusion(TextOnly, contexts=["caption"], align_views=ViewAlignment())
+    data.extra_posts = extra
+    data.using(model.preprocessor).setup("fit")
+    seen = [batch.posts for batch in data.train_dataloader()]
+    assert all(len({post.tags is None for post in batch}) == 1 for batch in seen)
+    assert {post.id for batch in seen for post in batch} == {post.id for post in [*data.posts("train")]}
+    trainer = make_trainer(max_epochs=1)
+    trainer.fit(model, data)
+    assert trainer.global_step == len(seen) == 5 + 2
+    plain = trainable_fusion(TextOnly, contexts=["caption"])
+    with pytest.raises(DataError, match="5 of 25 train posts have no annotation"):
+        data.using(plain.preprocessor).setup("fit")
+
+
+def test_words_are_dropped_whole_and_in_training_only():
+    torch.manual_seed(0)
+    words, dropout = torch.rand(200, 10, 3) + 1, WordDropout(0.1)
+    found = dropout(words)
+    dropped = (found == 0).all(dim=-1)
+    assert 0.08 < dropped.float().mean() < 0.12
+    assert torch.equal(found[~dropped], words[~dropped])
+    assert torch.equal(dropout.eval()(words), words)
+    with pytest.raises(ConfigurationError, match="word_dropout in"):
+        WordDropout(1.0)
 
 
 @pytest.mark.slow

@@ -1,12 +1,17 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from mner.contexts import ContextWriter
 from mner.errors import ConfigurationError
 from mner.images import ImageLoader
 from mner.posts import Post
 from mner.prompting import Prompt, SimilarPosts, entity_solution, listed_solution, solved_examples
-from mner.prompting.examples import training_posts
+from mner.prompting.examples import texts_and_shown, training_posts
+from mner.prompting.query import Query
 from mner.prompting.similar_posts import nearest
 from mner.text import HuggingFaceText
 from mner.vision import Grid
@@ -110,8 +115,9 @@ def test_examples_are_solved(train, text_encoder):
         [Post("q", ("good", "evening"))], SimilarPosts(train, text_encoder), 2, prompt, entity_solution
     )
     for example in (first, second):
-        assert '{"entities": [{"text": ' in example
-        assert "<post>" in example
+        assert '{"entities": [{"text": ' in example.text
+        assert "<post>" in example.text
+        assert example.image is None
     assert solved_examples(train, None, 0, prompt, entity_solution) == [[]] * 6
     with pytest.raises(ConfigurationError, match="shows no examples"):
         solved_examples(train, SimilarPosts(train, text_encoder), 2, Prompt.load("review"), entity_solution)
@@ -123,3 +129,35 @@ def test_solutions():
     assert listed_solution(post) == "Named entities: 1. Nike (ORG) 2. Oslo (LOC)"
     assert listed_solution(Post("1", ("a",), ("O",))) == "Named entities: none"
     assert entity_solution(Post("1", ("a",))) == listed_solution(Post("1", ("a",))) == ""
+
+
+def test_solutions_have_boxes_in_the_unit_of_the_model():
+    post = Post("1", ("Nike", "in", "Oslo"), ("B-ORG", "O", "B-LOC"), boxes={(0, 1): ((0.1234, 0.25, 0.5, 1.0),)})
+    found = {
+        unit: json.loads(entity_solution(post, unit))["entities"] for unit in ("thousandths", "fractions", "pixels")
+    }
+    assert [each["boxes"] for each in found["thousandths"]] == [[[123, 250, 500, 1000]], []]
+    assert [each["boxes"] for each in found["fractions"]] == [[[0.123, 0.25, 0.5, 1.0]], []]
+    unknown = json.loads(entity_solution(replace(post, boxes=None), "fractions"))["entities"]
+    assert not [each for each in found["pixels"] + unknown if "boxes" in each]
+
+
+def test_examples_are_shown_with_their_images(train, text_encoder, tmp_path):
+    prompt, load = Prompt.load("entities"), ImageLoader()
+    train[-1].image.write_bytes(b"torn")
+    similar = SimilarPosts(train, text_encoder)
+    chosen = solved_examples([Post("q", ("kevin",))], similar, 6, prompt, entity_solution, load)[0]
+    texts, shown = texts_and_shown(chosen)
+    assert (texts, len(shown)) == ([], 6)
+    query = Query.about(Post("q", ("kevin",)), "Find.", prompt.ask(Post("q", ("kevin",))), load, examples=shown)
+    question = query.question(load)
+    assert sum(image is None for image, _ in question.parts) == 2  # the torn one, and the post has none
+    assert [text for _, text in question.parts[:-1]] == [each.text for each in chosen]
+    changed = [replace(each, image_hash="0") for each in shown]
+    keys = [replace(query, examples=examples).key(Silent()) for examples in (shown, changed, [])]
+    assert len(set(keys)) == 3
+
+
+class Silent(ContextWriter):
+    def ask(self, questions):
+        return []

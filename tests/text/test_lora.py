@@ -97,7 +97,7 @@ def test_any_other_base_is_named_by_the_user(train, sample_posts, tiny_text_enco
         mner.load_model(path)
     loaded = mner.load_model(path, base=tiny_text_encoder_folder)
     assert torch.equal(emissions(loaded, sample_posts), emissions(model, sample_posts))
-    with pytest.raises(CheckpointError, match=r"base model with other weights|do not fit|cannot be built"):
+    with pytest.raises(CheckpointError, match="of the type bert, got one of the type electra"):
         mner.load_model(path, base=family("electra").folder)
 
 

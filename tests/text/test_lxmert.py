@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from joint_models import save_lxmert
 
 from mner.batch import ImageFeatures
 from mner.components import from_config, to_config
@@ -20,23 +21,6 @@ POSTS = [
     Post("windows", ("the", "quick", "brown", "fox", "jumps", "over", "a", "dog", "again") * 4),
     Post("no image", ("good", "morning")),
 ]
-
-
-def save_lxmert(folder, text_encoder_folder):
-    """A tiny LXMERT of regions 6 wide, with the tokenizer of the tiny BERT."""
-    from transformers import AutoTokenizer, LxmertConfig, LxmertModel
-
-    shape = {"l_layers": 2, "r_layers": 1, "x_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    config = LxmertConfig(vocab_size=60, hidden_size=16, visual_feat_dim=6, max_position_embeddings=64, **shape)
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        model = LxmertModel(config)
-        for parameter in model.parameters():  # the published start is too small to see an image
-            if parameter.ndim > 1:
-                parameter.data.normal_(std=0.3)
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(text_encoder_folder).save_pretrained(folder)
-    return model.eval()
 
 
 @pytest.fixture(scope="session")

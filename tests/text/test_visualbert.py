@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from joint_models import save_visualbert
 
 from mner.batch import ImageFeatures
 from mner.components import from_config, to_config
@@ -23,24 +24,12 @@ POSTS = [
 
 
 @pytest.fixture(scope="session")
-def public_visualbert(tiny_text_encoder_folder, tmp_path_factory):
+def public_visualbert(tmp_path_factory):
     """A function from a region width to a folder as the public VisualBERTs are: heads, an old buffer, no tokenizer."""
-    from transformers import VisualBertConfig, VisualBertForPreTraining
 
     def make(region_size):
-        shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-        config = VisualBertConfig(
-            vocab_size=60, max_position_embeddings=64, visual_embedding_dim=region_size, pad_token_id=1, **shape
-        )
-        with torch.random.fork_rng():
-            torch.manual_seed(1)
-            model = VisualBertForPreTraining(config)
         folder = tmp_path_factory.mktemp("visualbert")
-        config.architectures = ["VisualBertForPreTraining"]
-        config.save_pretrained(folder)
-        old_buffer = {"visual_bert.embeddings.position_ids": torch.arange(64)[None]}
-        torch.save({**model.state_dict(), **old_buffer}, folder / "pytorch_model.bin")
-        return folder, model.visual_bert.eval()
+        return folder, save_visualbert(folder, region_size)
 
     return make
 
