@@ -88,7 +88,7 @@ class Query:
 
     def key(self, writer: ContextWriter) -> str:
         """Identify the answer by the writer, the messages with the post in them, and the content of the images."""
-        parts = [writer.identity, self.instructions, self.text, self.schema, self.image_hash]
+        parts: list[Any] = [writer.identity, self.instructions, self.text, self.schema, self.image_hash]
         parts += [[each.text, each.image_hash] for each in self.examples]
         return blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
 

@@ -364,3 +364,20 @@ def test_a_killed_run_resumes(folder, chat_server, end):
     assert call("describe", folder, images=False) == 0
     assert len(chat_server.requests) == 40 - kept
     assert [line["id"] for line in lines(folder / "out.jsonl")] == [post["id"] for post in posts]
+
+
+@pytest.mark.slow
+def test_a_report_compares_it_with_a_trained_model(folder, chat_server):
+    chat_server.respond = lambda body, number: entities(("Oslo", "LOC"), ("Nike", "ORG"))
+    assert call("prompt", folder) == 0
+    (folder / "run").mkdir()
+    found = [Prediction(each.post, each.entities[:1]) for each in read_predictions(folder / "out.jsonl")]
+    write_predictions(found, folder / "run" / "predictions.jsonl")
+    (folder / "run" / "timing.json").write_text('{"train_seconds": 90, "seconds_per_post": 0.02}', encoding="utf-8")
+    systems = [f"trained={folder / 'run' / 'predictions.jsonl'}", f"prompted={folder / 'out.jsonl'}"]
+    assert main(["report", *systems, "--output", str(folder / "report")]) == 0
+    report = (folder / "report" / "report.md").read_text(encoding="utf-8")
+    costs = report.partition("Cost per post")[2].partition("\n## ")[0]
+    assert re.search(r"trained +\| +0\.02 +\|[ |]*\| +90", costs)
+    assert re.search(r"prompted +\| +[\d.e-]+ +\| +10 +\| +5 +\| +0\.0 ", costs)
+    assert "Holm" in report
