@@ -168,8 +168,9 @@ def sections(
         ),
         Section(
             "Cost per post",
-            "Means over the posts, as recorded in the predictions of prompted language models: seconds per request, "
-            "tokens of prompts and answers, and the percentage of unusable answers, whose posts have no entities.",
+            "Means over the posts: of trained models seconds of their test, and of the training; of prompted language "
+            "models seconds per request, of which several run at a time, tokens of prompts and answers, and the "
+            "percentage of unusable answers, whose posts have no entities.",
             _tables([_costs(row) for row in report["costs"]]),
         ),
         Section("What is missing", "", _missing(report)),

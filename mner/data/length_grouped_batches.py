@@ -33,7 +33,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         seed: Seed of the order.
         num_replicas: Number of processes.
         rank: Index of this process.
-        groups: Group per post; in training, no batch contains posts of both. All are in one by default.
+        groups: Which of two groups each post is in; in training, no batch contains posts of both. By default one.
     """
 
     def __init__(

@@ -256,8 +256,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return self._losses(batch, *self.encode(batch))
 
     def _losses(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Losses:
-        emissions = self.emissions(text, image)
-        mask = batch.word_mask
+        emissions, mask = self.emissions(text, image), batch.word_mask
         parts: dict[str, Tensor] = {}
         align, text_only = self.align_views, None
         if align is not None:
@@ -265,10 +264,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             parts["alignment_loss"] = align.divergence(self.decoder, emissions, text_only, mask, batch.views_differ)
             if self.training and batch.tags is None:
                 return Losses(emissions, align.mix(0.0, parts["alignment_loss"]), parts, text_only)
-        total = self.decoder.loss(emissions, annotated_tags(batch), mask)
+        tags = annotated_tags(batch)
+        total = self.decoder.loss(emissions, tags, mask)
         if align is not None and text_only is not None:
-            total = total + self.decoder.loss(text_only, annotated_tags(batch), mask)
-            total = align.mix(total, parts["alignment_loss"])
+            total = align.mix(total + self.decoder.loss(text_only, tags, mask), parts["alignment_loss"])
         if self.grounding is not None:
             parts["grounding_loss"] = self.grounding.loss(text, self._with_boxes(image), batch.gold_boxes)
             total = total + parts["grounding_loss"]

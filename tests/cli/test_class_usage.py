@@ -20,7 +20,7 @@ TRAINING = ["--config", "demo", "--config", "1.3_bert_cam_crf"]
         (["--model", "TextOnlly"], "--model: no class is called 'TextOnlly'; did you mean TextOnly?"),
         (["--data", "Twiter2017"], "did you mean Twitter2017, Twitter2015"),
         (["--model.decoder", "TextOnly"], "--model.decoder: no class is called 'TextOnly'; there are CRF, Softmax."),
-        (["--model.init_args.drop_out", "0"], "CoAttention has no argument drop_out; did you mean dropout?"),
+        (["--model.init_args.drop_out", "0"], "CoAttention has no argument drop_out; did you mean dropout or word"),
         (["--model.optimization.layer_lr", "0"], "CoAttention has no argument optimization.layer_lr; did you mean"),
         (["--model.optimization.lr=fast"], "--model.optimization.lr: expected float, got 'fast'"),
         (["--model.init_args.text_encoder.init_args.max_length", "x"], "text_encoder.max_length: expected int, got"),
