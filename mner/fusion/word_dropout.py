@@ -36,5 +36,5 @@ def checked_rate(rate: float, name: str) -> float:
         ConfigurationError: If it is not in [0, 1).
     """
     if not 0 <= rate < 1:
-        raise ConfigurationError(f"expected {name} in [0, 1), got {rate}")
+        raise ConfigurationError(f"expected {name} in [0, 1), got {name}={rate}")
     return rate
