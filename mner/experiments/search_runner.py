@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
@@ -137,7 +137,7 @@ class SearchRunner(GridRunner):
         return found
 
     def _open_studies(self) -> None:
-        """Open the studies, and queue the trials of this folder that were interrupted or failed."""
+        """Open the studies, read the results of this folder, and queue its trials that were interrupted or failed."""
         if self._studies:
             return
         default = f"sqlite:///{(self.folder / STORAGE).absolute()}"
@@ -151,6 +151,18 @@ class SearchRunner(GridRunner):
                     study.tell(trial.number, state=states.FAIL)
                 if trial.state in (states.RUNNING, states.FAIL):
                     study.enqueue_trial(trial.params, {"name": name, "folder": str(self.folder.absolute())})
+                elif trial.state in (states.COMPLETE, states.PRUNED):
+                    self._restore(self._cells(model, data, fraction, trial))
+        if self.progress.results:
+            self._write()
+
+    def _restore(self, cells: Sequence[Cell]) -> None:
+        """Read the results of a trial that ended before."""
+        for cell in cells:
+            result = self._finished(cell)
+            if result is not None:
+                self.progress.results[cell] = result
+            self._set(cell, "pruned" if result is None else "finished")
 
     def _is_mine(self, trial: Any) -> bool:
         """Whether a trial belongs to this folder; others may share the storage."""

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,13 +158,22 @@ def test_a_killed_worker_costs_nothing(command, cluster, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_ray_writes_parquet(command, cluster):
+def test_ray_reads_folders_of_parts_and_writes_parquet(command, cluster):
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    assert main([*command, "--output", "whole.jsonl"]) == 1
+    posts = [{"id": f"{index}", "text": f"Kevin Durant in Oslo {'again ' * (index % 5)}"} for index in range(9)]
+    Path("posts").mkdir()
+    pq.write_table(pa.Table.from_pylist(posts), "posts/a.parquet")
+    shutil.copy("posts.jsonl", "posts/b.jsonl")
+    Path("posts/_SUCCESS").touch()
+    for name in ("a.parquet", "b.jsonl"):
+        assert main(["tag", f"posts/{name}", *command[2:], "--output", f"{name}.tagged"]) == int(name == "b.jsonl")
     folder = ["--output", "tables", "--output_format", "parquet"]
-    assert main([*command, "--engine", "ray", "--num_actors", "1", *folder]) == 1
+    assert main(["tag", "posts", *command[2:], "--engine", "ray", "--num_actors", "1", *folder]) == 1
     rows = [row for path in sorted(Path("tables").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
-    lines = Path("whole.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = [
+        line for name in ("a.parquet", "b.jsonl") for line in Path(f"{name}.tagged").read_text("utf-8").splitlines()
+    ]
     assert [row["json"] for row in rows] == lines
     assert rows[0]["predicted"][0]["text"] == json.loads(lines[0])["predicted"][0]["text"]

@@ -97,7 +97,7 @@ def test_an_interrupted_search_ends_like_a_complete_one(make, tmp_path, sampler)
         runner.run()
     (tmp_path / "calls.fail").write_text("text-trial_002")
     failed = make("folder", sampler=sampler).run()
-    assert sorted(failed.states.values()) == ["failed"] + ["finished"] * 4
+    assert sorted(failed.states.values()) == ["failed"] + ["finished"] * 6
     (tmp_path / "calls.fail").unlink()
     again = make("folder", sampler=sampler)
     again.run()
@@ -105,6 +105,8 @@ def test_an_interrupted_search_ends_like_a_complete_one(make, tmp_path, sampler)
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     assert sorted(set(calls)) == [f"text-trial_{trial:03} {seed}" for trial in range(4) for seed in (1, 2)]
     assert len(calls) == 9  # the failed seed is run twice
+    trials = [{(each.model, each.seed) for each in read_results(tmp_path / name)} for name in ("folder", "complete")]
+    assert trials[0] == trials[1]
     make("folder", sampler=sampler).run()
     assert len((tmp_path / "calls").read_text(encoding="utf-8").splitlines()) == 9
 
