@@ -230,7 +230,7 @@ def _grounding(row: Row) -> dict[str, str]:
 
 
 def _outcomes(row: Row) -> dict[str, str]:
-    return {**_place(row), "type": row["type"], **{name: f"{row[each]:.1f}" for each, name in OUTCOMES.items()}}
+    return {**_place(row), "type": row["type"], **{name: _mean_count(row[each]) for each, name in OUTCOMES.items()}}
 
 
 def _by_data(rows: Sequence[Row]) -> pd.DataFrame:
@@ -281,7 +281,7 @@ def _types(row: Row) -> dict[str, str]:
 
 
 def _errors(row: Row) -> dict[str, str]:
-    return {**_place(row), **{heading: f"{row[name]:.1f}" for name, heading in KIND_NAMES.items()}}
+    return {**_place(row), **{heading: _mean_count(row[name]) for name, heading in KIND_NAMES.items()}}
 
 
 def _by_group(rows: Sequence[Row], heading: str, published: bool = False) -> list[dict[str, str]]:
@@ -305,7 +305,11 @@ def _columns(rows: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def _confusion(row: Row) -> dict[str, str]:
-    return {**_place(row), "gold": row["type"], **{name: f"{count:.1f}" for name, count in row["predicted"].items()}}
+    return {
+        **_place(row),
+        "gold": row["type"],
+        **{name: _mean_count(count) for name, count in row["predicted"].items()},
+    }
 
 
 def _settings(row: Row) -> dict[str, str]:
@@ -357,3 +361,8 @@ def _main_sizes(report: Report) -> str:
     sizes = {row["data"]: row["fraction"] for row in report["scores"] if row["main"]}
     smaller = [f"{data} at {fraction:.0%}" for data, fraction in sizes.items() if fraction < 1]
     return f" The tables below are of the training size that most models have: {', '.join(smaller)}." if smaller else ""
+
+
+def _mean_count(count: float) -> str:
+    """Format a number of entities, a mean over seeds; ``12`` of one seed, ``12.5`` of two."""
+    return f"{count:.1f}".removesuffix(".0")

@@ -149,6 +149,8 @@ def test_one_model_with_one_seed(tmp_path, posts):
     (sentence,) = summary(report)
     assert sentence == f"“a” reaches {100 * report['scores'][0]['f1']['mean']:.2f} F1 on twitter2017."
     assert json.loads(json.dumps(report))["scores"] == report["scores"]
+    (kinds,) = next(part.tables for part in sections(report, []) if part.title == "Kinds of errors")
+    assert kinds["correct"].str.fullmatch(r"\d+").all()  # no means of one seed
 
 
 def test_nobody_has_confidences(tmp_path, posts):
