@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from glob import escape
@@ -28,6 +29,10 @@ _SPECIAL = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+
+
+_protected: Counter[tuple[int, int]] = Counter()
+"""Device and inode of the files that the running command reads."""
 
 
 @overload
@@ -59,7 +64,7 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
     """
     path = Path(path)
     with output_errors(path, always=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder_of(path)
         _refuse_special(path)
         partial = path.with_name(f".{path.name}.partial")
         descriptor = _locked(partial, path, wait)
@@ -103,7 +108,7 @@ def append_lines(path: str | Path) -> Iterator[LineAppender]:
     """
     path = Path(path)
     with output_errors(path, always=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder_of(path)
         _refuse_special(path)
         descriptor = _locked(path, path, wait=False)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
@@ -117,6 +122,39 @@ def append_lines(path: str | Path) -> Iterator[LineAppender]:
             os.ftruncate(descriptor, _end_of_last_line(file))
             file.seek(0, os.SEEK_END)
         yield append
+
+
+@contextmanager
+def protected(paths: Iterable[str | Path]) -> Iterator[None]:
+    """Keep files from being replaced or appended to by anything in this module, under whatever name.
+
+    Args:
+        paths: Files, and folders that are replaced as a whole, such as models; those that do not exist are ignored.
+    """
+    identities = Counter(identity for path in paths if (identity := _identity(path)) is not None)
+    _protected.update(identities)
+    try:
+        yield
+    finally:
+        _protected.subtract(identities)
+
+
+def refuse_protected(path: str | Path) -> None:
+    """Reject a path that :func:`protected` keeps from being written.
+
+    Raises:
+        OutputError: If it is one.
+    """
+    if _protected[_identity(path) or (0, 0)] > 0:
+        raise OutputError(f"cannot write {path}: this command reads it; give another path")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) else None
 
 
 def check_target(path: str | Path) -> None:
@@ -181,7 +219,7 @@ def resumable_write(path: str | Path, key: str) -> Iterator[IO[bytes]]:
     """
     path = Path(os.path.realpath(path) if os.path.islink(path) else path)  # noqa: PTH114
     with output_errors(path, always=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder_of(path)
         _refuse_special(path)
         partial = path.with_name(f".{path.name}.partial")
         lock = _locked(partial, path, wait=False)
@@ -224,6 +262,14 @@ def is_stream(path: Path) -> bool:
         return False
 
 
+def _make_folder_of(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        above = next((each for each in path.parents if os.path.lexists(each)), path.parent)
+        raise OutputError(f"cannot write {path}: {above} is not a folder; give another path") from None
+
+
 def _refuse_special(path: Path) -> None:
     try:
         mode = path.lstat().st_mode
@@ -231,6 +277,7 @@ def _refuse_special(path: Path) -> None:
         return
     if (what := _SPECIAL.get(stat.S_IFMT(mode))) is not None:
         raise OutputError(f"cannot write {path}: expected a file or a new name, got {what}; give another path")
+    refuse_protected(path)
     if not os.access(path, os.W_OK):  # renaming does not check this
         raise PermissionError(errno.EACCES, "the file is write-protected")
 

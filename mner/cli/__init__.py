@@ -89,17 +89,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _refused(given[0], complaint)
     working_directory_last()
     try:
+        inputs: AbstractContextManager[None] = nullcontext()
         if given[0] != "configs":
-            from mner.cli.inputs import check_inputs
+            from mner.cli.inputs import check_inputs, inputs_protected
 
             check_inputs(given[0], given[1:])
+            inputs = inputs_protected(given[0], given[1:])
         if named["--import"]:
             from mner.trust import import_named
 
             import_named(named["--import"])
         command = import_module(COMMANDS[given[0]][0])
         own = (named["--import"],) if given[0] == "experiment" else ()  # whose cells are commands of their own
-        with useful_messages(), _base(named["--base"]):
+        with useful_messages(), _base(named["--base"]), inputs:
             return command.run(given, *own) or 0
     except UsageError as error:
         if debug:

@@ -12,13 +12,16 @@ from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError, ImageError
 from mner.file_names import file_names
-from mner.files import atomic_write
+from mner.files import atomic_write, protected
 from mner.post_json import to_json
 from mner.posts import Post
 from mner.terminal import printable
 
 if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
     from mner.fusion import FusionModule
+    from mner.inference.post_attention import PostAttention
 
 
 def parser() -> OptionParser:
@@ -76,22 +79,26 @@ def run(arguments: Sequence[str]) -> None:
     chosen = [(post, number) for post in posts for number in _usable(model, post)]
     several = {post.id for post, number in chosen if number}
     names = file_names(f"{post.id}_{number + 1}" if post.id in several else post.id for post, number in chosen)
-    drawn = 0
-    for name, (post, number) in zip(names, chosen, strict=True):
-        record = attend(model, post, number)
-        with atomic_write(options.output / f"{name}.json") as file:
-            file.write(to_json(record.to_dict(), indent=2) + "\n")
-        if not record.looks(options.of):
-            _note(post, "no entity was predicted, so there is nothing to draw")
-            continue
-        figure = record.draw(options.of)
-        for suffix in options.format:
-            with atomic_write(options.output / f"{name}.{suffix}", "wb") as drawing:
-                figure.savefig(drawing, format=suffix)
-            print(printable(options.output / f"{name}.{suffix}"))
-        drawn += 1
-    if not drawn:
+    with protected(image for post, _ in chosen for image in post.images):
+        records = (attend(model, post, number) for post, number in chosen)
+        drawn = [_draw(record, options, name) for record, name in zip(records, names, strict=True)]
+    if not any(drawn):
         raise ConfigurationError(f"none of the {len(posts)} posts of {options.file} could be drawn; give --images DIR")
+
+
+def _draw(record: PostAttention, options: Namespace, name: str) -> bool:
+    """Write the attention in a post and its figures; return whether there is something to draw."""
+    with atomic_write(options.output / f"{name}.json") as file:
+        file.write(to_json(record.to_dict(), indent=2) + "\n")
+    if not record.looks(options.of):
+        _note(record.post, "no entity was predicted, so there is nothing to draw")
+        return False
+    figure = record.draw(options.of)
+    for suffix in options.format:
+        with atomic_write(options.output / f"{name}.{suffix}", "wb") as drawing:
+            figure.savefig(drawing, format=suffix)
+        print(printable(options.output / f"{name}.{suffix}"))
+    return True
 
 
 def _usable(model: FusionModule, post: Post) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mner.cli.parsing import CONFIG_OPTIONS, with_config_files
 from mner.cli.static_help import described_classes, help_text
 from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
+from mner.files import protected, refuse_protected
 from mner.model_names import is_model_folder, is_on_hub
 from mner.paths import is_file, is_folder, is_there
 from mner.shipped_configs import find_config
@@ -22,6 +24,8 @@ CHECKPOINT_NAMES = ("last", "best", "hpc")
 SPLITS = {"validate": ("valid",), "test": ("test",), "predict": ("test",)}
 """The splits that a command reads; the others read all."""
 TRAINING = ("fit", "cache")
+OUTPUTS = ("output", "figures", "run_folder", "feature_store")
+"""Options of what a command writes."""
 FROM_HUB = ("tag", "attend", "calibrate", "serve")
 """The commands that load a model from a hub by its name."""
 
@@ -55,6 +59,33 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
             find_config(values["pretraining"])
         if _own_class(values, "model.text_encoder", "mner.text") and "model.text_encoder.name" in values:
             resolve_weights(values["model.text_encoder.name"])
+
+
+@contextmanager
+def inputs_protected(command: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Keep what a command reads from being overwritten, whatever it writes; a resumed training replaces its checkpoint.
+
+    Args:
+        command: The command.
+        arguments: Its arguments, without usage errors.
+
+    Raises:
+        OutputError: If an option names a file to write that is read, so that no work is lost.
+    """
+    values, files = _given(command, arguments)
+    own = (*OUTPUTS, "ckpt_path") if command in TRAINING else OUTPUTS
+    given = [each for name in values.keys() - {*own} for each in _several(values[name])]
+    named = [name.partition("=")[2] for name in files]  # of a report: NAME=FILE
+    paths = [*given, *files, *named, "/dev/stdin"]
+    with protected(path for path in paths if not is_folder(path) or path == values.get("ckpt_path")):
+        for name in OUTPUTS:
+            if isinstance(values.get(name), str):
+                refuse_protected(values[name])
+        yield
+
+
+def _several(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else [value]
 
 
 def _is_model(command: str, name: str) -> bool:

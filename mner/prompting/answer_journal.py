@@ -11,7 +11,7 @@ from typing import Any
 
 from mner.contexts import ContextWriter, Reply
 from mner.errors import FormatError, OutputError
-from mner.files import LineAppender, append_lines
+from mner.files import LineAppender, append_lines, check_target
 from mner.paths import is_file, is_there
 from mner.post_json import to_json
 from mner.prompting.query import Query
@@ -38,13 +38,15 @@ class AnswerJournal:
         """Check that the output was made from this journal.
 
         Raises:
-            OutputError: If there is an output but no journal, so that something else wrote it.
+            OutputError: If there is an output but no journal, so that something else wrote it; or if it
+                cannot be replaced.
         """
         if is_there(self.output) and not is_there(self.path):
             raise OutputError(
                 f"{self.output} is there without its answers, {self.path.name}, so another command wrote it; "
                 "give another --output, or move it"
             )
+        check_target(self.output)
 
     def read(self) -> dict[str, Reply]:
         """Read the answers by key; the last one of a key counts.

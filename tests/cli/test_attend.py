@@ -111,3 +111,15 @@ def test_real_pictures(tmp_path, grid):
     options = [str(posts), "--images", str(sample / "images" / "test"), "--output", str(tmp_path / "out")]
     assert main(["attend", "--ckpt_path", checkpoint, *options]) == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 5
+
+
+def test_a_figure_never_replaces_an_image(tmp_path, posts, grid, capsys):
+    images = tmp_path / "images"
+    (tmp_path / "posts.jsonl").write_text(
+        json.dumps({"id": "one", "image_id": "one.png", "tokens": ["Kevin", "in", "Oslo"]}), encoding="utf-8"
+    )
+    content = (images / "one.png").read_bytes()
+    command = ["attend", *posts[:-1], str(images), "--ckpt_path", saved(tmp_path, VisualAttention, grid)]
+    assert main([*command, "--of", "words", "--format", "[png]"]) == 1
+    assert "one.png: this command reads it" in capsys.readouterr().err
+    assert (images / "one.png").read_bytes() == content
