@@ -13,7 +13,7 @@ copyright = author
 version = release = mner.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # MyST, and the notebooks, which are executed
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
@@ -33,6 +33,12 @@ copybutton_exclude = ".linenos, .gp"
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "dollarmath"]
+
+nb_execution_mode = "force"
+nb_execution_in_temp = True  # what notebooks write is removed
+nb_execution_timeout = 300  # seconds per cell
+nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # logs of trainings
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"

@@ -10,7 +10,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mner.demo import generate_demo_posts
 from mner.demo.drawings import draw_scene
@@ -19,6 +19,8 @@ from mner.demo.scenes import STYLES, Scene
 from mner.posts import Post
 
 TILE = 150
+COLOURS = {"PER": "#c7dcf7", "LOC": "#c9f0d3", "ORG": "#fbe0c4", "MISC": "#e9cdf7"}
+"""Of the marks, as ``mner.render`` colours the types."""
 
 
 def contact_sheet(rows: list[list[Image.Image]]) -> Image.Image:
@@ -30,6 +32,27 @@ def contact_sheet(rows: list[list[Image.Image]]) -> Image.Image:
             tile = ImageOps.pad(picture, (TILE - 4, TILE - 4), color="white")
             sheet.paste(tile, (across * TILE + 2, down * TILE + 2))
     return sheet.quantize(96, dither=Image.Dither.NONE)
+
+
+def with_types(images: list[Image.Image], posts: list[Post]) -> Image.Image:
+    """Arrange the images of posts in a row, each over the words of its post with the mention marked.
+
+    The sheet is twice as large as it is shown, for screens of high resolution.
+    """
+    side, margin, line = 2 * TILE, 12, 64
+    sheet = Image.new("RGB", ((side + margin) * len(posts) - margin, side + line), "white")
+    draw, font, small = ImageDraw.Draw(sheet), ImageFont.load_default(22), ImageFont.load_default(16)
+    for index, (image, post) in enumerate(zip(images, posts, strict=True)):
+        left = index * (side + margin)
+        sheet.paste(ImageOps.fit(image, (side, side)), (left, 0))
+        mention = post.metadata["mentions"][0]
+        name, kind = post.surface(mention["start"], mention["end"]), mention["type"]
+        width = draw.textlength(name, font) + draw.textlength(kind, small) + 32
+        start = left + (side - width) / 2
+        draw.rounded_rectangle((start, side + 14, start + width, side + 52), 8, COLOURS[kind])
+        draw.text((start + 12, side + 33), name, "black", font, "lm")
+        draw.text((start + width - 12, side + 34), kind, "#333", small, "rm")
+    return sheet.quantize(128, dither=Image.Dither.NONE)
 
 
 def one_of_each_style(seed: int) -> list[list[Image.Image]]:
@@ -67,7 +90,7 @@ def main() -> None:
         for post in posts:
             print(" ".join(post.words), post.metadata["mentions"][0]["type"], post.contexts["caption"], sep=" | ")
         pictures = [Image.open(post.image) for post in posts if post.image is not None]
-        contact_sheet([pictures]).save(arguments.folder / "demo_same_words.png", optimize=True)
+        with_types(pictures, posts).save(arguments.folder / "demo_same_words.png", optimize=True)
 
 
 if __name__ == "__main__":
