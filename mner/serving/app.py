@@ -21,6 +21,19 @@ from mner.serving.requests import FORM, JSON, PostRequest, PostsRequest, read_po
 from mner.serving.service import Service
 
 _LOG = logging.getLogger("mner.serving")
+_REQUEST = {"text": "Jordan is back"}
+_FOUND = {"type": "PER", "text": "Jordan", "start": 0, "end": 1, "characters": [0, 6], "confidence": 0.93}
+_ANSWER = {**_REQUEST, "words": ["Jordan", "is", "back"], "offsets": [[0, 6], [7, 9], [10, 14]], "predicted": [_FOUND]}
+_REFUSALS = {
+    400: "Not JSON, an image that cannot be read, or contexts that the model does not read",
+    403: "An image address, but the service downloads none",
+    408: "The request did not arrive in time",
+    413: "A body, text or contexts beyond the limits",
+    415: "Another content type than JSON and a form",
+    422: "A missing, unknown or malformed field, or too many posts",
+    503: "Too many posts wait",
+    504: "There was no answer in time",
+}
 _FORM_SCHEMA = {
     "type": "object",
     "properties": {
@@ -57,7 +70,9 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
 
-    @app.post("/tag", openapi_extra={"requestBody": _body()}, summary="Find the entities of posts")
+    @app.post(
+        "/tag", openapi_extra={"requestBody": _body()}, responses=_responses(), summary="Find the entities of posts"
+    )
     async def tag(request: Request) -> JSONResponse:
         """Tag one post, as JSON or as a form with an image file, or several as `{"posts": [...]}`."""
         start, status, count = metrics.open(), 500, 0
@@ -151,5 +166,17 @@ def _body() -> dict[str, Any]:
     several["properties"]["posts"]["items"] = one
     return {
         "required": True,
-        "content": {JSON: {"schema": {"anyOf": [one, several]}}, FORM: {"schema": _FORM_SCHEMA}},
+        "content": {
+            JSON: {"schema": {"anyOf": [one, several]}, "example": _REQUEST},
+            FORM: {"schema": _FORM_SCHEMA},
+        },
+    }
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    """What each status means, with an example."""
+    refused = {"content": {JSON: {"example": {"error": "..."}}}}
+    return {
+        200: {"description": "The entities", "content": {JSON: {"example": _ANSWER}}},
+        **{status: {"description": reason, **refused} for status, reason in _REFUSALS.items()},
     }

@@ -157,6 +157,11 @@ def test_health_readiness_metrics_and_openapi(client):
     body = schema["paths"]["/tag"]["post"]["requestBody"]["content"]
     assert set(body) == {"application/json", "multipart/form-data"}
     assert "text" in body["application/json"]["schema"]["anyOf"][0]["properties"]
+    answers = schema["paths"]["/tag"]["post"]["responses"]
+    status, answer = client.tag(body["application/json"]["example"])
+    assert status == 200
+    assert set(answer) == set(answers["200"]["content"]["application/json"]["example"])
+    assert {"400", "413", "422", "503"} < set(answers)
 
 
 def test_the_page_of_the_schema_loads_nothing_from_elsewhere(client):
