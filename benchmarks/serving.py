@@ -23,9 +23,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 
 import numpy as np
+import psutil
 
 from mner.fusion import TextOnly
 from mner.labels import labels_for
@@ -38,10 +38,10 @@ DRAINED = 32
 
 
 @contextmanager
-def serving(model: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def serving(model: str, *options: str) -> Iterator[tuple[psutil.Popen, int]]:
     """Run the service in a process of its own; yield it and its port."""
     command = [sys.executable, "-m", "mner", "serve", "--ckpt_path", model, "--port", "0", *options]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
+    server = psutil.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
     try:
         yield server, int(re.search(r":(\d+)$", server.stdout.readline())[1])
     finally:
@@ -49,9 +49,15 @@ def serving(model: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
         server.wait()
 
 
-def memory(pid: int) -> float:
-    """Resident memory of a process in MB."""
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))[1]) / 1024
+def memory(process: psutil.Process) -> float:
+    """Resident memory in MB."""
+    return process.memory_info().rss / 2**20
+
+
+def processor_time(process: psutil.Process) -> float:
+    """Seconds of all threads, which other work on the machine hardly changes."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def load(port: int, clients: int, requests: int) -> tuple[list[float], int, float]:
@@ -95,18 +101,20 @@ def in_threads(number: int, work) -> None:
 
 def table(model: str, requests: int, clients: list[int]) -> None:
     """Print rates and latencies with and without batching."""
-    columns = ("batching", "clients", "requests/s", "p50 ms", "p95 ms", "p99 ms", "lost", "MB before, after")
+    times = ("requests/s", "p50 ms", "p95 ms", "p99 ms", "processor ms per request")
+    columns = ("batching", "clients", *times, "lost", "MB before, after")
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for batch_size in (1, 32):
         with serving(model, "--batch_size", str(batch_size)) as (server, port):
             load(port, 2, 50)
             for number in clients:
-                before = memory(server.pid)
+                before, start = memory(server), processor_time(server)
                 latencies, lost, seconds = load(port, number, requests)
                 p50, p95, p99 = (1000 * value for value in np.percentile(latencies, (50, 95, 99)))
+                used = 1000 * (processor_time(server) - start) / requests
                 print(
                     f"| {'on' if batch_size > 1 else 'off'} | {number} | {requests / seconds:.1f} | {p50:.1f} | "
-                    f"{p95:.1f} | {p99:.1f} | {lost} | {before:.0f}, {memory(server.pid):.0f} |",
+                    f"{p95:.1f} | {p99:.1f} | {used:.1f} | {lost} | {before:.0f}, {memory(server):.0f} |",
                     flush=True,
                 )
 
@@ -116,18 +124,18 @@ def soak(model: str, requests: int) -> None:
     print("| requests | lost | MB | requests/s |\n|---|---|---|---|")
     with serving(model) as (server, port):
         load(port, SOAK_CLIENTS, 100)
-        print(f"| 0 | 0 | {memory(server.pid):.1f} | |", flush=True)
+        print(f"| 0 | 0 | {memory(server):.1f} | |", flush=True)
         total = 0
         for part in range(1, 11):
             _, lost, seconds = load(port, SOAK_CLIENTS, requests // 10)
             total += lost
             rate = requests // 10 / seconds
-            print(f"| {part * (requests // 10):,} | {total} | {memory(server.pid):.1f} | {rate:.0f} |", flush=True)
+            print(f"| {part * (requests // 10):,} | {total} | {memory(server):.1f} | {rate:.0f} |", flush=True)
     with serving(model, "--max_wait", "2", "--batch_size", str(2 * DRAINED)) as (server, port):
         drain(server, port)
 
 
-def drain(server: subprocess.Popen[str], port: int) -> None:
+def drain(server: psutil.Popen, port: int) -> None:
     """Send SIGTERM while requests are open."""
     answered = []
 

@@ -36,7 +36,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 
 nb_execution_mode = "force"
 nb_execution_in_temp = True  # what notebooks write is removed
-nb_execution_timeout = 300  # seconds per cell
+nb_execution_timeout = 900  # seconds per cell, on a busy machine
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"  # logs of trainings
 
