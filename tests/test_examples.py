@@ -54,10 +54,13 @@ def test_the_cells_of_a_grid(file, tmp_path, monkeypatch):
     config = experiment_parser().parse_args(["--config", str(file)])
     grid = Grid(**{name: config[name] for name in Grid.__dataclass_fields__})
     grid.check_configs()
+    parsed = set()
     for cell in grid.cells():
-        if cell.seed == grid.seeds[0] and cell.fraction in (grid.fractions[0], grid.fractions[-1]):
+        parts = {("model", cell.model), ("data", cell.data), ("fraction", cell.fraction)}
+        if not parts <= parsed:  # each model, data set and fraction once, not each combination
             config = training_parser().parse_args(["fit", *cell.arguments]).fit
             assert config.data.init_args.train_fraction == cell.fraction
+            parsed |= parts
 
 
 def test_pre_trainings_on_data_sets_online_and_offline():
