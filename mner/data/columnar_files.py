@@ -1,4 +1,4 @@
-"""Parquet, Arrow, tar and spaCy's ``DocBin`` files, and folders of them or of saved data sets, row by row."""
+"""Parquet, Arrow, tar, brat's and spaCy's ``DocBin`` files, and folders of them or of saved data sets, row by row."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mner.data.brat import brat_rows
 from mner.data.tables import BATCH, arrow_rows, rows_of
 from mner.data.tar_files import tar_rows
 from mner.errors import DataError, FormatError
@@ -21,13 +22,14 @@ _SUFFIXES = {
     ".ipc": "arrow",
     ".tar": "tar",
     ".tgz": "tar",
+    ".ann": "brat",
 }
 _MAGIC = {b"PAR1": "parquet", b"ARRO": "arrow"}
 _SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 
 
 def is_columnar(path: Path) -> bool:
-    """Whether a path is a Parquet, Arrow, tar or ``.spacy`` file, or a folder of such files or of a saved data set."""
+    """Whether a path is a Parquet, Arrow, tar, brat or ``.spacy`` file, or a folder of them or of a saved data set."""
     return _kind(path) is not None
 
 
@@ -49,6 +51,9 @@ def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         if kind == "spacy":
             yield from _spacy(path)
+            return
+        if kind == "brat":
+            yield from brat_rows(path)
             return
         if kind in ("tar", "tars"):
             for file in sorted(path.glob("*.tar")) if kind == "tars" else [path]:
@@ -74,7 +79,7 @@ def _kind(path: Path) -> str | None:
     if is_folder(path):
         names = {_SAVED: "saved", _SAVED_SPLITS: "splits"}
         kind = next((kind for name, kind in names.items() if is_file(path / name)), None)
-        parts = {"*.parquet": "parts", "*.tar": "tars"}
+        parts = {"*.parquet": "parts", "*.tar": "tars", "*.ann": "brat"}
         return kind or next((kind for pattern, kind in parts.items() if any(path.glob(pattern))), None)
     if not is_file(path):
         return None

@@ -27,6 +27,9 @@ DOCUMENT_START = "-DOCSTART-"
 # Before the words of a post: "# id ...", "# key = value", "# newdoc", or a link. "#" alone may be a word.
 _HEADER = re.compile(rb"(IMGID|WID):[^\t]*(\t+O?\s*)?$", re.IGNORECASE)
 _COMMENT = re.compile(rb"#[ \t]+(id\s|\w+ *=|newdoc|newpar|\S+://)")
+_PROSE = re.compile(rb"#[ \t]+(?!.*\t)\S+( +\S+)* +(?!(O|X|[BIESLU]-\S+)\s*$)\S+\s*$")
+_UNNUMBERED = re.compile(r"\d+-\d+|\d+\.\d+")
+"""Numbers of CoNLL-U's multi-word tokens, whose words follow, and of its empty nodes, which are not in the text."""
 _ENTITY_TAG = re.compile(r"[BIES]-(?!(NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)$)[^\W\d]\S*")
 _COMMENT_ID = re.compile(r"#\s*(?:id|sent_id\s*=)\s+(\S+)")
 
@@ -75,8 +78,8 @@ def is_header(raw: bytes, first: bool = False) -> bool:
 
 
 def is_comment(raw: bytes) -> bool:
-    """Whether a line before the words of a post is a comment; ``#`` with a tag is a word."""
-    return _COMMENT.match(raw) is not None
+    """Whether a line before the words of a post is a comment, as in CoNLL-U; ``#`` with a tag is a word."""
+    return _COMMENT.match(raw) is not None or _PROSE.match(raw) is not None
 
 
 def columns(line: Line) -> list[str]:
@@ -144,7 +147,7 @@ def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
             place, header, comments, rows = place + 1, None, [], []
         if is_header(line.raw, first=not rows and header is None):
             header = line
-        elif not rows and is_comment(line.raw):
+        elif not rows and (is_comment(line.raw) if header is None else _COMMENT.match(line.raw)):
             comments.append(line)
         elif not line.blank and line.raw.split()[:1] != [DOCUMENT_START.encode()]:
             rows.append(line)
@@ -163,7 +166,7 @@ def _layout(blocks: list[_Block], tag_column: int | None) -> _Layout:
 
 def _is_numbered(rows: list[list[str]]) -> bool:
     """Whether most of the first cells of a post's rows number its words, from 0 or 1; any other one is an error."""
-    firsts = [cells[0].rstrip(".:)") for cells in rows]
+    firsts = [cells[0].rstrip(".:)") for cells in rows if not _UNNUMBERED.fullmatch(cells[0])]
     counted = [sum(cell == str(number) for number, cell in enumerate(firsts, start)) for start in (0, 1)]
     return 2 * max(counted) > len(firsts)
 
@@ -172,17 +175,34 @@ def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
     post_id, named = _name(block, images)
     if not block.rows and block.header is not None:
         raise block.header.error(f"post {post_id} has no words", "Give its words below the line, or delete it")
-    rows = [_row(line, layout) for line in block.rows]
+    lines = _words_of_conll_u(block.rows) if layout.numbered else block.rows
+    if len(lines) < len(block.rows):
+        block.rows[0].note("multi-word tokens and empty nodes of CoNLL-U are left out; the words in them are read")
+    rows = [_row(line, layout) for line in lines]
     words, tags = [word for word, _ in rows], [tag for _, tag in rows]
     contexts = {}
     if CONTEXT_TAG in tags:
         start = tags.index(CONTEXT_TAG)
-        contexts[CONTEXT_KIND] = _context(block.rows[start:], words[start:], tags[start:])
+        contexts[CONTEXT_KIND] = _context(lines[start:], words[start:], tags[start:])
         words, tags = words[:start], tags[:start]
         if not words:
-            raise block.rows[0].error(f"post {post_id} has a context but no words", "Give its words above <EOS>")
-    tagged = None if layout.width == 1 else _tags(block.rows, tags)
+            raise lines[0].error(f"post {post_id} has a context but no words", "Give its words above <EOS>")
+    tagged = None if layout.width == 1 else _tags(lines, tags)
     return Post(post_id, tuple(words), tagged, contexts=contexts).with_images(named)
+
+
+def _words_of_conll_u(rows: list[Line]) -> list[Line]:
+    """Leave out multi-word tokens, such as ``1-2`` before ``1``, and empty nodes, such as ``1.1`` after ``1``."""
+    numbers = [columns(line)[0] for line in rows]
+    kept = []
+    for place, (line, number) in enumerate(zip(rows, numbers, strict=True)):
+        first, mark, _ = number.partition("-") if "-" in number else number.partition(".")
+        is_extra = _UNNUMBERED.fullmatch(number) is not None
+        if not is_extra or (
+            first not in numbers[place + 1 : place + 2] if mark == "-" else first not in ("0", *numbers)
+        ):
+            kept.append(line)
+    return kept
 
 
 def _tags(rows: list[Line], tags: list[str | None]) -> tuple[str, ...] | None:

@@ -129,7 +129,7 @@ def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
     if _STANDOFF.match(texts[0]):
         raise line.error(
             "brat's standoff annotation, without its text",
-            "Write each text with its spans as a JSON object per line",
+            "Give the .ann file, with the text next to it as .txt, or the folder of both",
         )
 
 

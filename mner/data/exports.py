@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mner.data.autogluon import autogluon_row
+from mner.data.brat import brat_document
 from mner.data.gliner import gliner_example
+from mner.data.gliner2 import gliner2_example
 from mner.data.image_names import ImageFolder
 from mner.data.label_studio import label_studio_task
 from mner.data.lines import Line
 from mner.data.mner_mi import mner_mi_post
+from mner.data.mnre import mnre_relation
 from mner.data.prodigy import prodigy_task
 from mner.data.spacy_format import spacy_example
 from mner.data.unco import unco_post
@@ -23,6 +26,9 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     prodigy_task,
     spacy_example,
     gliner_example,
+    gliner2_example,
+    mnre_relation,
+    brat_document,
     autogluon_row,
     unco_post,
     wikidiverse_sentence,
@@ -32,13 +38,8 @@ RECOGNISERS: tuple[Recogniser, ...] = (
 # Formats without entities that mner could read, by the keys that show them, and what to do.
 _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     (
-        frozenset({"h", "t", "relation"}),
-        "a relation between two mentions, as MNRE has them, which have no entity types",
-        "Use data annotated with entities",
-    ),
-    (
         frozenset({"input", "output"}),
-        "an example of GLiNER2, whose entities are texts without a position",
+        "an input and an output of a language model",
         'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]}',
     ),
     *(
@@ -67,11 +68,12 @@ def to_record(value: Any, line: Line, images: ImageFolder | None, annotator: str
     Raises:
         FormatError: If it is of a known format that mner cannot read, or is malformed.
     """
-    if isinstance(value, Mapping) and not {"text", "tokens", "words"} & value.keys():
-        for keys, found, remedy in _FOREIGN:
-            if keys <= value.keys():
-                raise line.error(found, remedy)
     record = label_studio_task(value, line, images, annotator)
     if record is not None:
         return record
-    return next((record for recognise in RECOGNISERS if (record := recognise(value, line)) is not None), value)
+    record = next((record for recognise in RECOGNISERS if (record := recognise(value, line)) is not None), value)
+    if isinstance(record, Mapping) and not {"text", "tokens", "words"} & record.keys():
+        for keys, found, remedy in _FOREIGN:
+            if keys <= record.keys():
+                raise line.error(found, remedy)
+    return record

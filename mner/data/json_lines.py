@@ -14,6 +14,7 @@ from itertools import chain, islice
 from typing import Any
 
 from mner.data.lines import Line, Report, read_each
+from mner.data.mnre import mnre_line
 from mner.errors import FormatError
 from mner.post_json import finite, unique_keys
 from mner.posts import Post
@@ -69,6 +70,8 @@ def load_json(line: Line) -> Any:
     try:
         return line.repaired(_DECODER.decode(text))
     except (ValueError, RecursionError) as error:
+        if (relation := mnre_line(text)) is not None:
+            return relation
         if isinstance(error, json.JSONDecodeError) and _is_python(text):
             raise line.error(
                 "a Python literal, not JSON (its quotes are single)",

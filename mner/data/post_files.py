@@ -9,9 +9,11 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from mner.data.contexts import with_contexts
 from mner.data.datamodule import PostDataModule
+from mner.data.iob1 import iob1_to_bio, is_iob1
 from mner.data.large_files import open_posts
-from mner.data.large_sets import facts_of
-from mner.data.splits import Split
+from mner.data.large_sets import changed, facts_of
+from mner.data.post_facts import PostFacts
+from mner.data.splits import SPLIT_NAMES, Split
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
 from mner.paths import is_folder, is_there
@@ -30,7 +32,8 @@ class PostFiles(PostDataModule):
         train: Training posts, in any format of the formats page.
         valid: Validation posts; the best checkpoint is chosen on them.
         test: Test posts, if there are any.
-        images: Folder of the images that the posts name.
+        images: Folder of the images that the posts name, with ``{split}`` in place of the split's name (``train``;
+            ``valid``, ``dev`` or ``val``; ``test``) if there is one per split.
         annotator: Whose annotation to read, where several people annotated a task of Label Studio: an id or e-mail
             address, or ``first`` or ``last``.
         tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
@@ -72,15 +75,13 @@ class PostFiles(PostDataModule):
         self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
         self.remote_images = RemoteImages(**remote_images) if isinstance(remote_images, Mapping) else remote_images
         self.images = None if images is None else Path(images).absolute()
-        if self.images is not None and not is_folder(self.images):
-            raise DataError(f"no image folder {self.images}; correct images, or leave it out")
         self.context_files = dict(context_files or {})
         # One that is missing is an error when its split is read: scoring a split needs no other.
         there = [split for split, path in self.files.items() if is_there(path)] or list(self.files)
-        self._read = {
+        self._read: dict[Split, Sequence[Post]] = {
             split: open_posts(
                 self.split_file(split),
-                images=self.images,
+                images=self.split_images(split),
                 annotator=annotator,
                 tag_column=tag_column,
                 columns=columns,
@@ -88,6 +89,11 @@ class PostFiles(PostDataModule):
             )
             for split in there
         }
+        if is_iob1(sum(map(facts_of, self._read.values()), PostFacts())):
+            self._read = {split: changed(posts, iob1_to_bio) for split, posts in self._read.items()}
+            rank_zero_info(
+                "the tags are IOB1, where B- only separates adjacent entities of a type; they are read as BIO"
+            )
         lone_marks = facts_of(self._read.get("train", [])).lone_marks
         self.word_tokenizer = word_tokenizer or TweetTokenizer(split_marks=lone_marks >= 0)
         self.labels = find_labels(self._read)
@@ -101,11 +107,21 @@ class PostFiles(PostDataModule):
         """
         self.split_file(split)
         paths = {kind: Path(path.replace("{split}", split)) for kind, path in self.context_files.items()}
-        return with_contexts(self._read[split], self.context_kinds, paths, split, self.images)
+        return with_contexts(self._read[split], self.context_kinds, paths, split, self.split_images(split))
 
     def split_images(self, split: Split) -> Path | None:
-        """The image folder, the same for every split."""
-        return self.images
+        """The image folder, which may be one per split.
+
+        Raises:
+            DataError: If it is not there.
+        """
+        if self.images is None:
+            return None
+        wanted = [Path(str(self.images).replace("{split}", name)) for name in SPLIT_NAMES[split]]
+        found = next(filter(is_folder, wanted), None)
+        if found is None:
+            raise DataError(f"no image folder {wanted[0]}; correct images, or leave it out")
+        return found
 
     def split_file(self, split: Split) -> Path:
         """The file that was given for a split.

@@ -27,6 +27,7 @@ _TYPE_KEYS = ("type", "label", "labels", "hypertextlabels", "entity_type", "enti
 _TEXT_KEYS = ("text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
 _TAG = re.compile("[BIESLU][-_].")
 _PLAIN_TAG = re.compile(r"O|[BIES]-[A-Za-z]\w*", re.ASCII)
+_BILOU = {"L-": "E-", "U-": "S-"}
 _TRAILING = re.compile(r"[|,;:/\\]$")
 _LOOKALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
@@ -59,18 +60,23 @@ class Span:
 def read_tag(tag: str, line: Line) -> str:
     """Read a tag; invisible characters, which would result in lookalike types, are removed and noted.
 
+    Tags of BILOU become those of BIOES.
+
     Raises:
-        FormatError: If it is neither ``O`` nor a BIO or BIOES tag.
+        FormatError: If it is neither ``O`` nor a tag of BIO, BIOES or BILOU.
     """
     if _is_plain(tag):
         return tag
     cleaned = _visible(tag, line)
     try:
+        if cleaned[:2] in _BILOU:
+            line.note("the tags are BILOU, and are read as BIOES: L- as E-, U- as S-", cleaned)
+            cleaned = _BILOU[cleaned[:2]] + cleaned[2:]
         split_tag(cleaned)
     except LabelError as error:
         raise line.error(
             f"the tag {tag!r}{_foreign(cleaned)}, where O or a tag such as B-PER was expected",
-            "Convert the tags to BIO or BIOES (from BILOU: rename L- to E- and U- to S-)",
+            "Convert the tags to BIO, BIOES or BILOU",
         ) from error
     return cleaned
 

@@ -193,7 +193,7 @@ def test_context_behind_the_post(read):
         ("IMGID:1\nhi\tO\nParis\tPER-B\n", 3, "'PER-B'"),
         ("IMGID:1\nhi\tO\nParis\tLOC_B\n", 3, "'LOC_B'"),
         ("IMGID:1\nhi\tO\nParis\tPER\n", 3, "'PER'"),
-        ("IMGID:1\nhi\tO\nParis\tU-PER\n", 3, "'U-PER'"),
+        ("IMGID:1\nhi\tO\nParis\tM-PER\n", 3, "'M-PER'"),
         ("IMGID:1\nhi\tO\nParis\tB-LOC|\n", 3, "ends in a delimiter"),
         ("IMGID:1\nhi\tO\nParis\tB-L\u041eC\n", 3, "mixes Cyrillic and Latin letters"),
         ("IMGID:1\nhi\tO\nParis\t\u041e\n", 3, "its first letter is cyrillic capital letter o"),

@@ -1,0 +1,93 @@
+"""brat's standoff annotation: a text in ``33.txt``, and its annotations in ``33.ann``, one per line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mner.data.embedded_images import is_image_name
+from mner.data.lines import LEFT_OUT, Line
+from mner.errors import DatasetNotFoundError, FormatError
+from mner.paths import is_file
+
+KEY = "brat_annotations"
+SUFFIX = ".ann"
+_ENTITY = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
+_OTHERS = {
+    "R": "relations",
+    "E": "events",
+    "A": "attributes",
+    "M": "attributes",
+    "N": "normalisations",
+    "*": "relations",
+}
+
+
+def brat_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Return a document per text, in alphabetical order.
+
+    Args:
+        path: A folder, or the ``.ann`` or ``.txt`` file of one document.
+
+    Raises:
+        DatasetNotFoundError: If the text of an annotation is not there.
+        FormatError: If a file is not in UTF-8.
+    """
+    places = [path] if is_file(path) else sorted(each for each in path.glob("*") if each.suffix in (".txt", SUFFIX))
+    for stem in dict.fromkeys(place.with_suffix("") for place in places):
+        text, annotations = stem.with_name(f"{stem.name}.txt"), stem.with_name(f"{stem.name}{SUFFIX}")
+        if not is_file(text):
+            raise DatasetNotFoundError(f"no text {text} of {annotations}; brat has both next to each other")
+        row: dict[str, Any] = {"id": stem.name, "text": _read(text)}
+        if is_file(annotations):
+            row[KEY] = _read(annotations).split("\n")
+        images = sorted(each.name for each in stem.parent.glob(f"{stem.name}.*") if is_image_name(each.name))
+        yield row | ({"image": images[0]} if images else {})
+
+
+def brat_document(value: Any, line: Line) -> dict[str, Any] | None:
+    """Convert a document of :func:`brat_rows`; annotations other than entities are noted.
+
+    Returns:
+        The record, or ``None`` for another format.
+
+    Raises:
+        FormatError: If an entity is malformed, or in several parts.
+    """
+    if not isinstance(value, Mapping) or KEY not in value:
+        return None
+    record = {key: item for key, item in value.items() if key != KEY}
+    record["entities"] = []
+    for annotation in filter(str.strip, value[KEY]):
+        found = _ENTITY.fullmatch(annotation.rstrip("\r"))
+        if not annotation.startswith("T"):
+            kind = _OTHERS.get(annotation[0])
+            if kind is not None:
+                line.note(f"{kind} of brat are left out", annotation)
+            continue
+        if found is None:
+            raise line.error(
+                f"the annotation {annotation!r:.60} of {record['id']}", "Write T1<tab>PER 0 8<tab>Ana Ruiz"
+            )
+        name, kind, places, text = found.groups()
+        if ";" in places:
+            complaint = f"{name} of {record['id']} is discontinuous: {text or places!r:.60}, a {kind} in several parts"
+            if not line.notes.lenient:
+                raise line.error(complaint, "Annotate one part, or the words between the parts as well")
+            line.note(LEFT_OUT, complaint)
+            continue
+        start, end = map(int, places.split())
+        entity: dict[str, Any] = {"start": start, "end": end, "type": kind}
+        if text is not None and "\n" not in record["text"][start:end]:  # which brat writes as a space
+            entity["text"] = text
+        record["entities"].append(entity)
+    return record
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")  # offsets count every character, line breaks as they are
+    except UnicodeDecodeError as error:
+        raise FormatError(path, None, f"not in UTF-8 ({error})", "Convert it") from error

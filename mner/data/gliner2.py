@@ -1,0 +1,68 @@
+"""GLiNER2's training data: a text under ``input``, and the words of its entities by type under ``output``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mner.data.fields import set_once
+from mner.data.lines import Line
+
+
+def gliner2_example(value: Any, line: Line) -> dict[str, Any] | None:
+    """Convert an example of GLiNER2, whose entities have no position, by finding them in the text.
+
+    An entity is found at every place where its words are, as whole words and outside a longer entity; if that is not
+    one place per time that it is listed, it is noted. Other tasks of GLiNER2 become metadata.
+
+    Returns:
+        The record, or ``None`` for another format.
+
+    Raises:
+        FormatError: If an entity is malformed, or its words are not in the text.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("input"), str):
+        return None
+    output = value.get("output")
+    if not isinstance(output, Mapping):
+        return None
+    record = {key: item for key, item in value.items() if key not in ("input", "output")}
+    set_once(record, "text", value["input"], line)
+    for key, item in output.items():
+        if key != "entities":
+            set_once(record, key, item, line)
+    if "entities" in output:
+        set_once(record, "entities", _located(output["entities"], value["input"], line), line)
+    return record
+
+
+def _located(entities: Any, text: str, line: Line) -> list[dict[str, Any]]:
+    listed = _listed(entities, line)
+    taken = [False] * len(text)
+    found = []
+    for kind, surface in sorted(dict.fromkeys(listed), key=lambda each: -len(each[1])):
+        pattern = re.compile(rf"(?<!\w){re.escape(surface)}(?!\w)", re.IGNORECASE)
+        places = [match.span() for match in pattern.finditer(text) if not any(taken[slice(*match.span())])]
+        if not places:
+            raise line.error(
+                f"the entity {surface!r} ({kind}) is not in the text, as whole words outside a longer entity",
+                "Write it as in the text",
+            )
+        if len(places) != listed.count((kind, surface)):
+            line.note("entities of GLiNER2 that occur several times in a text are read at every place", surface)
+        for start, end in places:
+            taken[start:end] = [True] * (end - start)
+            found.append({"start": start, "end": end, "type": kind})
+    return sorted(found, key=lambda span: span["start"])
+
+
+def _listed(entities: Any, line: Line) -> list[tuple[str, str]]:
+    if isinstance(entities, Mapping):
+        items = [(kind, surfaces if isinstance(surfaces, list) else [surfaces]) for kind, surfaces in entities.items()]
+        if all(isinstance(surface, str) and surface.strip() for _, surfaces in items for surface in surfaces):
+            return [(kind, surface.strip()) for kind, surfaces in items for surface in surfaces]
+    raise line.error(
+        f"output.entities is {entities!r:.60}, where GLiNER2 has the words of entities by type",
+        'Write "entities": {"person": ["Ana Ruiz"]}',
+    )

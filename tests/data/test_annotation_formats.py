@@ -1,0 +1,194 @@
+"""GLiNER2, MNRE, brat, BILOU, IOB1 and CoNLL-U: read with the entities that they encode, or named."""
+
+import json
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from mner.data import PostFiles
+from mner.data.post_facts import count_openings
+from mner.data.readers import iter_posts, read_posts
+from mner.errors import FormatError
+from mner.labels import spans, tags_of, to_bio
+from mner.posts import Entity
+
+TYPES = ("PER", "LOC")
+
+
+@st.composite
+def entities(draw):
+    """A number of words, and entities in some of them."""
+    bounds = sorted(draw(st.sets(st.integers(0, 12), max_size=8)))
+    pairs = list(zip(bounds[::2], bounds[1::2], strict=False))
+    return 13, [Entity(draw(st.sampled_from(TYPES)), start, end) for start, end in pairs]
+
+
+def iob1(length, given):
+    """Entities as IOB1, written independently of the library."""
+    tags = ["O"] * length
+    for entity in given:
+        tags[entity.start : entity.end] = [f"I-{entity.type}"] * (entity.end - entity.start)
+    for before, entity in pairwise(given):
+        if before.end == entity.start and before.type == entity.type:
+            tags[entity.start] = f"B-{entity.type}"
+    return tags
+
+
+def bilou(length, given):
+    tags = ["O"] * length
+    for entity in given:
+        size = entity.end - entity.start
+        prefixes = "U" if size == 1 else f"B{'I' * (size - 2)}L"
+        tags[entity.start : entity.end] = [f"{prefix}-{entity.type}" for prefix in prefixes]
+    return tags
+
+
+def conll(path, *posts):
+    blocks = ("".join(f"w{place}\t{tag}\n" for place, tag in enumerate(tags)) for tags in posts)
+    path.write_text("\n".join(blocks), encoding="utf-8")
+    return path
+
+
+PROPERTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+
+
+@PROPERTY
+@given(entities())
+@pytest.mark.filterwarnings("ignore:.*BILOU")
+def test_bilou_has_the_entities_of_bioes(tmp_path, given):
+    length, expected = given
+    (post,) = read_posts(conll(tmp_path / "a.txt", bilou(length, expected)))
+    assert list(post.tags) == tags_of(expected, length, "BIOES")
+    record = {"tokens": ["w"] * length, "label": bilou(length, expected)}
+    (tmp_path / "a.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    assert read_posts(tmp_path / "a.jsonl")[0].tags == post.tags
+
+
+def test_bilou_is_noted(tmp_path):
+    with pytest.warns(UserWarning, match="BILOU, and are read as BIOES"):
+        read_posts(conll(tmp_path / "a.txt", ["U-PER"]))
+
+
+@PROPERTY
+@given(entities())
+def test_iob1_is_read_as_bio(tmp_path, given):
+    length, expected = given
+    assume(len(expected) > 1)
+    data = PostFiles(train=conll(tmp_path / "a.txt", iob1(length, expected)), valid=conll(tmp_path / "b.txt", ["O"]))
+    assert list(data.read("train")[0].tags) == tags_of(expected, length)
+    assert [entity.span for entity in spans(iob1(length, expected))] == [entity.span for entity in expected]
+
+
+def test_bio_with_slips_is_left_as_it_is(tmp_path):
+    slips = ["I-PER", "O", "I-LOC", "O", "I-PER", "O"]
+    for tags in ([*slips, "B-PER"], ["I-PER", "O"], ["I-PER", "O", "I-PER", "S-LOC"]):
+        data = PostFiles(train=conll(tmp_path / "a.txt", tags), valid=conll(tmp_path / "b.txt", ["O"]))
+        assert data.read("train")[0].tags == tuple(tags)
+    assert count_openings(("I-LOC", "B-LOC", "B-PER", "O", "I-PER", "I-PER")) == (1, 2)
+
+
+TEXT = "Ana and Ana Ruiz like New York, not New York City. ANA!"
+
+
+def gliner2(tmp_path, entities):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"input": TEXT, "output": {"entities": entities}}), encoding="utf-8")
+    (post,) = read_posts(tmp_path / "a.jsonl")
+    return [TEXT[start:end] + f"@{start}" for start, end, _ in post.spans], post
+
+
+def test_entities_of_gliner2_are_found_in_the_text(tmp_path):
+    with pytest.warns(UserWarning, match="read at every place.*Ana"):
+        found, _ = gliner2(tmp_path, {"person": ["Ana", "Ana Ruiz"], "place": ["New York City", "New York"]})
+    assert found == ["Ana@0", "Ana Ruiz@8", "New York@22", "New York City@36", "ANA@51"]
+    (found, post) = gliner2(tmp_path, {"place": "New York City"})
+    assert (found, post.is_raw, post.spans[0][2]) == (["New York City@36"], True, "place")
+    assert gliner2(tmp_path, {})[1].spans == ()
+    for entities, said in (({"p": ["na"]}, "'na' .p. is not in the text"), ({"p": ["Ana", ""]}, "words of entities")):
+        with pytest.raises(FormatError, match=said):
+            gliner2(tmp_path, entities)
+
+
+MNRE = {
+    "token": ["RT", "@Ana", "in", "Oslo"],
+    "h": {"name": "@Ana", "pos": [1, 2]},
+    "t": {"name": "Oslo", "pos": [3, 4]},
+    "img_id": "twitter_19_31.jpg",
+    "relation": "/per/loc/place_of_residence",
+}
+
+
+@pytest.mark.parametrize("encode", [str, json.dumps])
+def test_lines_of_mnre_are_posts_without_annotation(tmp_path, encode):
+    (tmp_path / "ours_train.txt").write_text(f"{encode(MNRE)}\n{encode(MNRE)}\n", encoding="utf-8")
+    with pytest.warns(UserWarning, match="MNRE annotates two mentions.*2 lines"):
+        first, second = read_posts(tmp_path / "ours_train.txt")
+    assert (first.words, first.tags, first.image.name) == (tuple(MNRE["token"]), None, "twitter_19_31.jpg")
+    assert first.metadata["mnre"] == {"head": MNRE["h"], "tail": MNRE["t"], "relation": MNRE["relation"]}
+    assert first.id != second.id
+
+
+def brat(folder, text, annotations, name="33"):
+    (folder / f"{name}.txt").write_bytes(text.encode())
+    (folder / f"{name}.ann").write_text(annotations, encoding="utf-8")
+    return folder
+
+
+STANDOFF = "T1\tPER 0 3\tZoë\nT2\tLOC 8 16\tNew York\nR1\tat Arg1:T1 Arg2:T2\nA1\tSure T1\n#1\tNote T1\tx\n"
+
+
+def test_folders_of_brat(tmp_path):
+    brat(tmp_path, "Zoë 😀\r\n\tNew\nYork", STANDOFF)
+    (tmp_path / "33.jpg").touch()
+    (tmp_path / "34.txt").write_text("nothing", encoding="utf-8")
+    brat(tmp_path, "none", "", "35")
+    with pytest.warns(UserWarning, match="of brat are left out"):
+        posts = read_posts(tmp_path, images=tmp_path)
+    assert [(post.id, post.spans) for post in posts] == [
+        ("33", ((0, 3, "PER"), (8, 16, "LOC"))),
+        ("34", None),
+        ("35", ()),
+    ]
+    assert posts[0].text[8:16] == "New\nYork"  # the line breaks count as they are in the file
+    assert [post.image for post in posts] == [tmp_path / "33.jpg", None, None]
+
+
+def test_a_discontinuous_entity_of_brat_is_named(tmp_path):
+    brat(tmp_path, "Ana and Eva Ruiz", "T1\tPER 0 3;12 16\tAna Ruiz\nT2\tPER 8 16\tEva Ruiz\n")
+    with pytest.raises(FormatError, match=re.escape("T1 of 33 is discontinuous: 'Ana Ruiz', a PER in several parts")):
+        read_posts(tmp_path)
+    with pytest.warns(UserWarning, match="T1 of 33 is discontinuous"):
+        (post,) = iter_posts(tmp_path / "33.ann", lenient=True)
+    assert post.spans == ((8, 16, "PER"),)
+    brat(tmp_path, "Ana", "T1 PER 0 3 Ana\n")
+    with pytest.raises(FormatError, match=r"the annotation .* of 33"):
+        read_posts(tmp_path)
+
+
+def test_comments_and_numbers_of_conll_u(tmp_path):
+    content = (
+        "# newdoc id = 1\n# sent_id = a\n# text = don't go\n# a remark of the annotator\n"
+        "1-2\tdon't\t_\n1\tdo\tO\n2\tn't\tO\n2.1\t_\tO\n3\tOslo\tB-LOC\n\n# text_en = x\n1\tRiga\tB-LOC\n2\t#\tO\n"
+    )
+    (tmp_path / "a.conllu").write_text(content, encoding="utf-8")
+    with pytest.warns(UserWarning, match="multi-word tokens"):
+        first, second = read_posts(tmp_path / "a.conllu")
+    assert (first.id, first.words, first.tags) == ("a", ("do", "n't", "Oslo"), ("O", "O", "B-LOC"))
+    assert (second.words, second.tags) == (("Riga", "#"), ("B-LOC", "O"))
+
+
+def test_image_folders_of_splits(tmp_path):
+    for folder in ("train", "dev"):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        (tmp_path / "images" / folder / "33.jpg").touch()
+    (tmp_path / "a.txt").write_text("IMGID:33\nOslo\tB-LOC\n", encoding="utf-8")
+    data = PostFiles(train=tmp_path / "a.txt", valid=tmp_path / "a.txt", images=tmp_path / "images" / "{split}")
+    assert data.read("train")[0].image == tmp_path / "images" / "train" / "33.jpg"
+    assert data.read("valid")[0].image == tmp_path / "images" / "dev" / "33.jpg"
+    assert data.split_images("valid") == tmp_path / "images" / "dev"
+
+
+def test_to_bio_keeps_the_entities_of_iob1():
+    assert to_bio(["I-LOC", "B-LOC", "I-LOC", "O", "I-PER"]) == ["B-LOC", "B-LOC", "I-LOC", "O", "B-PER"]
