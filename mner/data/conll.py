@@ -197,10 +197,8 @@ def _words_of_conll_u(rows: list[Line]) -> list[Line]:
     kept = []
     for place, (line, number) in enumerate(zip(rows, numbers, strict=True)):
         first, mark, _ = number.partition("-") if "-" in number else number.partition(".")
-        is_extra = _UNNUMBERED.fullmatch(number) is not None
-        if not is_extra or (
-            first not in numbers[place + 1 : place + 2] if mark == "-" else first not in ("0", *numbers)
-        ):
+        others = numbers[place + 1 : place + 2] if mark == "-" else ["0", *numbers]
+        if not _UNNUMBERED.fullmatch(number) or first not in others:
             kept.append(line)
     return kept
 
