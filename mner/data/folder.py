@@ -38,7 +38,7 @@ class FolderDataModule(PostDataModule, ABC):
     ``images/train`` or ``images``.
 
     A subclass names the data set and its types. The arguments that are not listed here are those of
-    :class:`~mner.data.datamodule.PostDataModule`.
+    :class:`~mner.data.PostDataModule`.
 
     Args:
         root: The folder; by default ``data/NAME`` with the name of the data set, as in ``data/twitter2017``.

@@ -26,7 +26,7 @@ from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 class PostFiles(PostDataModule):
     """Posts from files; their label set consists of the tags that occur.
 
-    The arguments that are not listed here are those of :class:`~mner.data.datamodule.PostDataModule`.
+    The arguments that are not listed here are those of :class:`~mner.data.PostDataModule`.
 
     Args:
         train: Training posts, in any format of the formats page.

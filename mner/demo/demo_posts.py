@@ -17,7 +17,7 @@ from mner.posts import Post
 class DemoPosts(PostDataModule):
     """Short posts, typed PER, LOC, ORG, MISC, in which only the picture disambiguates half of the mentions.
 
-    The arguments that are not listed here are those of :class:`~mner.data.datamodule.PostDataModule`.
+    The arguments that are not listed here are those of :class:`~mner.data.PostDataModule`.
 
     Args:
         size: Number of training posts; a quarter as many are for validation, half as many for testing.
