@@ -32,7 +32,7 @@ html_math_renderer = "mathml"
 copybutton_exclude = ".linenos, .gp"
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 
 nb_execution_mode = "force"
 nb_execution_in_temp = True  # what notebooks write is removed
