@@ -89,6 +89,13 @@ class SelfContained(Component, LightningModule):
             check_weights(self, checkpoint)
         verify(checkpoint)
 
+    def open_files(self, source: str | Path) -> None:
+        """Open further files of the folder that the model is loaded from; an override needs some.
+
+        Args:
+            source: The folder or checkpoint.
+        """
+
     def try_out(self) -> Tensor:
         """Run the loaded model on dummy input; an override returns its output, which must be finite."""
         return torch.zeros(())
@@ -137,6 +144,7 @@ class SelfContained(Component, LightningModule):
         model: Model = build_model(checkpoint, **arguments)
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"], strict=model.strict_loading)
+        model.open_files(source)
         _try_out(model, checkpoint)
         return model.to(map_location)
 

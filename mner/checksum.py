@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,4 +50,13 @@ def checksum(checkpoint: Mapping[str, Any]) -> str:
     for name, weight in sorted(checkpoint["state_dict"].items()):
         digest.update(f"\n{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
         digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def file_checksum(path: Path) -> str:
+    """Compute 32 hexadecimal digits over the bytes of a file."""
+    digest = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()

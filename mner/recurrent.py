@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mner.lstm_operator import lstm
+
 FULL_PRECISION = (torch.float32, torch.float64)
 
 
@@ -23,9 +25,13 @@ def run_recurrent(layer: nn.RNNBase | nn.RNNCellBase, inputs: Tensor, state: Any
         state: The initial state, or ``None`` for zeros.
 
     Returns:
-        The result of ``layer(inputs, state)``. After a fallback without autocast it is converted back to the data type
+        The result of ``layer(inputs, state)``; without the final state where the layer is exported as one operator.
+        After a fallback without autocast it is converted back to the data type
         of ``inputs``; under autocast it stays in float32, as autocast does for its other float32 operations.
     """
+    if torch.compiler.is_compiling() and state is None and isinstance(layer, nn.LSTM) and _is_plain(layer):
+        weights = (getattr(layer, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        return lstm(inputs, *weights), None
     kind = inputs.device.type
     autocast = torch.is_autocast_enabled(kind)
     dtype = torch.get_autocast_dtype(kind) if autocast else inputs.dtype
@@ -67,6 +73,12 @@ def has_recurrent_kernel(
         except RuntimeError:
             return False
     return True
+
+
+def _is_plain(layer: nn.LSTM) -> bool:
+    """Whether a layer is what :func:`mner.lstm_operator.lstm` computes."""
+    several = layer.num_layers > 1 or layer.bidirectional or layer.proj_size
+    return layer.batch_first and layer.bias and not several
 
 
 def _shape(kind: type[nn.Module]) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "report": ("mner.cli.report", "compare models from their predictions: tables, figures, significance"),
     "tag": ("mner.cli.tag", "find the entities of new posts from a file or from standard input"),
     "calibrate": ("mner.cli.calibrate", "fit the temperature of a model's confidences on annotated posts"),
+    "export": ("mner.cli.export", "export a model to ONNX, for deployment"),
     "serve": ("mner.cli.serve", "tag posts over HTTP"),
     "show": ("mner.cli.show", "show posts with their entities highlighted, as text or as an HTML page"),
     "attend": ("mner.cli.attend", "draw the image regions that the words of posts attend to"),

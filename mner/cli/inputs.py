@@ -26,7 +26,7 @@ SPLITS = {"validate": ("valid",), "test": ("test",), "predict": ("test",)}
 TRAINING = ("fit", "cache")
 OUTPUTS = ("output", "figures", "run_folder", "feature_store")
 """Options of what a command writes."""
-FROM_HUB = ("tag", "attend", "calibrate", "serve")
+FROM_HUB = ("tag", "attend", "calibrate", "export", "serve")
 """The commands that load a model from a hub by its name."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
-from mner.devices import ACCELERATOR_HELP, device_of
+from mner.devices import ACCELERATOR_HELP
 from mner.errors import ConfigurationError
 from mner.predictions import check_threshold
 from mner.serving.limits import Limits
@@ -27,8 +27,10 @@ def parser() -> OptionParser:
     options.add_argument(
         "--ckpt_path",
         type=Path,
+        nargs="+",
         required=True,
-        help="A checkpoint, a model folder or user/name on a model hub.",
+        help="A checkpoint, a model folder or user/name on a model hub; several form an ensemble, whose probabilities "
+        "are averaged.",
     )
     options.add_argument("--host", type=str, default=LOOPBACK, help="The address to listen on; 0.0.0.0 for all.")
     options.add_argument("--port", type=int, default=8000, help="The port; 0 chooses a free one.")
@@ -72,7 +74,7 @@ def run(arguments: Sequence[str]) -> None:
     from mner.inference.load import load
     from mner.serving.service import Service
 
-    tagger = load(options.ckpt_path, device_of(options.accelerator))
+    tagger = load(options.ckpt_path, options.accelerator)
     service = Service(
         tagger,
         limits,
@@ -92,7 +94,7 @@ def run(arguments: Sequence[str]) -> None:
     )
     host = f"[{options.host}]" if ":" in options.host else options.host
     print(
-        printable(f"serving {options.ckpt_path} at http://{host}:{listening.getsockname()[1]}"),
+        printable(f"serving {', '.join(map(str, options.ckpt_path))} at http://{host}:{listening.getsockname()[1]}"),
         flush=True,
     )
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has answered everything

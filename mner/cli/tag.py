@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -17,13 +18,16 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from mner.bounded_report import BoundedReport
+from mner.cli.option import options_in
 from mner.cli.parsing import OptionParser
+from mner.cli.static_help import help_text
 from mner.cli.tag_output import tag_output, tagging_key
+from mner.cli.usage import is_option
 from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
-from mner.devices import ACCELERATOR_HELP, device_of
+from mner.devices import ACCELERATOR_HELP
 from mner.errors import ConfigurationError, FormatError, ImageError, OutputError
 from mner.file_names import file_names
 from mner.files import atomic_write
@@ -51,7 +55,17 @@ def parser() -> OptionParser:
     )
     options.add_argument("file", type=str, help="the posts; - reads standard input; with --engine ray a folder or URL")
     options.add_argument(
-        "--ckpt_path", type=Path, required=True, help="a checkpoint, a model folder or user/name on a hub"
+        "--ckpt_path",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="a checkpoint, a model folder or user/name on a hub; several form an ensemble, whose probabilities are "
+        "averaged",
+    )
+    options.add_argument(
+        "--runtime",
+        type=Literal["torch", "onnx"] | None,
+        help="what must compute: onnx a folder of mner export, torch any other model (default: as the model is)",
     )
     options.add_argument(
         "--output",
@@ -133,12 +147,34 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         MNERError: If the checkpoint, the input as a whole, or the output cannot be used.
     """
-    options = parser().parse_args(list(arguments[1:]))
+    options = parser().parse_args(file_first(arguments[1:]))
     for name in ("batch_size", "window", "max_line_bytes"):
         if options[name] < 1:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
     check_threshold(options.threshold)
     return _with_ray(options) if options.engine == "ray" else _here(options)
+
+
+def file_first(arguments: Sequence[str]) -> list[str]:
+    """Put the file of the posts first where it follows the checkpoints, as one of which it would be read."""
+    options = options_in(help_text("tag"))
+    last, checkpoints, free = 0, 0, 0
+    takes: float = 0
+    is_checkpoint = False
+    for place, word in enumerate(arguments):
+        if is_option(word):
+            name, equals, _ = word.partition("=")
+            option = options.get(name)
+            takes = 0 if equals or option is None or not option.value else inf if option.takes_several else 1
+            is_checkpoint = name == "--ckpt_path"
+        elif takes:
+            takes -= 1
+            last, checkpoints = (place, checkpoints + 1) if is_checkpoint else (last, checkpoints)
+        else:
+            free += 1
+    if free or checkpoints < 2:
+        return list(arguments)
+    return [arguments[last], *arguments[:last], *arguments[last + 1 :]]
 
 
 def _here(options: Namespace) -> int:
@@ -151,8 +187,10 @@ def _here(options: Namespace) -> int:
         from mner.inference.load import load
         from mner.vision import use_region_file
 
-        tagger = load(options.ckpt_path, device_of(options.accelerator), options=_how(options))
-        use_region_file(tagger.model.image_encoder, options.region_file)
+        tagger = load(options.ckpt_path, options.accelerator, options=_how(options))
+        check_runtime(options.runtime, options.ckpt_path, tagger)
+        for model in tagger.models:
+            use_region_file(model.image_encoder, options.region_file)
         if options.figures is not None and tagger.model.grounding is None:
             raise ConfigurationError(
                 "--figures draws the boxes of entities, but the model predicts none; train one with grounding, or "
@@ -208,9 +246,11 @@ def _with_ray(options: Namespace) -> int:
     from mner.inference.output_parts import OutputParts
     from mner.inference.ray_tagging import Cluster, Reading, Totals, tag_with_ray
 
+    if len(options.ckpt_path) > 1:
+        raise ConfigurationError("--engine ray tags with one model; give one --ckpt_path, or --engine local")
     if options.output in (None, "-") or options.file == "-":
         raise ConfigurationError("--engine ray reads files and writes a folder: give FILE, and --output FOLDER")
-    for name in ("region_file", "figures", "threshold", "remote_images"):
+    for name in ("region_file", "figures", "threshold", "remote_images", "runtime"):
         if options[name]:
             raise ConfigurationError(f"--engine ray has no --{name}; tag with --engine local")
     folder = options.output if "://" in options.output else str(Path(options.output).absolute())
@@ -224,7 +264,7 @@ def _with_ray(options: Namespace) -> int:
     with tqdm(unit=" posts", disable=None) as bar:
         found = tag_with_ray(
             options.file,
-            Path(options.ckpt_path).absolute(),
+            options.ckpt_path[0].absolute(),
             output,
             reading,
             _how(options),
@@ -240,6 +280,21 @@ def _with_ray(options: Namespace) -> int:
     seconds = time.monotonic() - started
     _say(f"{totals.posts} posts in {totals.parts} parts in {seconds:.1f} s: {options.output}")
     return _summary(totals.bad_lines, totals.bad_images)
+
+
+def check_runtime(runtime: str | None, paths: Sequence[Path], tagger: Tagger) -> None:
+    """Refuse a model that is computed by something else than the user asks for.
+
+    Raises:
+        ConfigurationError: If it is.
+    """
+    for path, model in zip(paths, tagger.models, strict=True):
+        if runtime not in (None, model.runtime):
+            raise ConfigurationError(
+                f"{path} is a checkpoint, which PyTorch runs; export it: mner export --ckpt_path {path} --output FOLDER"
+                if runtime == "onnx"
+                else f"{path} is an exported model, which ONNX Runtime runs; give the checkpoint"
+            )
 
 
 def _how(options: Namespace) -> Any:

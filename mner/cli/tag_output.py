@@ -77,9 +77,11 @@ def tagging_key(options: Namespace) -> str:
     """Identify the posts, the checkpoint and the options of a command, by 16 hexadecimal digits."""
     values: dict[str, Any] = {name: f"{options[name]}" for name in (*IN_KEY, *HOW_IN_KEY)}
     for name in ("file", "ckpt_path", "images", "region_file"):
-        if options[name] is not None and "://" not in values[name]:
-            values[name] = os.path.abspath(values[name])  # noqa: PTH100
-            values[f"{name} status"] = None if name == "images" else _status(values[name])
+        given = options[name] if isinstance(options[name], list) else [options[name]]
+        paths = [os.path.abspath(path) for path in given if path is not None and "://" not in f"{path}"]  # noqa: PTH100
+        if paths:
+            values[name] = paths
+            values[f"{name} status"] = None if name == "images" else [*map(_status, paths)]
     described = json.dumps([mner.__version__, values], sort_keys=True)
     return sha256(described.encode()).hexdigest()[:16]
 

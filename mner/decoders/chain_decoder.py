@@ -91,6 +91,10 @@ class ChainDecoder(Decoder):
     def chain(self) -> Chain:
         """Return the start, transition and end scores of the bound labels, before any constraint."""
 
+    def decoding_chain(self) -> Chain:
+        """Return the scores by which tags are decoded, constraints included, before the temperature."""
+        return self._chain(self.constraints != "none")
+
     def bind(self, labels: Sequence[str]) -> None:
         """Derive the transitions that the labels' scheme allows; see :meth:`Decoder.bind`."""
         super().bind(labels)
@@ -108,7 +112,7 @@ class ChainDecoder(Decoder):
     def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Find the most probable tags of each post, shape ``(B, W)``; see the base class."""
         self.check(emissions, mask)
-        return linear_chain.best_path(emissions, mask, self._chain(self.constraints != "none"))
+        return linear_chain.best_path(emissions, mask, self.decoding_chain())
 
     def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Compute each word's label log probabilities given its post, ``(B, W, L)``; see the base class."""
@@ -155,7 +159,7 @@ class ChainDecoder(Decoder):
         return linear_chain.negative_log_likelihood(emissions / self.temperature, tags, mask, chain)
 
     def _tempered(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Chain]:
-        chain = self._chain(self.constraints != "none")
+        chain = self.decoding_chain()
         if self.temperature == 1:
             return emissions, mask, chain
         wide = emissions.to(torch.promote_types(emissions.dtype, torch.float32))

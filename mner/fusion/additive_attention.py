@@ -57,7 +57,8 @@ class AdditiveAttention(nn.Module):
         """
         query, key = self.query(queries), self.key(keys)
         step = max(1, CHUNK // max(1, key.numel()))
-        if query.shape[1] <= step:
+        # A traced graph computes in one step, for any number of queries.
+        if torch.compiler.is_compiling() or query.shape[1] <= step:
             scores = self._scores(query, key)
         else:  # recomputed in the backward pass: memory does not grow with Q x K x A
             parts = [

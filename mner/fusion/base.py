@@ -240,7 +240,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
 
     def candidate_boxes(self, image: ImageFeatures) -> Sequence[Sequence[Box]] | None:
         """Return the boxes per post among which the model chooses; ``None`` if it predicts no boxes."""
-        return None if self.grounding is None else self.grounding.candidates(self._with_boxes(image))
+        return None if self.grounding is None else self.grounding.candidates(self.with_boxes(image))
 
     def on_test_epoch_start(self) -> None:
         """Reset the record of which posts were annotated in an earlier test."""
@@ -268,7 +268,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         if align is not None and text_only is not None:
             total = align.mix(total + self.decoder.loss(text_only, tags, mask), parts["alignment_loss"])
         if self.grounding is not None:
-            parts["grounding_loss"] = self.grounding.loss(text, self._with_boxes(image), batch.gold_boxes)
+            parts["grounding_loss"] = self.grounding.loss(text, self.with_boxes(image), batch.gold_boxes)
             total = total + parts["grounding_loss"]
         auxiliary = self.auxiliary_loss(batch, text, image, emissions)
         if auxiliary is not None:
@@ -383,9 +383,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     ) -> EntityLists:
         """Decode the entities with the scores of their posts, and ground them if the model does."""
         found = self.entities(batch, emissions, predicted, self.post_scores(text, image))
-        return found if self.grounding is None else self.grounding.ground(found, text, self._with_boxes(image))
+        return found if self.grounding is None else self.grounding.ground(found, text, self.with_boxes(image))
 
-    def _with_boxes(self, image: ImageFeatures) -> ImageFeatures:
+    def with_boxes(self, image: ImageFeatures) -> ImageFeatures:
         """Give the regions their boxes; those of further images are masked out, since gold boxes are of the first."""
         if self.image_encoder is None:
             return image

@@ -91,15 +91,18 @@ class MultidimensionalAttention(FusionModule):
         """
         words, regions = self.project_words(text.words), self.project_image(image.regions)
         posts, count, size = words.shape
-        post = torch.arange(posts, device=words.device).repeat_interleave(count)
-        place = torch.arange(count, device=words.device).repeat(posts)
-        step = max(1, CHUNK // max(1, count * regions.shape[1] * size))
-        parts, looks = [], []
-        for i, p in zip(post.split(step), place.split(step), strict=True):
-            given = (words, regions, text.mask, image.mask, i, p)
-            part, look = checkpoint(self._read, *given, use_reentrant=False, preserve_rng_state=False)
-            parts.append(part)
-            looks.append(look)
+        post = torch.arange(posts, device=words.device)[:, None].expand(posts, count).flatten()
+        place = torch.arange(count, device=words.device).expand(posts, count).flatten()
+        given = (words, regions, text.mask, image.mask)
+        if torch.compiler.is_compiling():  # a traced graph reads any number of words in one step
+            found = [self._read(*given, post, place)]
+        else:
+            step = max(1, CHUNK // max(1, count * regions.shape[1] * size))
+            found = [
+                checkpoint(self._read, *given, i, p, use_reentrant=False, preserve_rng_state=False)
+                for i, p in zip(post.split(step), place.split(step), strict=True)
+            ]
+        parts, looks = zip(*found, strict=True)
         before, behind = torch.cat(parts).view(posts, count, 2 * size).chunk(2, dim=-1)
         gate_before = self.gate_before(torch.cat([words, before], dim=-1)).sigmoid()
         gate_behind = self.gate_behind(torch.cat([words, behind], dim=-1)).sigmoid()

@@ -147,7 +147,8 @@ def reverse_words(words: Tensor, mask: Tensor) -> Tensor:
     """
     place = torch.arange(words.shape[1], device=words.device)
     reversed_place = torch.where(mask, mask.sum(dim=1, keepdim=True) - 1 - place, place)
-    return torch.take_along_dim(words, reversed_place[..., None], dim=1)
+    # take_along_dim would fix the sizes of a traced graph
+    return words.gather(1, reversed_place[..., None].expand_as(words))
 
 
 def _scores(text: TextFeatures) -> Tensor:

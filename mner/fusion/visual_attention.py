@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mner.batch import ImageFeatures, TextFeatures
@@ -79,4 +78,5 @@ class VisualAttention(FusionModule):
         """Return the state after each post's last word, shape ``(B, 1, query_size)``; padding comes after it."""
         states, _ = run_recurrent(self.query, text.words)
         last = (text.mask.sum(dim=1) - 1).clamp_min(0)
-        return torch.take_along_dim(states, last[:, None, None], dim=1)
+        query: Tensor = states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2]))
+        return query  # take_along_dim would fix the sizes of a traced graph

@@ -90,7 +90,7 @@ class VisualPrefix(FusionModule):
         regions = pad(image.regions, (0, 0, 0, missing)).masked_fill(~mask[..., None], 0.0)
         # (B, groups, cells, slices, 2 D); a masked cell would otherwise be the bias in the gates
         parts = self.projection(regions).masked_fill(~mask[..., None], 0.0)
-        parts = parts.view(len(mask), -1, self.cells, self.slices, 2 * heads * head_size)
+        parts = parts.view(mask.shape[0], -1, self.cells, self.slices, 2 * heads * head_size)
         gates = leaky_relu(self.gates(parts.mean(dim=3).flatten(2))).unflatten(-1, (layers, self.slices)).softmax(-1)
         mixed = torch.einsum("bgls,bgcsd->lbgcd", gates.to(parts.dtype), parts).flatten(2, 3)
         keys, values = mixed.unflatten(-1, (2, heads, head_size)).permute(3, 0, 1, 4, 2, 5)

@@ -174,17 +174,40 @@ class RegionPointer(Component, nn.Module):
         Returns:
             The same entities with ``boxes``: one box, or none for "not shown".
         """
+        return place(found, self.entity_logits(found, text, image), image)
+
+    def entity_logits(self, found: EntityLists, text: TextFeatures, image: ImageFeatures) -> Tensor:
+        """Score the regions, and "not shown", for predicted entities; arguments are those of :meth:`ground`.
+
+        Returns:
+            Logits as of :meth:`forward`, shape ``(B, E, R + 1)`` for at most E entities per post.
+        """
         most = max(map(len, found), default=0)
-        if not most:
-            return found
         spans = [[(entity.start, entity.end) for entity in of] + [(0, 0)] * (most - len(of)) for of in found]
-        choice = self(text, image, torch.tensor(spans, device=image.mask.device)).argmax(dim=-1)
-        candidates = nn.functional.pad(_boxes(image), (0, 0, 0, 1))  # "not shown" has a box without area
-        chosen = torch.take_along_dim(candidates, choice[..., None], dim=1).cpu().double().clamp(0, 1)
-        return EntityLists(
-            Entities([_boxed(entity, box) for entity, box in zip(of, rows, strict=False)], of.scores)
-            for of, rows in zip(found, chosen.tolist(), strict=True)
-        )
+        given = torch.tensor(spans, dtype=torch.long, device=image.mask.device).view(len(found), most, 2)
+        return self(text, image, given)  # type: ignore[no-any-return]
+
+
+def place(found: EntityLists, scores: Tensor, image: ImageFeatures) -> EntityLists:
+    """Give each predicted entity the box of its best region, with one transfer from the device.
+
+    Args:
+        found: The predicted entities of B posts.
+        scores: Of the regions and "not shown" for each entity, shape ``(B, E, R + 1)``.
+        image: The regions, with boxes unless no post has an image.
+
+    Returns:
+        The same entities with ``boxes``: one box, or none for "not shown".
+    """
+    if not scores.shape[1]:
+        return found
+    choice = scores.argmax(dim=-1)
+    candidates = nn.functional.pad(_boxes(image), (0, 0, 0, 1))  # "not shown" has a box without area
+    chosen = torch.take_along_dim(candidates, choice[..., None], dim=1).cpu().double().clamp(0, 1)
+    return EntityLists(
+        Entities([_boxed(entity, box) for entity, box in zip(of, rows, strict=False)], of.scores)
+        for of, rows in zip(found, chosen.tolist(), strict=True)
+    )
 
 
 def _boxes(image: ImageFeatures) -> Tensor:

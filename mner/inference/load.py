@@ -40,8 +40,8 @@ def load_model(
     already or named here.
 
     Args:
-        path: A checkpoint that ``mner fit`` wrote, a folder that ``model.save_pretrained`` wrote, or the name of a
-            repository on a model hub, ``user/name``.
+        path: A checkpoint that ``mner fit`` wrote, a folder that ``model.save_pretrained`` or ``mner export`` wrote, or
+            the name of a repository on a model hub, ``user/name``.
         modules: Modules of your own to import first, for example ``["my_fusion"]``.
         base: The base model of a checkpoint that contains a LoRA adapter. Needed unless that is in an installed package
             (``pkg://``). With a model or tagger, both share the tensors of the base.
@@ -84,8 +84,9 @@ def load(
     """Load a model as a tagger of new posts.
 
     Args:
-        path: A checkpoint that ``mner fit`` wrote, a folder that ``model.save_pretrained`` wrote, or the name of a
-            repository on a model hub, ``user/name``. Several form an :class:`~mner.inference.ensemble.Ensemble`.
+        path: A checkpoint that ``mner fit`` wrote, a folder that ``model.save_pretrained`` or ``mner export`` wrote, or
+            the name of a repository on a model hub, ``user/name``. Several form an
+            :class:`~mner.inference.ensemble.Ensemble`.
         device: Where to run: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` for a GPU if there is one.
         modules: Modules of your own classes, see :func:`load_model`.
         base: The base model of a LoRA adapter, see :func:`load_model`: ``mner.load(b, base=mner.load(a))`` keeps one
@@ -102,11 +103,15 @@ def load(
     """
     place = device_of(device)  # first: loading takes longer
     source: dict[str, Any] = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
-    if isinstance(path, (str, Path)) or not isinstance(path, Sequence):
-        return Tagger(load_model(path, modules, base, **source).to(place), options)
-    models = [load_model(each, modules, base, **source).to(place) for each in path]
-    if len(models) == 1:
-        return Tagger(models[0], options)
-    if options != DEFAULTS:
-        raise ConfigurationError("options of tagging are those of one model; load an ensemble without options")
-    return Ensemble(models)
+    paths = [path] if isinstance(path, (str, Path)) or not isinstance(path, Sequence) else path
+    models = [_placed(load_model(each, modules, base, **source), place, device) for each in paths]
+    return Tagger(models[0], options) if len(models) == 1 else Ensemble(models, options)
+
+
+def _placed(model: FusionModule, place: torch.device, asked: str | torch.device) -> FusionModule:
+    """Move a model to a device; one in ONNX stays on the CPU."""
+    if model.runtime == "torch":
+        return model.to(place)
+    if place.type != "cpu" and asked != "auto":
+        raise ConfigurationError(f"a model in ONNX runs on the CPU, got the device {place}; use cpu or auto")
+    return model

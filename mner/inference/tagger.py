@@ -233,7 +233,10 @@ class Tagger:
     @torch.inference_mode()
     def _tag(self, batch: Batch) -> EntityLists:
         with self._context():
-            return self.model.predict_step(batch.to(self.model.device), 0)
+            return self._find(batch)
+
+    def _find(self, batch: Batch) -> EntityLists:
+        return self.model.predict_step(batch.to(self.model.device), 0)
 
     def _context(self) -> AbstractContextManager[object]:
         return self.options.context(self.model.device)

@@ -61,6 +61,10 @@ class TaggingOptions:
             ConfigurationError: If the model's device cannot compute in the precision.
         """
         model.decoder.with_confidence = self.confidences
+        if model.runtime == "onnx" and (self.precision != "32" or self.compile):
+            raise ConfigurationError(
+                "a model in ONNX computes as it was exported; leave precision and compile out, or export it with --int8"
+            )
         if self.precision == "int8":
             if model.device.type != "cpu":
                 raise ConfigurationError(f"int8 needs the CPU, got {model.device}; give --accelerator cpu, or use bf16")

@@ -35,7 +35,7 @@ def fetch(name: str, revision: str | None, token: str | bool | None, *, with_cod
     Raises:
         CheckpointError: If there is no such repository or revision, it is not accessible, or the hub is not reachable.
     """
-    patterns = [CONFIG, WEIGHTS, "*.json", *(["*.py"] if with_code else [])]
+    patterns = [CONFIG, WEIGHTS, "*.json", "*.onnx", "*.onnx.data", *(["*.py"] if with_code else [])]
     at = f"{name}{f' at {revision}' if revision else ''}"
     try:
         return Path(

@@ -139,7 +139,7 @@ class LxmertText(RegionEncoder):
 
     def _inputs(self, batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
         """Build the inputs of ``transformers``' LxmertModel, one row per encoder row."""
-        rows = len(batch.input_ids)
+        rows = batch.input_ids.shape[0]
         weight = self.projection.weight
         if image is None:
             regions, boxes = weight.new_zeros(rows, 1, self.region_size), weight.new_zeros(rows, 1, 4)

@@ -47,6 +47,8 @@ class TrainingModule(Shareable, ABC):
 
     monitor: ClassVar[tuple[str, Literal["min", "max"]]]
     """The logged metric that selects the best checkpoint, and whether it is minimised or maximised."""
+    runtime: ClassVar[Literal["torch", "onnx"]] = "torch"
+    """What computes its networks; ``onnx`` after ``mner export``."""
     preprocessor: Preprocessor
     """Turns posts into this model's batches: ``DataLoader(posts, collate_fn=model.preprocessor)``."""
 
@@ -115,7 +117,7 @@ class TrainingModule(Shareable, ABC):
         elif encoder is not None and batch.pixels is not None and batch.image_mask is not None:
             image = encoder(batch.pixels, batch.image_mask)
         else:
-            regions = torch.zeros(len(batch), 1, self.image_width, dtype=dtype, device=self.device)
+            regions = torch.zeros(batch.word_mask.shape[0], 1, self.image_width, dtype=dtype, device=self.device)
             if encoder is not None:
                 # Zeros that depend on all its parameters, or processes with images would wait for this one's gradients.
                 trained = (each for each in encoder.parameters() if each.requires_grad)

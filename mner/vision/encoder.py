@@ -28,6 +28,9 @@ class ImageEncoder(Component, nn.Module, ABC):
     image_transform: ImageTransform
     learning_rate: float | None = None
     gives_boxes: bool = False
+    known_fingerprint: str | None = None
+    """What identifies its features where its weights are elsewhere, as in an exported model; see
+    :func:`mner.vision.fingerprint.encoder_fingerprint`."""
 
     @property
     def feature_source(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -15,6 +16,10 @@ class FileTransform(ImageTransform, ABC):
     """An image transform with a file that no checkpoint names; :func:`~mner.vision.use_region_file` sets it."""
 
     path: Path | None
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The given arguments without the file."""
+        return {**super().checkpoint_arguments(), "path": None}
 
 
 def names_in_file(image: Path) -> Iterator[str]:

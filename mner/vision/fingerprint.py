@@ -28,6 +28,8 @@ def encoder_fingerprint(encoder: ImageEncoder, precision: str = "32-true") -> st
     Returns:
         16 hexadecimal digits.
     """
+    if encoder.known_fingerprint is not None:
+        return encoder.known_fingerprint
     config = describe(encoder)
     arguments = {name: value for name, value in config["init_args"].items() if name not in NOT_IN_FEATURES}
     described = json.dumps([LAYOUT, config["class_path"], arguments, precision], sort_keys=True)

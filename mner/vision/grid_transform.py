@@ -39,7 +39,12 @@ class GridTransform(ImageTransform):
         from timm import data
 
         create_transform: Any = data.create_transform  # type: ignore[attr-defined]
-        return create_transform(**self.preprocessing, is_training=False)
+        settings = {k: tuple(v) if isinstance(v, list) else v for k, v in self.preprocessing.items()}  # as from JSON
+        return create_transform(**settings, is_training=False)
+
+    def checkpoint_arguments(self) -> dict[str, Any]:
+        """The settings, which a copy has too."""
+        return {"preprocessing": self.preprocessing}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave torchvision's modules behind: a few lines of settings build them again."""

@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mner.components import Component
 from mner.posts import Post
 
 
-class ImageTransform(ABC):
+class ImageTransform(Component, ABC):
     """Turns images into the tensors that an image encoder reads.
 
     A plain, picklable object without an ``nn.Module``: it travels to loader workers without the encoder's weights. A

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +12,14 @@ from mner.cli import main
 from mner.data import read_posts
 from mner.data.writers import write_json_lines
 from mner.errors import ConfigurationError, DataError
+from mner.fusion import CoAttention
+from mner.grounding import RegionPointer
 from mner.inference.calibrate import fit_temperature
 from mner.inference.ensemble import Ensemble
 from mner.inference.n_best import n_best
+from mner.inference.tagger import Tagger
+from mner.inference.tagging_options import TaggingOptions
+from mner.testing import TinyRegions
 from mner.word_tokenizers import WhitespaceTokenizer
 
 TEXT = "Kevin Durant is in Oslo"
@@ -58,6 +64,66 @@ def test_marginals_are_averaged_whatever_the_order_of_the_labels(make_model, sam
 
 def is_legal(sequence):
     return all(right not in (2, 4) or left in (right, right - 1) for left, right in zip([0, *sequence], sequence))  # noqa: B905
+
+
+def test_an_ensemble_grounds_by_the_mean_probability_of_regions(make_model):
+    def grounded(seed, **arguments):
+        parts = {"image_encoder": TinyRegions(), "grounding": RegionPointer(), **arguments}
+        return make_model(CoAttention, seed=seed, labels=["O", "B-LOC", "I-LOC"], **parts).eval()
+
+    models = [grounded(seed) for seed in range(3)]
+    boxes = torch.tensor([[0.0, 0.0, corner / 8, 1.0] for corner in (1, 2, 4, 8)])
+    for model in models:
+        model.image_encoder.region_boxes = lambda image: boxes.expand(*image.mask.shape, 4)
+    with torch.no_grad():
+        for model in models:
+            model.image_encoder.load_state_dict(models[0].image_encoder.state_dict())
+            model.emission_layer.bias[1] = 100  # every word is a place
+            torch.nn.init.normal_(model.grounding.query.weight)
+    post = mner.Post("1", ("Oslo", "Rome", "Bonn"), image=Path("some.png"))
+    (found,) = Ensemble(models).predict_batch([post])
+    total = 0
+    with torch.no_grad():
+        for model in models:
+            text, image = model.encode(model.preprocessor([post]))
+            model.emissions(text, image)
+            spans = torch.tensor([[[word, word + 1] for word in range(3)]])
+            total = total + model.grounding(text, image, spans).softmax(-1)
+    candidates = [*((tuple(box),) for box in boxes.tolist()), ()]
+    expected = [candidates[index] for index in total.argmax(-1)[0].tolist()]
+    assert [entity.boxes for entity in found] == expected
+    alone = Tagger(models[0]).predict_batch([post])[0]
+    assert [each.boxes for each in Ensemble(models[:1] * 2).predict_batch([post])[0]] == [each.boxes for each in alone]
+    with pytest.raises(ConfigurationError, match="some of the models ground entities and others do not"):
+        Ensemble([models[0], grounded(4, grounding=None)])
+    with pytest.raises(ConfigurationError, match="choose among different regions of an image"):
+        Ensemble([models[0], grounded(5)]).predict_batch([post])
+
+
+def test_options_of_an_ensemble(checkpoint, tmp_path):
+    (entities,) = mner.load([checkpoint] * 2, options=TaggingOptions(confidences=False)).predict_batch([TEXT])
+    assert entities
+    assert {entity.confidence for entity in entities} == {None}
+    with pytest.raises(ConfigurationError, match="a feature store has the features of one image encoder"):
+        mner.load([checkpoint] * 2, options=TaggingOptions(feature_store=tmp_path / "store"))
+
+
+def test_several_checkpoints_on_the_command_line(checkpoint, tmp_path, capsys):
+    (tmp_path / "posts.txt").write_text(TEXT + "\n", encoding="utf-8")
+    posts, paths = str(tmp_path / "posts.txt"), [str(checkpoint)] * 2
+    written = []
+    for command in (
+        [posts, "--ckpt_path", *paths],
+        ["--ckpt_path", *paths, posts],
+        ["--ckpt_path", paths[0], posts],
+        ["--ckpt_path", paths[0], posts, "--batch_size", "2"],
+    ):
+        assert main(["tag", "--accelerator", "cpu", *command]) == 0
+        written.append([entity["text"] for entity in json.loads(capsys.readouterr().out)["predicted"]])
+    assert written == [["Kevin Durant", "Oslo"]] * 4
+    command = ["tag", posts, "--ckpt_path", *paths, "--engine", "ray", "--output", str(tmp_path / "out")]
+    assert main(command) == 1
+    assert "--engine ray tags with one model" in capsys.readouterr().err
 
 
 def test_models_that_do_not_belong_together(make_model):

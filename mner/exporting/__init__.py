@@ -1,0 +1,1 @@
+"""Models as graphs that run without their Python code: ``torch.export`` and ONNX."""

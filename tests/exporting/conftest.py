@@ -1,0 +1,13 @@
+"""Exported models: one in the fast tests, since exporting takes seconds."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def exported_run(tmp_path_factory, trained_run):
+    """The folder of the exported model of ``trained_run``."""
+    from mner.cli import main
+
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    assert main(["export", "--ckpt_path", str(trained_run / "best.ckpt"), "--output", str(folder)]) == 0
+    return folder
