@@ -1,4 +1,4 @@
-"""Exported models beside PyTorch: differences of emissions and tags, F1, and tagging speed.
+"""Exported models compared with PyTorch: differences of emissions and tags, F1, and tagging speed.
 
 python benchmarks/onnx_tagging.py --ckpt_path runs/0/best.ckpt --file valid.txt [--images DIR] [--folder DIR]
 

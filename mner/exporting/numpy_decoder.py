@@ -77,7 +77,7 @@ class NumpyDecoder:
             forward[word] += _logsumexp(forward[word - 1][:, None] + self.between, 0) if word else self.start
         for word in reversed(range(len(scores))):
             is_last = word == len(scores) - 1
-            backward[word] = self.end if is_last else self._behind(scores, backward, word, self.between)
+            backward[word] = self.end if is_last else self._after(scores, backward, word, self.between)
         return scores, forward, backward
 
     def _probability(self, type_: str, start: int, end: int, scores: Array, forward: Array, backward: Array) -> float:
@@ -88,12 +88,12 @@ class NumpyDecoder:
         sums = own + (scores[start] + _logsumexp(forward[start - 1][:, None] + across, 0) if start else forward[0])
         for word in range(start + 1, end):
             sums = own + scores[word] + _logsumexp(sums[:, None] + within, 0)
-        behind = self.end if end == len(scores) else self._behind(scores, backward, end - 1, across)
-        return float(np.exp(_logsumexp(sums + behind, 0) - _logsumexp(forward[0] + backward[0], 0)))
+        after = self.end if end == len(scores) else self._after(scores, backward, end - 1, across)
+        return float(np.exp(_logsumexp(sums + after, 0) - _logsumexp(forward[0] + backward[0], 0)))
 
     @staticmethod
-    def _behind(scores: Array, backward: Array, word: int, between: Array) -> Array:
-        """Log sums of the paths behind each label of a word."""
+    def _after(scores: Array, backward: Array, word: int, between: Array) -> Array:
+        """Log sums of the paths after each label of a word."""
         sums: Array = _logsumexp(between + scores[word + 1] + backward[word + 1], 1)
         return sums
 
