@@ -81,7 +81,8 @@ def compare(model, folder):
         batch = model.preprocessor.using(quiet=True)(posts)
         with torch.no_grad():
             expected = real(model(batch), batch)
-            torch.testing.assert_close(theirs.model(batch), expected, atol=1e-4, rtol=0)
+            scale = max(1, float(expected.abs().max()))  # of random weights they may be thousands
+            torch.testing.assert_close(theirs.model(batch), expected, atol=1e-4 * scale, rtol=0)
             blind = real(
                 model(model.preprocessor.using(quiet=True)([Post(post.id, post.words) for post in posts])), batch
             )
