@@ -1,10 +1,9 @@
-"""Tagging with Ray against one process: posts per second, and processor seconds per post.
+"""Tagging with Ray against one process: posts per second.
 
 python benchmarks/tagging_ray.py --ckpt_path runs/0/best.ckpt --file posts.txt [--posts 2000] [--actors 2]
 
 Both tag the same posts in turn, so that a busy machine slows them alike. Starting processes and loading the model are
-left out: times begin when the first part is written, with Ray, and with the first post in one process. Processor
-seconds are those of all processes of the cluster.
+left out: with Ray, times are those from the first part to the last.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import torch
 
 import mner
@@ -34,35 +32,23 @@ OPTIONS = TaggingOptions(num_workers=0)
 BATCH, WINDOW = 32, 2
 
 
-def processor_seconds() -> float:
-    """Processor time of this process and all those that it started."""
-    own = psutil.Process()
-    times = [each.cpu_times() for each in (own, *own.children(recursive=True)) if each.is_running()]
-    return sum(each.user + each.system for each in times)
-
-
 def here(tagger: Tagger, posts: Sequence[Post], folder: Path) -> Counter[str]:
     """Tag in this process."""
-    found: Counter[str] = Counter(posts=len(posts))
-    wall, processor = time.perf_counter(), processor_seconds()
+    start = time.perf_counter()
     with (folder / "one.jsonl").open("w", encoding="utf-8") as file:
         for prediction in tagger.stream(posts, BATCH, WINDOW, max_wait=None):
             file.write(prediction.to_json() + "\n")
-    return found + Counter(wall=time.perf_counter() - wall, processor=processor_seconds() - processor)
+    return Counter(posts=len(posts), seconds=time.perf_counter() - start)
 
 
 def with_ray(checkpoint: str, file: Path, folder: Path, actors: int) -> Counter[str]:
     """Tag with several processes."""
-    output = OutputParts(str(folder / "parts"))
-    totals = tag_with_ray(
-        str(file), checkpoint, output, Reading(chunk=BATCH * WINDOW), OPTIONS, Cluster(actors, 1), BATCH
-    )
-    first = next(totals).posts
-    wall, processor = time.perf_counter(), processor_seconds()
-    last = first
-    for each in totals:
-        last = each.posts
-    return Counter(posts=last - first, wall=time.perf_counter() - wall, processor=processor_seconds() - processor)
+    output, reading = OutputParts(str(folder / "parts")), Reading(chunk=BATCH * WINDOW)
+    for _ in tag_with_ray(str(file), checkpoint, output, reading, OPTIONS, Cluster(actors), BATCH):
+        pass
+    written = sorted((path.stat().st_mtime, path) for path in (folder / "parts").glob("*.jsonl"))
+    posts = sum(len(path.read_bytes().splitlines()) for _, path in written[1:])
+    return Counter(posts=posts, seconds=written[-1][0] - written[0][0])
 
 
 def main() -> None:
@@ -91,8 +77,7 @@ def main() -> None:
             found[f"{given.actors} actors"] += with_ray(given.ckpt_path, file, folder, given.actors)
     print(f"{given.posts} posts, {given.rounds} rounds, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for name, each in found.items():
-        rate, cost = each["posts"] / each["wall"], 1000 * each["processor"] / each["posts"]
-        print(f"{name:12} {rate:8.1f} posts/s  {cost:6.2f} processor ms per post")
+        print(f"{name:12} {each['posts'] / each['seconds']:8.1f} posts/s")
 
 
 if __name__ == "__main__":
