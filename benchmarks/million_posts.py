@@ -99,7 +99,7 @@ def train(train: Path, valid: Path, encoder: Path, num_workers: int) -> None:
 
     torch.set_num_threads(1)
     data = PostFiles(train, valid, num_workers=num_workers)
-    model = TextOnly(HuggingFaceText(str(encoder)), data.labels)
+    model = TextOnly(text_encoder=HuggingFaceText(str(encoder)), labels=data.labels)
     first = FirstStep()
     options: dict[str, Any] = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False

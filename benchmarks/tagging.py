@@ -2,16 +2,20 @@
 
 python benchmarks/tagging.py --ckpt_path runs/0/best.ckpt --file posts.txt [--images DIR]
 
-All variants tag the same posts in turn, a block each, so that a busy machine slows them alike; times are processor
-seconds of one thread. With --images, a model that sees images is compared with its text encoder and its image encoder
-alone, one after the other, on decoded images.
+All variants tag the same posts in turn, so that a busy machine slows them alike; times are processor seconds of the
+thread that computes. Without --images, it also prepares the batches. With --images, a model that sees images is
+compared with its text encoder and its image encoder, one after the other, on prepared batches of decoded images; other
+threads decode JPEG files meanwhile, and their processor seconds are printed as a share of those of the computing one:
+with that many further cores, decoding costs no time.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,10 +29,11 @@ from mner.labels import spans
 from mner.posts import Post
 
 VARIANTS = {
-    "fp32": TaggingOptions(num_workers=0),
-    "fp32, no confidences": TaggingOptions(num_workers=0, confidences=False),
-    "int8": TaggingOptions(num_workers=0, precision="int8"),
-    "bf16": TaggingOptions(num_workers=0, precision="bf16"),
+    "fp32": TaggingOptions(),
+    "fp32, no confidences": TaggingOptions(confidences=False),
+    "int8": TaggingOptions(precision="int8"),
+    "bf16": TaggingOptions(precision="bf16"),
+    "fp32, draft images": TaggingOptions(draft_images=True),
 }
 
 
@@ -69,25 +74,34 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     posts = read_posts(options.file, images=options.images)[: options.posts]
-    taggers = {name: mner.load(options.ckpt_path, options=each) for name, each in VARIANTS.items()}
+    names = [name for name in VARIANTS if options.images is not None or not VARIANTS[name].draft_images]
+    workers = 0 if options.images is None else 2
+    taggers = {
+        name: mner.load(options.ckpt_path, options=replace(VARIANTS[name], num_workers=workers)) for name in names
+    }
     plain = taggers["fp32"]
     batches = sorted_batches(plain, posts)
     runs: dict[str, Callable[[], object]] = {
-        "bare encoders, prepared batches": lambda: encode(plain, batches),
-        "bare encoders": lambda: encode(plain, sorted_batches(plain, posts)),
+        "bare": (lambda: encode(plain, sorted_batches(plain, posts)))
+        if options.images is None
+        else (lambda: encode(plain, batches)),
         **{name: (lambda tagger=tagger: tagger.predict_batch(posts)) for name, tagger in taggers.items()},
     }
-    seconds = dict.fromkeys(runs, 0.0)
+    seconds, others = dict.fromkeys(runs, 0.0), dict.fromkeys(runs, 0.0)
     for turn in range(options.rounds + 1):
         for name, run in runs.items():
-            start = time.process_time()
+            start, all_start = time.thread_time(), time.process_time()
             run()
-            seconds[name] += (time.process_time() - start) * (turn > 0)  # the first round warms up
-    bare = seconds["bare encoders"]
-    print(f"{len(posts)} posts, {options.rounds} rounds")
+            spent = time.thread_time() - start
+            if turn > 0:  # the first round warms up
+                seconds[name] += spent
+                others[name] += time.process_time() - all_start - spent
+    print(f"{len(posts)} posts, {options.rounds} rounds, load {os.getloadavg()[0]:.1f}")
     for name, each in seconds.items():
         score = f"  F1 {f1(taggers[name], posts):.2f}" if name in taggers and posts[0].tags is not None else ""
-        print(f"{name:35} {options.rounds * len(posts) / each:8.1f} posts/s  {bare / each:5.2f} x bare{score}")
+        meanwhile = f"  other threads {others[name] / each:.2f}" if workers else ""
+        rate = options.rounds * len(posts) / each
+        print(f"{name:25} {rate:8.1f} posts/s  {seconds['bare'] / each:5.2f} x bare{meanwhile}{score}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from mner.data.gmner import box_folder
 from mner.data.image_names import ImageFolder
 from mner.data.large_sets import image_paths
 from mner.data.readers import no_posts, read_posts, row_reader, stream_posts
-from mner.data.stored_posts import FACTS_FILE, StoredPosts, store_posts
+from mner.data.stored_posts import FACTS_FILE, LAYOUT, StoredPosts, store_posts
 from mner.paths import is_file, is_folder, is_there
 from mner.posts import Post
 from mner.remote_images import RemoteImages
@@ -128,7 +128,7 @@ def _files(path: Path) -> list[Path]:
 
 def _key(path: Path, options: dict[str, Any]) -> str:
     """Identify the content of a file and how it is read; messages and errors name its path."""
-    described = [mner.__version__, str(path), options]
+    described = [mner.__version__, LAYOUT, str(path), options]
     digest = blake2b(json.dumps(described, default=str, sort_keys=True).encode(), digest_size=16)
     for file in _files(path):
         digest.update(f"\n{file.name}\n".encode())

@@ -17,9 +17,12 @@ from mner.files import atomic_write
 from mner.posts import Post
 
 POSTS_FILE, FACTS_FILE = "posts.arrow", "facts.json"
+LAYOUT = 1
+"""Counted up when posts or facts are stored in another way."""
 ROWS = 1000
 """Posts per record batch; the last one may have fewer."""
 
+_ENCODER = json.JSONEncoder(default=str)  # paths are strings
 _DEFAULTS = {
     each.name: each.default_factory() if each.default_factory is not MISSING else each.default for each in fields(Post)
 }
@@ -168,7 +171,7 @@ def _encoded(post: Post) -> str:
     record = {name: value for name, default in _DEFAULTS.items() if (value := getattr(post, name)) != default}
     if "boxes" in record:
         record["boxes"] = [[*bounds, several] for bounds, several in record["boxes"].items()]
-    return json.dumps(record, default=str)  # paths
+    return _ENCODER.encode(record)
 
 
 def _decoded(encoded: str) -> Post:
