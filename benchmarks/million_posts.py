@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import resource
-import string
 import subprocess
 import sys
 import time
@@ -60,36 +59,14 @@ def write(path: Path, number: int) -> None:
     partial.rename(path)
 
 
-def tiny_encoder(folder: Path) -> Path:
-    """A random BERT, 16 wide, of one layer, whose subwords are letters and digits."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    specials = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-    letters = string.ascii_lowercase + string.digits
-    pieces = [*specials, *letters, *(f"##{letter}" for letter in letters), "word", "##word"]
-    tokenizer = Tokenizer(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), specials, strict=True))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(pieces), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
-
-
-def train(train: Path, valid: Path, encoder: Path, num_workers: int) -> None:
+def train(train: Path, valid: Path, num_workers: int) -> None:
     """Train for one step, and print what it took as JSON."""
     import torch
     from pytorch_lightning import Callback, Trainer
 
     from mner.data import PostFiles
     from mner.fusion import TextOnly
-    from mner.text import HuggingFaceText
+    from mner.testing import tiny_text_encoder
 
     class FirstStep(Callback):
         seconds = cpu = 0.0
@@ -99,7 +76,7 @@ def train(train: Path, valid: Path, encoder: Path, num_workers: int) -> None:
 
     torch.set_num_threads(1)
     data = PostFiles(train, valid, num_workers=num_workers)
-    model = TextOnly(text_encoder=HuggingFaceText(str(encoder)), labels=data.labels)
+    model = TextOnly(text_encoder=tiny_text_encoder(), labels=data.labels)
     first = FirstStep()
     options: dict[str, Any] = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
@@ -144,12 +121,11 @@ def main() -> None:
         from mner.data import large_files
 
         large_files.LARGE = int(os.environ["LARGE"])
-        train(files[options.measured], files[1000], folder / "encoder", options.num_workers)
+        train(files[options.measured], files[1000], options.num_workers)
         return
     folder.mkdir(parents=True, exist_ok=True)
     for number, file in files.items():
         write(file, number)
-    tiny_encoder(folder / "encoder")
     cache = folder / f"cache{time.time_ns()}"
     stored = {"MNER_CACHE": str(cache), "LARGE": str(8 << 20)}
     measure("empty cache", options, options.posts, stored)
