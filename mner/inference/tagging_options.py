@@ -83,11 +83,18 @@ class TaggingOptions:
 
 
 def _quantise(encoder: nn.Module) -> None:
-    """Replace linear layers by ones with weights of 8 bits, whose inputs are quantised as they come."""
+    """Replace linear layers by ones with weights of 8 bits, one scale per output; inputs are quantised as they come.
+
+    The first and the last output projection of a feed-forward network, whose inputs have outliers, are kept: that
+    halves the loss of F1 for a fifth of the speed (docs/how-to/tag_at_scale.md).
+    """
     try:
-        from torch.ao.quantization import quantize_dynamic
+        from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
     except ImportError as error:
         raise ConfigurationError(f"torch {torch.__version__} has no dynamic quantisation; leave int8 out") from error
+    linear = {name: layer for name, layer in encoder.named_modules() if isinstance(layer, nn.Linear)}
+    narrowing = [name for name, layer in linear.items() if layer.in_features > layer.out_features]
+    quantised = linear.keys() - {*narrowing[:1], *narrowing[-1:]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its deprecation, in favour of a package that is not installed with torch
-        quantize_dynamic(encoder, {nn.Linear}, torch.qint8, inplace=True)
+        quantize_dynamic(encoder, dict.fromkeys(quantised, per_channel_dynamic_qconfig), torch.qint8, inplace=True)

@@ -41,9 +41,13 @@ def test_lower_precision_finds_the_same_entities(model, precision):
     assert found != expected
 
 
-def test_int8_quantises_the_linear_layers_of_the_text_encoder_only(model):
-    tagger = Tagger(copy.deepcopy(model), TaggingOptions(precision="int8"))
-    assert not [each for each in tagger.model.text_encoder.modules() if type(each) is nn.Linear]
+def test_int8_quantises_the_text_encoder_except_the_outputs_of_its_first_and_last_feed_forward_networks(model):
+    model = copy.deepcopy(model)
+    layers = model.text_encoder.model.encoder.layer
+    layers.extend(copy.deepcopy(layers[0]) for _ in range(2))
+    tagger = Tagger(model, TaggingOptions(precision="int8"))
+    kept = [name for name, each in tagger.model.text_encoder.named_modules() if type(each) is nn.Linear]
+    assert kept == [f"model.encoder.layer.{layer}.output.dense" for layer in (0, 2)]
     assert type(tagger.model.emission_layer) is nn.Linear
 
 
