@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from mner.data.extent import Extent
-from mner.data.forms import TAG, are_classes, are_tags, may_be_annotation, tags_in
+from mner.data.forms import TAG, are_classes, are_tags, is_annotation, may_be_annotation, tags_in
 from mner.data.lines import Line
 from mner.data.literals import decoded, rows, words_of
 from mner.data.overlooked import holds_annotation, is_twitter
@@ -74,11 +74,11 @@ def _is_annotation(key: str, value: Any, extent: Extent) -> bool:
     per_word = key in TAG_KEYS and extent.words is not None and len(value) == len(extent.words)
     if all(isinstance(item, str) for item in value):
         signs = [item == OUTSIDE or TAG.match(item) is not None for item in value]
-        return all(signs) or (per_word and (any(signs) or are_classes(value)))
+        return all(signs) or (per_word and (any(signs) or are_classes(value))) or is_annotation(value, extent)
     if all(type(item) in (int, float) for item in value):
         ignored = -100 in value  # of subwords that do not begin a word
         return ignored or "ner" in words_of(key) or (per_word and are_classes(value))
-    if any(_is_span_like(item) for item in value) or may_be_annotation(value, extent):
+    if any(_is_span_like(item) for item in value) or may_be_annotation(value, extent) or is_annotation(value, extent):
         return True
     return per_word and None in value
 
@@ -90,4 +90,4 @@ def _is_span_like(item: Any) -> bool:
     if not isinstance(item, list):
         return False
     parts = chain.from_iterable(part if isinstance(part, list) else [part] for part in item)
-    return any(type(part) in (int, float) for part in parts)
+    return any(isinstance(part, (int, float)) or (isinstance(part, str) and part.isdecimal()) for part in parts)

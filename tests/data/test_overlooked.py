@@ -189,6 +189,9 @@ def test_what_is_under_a_key_of_annotations_but_is_none_is_noted(read, key, valu
     [
         ({"tokens": WORDS, "label": ["O"]}, "6 words and 1 tags"),
         ({"tokens": ["Lugo"], "label": ["LOC"]}, "the tag 'LOC'"),
+        ({"tokens": ["Lugo", "x"], "label": ["b-loc", "o"]}, "the tag 'b-loc'"),
+        ({"text": TEXT, "entities": [["0", "8", "PER"]]}, "not an entity span"),
+        ({"text": TEXT, "entities": [[False, True, "PER"]]}, "not an entity span"),
         ({"tokens": WORDS, "tags": ["person", "person", "O", "place", "O", "O"]}, "the tag 'person'"),
         ({"tokens": WORDS, "labels": [1, 2, 0, 5, 0, 0]}, "class indices"),
         ({"text": TEXT, "ner_tags": [1, 2]}, "class indices"),
