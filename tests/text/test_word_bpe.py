@@ -111,6 +111,13 @@ def test_tweets_are_read_in_their_normal_form(emoji, tiny_text_encoder_folder):
     assert tokenizers[1].lengths([post]) == tokenizers[0].lengths([Post("1", normal)])
 
 
+def test_emoji_have_the_names_of_the_package():
+    pytest.importorskip("emoji")
+    normalized.cache_clear()
+    found = [normalized(word) for word in ("\U0001f525", "\U0001f44d\U0001f3fd", "go\U0001f525", "Zoë")]
+    assert found == [":fire:", ":thumbs_up_medium_skin_tone:", "go:fire:", "Zoë"]
+
+
 def test_without_the_names_of_emoji_the_remedy_is_named(tiny_text_encoder_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "emoji", None)
     with pytest.raises(ConfigurationError, match=r'pip install "mner\[tweets\]"'):
