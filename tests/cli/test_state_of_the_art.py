@@ -43,6 +43,7 @@ class InThisProcess(Engine):
     def start(self, command, folder):
         began = time.perf_counter()
         status = main(list(command[3:]))
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
         return Finished(Ended(status, time.perf_counter() - began))
 
