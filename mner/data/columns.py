@@ -15,8 +15,8 @@ COLUMNS_HELP = "columns of a table, or keys of JSON, with other names than mner'
 """What commands say about their option."""
 
 KEYS = (
-    "id", "text", "tokens", "words", "offsets", "image", "image_id", "caption", "label", "labels", "tags", "ner_tags",
-    "entities", "spans", "character_spans", "entity_boxes", "contexts", "metadata",
+    "id", "text", "tokens", "words", "offsets", "image", "image_id", "images", "caption", "label", "labels", "tags",
+    "ner_tags", "entities", "spans", "character_spans", "entity_boxes", "contexts", "metadata",
 )  # fmt: skip
 
 

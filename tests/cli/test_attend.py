@@ -123,3 +123,20 @@ def test_a_figure_never_replaces_an_image(tmp_path, posts, grid, capsys):
     assert main([*command, "--of", "words", "--format", "[png]"]) == 1
     assert "one.png: this command reads it" in capsys.readouterr().err
     assert (images / "one.png").read_bytes() == content
+
+
+def test_a_figure_per_image_and_columns_of_other_names(tmp_path, posts, grid, capsys):
+    Image.effect_noise((60, 90), 80).convert("RGB").save(tmp_path / "images" / "three.png")
+    line = {"id": "4", "photos": ["one.png", "two.jpg", "three.png"], "parts": ["Kevin", "in", "Oslo"]}
+    (tmp_path / "posts.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    checkpoint = saved(tmp_path, VisualAttention, grid)
+    columns = ["--columns", "tokens=parts", "images=photos", "--of", "words"]
+    assert main(["attend", "--ckpt_path", checkpoint, *posts, *columns]) == 0
+    said = capsys.readouterr()
+    assert [Path(name).name for name in said.out.split()] == ["4_1.png", "4_3.png"]
+    assert "two.jpg" in said.err
+    records = [json.loads((tmp_path / "out" / f"4_{number}.json").read_text(encoding="utf-8")) for number in (1, 3)]
+    assert [record["image"] for record in records] == ["one.png", "three.png"]
+    weights = [sum(record["regions"][0]) for record in records]
+    assert sum(weights) == pytest.approx(1, abs=1e-3)
+    assert min(weights) > 0
