@@ -130,7 +130,7 @@ def test_a_folder_is_listed_once_and_looked_up_in_constant_time(folder, monkeypa
     images = folder(*(f"{number}.png" for number in range(50)))
     listed, stated = [], []
     walk, stat = os.walk, Path.stat
-    monkeypatch.setattr(image_names.os, "walk", lambda *args: listed.append(args) or walk(*args))
+    monkeypatch.setattr(image_names.os, "walk", lambda *args, **options: listed.append(args) or walk(*args, **options))
     monkeypatch.setattr(Path, "stat", lambda self, **kwargs: stated.append(self) or stat(self, **kwargs))
     spelled = []
     monkeypatch.setattr(image_names, "spelling", lambda name: spelled.append(name) or spelling(name))

@@ -133,7 +133,7 @@ def test_character_spans_narrow_what_tags_widen(read):
         ({"image": "a.jpg", "image_id": "a.png"}, "two images"),
         ({"images": "a.jpg"}, "images is 'a.jpg', where a list was expected"),
         ({"image": "https://x.org/a.jpg"}, "a link"),
-        ({"image": "data:image/png;base64,iVBO"}, "a link"),
+        ({"image": "data:image/svg+xml,<svg/>"}, "a link"),
     ],
 )
 def test_contradictions_name_both_sides(read, change, message):
