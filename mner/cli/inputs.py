@@ -43,9 +43,9 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
     if any(argument.startswith("--print_config") for argument in arguments):
         return
     values, files = _given(command, arguments)
-    checkpoint = values.get("ckpt_path")
-    if checkpoint is not None and not _is_model(command, checkpoint):
-        raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
+    for checkpoint in _several(values.get("ckpt_path", [])):
+        if not _is_model(command, checkpoint):
+            raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
     if command in ("tag", "attend", "check-data", "split"):
         _check_files(file for file in files if file != "-" and "://" not in file)
         _check_files(_listed(values, "against"))
@@ -77,7 +77,8 @@ def inputs_protected(command: str, arguments: Sequence[str]) -> Iterator[None]:
     given = [each for name in values.keys() - {*own} for each in _several(values[name])]
     named = [name.partition("=")[2] for name in files]  # of a report: NAME=FILE
     paths = [*given, *files, *named, "/dev/stdin"]
-    with protected(path for path in paths if not is_folder(path) or path == values.get("ckpt_path")):
+    models = _several(values.get("ckpt_path", []))
+    with protected(path for path in paths if not is_folder(path) or path in models):
         for name in OUTPUTS:
             if isinstance(values.get(name), str):
                 refuse_protected(values[name])
@@ -138,18 +139,23 @@ def _given(command: str, arguments: Sequence[str]) -> tuple[dict[str, Any], list
     options = options_in(help_text(command))
     values: dict[str, Any] = {}
     free = []
-    takes_value = takes_several = False
+    takes_value = takes_several = is_further = False
+    option_name = ""
     words = with_config_files(arguments)
     for word, following in zip(words, [*words[1:], ""], strict=False):
         if not is_option(word):
-            free += [] if takes_value else [word]
-            takes_value = takes_several
+            if not takes_value:
+                free.append(word)
+            elif takes_several and is_further:
+                values[option_name] = [*_several(values.get(option_name, [])), word]
+            takes_value, is_further = takes_several, True
             continue
         name, equals, text = word.partition("=")
         option = options.get(name)
         takes_value = not equals and (option is None or bool(option.value))
         takes_several = takes_value and option is not None and option.takes_several
         content = text if equals else following
+        option_name, is_further = name.lstrip("-"), False
         is_config = name in CONFIG_OPTIONS
         given = flat_options("", config_content(content)) if is_config else flat_options(name.lstrip("-"), content)
         for each, value in given:

@@ -28,7 +28,7 @@ from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
 from mner.devices import ACCELERATOR_HELP
-from mner.errors import ConfigurationError, FormatError, ImageError, OutputError
+from mner.errors import ConfigurationError, FormatError, ImageError
 from mner.file_names import file_names
 from mner.files import atomic_write
 from mner.predictions import check_threshold
@@ -181,7 +181,6 @@ def _here(options: Namespace) -> int:
     """Tag in this process."""
     if options.output_format != "jsonl":
         raise ConfigurationError("parts in Parquet are written with --engine ray; leave --output_format out")
-    _refuse_to_replace(options.file, options.output)
     source, live = _source(options.file)
     with tag_output(options, live) as output:
         from mner.inference.load import load
@@ -327,18 +326,6 @@ def _draw(prediction: Prediction, tagger: Tagger, folder: Path, number: int) -> 
     figure = draw_entities(image, post, prediction.entities)
     with atomic_write(folder / f"{name}.png", "wb") as file:
         figure.savefig(file, format="png")
-
-
-def _refuse_to_replace(file: str, output: str | None) -> None:
-    """Refuse an output that is the input: the posts would be lost.
-
-    Raises:
-        OutputError: If they are the same regular file.
-    """
-    if output in (None, "-") or file == "-" or not os.path.isfile(file) or not os.path.exists(output):  # noqa: PTH110, PTH113
-        return
-    if os.path.samefile(output, file):  # noqa: PTH121
-        raise OutputError(f"the output {output} would replace the file of the posts; give another --output")
 
 
 def _say(line: str) -> None:

@@ -21,6 +21,8 @@ def folder(tmp_path, monkeypatch):
     "command",
     [
         "tag a.jsonl --ckpt_path best.ckpt --output a.jsonl", "tag a.jsonl --ckpt_path=best.ckpt --output=./best.ckpt",
+        "tag a.jsonl --ckpt_path model best.ckpt --output best.ckpt",
+        "tag --ckpt_path model best.ckpt a.jsonl --output link",
         "tag a.jsonl --ckpt_path best.ckpt --output link", "show a.jsonl --output a.jsonl",
         "review a.jsonl --writer c.yaml --output a.jsonl", "describe --posts a.jsonl --writer c.yaml --output c.yaml",
         "prompt --posts a.jsonl --writer c.yaml --examples b.jsonl --output b.jsonl",
