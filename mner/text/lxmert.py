@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
-from mner.text.base_model import BaseLoader, adapt, restore
+from mner.text.base_model import BaseLoader
 from mner.text.encoder import pool_words
-from mner.text.lora import LoRA
-from mner.text.pretrained import describe, load_model, load_tokenizer
-from mner.text.probe import check_encoder, check_vocabulary
+from mner.text.pretrained import load_model
 from mner.text.region_encoder import RegionEncoder
-from mner.text.subword_factory import subword_tokenizer
 from mner.vision.encoder import ImageEncoder
 
 
@@ -38,17 +34,7 @@ class LxmertText(RegionEncoder):
     Args:
         name: An LXMERT: a name on a model hub, such as ``unc-nlp/lxmert-base-uncased`` for regions of 2048, a folder,
             or ``pkg://package/folder`` inside an installed package.
-        new_projection: Learn a new projection of the regions where their width is not that of the pretrained LXMERT;
-            otherwise such regions are rejected. It is trained with the learning rate of new layers.
-        pooling: The vector of a word is the ``mean`` of its subwords, or its ``first`` subword.
-        max_length: Maximum number of subwords per row, not counting regions; by default what the model allows.
-        on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with all regions;
-            ``error`` refuses it.
-        freeze_embeddings: Do not train the subword embeddings.
-        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints; the
-            projection of regions is trained whole.
-        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
-            leave it out.
+        kwargs: Other arguments of :class:`~mner.text.RegionEncoder`.
 
     Raises:
         WeightsNotFoundError: If the weights or the tokenizer are neither on disk nor reachable.
@@ -58,39 +44,9 @@ class LxmertText(RegionEncoder):
     width_setting = "visual_feat_dim"
     projection_name = "encoder.visn_fc.visn_fc"
 
-    def __init__(
-        self,
-        name: str,
-        new_projection: bool = False,
-        pooling: Literal["mean", "first"] = "mean",
-        max_length: int | None = None,
-        on_long_post: Literal["window", "error"] = "window",
-        freeze_embeddings: bool = False,
-        lora: LoRA | None = None,
-        architecture: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(name if architecture is None else None, lora=lora)
-        loader = BaseLoader(name, partial(load_model, joint="lxmert"))
-        known = None
-        if architecture is None:
-            self.model, pieces = loader(), load_tokenizer(name)
-            check_vocabulary(pieces, self.model, name)
-        else:
-            self.model, pieces, known = restore(architecture, loader, lora is not None)
-        self.set_up_regions(new_projection, from_text=False, architecture=architecture)
-        self.architecture = describe(self.model, pieces)
-        self.model.train()
-        self.hidden_size: int = self.model.config.hidden_size
-        self.subword_tokenizer = subword_tokenizer(pieces, self.model, pooling, max_length, on_long_post)
-        if architecture is None:
-            check_encoder(self, name)
-        if self.lora is not None:
-            adapt(self, self.lora, known)
-        if freeze_embeddings:
-            self.model.get_input_embeddings().weight.requires_grad_(False)
-        self.train_visual_layers(False)
-        for module in _visual_layers(self.model.encoder.x_layers[-1]):
-            module.requires_grad_(False)
+    def base_loader(self, name: str) -> BaseLoader:
+        """Return how an LXMERT is loaded."""
+        return BaseLoader(name, partial(load_model, joint="lxmert"))
 
     def accept_images(self, image_encoder: ImageEncoder) -> None:
         """Prepare for regions of the image encoder's width, and make the layers that they use trainable.
@@ -136,6 +92,12 @@ class LxmertText(RegionEncoder):
         yield from (encoder.visn_fc, encoder.r_layers)
         for layer in encoder.x_layers[:-1]:
             yield from _visual_layers(layer)
+
+    def train_visual_layers(self, train: bool) -> None:
+        """Make the layers of regions trainable or not; those of the last cross-modality layer never are."""
+        super().train_visual_layers(train)
+        for module in _visual_layers(self.model.encoder.x_layers[-1]):
+            module.requires_grad_(False)
 
     def _inputs(self, batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
         """Build the inputs of ``transformers``' LxmertModel, one row per encoder row."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
-from mner.text.base_model import BaseLoader, adapt, restore
+from mner.text.base_model import BaseLoader
 from mner.text.encoder import pool_words
 from mner.text.joint_encoder import JointEncoder
-from mner.text.lora import LoRA
 from mner.text.modernvbert_patches import ModernVBertPatches
-from mner.text.pretrained import describe, load_model, load_tokenizer
-from mner.text.probe import check_encoder, check_vocabulary
-from mner.text.subword_factory import subword_tokenizer
+from mner.text.pretrained import load_model
 from mner.vision.encoder import ImageEncoder
 
 BEFORE, AFTER = ("<fake_token_around_image>", "<global-img>"), ("<fake_token_around_image>",)
@@ -38,53 +35,24 @@ class ModernVBertText(JointEncoder):
     Args:
         name: A ModernVBERT (a name on a model hub, a folder, or ``pkg://package/folder``), such as
             ``ModernVBERT/modernvbert``.
-        pooling: The vector of a word is the ``mean`` of its subwords, or its ``first`` subword.
-        max_length: Maximum number of subwords per row, not counting the image; by default what the model allows.
-        on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with the image; ``error``
-            refuses it.
-        freeze_embeddings: Do not train the subword embeddings.
-        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints.
-        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
-            leave it out.
+        kwargs: Other arguments of :class:`~mner.text.JointEncoder`.
 
     Raises:
         WeightsNotFoundError: If the weights or the tokenizer are neither on disk nor reachable.
         ConfigurationError: If the model is not a ModernVBERT, or the tokenizer does not fit it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        pooling: Literal["mean", "first"] = "mean",
-        max_length: int | None = None,
-        on_long_post: Literal["window", "error"] = "window",
-        freeze_embeddings: bool = False,
-        lora: LoRA | None = None,
-        architecture: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(name if architecture is None else None, lora=lora)
-        loader = BaseLoader(name, _load_text_part, attn_implementation=KERNEL)
-        known = None
-        if architecture is None:
-            self.model, pieces = loader(), load_tokenizer(name)
-            check_vocabulary(pieces, self.model, name)
-        else:
-            self.model, pieces, known = restore(architecture, loader, lora is not None)
-        self.model.train()
-        self.architecture = describe(self.model, pieces)
-        self.hidden_size: int = self.model.config.hidden_size
-        self.subword_tokenizer = subword_tokenizer(pieces, self.model, pooling, max_length, on_long_post)
-        vocabulary = pieces.get_vocab()
+    def base_loader(self, name: str) -> BaseLoader:
+        """Return how the text part of a ModernVBERT is loaded."""
+        return BaseLoader(name, _load_text_part, attn_implementation=KERNEL)
+
+    def prepare(self, tokenizer: Any, architecture: dict[str, Any] | None) -> None:
+        """Look up the tokens around an image, and its place."""
+        vocabulary = tokenizer.get_vocab()
         for place, tokens in (("before", BEFORE), ("after", AFTER)):
             ids = [vocabulary[token] for token in tokens if token in vocabulary]
             self.register_buffer(f"_{place}_image", torch.tensor(ids, dtype=torch.long), persistent=False)
-        self._image_place = 0 if pieces.cls_token is None else 1
-        if architecture is None:
-            check_encoder(self, name)
-        if self.lora is not None:
-            adapt(self, self.lora, known)
-        if freeze_embeddings:
-            self.model.get_input_embeddings().weight.requires_grad_(False)
+        self._image_place = 0 if tokenizer.cls_token is None else 1
 
     def own_image_encoder(self) -> ImageEncoder | None:
         """Build its vision part, frozen; ``None`` for an encoder of a checkpoint, which contains its own."""

@@ -17,14 +17,27 @@ from mner.vision.encoder import ImageEncoder
 class RegionEncoder(JointEncoder, ABC):
     """Reads regions of the width that it was pretrained on, or of any width through a new projection.
 
-    A subclass sets ``model`` and calls :meth:`set_up_regions` in its constructor, before it describes the model, and
-    :meth:`train_visual_layers` at the end. Next to an adapter, the projection is trained whole.
+    Args:
+        name: A name on a model hub, a folder, or ``pkg://package/folder`` inside an installed package.
+        new_projection: Learn a new projection of the regions where their width is not that of the pretrained model;
+            otherwise such regions are rejected. It is trained with the learning rate of new layers.
+        kwargs: Arguments of :class:`~mner.text.JointEncoder`.
     """
 
     width_setting: ClassVar[str]
     """Name of the width of the regions in the config of the ``transformers`` model."""
     projection_name: ClassVar[str]
     """Name of the layer in ``model`` that projects regions."""
+    from_text: bool = False
+    """Whether the weights are those of a text encoder, which has no such layer."""
+
+    def __init__(self, name: str, new_projection: bool = False, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        in_checkpoint = self.source is None
+        self._new_projection = new_projection
+        self._projection_may_change = new_projection or self.from_text
+        self._projection_is_new = self.from_text or (new_projection and in_checkpoint)
+        self.train_visual_layers(False)
 
     @abstractmethod
     def visual_layers(self) -> Iterator[nn.Module]:
@@ -40,17 +53,8 @@ class RegionEncoder(JointEncoder, ABC):
         """Name of the projection."""
         return (self.projection_name,)
 
-    def set_up_regions(self, new_projection: bool, from_text: bool, architecture: dict[str, Any] | None) -> None:
-        """Record where the projection comes from; replace that of the base model of a checkpoint's adapter.
-
-        Args:
-            new_projection: Whether the user, or the checkpoint, asks for a new one.
-            from_text: Whether the weights are those of a text encoder, which has none.
-            architecture: The architecture in the checkpoint, if the encoder is that of a checkpoint.
-        """
-        self._new_projection = new_projection
-        self._projection_may_change = new_projection or from_text
-        self._projection_is_new = from_text or (new_projection and architecture is not None)
+    def prepare(self, tokenizer: Any, architecture: dict[str, Any] | None) -> None:
+        """Replace the projection in the base model of a checkpoint's adapter."""
         if architecture is not None and self.lora is not None:
             self._replace_projection(architecture["config"][self.width_setting])
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
-from mner.text.base_model import BaseLoader, adapt, restore, without_pooler
+from mner.text.base_model import BaseLoader
 from mner.text.encoder import pool_words
-from mner.text.lora import LoRA
-from mner.text.pretrained import describe, load_model, load_tokenizer
-from mner.text.probe import check_encoder, check_vocabulary
+from mner.text.pretrained import load_model
 from mner.text.region_encoder import RegionEncoder
-from mner.text.subword_factory import subword_tokenizer
 from mner.weights import resolve_weights
 
 BERT_TOKENIZER = "bert-base-uncased"
@@ -43,18 +40,7 @@ class VisualBertText(RegionEncoder):
             of 2048. Or a BERT, whose weights are used, with new layers for the regions.
         tokenizer: Source of its tokenizer; by default ``name`` itself, or BERT's uncased one for a VisualBERT that
             comes without one.
-        new_projection: Learn a new projection of the regions where their width is not that of the pretrained
-            VisualBERT; otherwise such regions are rejected. A BERT always gets a new one. It is trained with the
-            learning rate of new layers.
-        pooling: The vector of a word is the ``mean`` of its subwords, or its ``first`` subword as in the paper's code.
-        max_length: Maximum number of subwords per row, not counting regions; by default what the model allows.
-        on_long_post: ``window`` reads a post that does not fit in overlapping windows, each with all regions;
-            ``error`` refuses it.
-        freeze_embeddings: Do not train the subword embeddings.
-        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints; the
-            projection of regions is trained whole.
-        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
-            leave it out.
+        kwargs: Arguments of :class:`~mner.text.RegionEncoder`; the paper's code has ``pooling: first``.
 
     Raises:
         WeightsNotFoundError: If the weights or the tokenizer are neither on disk nor reachable.
@@ -64,43 +50,20 @@ class VisualBertText(RegionEncoder):
     width_setting = "visual_embedding_dim"
     projection_name = "embeddings.visual_projection"
 
-    def __init__(
-        self,
-        name: str,
-        tokenizer: str | None = None,
-        new_projection: bool = False,
-        pooling: Literal["mean", "first"] = "mean",
-        max_length: int | None = None,
-        on_long_post: Literal["window", "error"] = "window",
-        freeze_embeddings: bool = False,
-        lora: LoRA | None = None,
-        architecture: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(name if architecture is None else None, lora=lora)
-        known = None
-        if architecture is None:
-            model = load_model(name)
-            pieces = load_tokenizer(tokenizer or _tokenizer_of(name, model))
-            from_text = model.config.model_type == "bert"
-            self.model = without_pooler(_as_visualbert(model))
-        else:
-            loader = BaseLoader(name, load_model, convert=_as_visualbert)
-            self.model, pieces, known = restore(architecture, loader, lora is not None)
-            from_text = architecture["config"]["model_type"] == "bert"
-        self.set_up_regions(new_projection, from_text, architecture)
-        self.model.train()
-        self.architecture = describe(self.model, pieces)
-        if architecture is None:
-            check_vocabulary(pieces, self.model, name)
-        self.hidden_size: int = self.model.config.hidden_size
-        self.subword_tokenizer = subword_tokenizer(pieces, self.model, pooling, max_length, on_long_post)
-        if architecture is None:
-            check_encoder(self, name)
-        if self.lora is not None:
-            adapt(self, self.lora, known)
-        if freeze_embeddings:
-            self.model.get_input_embeddings().weight.requires_grad_(False)
-        self.train_visual_layers(False)
+    def __init__(self, name: str, tokenizer: str | None = None, **kwargs: Any) -> None:
+        self._tokenizer = tokenizer
+        super().__init__(name, **kwargs)
+
+    def base_loader(self, name: str) -> BaseLoader:
+        """Return how a VisualBERT, or a BERT that becomes one, is loaded."""
+        return BaseLoader(name, load_model, convert=self._as_visualbert)
+
+    def tokenizer_name(self, name: str) -> str:
+        """Return the name of the tokenizer: the one given, that of the model, or BERT's."""
+        if self._tokenizer or self.from_text:
+            return self._tokenizer or name
+        source = resolve_weights(name)
+        return name if isinstance(source, Path) and (source / "tokenizer.json").is_file() else BERT_TOKENIZER
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """Return the states of all subwords, with the regions in the same stream.
@@ -133,6 +96,11 @@ class VisualBertText(RegionEncoder):
             if name.startswith("visual_"):
                 yield module
 
+    def _as_visualbert(self, model: Any) -> Any:
+        """Return a VisualBERT unchanged, and a BERT as a VisualBERT with its weights."""
+        self.from_text = model.config.model_type != "visual_bert"
+        return _from_bert(model) if self.from_text else model
+
 
 def _inputs(batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
     """Build the inputs of ``transformers``' VisualBertModel, one row per encoder row.
@@ -153,19 +121,11 @@ def _inputs(batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
     return inputs
 
 
-def _tokenizer_of(name: str, model: Any) -> str:
-    source = resolve_weights(name)
-    brings_none = not (isinstance(source, Path) and (source / "tokenizer.json").is_file())
-    return BERT_TOKENIZER if model.config.model_type == "visual_bert" and brings_none else name
-
-
-def _as_visualbert(model: Any) -> Any:
-    """Return a VisualBERT unchanged, and a BERT as a VisualBERT with its weights.
+def _from_bert(model: Any) -> Any:
+    """Build a VisualBERT with the weights of a BERT.
 
     New visual type and position embeddings are initialised from those of the text (Li et al. 2019).
     """
-    if model.config.model_type == "visual_bert":
-        return model
     if model.config.model_type != "bert":
         raise ConfigurationError(
             f"expected a VisualBERT, or a BERT whose weights it can start from, got a {type(model).__name__}; "
