@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mner.errors import CheckpointError
 from mner.git_lfs import REASON, is_pointer
+from mner.model_names import is_model_folder
 
 ZIP_START = b"PK\x03\x04"
 DTYPES = {
@@ -52,7 +53,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if is_pointer(path):
         raise CheckpointError(f"{path} is {REASON}")
     if not complete:
-        raise CheckpointError(f"{path} is not a checkpoint, or is truncated; copy it again, or use another of the run")
+        advice = "copy it again, or use another of the run"
+        if is_model_folder(path.parent):
+            advice = f"of a model folder give the folder, {path.parent}"
+        raise CheckpointError(f"{path} is not a checkpoint, or is truncated; {advice}")
     if fault:
         raise _unreadable(path, fault)
     parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None

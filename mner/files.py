@@ -64,7 +64,7 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "w", *, wait: bool
     """
     path = Path(path)
     with output_errors(path, always=True):
-        _make_folder_of(path)
+        make_folder_of(path)
         _refuse_special(path)
         partial = path.with_name(f".{path.name}.partial")
         descriptor = _locked(partial, path, wait)
@@ -108,7 +108,7 @@ def append_lines(path: str | Path) -> Iterator[LineAppender]:
     """
     path = Path(path)
     with output_errors(path, always=True):
-        _make_folder_of(path)
+        make_folder_of(path)
         _refuse_special(path)
         descriptor = _locked(path, path, wait=False)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
@@ -219,7 +219,7 @@ def resumable_write(path: str | Path, key: str) -> Iterator[IO[bytes]]:
     """
     path = Path(os.path.realpath(path) if os.path.islink(path) else path)  # noqa: PTH114
     with output_errors(path, always=True):
-        _make_folder_of(path)
+        make_folder_of(path)
         _refuse_special(path)
         partial = path.with_name(f".{path.name}.partial")
         lock = _locked(partial, path, wait=False)
@@ -262,7 +262,12 @@ def is_stream(path: Path) -> bool:
         return False
 
 
-def _make_folder_of(path: Path) -> None:
+def make_folder_of(path: Path) -> None:
+    """Make the folder that a file or folder will be in, unless it is there.
+
+    Raises:
+        OutputError: If a file is in its place.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

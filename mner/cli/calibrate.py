@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mner.cli.parsing import OptionParser
 from mner.devices import ACCELERATOR_HELP, device_of
+from mner.errors import ConfigurationError
 from mner.terminal import printable
 
 
@@ -37,7 +38,12 @@ def run(arguments: Sequence[str]) -> None:
     from mner.inference.calibrate import fit_temperature
     from mner.inference.load import load_model
 
-    model = load_model(options.ckpt_path).to(device_of(options.accelerator))
+    model = load_model(options.ckpt_path)
+    if model.runtime == "onnx":
+        raise ConfigurationError(
+            f"{options.ckpt_path} is an exported model; calibrate the checkpoint, then export the calibrated folder"
+        )
+    model.to(device_of(options.accelerator))
     folder = None if options.images is None else options.images.absolute()
     model.preprocessor = model.preprocessor.using(image_folders=[folder])
     found = fit_temperature(model, read_posts(options.file, images=folder), options.batch_size)

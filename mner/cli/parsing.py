@@ -34,6 +34,12 @@ class OptionParser(ArgumentParser):
     def __init__(self, *given: Any, allow_abbrev: bool = False, **options: Any) -> None:
         super().__init__(*given, allow_abbrev=allow_abbrev, **options)
 
+    def add_argument(self, *names: str, **options: Any) -> Any:
+        """Declare an option; one of several values may be given several times, and keeps them all."""
+        if names[0].startswith("-") and options.get("nargs") == "+" and not options.get("default"):
+            options.setdefault("action", "extend")
+        return super().add_argument(*names, **options)
+
     def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
         """Parse the options, with the names of shipped configs replaced by their files."""
         try:

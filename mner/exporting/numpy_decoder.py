@@ -1,11 +1,13 @@
 """Decodes the emissions of an exported model with NumPy only; also copied into the folder of every exported model.
 
 Exact inference in a linear chain, one post at a time: the most probable tags (Viterbi), the marginal probability of
-each tag, and the entities with their probability under any spelling, as mner.decoders computes them.
+each tag, and the entities with their probability under any spelling, as mner.decoders computes them. A graph that reads
+characters gets them from character_ids.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,22 @@ class Found(NamedTuple):
     start: int
     end: int
     confidence: float
+
+
+def character_ids(words: Sequence[str], max_characters: int = 20) -> Array:
+    """Return the input ``characters`` of a post, shape ``(1, W, C)``, as mner.text.characters computes it.
+
+    Args:
+        words: W words.
+        max_characters: As in ``config.json``; of a longer word the beginning and the end are read.
+    """
+    front = max_characters // 2
+    kept = [word if len(word) <= max_characters else word[:front] + word[front - max_characters :] for word in words]
+    table = np.zeros((1, len(kept), max(map(len, kept), default=1)), np.int64)
+    for place, word in enumerate(kept):
+        codes = np.array([ord(character) for character in word])
+        table[0, place, : len(word)] = 1 + np.where(codes < 256, codes, 256 + codes % 256)
+    return table
 
 
 class NumpyDecoder:

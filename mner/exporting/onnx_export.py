@@ -21,8 +21,9 @@ from mner.exporting.onnx_images import OnnxImages
 from mner.exporting.onnx_model import FILES, GRAPH, IMAGE_GRAPH, OnnxModel
 from mner.exporting.scorer import Scorer, export_program, sample_inputs
 from mner.exporting.subwords_only import SubwordsOnly
-from mner.files import output_errors
+from mner.files import make_folder_of, output_errors
 from mner.fusion.base import FusionModule
+from mner.model_names import CONFIG
 from mner.sharing.folder import write_folder
 from mner.vision.encoder import ImageEncoder
 from mner.vision.fingerprint import encoder_fingerprint
@@ -45,7 +46,7 @@ def export_onnx(model: FusionModule, folder: str | Path, int8: bool = False) -> 
 
     Args:
         model: The model.
-        folder: A folder that does not exist or is empty; it appears when it is complete.
+        folder: A folder that does not exist, and appears when it is complete, or is empty; the config comes last.
         int8: Quantise the weights of matrix products in ``model.onnx`` to 8 bits, per channel, and their inputs as they
             come: smaller, on most CPUs faster, and less accurate.
 
@@ -55,15 +56,21 @@ def export_onnx(model: FusionModule, folder: str | Path, int8: bool = False) -> 
     """
     require_onnx()
     folder = Path(folder)
-    with output_errors(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    with output_errors(folder, always=True):
+        is_new = not folder.exists()
+        if not is_new and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(f"{folder} exists and is not an empty folder; give another one, or remove it")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-            partial = Path(temporary) / folder.name
-            partial.mkdir()
-            _write(model, partial, int8)
+        make_folder_of(folder)
+        temporary = TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent if is_new else folder)
+    with temporary, output_errors(folder):
+        partial = Path(temporary.name) / "model"
+        partial.mkdir()
+        _write(model, partial, int8)
+        if is_new:
             partial.replace(folder)
+        else:  # it may be a mount point or the working directory, which cannot be replaced
+            for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG):
+                file.replace(folder / file.name)
 
 
 def _write(model: FusionModule, folder: Path, int8: bool) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import mner
 from mner.cli import main
+from mner.cli.tag import parser
 from mner.files import atomic_write
 from mner.predictions import read_predictions
 
@@ -232,6 +233,11 @@ def test_output_is_in_the_order_of_the_input(tag, options):
     status, records, _ = tag("posts.txt", "--format", "text", *options)
     assert status == 0
     assert [record["text"] for record in records] == texts
+
+
+def test_an_option_of_several_values_may_be_repeated():
+    options = parser().parse_args(["posts.txt", "--ckpt_path", "a", "b", "--ckpt_path", "c", "--ckpt_path=d"])
+    assert [str(each) for each in options.ckpt_path] == ["a", "b", "c", "d"]
 
 
 def test_it_finds_what_the_tagger_finds(tag, trained_run):

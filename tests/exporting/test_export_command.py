@@ -92,6 +92,25 @@ def test_a_folder_that_is_there_is_not_replaced(trained_run, exported_run, tmp_p
     assert "expected onnx, got 'tensorrt'" in capsys.readouterr().err
     assert main(["export", "--ckpt_path", str(exported_run), "--output", str(tmp_path / "new")]) == 1
     assert "is an exported model already" in capsys.readouterr().err
+    (tmp_path / "posts.txt").write_text("in Oslo\n", encoding="utf-8")
+    assert main([*command, str(tmp_path / "posts.txt" / "new")]) == 1
+    assert "posts.txt is not a folder; give another path" in capsys.readouterr().err
+    for name in ("model.onnx", "config.json"):
+        assert main(["tag", str(tmp_path / "posts.txt"), "--ckpt_path", str(exported_run / name)]) == 1
+        assert f"of a model folder give the folder, {exported_run}" in capsys.readouterr().err
+    assert main(["calibrate", "posts", "--ckpt_path", str(exported_run), "--output", str(tmp_path / "new")]) == 1
+    assert "is an exported model; calibrate the checkpoint, then export" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_filled(trained_run, exported_run, tmp_path, monkeypatch):
+    def write(model, folder, int8):
+        shutil.copytree(exported_run, folder, dirs_exist_ok=True)
+
+    monkeypatch.setattr("mner.exporting.onnx_export._write", write)
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "--ckpt_path", str(trained_run / "best.ckpt"), "--output", "."]) == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(each.name for each in exported_run.iterdir())
+    assert main(["export", "--ckpt_path", str(trained_run / "best.ckpt"), "--output", "."]) == 1
 
 
 def test_a_failed_export_leaves_nothing(make_model, tmp_path, monkeypatch):
@@ -172,7 +191,7 @@ sys.modules["torch"] = None
 import numpy as np, onnxruntime
 from tokenizers import Tokenizer
 sys.path.insert(0, "FOLDER")
-from numpy_decoder import NumpyDecoder
+from numpy_decoder import NumpyDecoder, character_ids
 
 words = TEXT.split()
 tokenizer = Tokenizer.from_file("FOLDER/tokenizer.json")
@@ -187,7 +206,7 @@ inputs = {
     "word_mask": np.ones((1, len(words)), bool),
     "post_of_row": np.zeros(1, np.int64),
     "first_row": np.zeros(1, np.int64),
-    "characters": np.array([[[1 + ord(letter) for letter in word] + [0] * (9 - len(word)) for word in words]]),
+    "characters": character_ids(words),
 }
 session = onnxruntime.InferenceSession("FOLDER/model.onnx")
 names = [each.name for each in session.get_inputs()]

@@ -10,10 +10,11 @@ import torch
 from mner.batch import Batch
 from mner.decoders import CRF, Softmax
 from mner.decoders.entities import find_entities
-from mner.exporting.numpy_decoder import NumpyDecoder
+from mner.exporting.numpy_decoder import NumpyDecoder, character_ids
 from mner.exporting.onnx_export import CHAIN, decoder_tables
 from mner.labels import labels_for
 from mner.posts import Post
+from mner.text import characters
 
 LENGTHS = (9, 1, 0, 4)
 
@@ -49,6 +50,14 @@ def test_tags_marginals_and_confidences_are_those_of_the_decoder(decoder, scheme
         assert [each[:3] for each in entities] == [each.span for each in found[row]]
         assert [each.confidence for each in entities] == pytest.approx(
             [each.confidence for each in found[row]], abs=1e-5
+        )
+
+
+def test_character_ids_are_those_of_training():
+    words = ("Oslo", "é", "😍日", "Donaudampfschifffahrtsgesellschaft")
+    for most in (2, 7, 20, 50):
+        np.testing.assert_array_equal(
+            character_ids(words, most), characters.character_ids([Post("1", words)], most).numpy()
         )
 
 
