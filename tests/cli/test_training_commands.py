@@ -184,6 +184,7 @@ def test_test_needs_a_checkpoint_and_data_alone(trained_run, data, tmp_path, cap
         "metrics.json",
         "predictions.jsonl",
         "classification_report.txt",
+        "timing.json",
     }
 
 

@@ -287,7 +287,7 @@ def test_review(folder, chat_server, capsys):
         (["--examples", "POSTS"], "give a text encoder, an image encoder"),
         (["--examples", "POSTS", "--num_examples", "0"], "--num_examples"),
         (["--captions", "POSTS"], ""),
-        (["--output", "POSTS"], "another command wrote it"),
+        (["--output", "POSTS"], "this command reads it"),
         (["--accelerator", "abacus"], "no device"),
         (["--writer", "ChatEndpoint", "--writer.base_url", "http://u:p@h/v1", "--writer.model", "m"], "without user"),
         (["--writer", "nowhere.yaml"], "nowhere.yaml"),

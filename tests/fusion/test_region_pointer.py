@@ -17,7 +17,6 @@ from mner.fusion import CoAttention, TextOnly
 from mner.grounding import RegionPointer
 from mner.grounding.gold_boxes import collate_boxes
 from mner.grounding.overlap import pairwise_overlap
-from mner.inference.ensemble import Ensemble
 from mner.inference.load import load_model
 from mner.inference.tagger import Tagger
 from mner.labels import labels_for
@@ -264,17 +263,6 @@ def test_what_cannot_be_grounded_is_refused(make_fusion, trainable_fusion):
     batch = model.preprocessor(POSTS).replace(gold_boxes=None)
     with pytest.raises(ConfigurationError, match=r"collate_fn=model\.preprocessor"):
         model.losses(batch)
-
-
-def test_an_ensemble_says_that_it_does_not_ground():
-    model = CoAttention(
-        labels=labels_for(("PER",)),
-        text_encoder=tiny_text_encoder(),
-        image_encoder=Located(),
-        grounding=RegionPointer(),
-    )
-    with pytest.warns(UserWarning, match="an ensemble predicts no boxes"):
-        Ensemble([model])
 
 
 def test_training_needs_gold_boxes(make_fusion):
