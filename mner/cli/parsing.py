@@ -35,7 +35,7 @@ class OptionParser(ArgumentParser):
         super().__init__(*given, allow_abbrev=allow_abbrev, **options)
 
     def add_argument(self, *names: str, **options: Any) -> Any:
-        """Declare an option; one of several values may be given several times, and keeps them all."""
+        """Declare an option; one of several values, without a default, may be repeated and keeps them all."""
         if names[0].startswith("-") and options.get("nargs") == "+" and not options.get("default"):
             options.setdefault("action", "extend")
         return super().add_argument(*names, **options)
