@@ -6,6 +6,7 @@ import os
 import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["MNER_CACHE"] = os.devnull  # a test that stores posts names a folder of its own
 
 import string
 import sys

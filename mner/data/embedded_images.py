@@ -38,11 +38,14 @@ def content_of(value: Any) -> tuple[str | None, bytes | None]:
     """Return the name of an embedded image, if it has one, and its content, if it has any.
 
     Raises:
-        DataError: If the content cannot be decoded, or is too large.
+        DataError: If the content cannot be decoded, or is too large, or an object has neither name nor content.
         ImageError: If a Pillow image or an array cannot be used.
     """
     name = None
     if isinstance(value, Mapping):  # of datasets
+        if value and not value.keys() & {"bytes", "path"}:
+            keys = ", ".join(map(str, value))
+            raise DataError(f"expected an image as an object with bytes or path, got one with {keys:.60}")
         name, value = value.get("path"), value.get("bytes")
         name = None if name is None else str(name)
     if value is None:

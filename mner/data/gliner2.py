@@ -46,7 +46,8 @@ def _located(entities: Any, text: str, line: Line) -> list[dict[str, Any]]:
         places = [match.span() for match in pattern.finditer(text) if not any(taken[slice(*match.span())])]
         if not places:
             raise line.error(
-                f"the entity {surface!r} ({kind}) is not in the text, as whole words outside a longer entity",
+                f"the entity {surface!r} ({kind}) is not in the text, as whole words outside a longer entity or one "
+                "of another type",
                 "Write it as in the text",
             )
         if len(places) != listed.count((kind, surface)):

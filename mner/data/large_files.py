@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 import mner
+from mner.data.cache import cache_folder, only_writer
 from mner.data.columns import Columns
 from mner.data.detection import Format
 from mner.data.gmner import box_folder
@@ -23,6 +22,7 @@ from mner.data.image_names import ImageFolder
 from mner.data.large_sets import image_paths
 from mner.data.readers import no_posts, read_posts, row_reader, stream_posts
 from mner.data.stored_posts import FACTS_FILE, LAYOUT, StoredPosts, store_posts
+from mner.data.table_rows import RowReader
 from mner.paths import is_file, is_folder, is_there
 from mner.posts import Post
 from mner.remote_images import RemoteImages
@@ -62,6 +62,7 @@ def open_posts(
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is malformed.
+        OutputError: If the cache folder cannot be written.
     """
     kept = size_of(path) < LARGE or box_folder(path) is not None
     if not kept and find_spec("pyarrow") is None:
@@ -88,33 +89,13 @@ def open_posts(
         "images": images and images.absolute(),
     }
     folder = cache_folder() / "posts" / _key(path, options)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        stored = _stored(folder, make.images)
-        if stored is None:
-            rank_zero_info(printable(f"{path}: storing its posts in {folder}, which is done once"))
-            part = folder / "unfinished"
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                facts = store_posts(stream_posts(path, make, **how), part)
-            if not facts.posts:
-                shutil.rmtree(folder)
-                raise no_posts(path)
-            notes = [str(each.message) for each in caught]
-            (part / _READING).write_text(json.dumps({"notes": notes, "saved": make.num_saved > 0}), encoding="utf-8")
-            place = folder / _listing(make.images if make.images is not None and make.images.is_listed else None)
-            shutil.rmtree(place, ignore_errors=True)
-            part.rename(place)
-            stored = StoredPosts(place)
+    stored = _stored(folder, make.images) if is_folder(folder) else None  # of a cache that is read-only, too
+    if stored is None:
+        with only_writer(folder):
+            stored = _stored(folder, make.images) or _store(path, make, how, folder)
     for note in _reading(stored)["notes"]:
         rank_zero_warn(note)
     return stored
-
-
-def cache_folder() -> Path:
-    """Return the folder of what can be computed again: ``$MNER_CACHE``, or ``mner`` in the user's cache folder."""
-    given = os.environ.get("MNER_CACHE")
-    return Path(given or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "mner").expanduser()
 
 
 def size_of(path: Path) -> int:
@@ -148,6 +129,23 @@ def _stored(folder: Path, images: ImageFolder | None) -> StoredPosts | None:
     if _reading(stored)["saved"] and not all(map(is_file, image_paths(stored))):
         return None  # images within the table must be written again
     return stored
+
+
+def _store(path: Path, make: RowReader, how: dict[str, Any], folder: Path) -> StoredPosts:
+    rank_zero_info(printable(f"{path}: storing its posts in {folder}, which is done once"))
+    part = folder / "unfinished"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        facts = store_posts(stream_posts(path, make, **how), part)
+    if not facts.posts:
+        shutil.rmtree(part)
+        raise no_posts(path)
+    notes = [str(each.message) for each in caught]
+    (part / _READING).write_text(json.dumps({"notes": notes, "saved": make.num_saved > 0}), encoding="utf-8")
+    place = folder / _listing(make.images if make.images is not None and make.images.is_listed else None)
+    shutil.rmtree(place, ignore_errors=True)
+    part.rename(place)
+    return StoredPosts(place)
 
 
 def _listings(folder: Path, images: ImageFolder | None) -> Iterator[str]:

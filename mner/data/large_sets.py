@@ -12,8 +12,8 @@ from typing import overload
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 
+from mner.data.cache import only_writer
 from mner.data.post_facts import FactCounter, PostFacts
 from mner.data.stored_posts import StoredPosts
 from mner.files import atomic_write
@@ -109,6 +109,7 @@ def lengths_of(posts: Sequence[Post], preprocessor: Preprocessor) -> npt.NDArray
 
     Raises:
         DataError: If a post does not fit and may not be split.
+        OutputError: If the lengths cannot be stored.
     """
     if isinstance(posts, JoinedPosts):
         return np.concatenate([lengths_of(part, preprocessor) for part in posts.parts])
@@ -117,12 +118,13 @@ def lengths_of(posts: Sequence[Post], preprocessor: Preprocessor) -> npt.NDArray
     tokenization = preprocessor.subword_tokenizer, preprocessor.contexts, preprocessor.word_tokenizer
     key = blake2b(pickle.dumps(tokenization), digest_size=8).hexdigest()
     path = posts.folder / f"lengths-{key}.npy"
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            unchanged = iter(StoredPosts(posts.folder))
-            chunks = iter(lambda: list(islice(unchanged, _AT_ONCE)), [])
-            found = [np.array(preprocessor.lengths(chunk), np.int32) for chunk in chunks]
-            with atomic_write(path, "wb") as file:
-                np.save(file, np.concatenate(found))
+    if not path.exists():
+        with only_writer(posts.folder):
+            if not path.exists():
+                unchanged = iter(StoredPosts(posts.folder))
+                chunks = iter(lambda: list(islice(unchanged, _AT_ONCE)), [])
+                found = [np.array(preprocessor.lengths(chunk), np.int32) for chunk in chunks]
+                with atomic_write(path, "wb") as file:
+                    np.save(file, np.concatenate(found))
     lengths: npt.NDArray[np.int32] = np.load(path, mmap_mode="r")
     return np.asarray(lengths) if posts.places is None else lengths[posts.places]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mner.data.post_facts import FactCounter, PostFacts
+from mner.errors import DataError
 from mner.files import atomic_write
 from mner.posts import Post
 
@@ -106,8 +107,15 @@ class StoredPosts(Sequence[Post]):
     def _batches(self) -> list[Any]:
         import pyarrow
 
-        with pyarrow.ipc.open_file(pyarrow.memory_map(str(self.folder / POSTS_FILE))) as file:
-            return [file.get_batch(number) for number in range(file.num_record_batches)]
+        path = self.folder / POSTS_FILE
+        try:
+            with pyarrow.ipc.open_file(pyarrow.memory_map(str(path))) as file:
+                return [file.get_batch(number) for number in range(file.num_record_batches)]
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            raise DataError(
+                f"the stored posts {path} cannot be read ({error}); delete the folder {self.folder}, and "
+                "repeat the command"
+            ) from error
 
     def _post(self, encoded: str) -> Post:
         post = _decoded(encoded)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from mner.data.embedded_images import content_of, is_embedded
+from mner.data.image_names import LINK
 from mner.data.lines import Line, Notes
 from mner.data.literals import decoded
 from mner.data.plain import plain
@@ -108,11 +109,12 @@ class NewPosts:
     def _path(self, image: Any, name: str) -> Path | None:
         """The path of an image, which is saved if it is given as bytes, as an image, or as ``datasets`` has it."""
         if isinstance(image, Mapping):
-            image = image.get("bytes") or image.get("path")
+            given, content = content_of(image)
+            image = content or given
         if _is_missing(image):
             return None
         if isinstance(image, (str, Path)) and not is_embedded(image):
-            return Path(image) if image else None
+            return _path_of(image) if image else None
         if not is_embedded(image):
             raise DataError(f"expected an image or its path, got {kind_of(image)}: {image!r:.60}")
         if self._folder is None:
@@ -131,9 +133,10 @@ def make_post(
     """Build a post without tags from raw text or words, with any number of images.
 
     Raises:
-        DataError: If the text is neither a string nor a sequence of strings.
+        DataError: If the text is neither a string nor a sequence of strings, or an image is an address.
     """
-    paths = [Path(each) for each in ([images] if isinstance(images, (str, Path)) else images or ())]
+    given_images = [images] if isinstance(images, (str, Path)) else images or ()
+    paths = [_path_of(each) for each in given_images if each != ""]  # no image, as in a file
     given: dict[str, Any] = {
         "id": id,
         "image": paths[0] if paths else None,
@@ -145,6 +148,15 @@ def make_post(
     if isinstance(text, Sequence) and not isinstance(text, bytes) and all(isinstance(word, str) for word in text):
         return Post(words=tuple(text), **given)
     raise DataError(f"expected a text or its words, got {kind_of(text)}: {text!r:.60}; give a str or a list of str")
+
+
+def _path_of(image: str | Path) -> Path:
+    if isinstance(image, str) and LINK.match(image):
+        raise DataError(
+            f"the image {image!r:.80} is a link, which is not fetched; give the image itself, or posts of "
+            "read_posts(..., remote=RemoteImages())"
+        )
+    return Path(image)
 
 
 def _is_missing(value: object) -> bool:

@@ -18,6 +18,7 @@ import torch
 
 from mner.batch import Batch
 from mner.bounded_report import BoundedReport
+from mner.data.embedded_images import content_of, is_embedded
 from mner.data.read_ahead import read_ahead
 from mner.decoders.entities import EntityLists
 from mner.errors import ConfigurationError, DataError
@@ -69,8 +70,8 @@ class Tagger:
 
         Args:
             text: Raw text, which the model's own word tokenizer splits, or its words.
-            image: The post's image, if it has one: a path, the bytes of an image file, or a Pillow image; or a list of
-                several.
+            image: The post's image, if it has one: a path, the bytes of an image file, also in base64 or as a data URL,
+                or a Pillow image; or a list of several.
             contexts: Texts about the image, by kind, as the model was trained with.
             threshold: Leave out entities with a lower confidence.
 
@@ -81,7 +82,7 @@ class Tagger:
 
         Raises:
             DataError: If the text is neither a string nor a sequence of strings, or the model does not read one of the
-                contexts.
+                contexts, or an image is an address.
             ImageError: If the image is not a path and cannot be used.
 
         Warns:
@@ -89,12 +90,14 @@ class Tagger:
         """
         given: list[Any] = [] if image is None else [*image] if isinstance(image, (list, tuple)) else [image]
         with TemporaryDirectory() as folder:  # a post names its images by paths
-            paths = []
+            paths: list[str | Path] = []
             for place, each in enumerate(given):
+                if isinstance(each, str) and is_embedded(each):
+                    each = content_of(each)[1]
                 if not isinstance(each, (str, Path)):
                     content, each = each, Path(folder) / f"{place}.png"
                     load_image(content).save(each)
-                paths.append(Path(each))
+                paths.append(each)
             found = self.predict_batch([self.new_post(text, paths, contexts)], threshold=threshold)[0]
             if found.post is not None:  # without the images whose files are deleted
                 kept = [path for path in found.post.images if path.parent != Path(folder)]

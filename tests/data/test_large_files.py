@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mner.data import PostFiles, large_files, read_posts
+from mner.data import PostFiles, large_files, large_sets, read_posts
 from mner.data.large_files import open_posts
 from mner.data.stored_posts import StoredPosts
 from mner.data.unlabelled import read_unlabelled
-from mner.errors import FormatError, LabelError
+from mner.errors import DataError, FormatError, LabelError, OutputError
 from mner.preprocessor import Preprocessor
 
 RECORDS = [
@@ -92,6 +92,44 @@ def test_errors_leave_nothing_behind(tmp_path):
             open_posts(file)
     file.write_text('{"tokens": ["a"]}\n', encoding="utf-8")
     assert len(open_posts(file)) == 1
+
+
+@pytest.mark.parametrize("cache", ["a_file", "a_file/below"])
+def test_a_cache_that_cannot_be_written_is_an_error_that_names_the_variable(file, monkeypatch, tmp_path, cache):
+    (tmp_path / "a_file").touch()
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / cache))
+    with pytest.raises(OutputError, match="MNER_CACHE names another folder"):
+        open_posts(file)
+
+
+def test_a_cache_may_be_read_only_once_the_posts_are_there(file, monkeypatch):
+    def refuse(_):
+        raise OutputError("read-only")
+
+    data = PostFiles(train=file, valid=file, batch_size=3)
+    first = of(data)
+    monkeypatch.setattr(large_files, "only_writer", refuse)
+    monkeypatch.setattr(large_sets, "only_writer", refuse)
+    assert of(PostFiles(train=file, valid=file, batch_size=3)) == first
+
+
+def test_an_interrupted_process_leaves_no_posts(file, monkeypatch):
+    def interrupted(*_, **__):
+        yield from read_posts(file)[:5]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(large_files, "stream_posts", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_posts(file)
+    assert list(open_posts(file)) == read_posts(file)
+
+
+def test_damaged_posts_are_an_error_that_names_the_folder_to_delete(file):
+    posts = open_posts(file)
+    (posts.folder / "posts.arrow").write_bytes(b"ARROW1")
+    with pytest.raises(DataError, match=f"delete the folder {posts.folder}"):
+        open_posts(file)[0]
 
 
 class Words:

@@ -59,6 +59,8 @@ def test_a_list_of_images_is_read_in_order(tmp_path, record):
         ({"images": "a.jpg"}, "where a list was expected"),
         ({"images": ["a.jpg", None]}, "the image name None"),
         ({"images": ["a.jpg", "../b.jpg"]}, "leads out of the image folder"),
+        ({"images": ["a.jpg", {"url": "b.jpg"}]}, "an object with bytes or path, got one with url"),
+        ({"image": {"url": "b.jpg"}}, "an object with bytes or path, got one with url"),
     ],
 )
 def test_malformed_lists_of_images_are_named(tmp_path, names, said):

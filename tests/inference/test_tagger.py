@@ -3,6 +3,7 @@
 import io
 import random
 import threading
+from base64 import b64encode
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 import mner
-from mner.errors import ConfigurationError, DataError, ImageError
+from mner.errors import ConfigurationError, DataError, ImageError, MNERError
 from mner.fusion import Concatenation
 from mner.inference.tagger import Tagger, make_post
 from mner.posts import Entity, Post
@@ -202,6 +203,9 @@ def test_several_images_of_a_post(make_model, tmp_path):
     assert expected != tagger.predict("in Oslo", paths[:1])
     in_memory = tagger.predict("in Oslo", [contents[0], paths[1]])
     assert (in_memory == expected, in_memory.post.images) == (True, (paths[1],))
+    encoded = [f"data:image/png;base64,{b64encode(contents[0]).decode()}", "", str(paths[1])]
+    in_memory = tagger.predict("in Oslo", encoded)
+    assert (in_memory == expected, in_memory.post.images) == (True, (paths[1],))
     records = [{"images": [*map(str, paths)]}, {"images": contents}, {"images": [contents[0], None, paths[1]]}]
     found = list(tagger.stream({"text": "in Oslo", **record} for record in records))
     for prediction in found:
@@ -212,6 +216,14 @@ def test_several_images_of_a_post(make_model, tmp_path):
     for record, said in (({"images": "a.png"}, "as a list"), ({"image": "a", "images": ["a"]}, "give one of them")):
         with pytest.raises(DataError, match=said):
             tagger.predict_batch([{"text": "in Oslo", **record}])
+
+
+@pytest.mark.parametrize("image", ["https://example.org/1.png", {"url": "1.png"}, "data:image/png;base64,iV!"])
+def test_images_that_are_not_fetched_or_cannot_be_decoded_are_errors(tagger, image):
+    with pytest.raises(MNERError, match=r"is a link, which is not fetched|bytes|base64"):
+        tagger.predict("in Oslo", image)
+    with pytest.raises(MNERError, match=r"is a link, which is not fetched|object with bytes or path|base64"):
+        tagger.predict_batch([{"text": "in Oslo", "image": image}])
 
 
 def test_values_of_numpy_and_pandas_in_records(tagger):
