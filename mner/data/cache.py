@@ -24,7 +24,7 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Make a folder of the cache if needed, and keep other processes from writing to it.
 
     Raises:
-        OutputError: If the system refuses to write, here or in the block; says how to choose another cache folder.
+        OutputError: If the system refuses to write, here or in the block; names the variable of the folder.
     """
     try:
         with output_errors(folder, always=True):
