@@ -117,7 +117,7 @@ class Scene:
     seed: int
 
     @property
-    def type(self) -> str:
+    def entity_type(self) -> str:
         """The entity type that the picture shows."""
         return STYLES[self.style].type
 
@@ -144,7 +144,7 @@ class Scene:
 
     def described(self) -> dict[str, Any]:
         """Return its part of a post's metadata."""
-        return {"shown": self.type, "noun": self.noun, "style": self.style, "novel_style": self.novel}
+        return {"shown": self.entity_type, "noun": self.noun, "style": self.style, "novel_style": self.novel}
 
 
 def file_name(shown: Any) -> str:
