@@ -160,8 +160,8 @@ def test_a_cell_whose_training_outlives_its_runner_waits_for_its_end(run, calls,
     held.parent.mkdir(parents=True)
     lock = FileLock(held, thread_local=False)
     lock.acquire()
+    (tmp_path / "calls").touch()  # before the thread, which would end without it, and the runner wait for ever
     threading.Thread(target=lambda: (wait_for(lambda: len(calls()) == 3), lock.release(force=True))).start()
-    (tmp_path / "calls").touch()
     assert set(run().states.values()) == {"finished"}
     assert calls() == ["good 1", "good 2", "other 1", "other 2"]
 
