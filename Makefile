@@ -19,7 +19,7 @@ check: $(VENV)/dev docs
 	$(VENV)/bin/pytest --doctest-modules mner -p no:cacheprovider
 
 docs: $(VENV)/dev
-	$(VENV)/bin/sphinx-build -W --keep-going -q docs docs/_build
+	$(VENV)/bin/sphinx-build -W --keep-going -q docs docs/_build/html
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -78,7 +78,7 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation, without warnings."""
     session.install(".[docs]")
-    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build", env=OFFLINE)
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build/html", env=OFFLINE)
 
 
 def lowest_version(requirement: str) -> str:
