@@ -3,9 +3,9 @@
 python benchmarks/faults.py --kills 5   (as root the full disk too: it mounts a small tmpfs)
 
 Results are compared line by line with those of an undisturbed run: predictions (``fit``, ``tag``), captions, stored
-image features (``cache``) and the cells of a grid (``experiment``). ``lost`` counts lines that are missing at the end,
-``doubled`` lines that are duplicated or differ from the undisturbed run's, and ``damaged`` files that could not be read
-after a fault. All three should be 0.
+image features (``cache``), the cells of a grid (``experiment``), figures and their numbers (``attend``). ``lost``
+counts lines that are missing at the end, ``doubled`` lines that are duplicated or differ from the undisturbed run's,
+and ``damaged`` files that could not be read after a fault. All three should be 0.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ from pathlib import Path
 
 import lmdb
 import torch
+from PIL import Image
 
 from mner.components import to_config
 from mner.contexts import UpDown
 from mner.demo import generate_demo_posts
+from mner.fusion import CoAttention
+from mner.labels import labels_for
 from mner.testing import TinyGrid, tiny_text_encoder
 from mner.vision import Grid
 
-COMMANDS = ("fit", "cache", "caption", "experiment", "tag", "tag with Ray")
+COMMANDS = ("fit", "cache", "caption", "experiment", "tag", "tag with Ray", "attend")
 MAX_REPEATS = 10
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
 
@@ -225,6 +228,9 @@ def _unreadable(path: Path) -> Exception | None:
             assert text.endswith("\n"), "no line end"
         elif path.suffix == ".ckpt":
             torch.load(path, map_location="cpu", weights_only=True)
+        elif path.suffix == ".png":
+            with Image.open(path) as image:
+                image.load()
     except FileNotFoundError:  # removed meanwhile by a training that outlived its runner
         return None
     except Exception as error:
@@ -270,6 +276,11 @@ def make_jobs(folder: Path) -> dict[str, Job]:
     posts.write_text("".join(map(line.format, range(5000))), encoding="utf-8")
     caption = ["caption", "--images", str(data / "images"), "--captioner", str(folder / "updown.ckpt")]
     on_cpu = ["--accelerator", "cpu"]
+    seeing = Grid("resnet10t", weights=None, image_size=32)
+    attending = CoAttention(labels=labels_for(["PER"]), text_encoder=tiny_text_encoder(), image_encoder=seeing)
+    attending.save_pretrained(folder / "attending")
+    attend = ["attend", str(data / "train.jsonl"), "--images", str(data / "images"), "--of", "words"]
+    attend += ["--ckpt_path", str(folder / "attending"), *on_cpu, "--output"]
     tag = ["tag", str(posts), "--ckpt_path", str(trained / "best.ckpt"), "--window", "8", "--output"]
     with_ray = ["--engine", "ray", "--num_actors", "1"]
     return {
@@ -291,6 +302,7 @@ def make_jobs(folder: Path) -> dict[str, Job]:
             lambda to: [*tag, str(to / "tagged"), *with_ray],
             lambda to: [line for part in sorted((to / "tagged").glob("part-*.jsonl")) for line in lines(part)],
         ),
+        "attend": Job(lambda to: [*attend, str(to / "figures")], lambda to: digests(to / "figures")),
     }
 
 
@@ -303,6 +315,12 @@ def cells(path: Path) -> list[str]:
     """Return the finished cells of a results file, with their scores."""
     results = map(json.loads, lines(path))
     return [f"{each['seed']} {each['metrics']['f1']}" for each in results if each["status"] == "finished"]
+
+
+def digests(folder: Path) -> list[str]:
+    """Return the names and digests of the files in a folder."""
+    files = [*folder.glob("*.json"), *folder.glob("*.png")]
+    return [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
 
 
 def stored(path: Path) -> list[str]:

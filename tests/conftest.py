@@ -38,6 +38,13 @@ WORDS = (
 )
 
 
+def pytest_collection_modifyitems(items):
+    """Lift the time limit from tests that are expected to be slow."""
+    for item in items:
+        if any(map(item.get_closest_marker, ("slow", "gpu", "realdata"))):
+            item.add_marker(pytest.mark.timeout(0))
+
+
 def pytest_collection_finish():
     """Take what was imported out of the garbage collector's rounds: statsmodels starts one per correction of Holm."""
     gc.collect()

@@ -20,7 +20,7 @@ def faults():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["fit", "cache", "caption", "experiment", "tag"])
+@pytest.mark.parametrize("command", ["fit", "cache", "caption", "experiment", "tag", "attend"])
 def test_nothing_is_lost_doubled_or_damaged(faults, command, tmp_path):
     tally = faults.run_faults(tmp_path, [command], kills=3)[command]
     assert (tally.lost, tally.doubled, tally.damaged) == (0, 0, [])
