@@ -35,7 +35,7 @@ def device_of(accelerator: str | torch.device = "auto") -> torch.device:
         device = torch.device(accelerator)
     except (RuntimeError, TypeError):
         device = None
-    if device is None or not available.get(device.type, False):
+    if device is None or not available.get(device.type, False) or (device.type != "cuda" and device.index):
         raise ConfigurationError(
             f"no device {str(accelerator)!r}; expected auto, or one of those available: "
             f"{', '.join(kind for kind, there in available.items() if there)}"

@@ -94,7 +94,9 @@ LineAppender = Callable[[Iterable[str]], None]
 
 @contextmanager
 def append_lines(path: str | Path) -> Iterator[LineAppender]:
-    """Open a file of lines for appending, locked against other processes; an incomplete last line is removed.
+    """Open a file of lines for appending, locked against other processes.
+
+    An incomplete last line is removed, and so is the file if it has no line in the end.
 
     Args:
         path: The file. It and its folder are created if needed.
@@ -121,7 +123,11 @@ def append_lines(path: str | Path) -> Iterator[LineAppender]:
         with output_errors(path, always=True):
             os.ftruncate(descriptor, _end_of_last_line(file))
             file.seek(0, os.SEEK_END)
-        yield append
+        try:
+            yield append
+        finally:
+            if not os.fstat(descriptor).st_size and _is_still(descriptor, path):
+                path.unlink()
 
 
 @contextmanager
@@ -158,14 +164,30 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
 
 
 def check_target(path: str | Path) -> None:
-    """Check, before hours of work, that :func:`atomic_write` could replace a path.
+    """Check, before hours of work, that :func:`atomic_write` could write a path.
 
     Raises:
-        OutputError: If it is a folder, a symbolic link, a pipe or a device, or is write-protected.
+        OutputError: If it is a folder, a symbolic link, a pipe or a device, or it or its folder is write-protected.
+    """
+    path = Path(path)
+    check_folder(path.parent)
+    with output_errors(path, always=True):
+        _refuse_special(path)
+
+
+def check_folder(path: str | Path) -> None:
+    """Check, before hours of work, that files could be written into a folder, which need not exist yet.
+
+    Raises:
+        OutputError: If it, or what it would be in, is not a folder or is write-protected.
     """
     path = Path(path)
     with output_errors(path, always=True):
-        _refuse_special(path)
+        there = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+        if not there.is_dir():
+            raise OutputError(f"cannot write into {path}: {there} is not a folder; give another path")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "the folder is write-protected")
 
 
 @contextmanager
@@ -252,7 +274,7 @@ def is_stream(path: Path) -> bool:
     """Return whether a path is written into, such as a pipe or a device, and has no content to replace."""
     try:
         found = path.stat()
-    except OSError:  # no such file yet, or an error that opening it will report
+    except (OSError, ValueError):  # no such file yet, or an error that opening it will report
         return False
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         return True

@@ -28,7 +28,7 @@ def test_auto_is_the_gpu_if_there_is_one(gpus, monkeypatch):
     assert device_of() == torch.device("cuda:1")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda", "cuda:0", "tpu", "mps", "", "meta"])
+@pytest.mark.parametrize("name", ["gpu", "cuda", "cuda:0", "tpu", "mps", "", "meta", "cpu:1"])
 def test_a_device_that_is_not_there(gpus, name):
     gpus(0)
     with pytest.raises(ConfigurationError, match=r"(no device|found none)"):

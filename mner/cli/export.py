@@ -43,9 +43,12 @@ def run(arguments: Sequence[str]) -> None:
         MNERError: If the checkpoint cannot be used, the model cannot be exported, or the folder cannot be written.
     """
     options = parser().parse_args(list(arguments[1:]))
-    from mner.exporting.onnx_export import export_onnx
+    from mner.exporting.onnx_export import check_is_free, export_onnx
+    from mner.exporting.onnx_graph import require_onnx
     from mner.inference.load import load_model
 
+    require_onnx()
+    check_is_free(options.output)
     model = load_model(options.ckpt_path)
     if model.runtime == "onnx":
         raise ConfigurationError(f"{options.ckpt_path} is an exported model already; give the checkpoint")

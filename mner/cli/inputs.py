@@ -13,7 +13,7 @@ from mner.cli.parsing import CONFIG_OPTIONS, with_config_files
 from mner.cli.static_help import described_classes, help_text
 from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
-from mner.files import protected, refuse_protected
+from mner.files import check_folder, check_target, protected, refuse_protected
 from mner.model_names import is_model_folder, is_on_hub
 from mner.paths import is_file, is_folder, is_there
 from mner.shipped_configs import find_config
@@ -26,6 +26,9 @@ SPLITS = {"validate": ("valid",), "test": ("test",), "predict": ("test",)}
 TRAINING = ("fit", "cache")
 OUTPUTS = ("output", "figures", "run_folder", "feature_store")
 """Options of what a command writes."""
+FOLDER_OUTPUTS = ("attend", "calibrate", "export", "report", "split")
+FILE_OUTPUTS = ("caption", "describe", "prompt", "review", "show")
+"""The commands of which ``--output`` is a folder, or a file."""
 FROM_HUB = ("tag", "attend", "calibrate", "export", "serve")
 """The commands that load a model from a hub by its name."""
 
@@ -70,18 +73,21 @@ def inputs_protected(command: str, arguments: Sequence[str]) -> Iterator[None]:
         arguments: Its arguments, without usage errors.
 
     Raises:
-        OutputError: If an option names a file to write that is read, so that no work is lost.
+        OutputError: If an option names a file to write that is read or cannot be written, so that no work is lost.
     """
     values, files = _given(command, arguments)
     own = (*OUTPUTS, "ckpt_path") if command in TRAINING else OUTPUTS
     given = [each for name in values.keys() - {*own} for each in _several(values[name])]
-    named = [name.partition("=")[2] for name in files]  # of a report: NAME=FILE
+    named = [name.partition("=")[2] for name in files if "=" in name]  # of a report: NAME=FILE
     paths = [*given, *files, *named, "/dev/stdin"]
     models = _several(values.get("ckpt_path", []))
     with protected(path for path in paths if not is_folder(path) or path in models):
         for name in OUTPUTS:
             if isinstance(values.get(name), str):
                 refuse_protected(values[name])
+        check_output = check_folder if command in FOLDER_OUTPUTS else check_target if command in FILE_OUTPUTS else None
+        if check_output is not None and "output" in values:
+            check_output(values["output"])
         yield
 
 

@@ -17,6 +17,7 @@ _NOISE = re.compile(
 _EXPECTED = re.compile(
     r"Expected an? (?:<class '(?:\w+\.)*(\w+)'>|(?:typing\.)?(\S+?\[.*\])|(dot import path) .*)(?:\. Got value: .*)?$"
 )
+_SUBTYPES = re.compile(r"Subtypes: (.*)")
 _GIVEN = re.compile(r"(?:Got value|Given value): (.*)")
 _NO_CLASS = re.compile(r"Not a valid subclass of (PostDataModule|TrainingModule)\b")
 _CHOOSE = {
@@ -59,7 +60,13 @@ def _complaints(message: str) -> Iterator[str]:
     if unknown:
         yield from map(_unknown_class, unknown)
         return
-    types = [_in_words(match[1] or match[2] or match[3]) for text in innermost if (match := _EXPECTED.match(text))]
+    # Of Literal[64, 32] the parser says that it expected an int.
+    is_literal = any("Literal[64" in each and "class 'int'" not in each for each in _SUBTYPES.findall(message))
+    types = [
+        _in_words(match[1] or match[2] or match[3])
+        for text in innermost
+        if (match := _EXPECTED.match(text)) and not (match[1] == "int" and is_literal)
+    ]
     given = _GIVEN.search(message)
     if not types or given is None:
         yield from innermost

@@ -35,8 +35,8 @@ class OptionParser(ArgumentParser):
         super().__init__(*given, allow_abbrev=allow_abbrev, **options)
 
     def add_argument(self, *names: str, **options: Any) -> Any:
-        """Declare an option; one of several values, without a default, may be repeated and keeps them all."""
-        if names[0].startswith("-") and options.get("nargs") == "+" and not options.get("default"):
+        """Declare an option; one of several values may be repeated and keeps them all, so it has no default."""
+        if names[0].startswith("-") and options.get("nargs") == "+":
             options.setdefault("action", "extend")
         return super().add_argument(*names, **options)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mner.cli.parsing import OptionParser
 from mner.data.readers import read_posts
-from mner.display.render import KINDS, Kind, render
+from mner.display.render import KINDS, render
 from mner.errors import DataError
 from mner.paths import is_file
 from mner.post_json import from_json
@@ -41,10 +41,11 @@ def parser() -> OptionParser:
     )
     options.add_argument(
         "--kinds",
-        type=Kind,
+        type=str,
+        choices=KINDS,
         nargs="+",
-        default=list(KINDS),
-        help="Show only posts with entities of these kinds, or without entities (none).",
+        default=None,
+        help="Show only posts with entities of these kinds, or without entities (none) (default: all).",
     )
     options.add_argument("--title", type=str | None, default=None, help="Heading of the page (default: the file name).")
     return options
@@ -61,7 +62,7 @@ def run(arguments: Sequence[str]) -> None:
         posts_in(options.file),
         title=options.file.name if options.title is None else options.title,
         images=False if options.images is None else options.images,
-        kinds=options.kinds,
+        kinds=options.kinds or list(KINDS),
     )
     if options.output is None:
         Console(file=sys.stdout, highlight=False, soft_wrap=True).print(rendering)

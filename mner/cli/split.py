@@ -14,6 +14,8 @@ from mner.errors import OutputError
 from mner.paths import is_there
 from mner.terminal import printable_lines
 
+SHARES = (0.8, 0.1, 0.1)
+
 
 def parser() -> OptionParser:
     """The options of ``mner split``."""
@@ -28,8 +30,8 @@ def parser() -> OptionParser:
         "--shares",
         type=float,
         nargs="+",
-        default=[0.8, 0.1, 0.1],
-        help="Fractions of the posts for training, validation and test; their sum is 1.",
+        default=None,
+        help="Fractions of the posts for training, validation and test; their sum is 1 (default: 0.8 0.1 0.1).",
     )
     options.add_argument("--seed", type=int, default=0, help="Seed of the random order.")
     options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
@@ -57,7 +59,7 @@ def run(arguments: Sequence[str]) -> None:
         tag_column=options.tag_column,
         columns=parse_columns(options.columns),
     )
-    parts = split_posts(posts, options.shares, options.seed)
+    parts = split_posts(posts, options.shares or SHARES, options.seed)
     files = {split: options.output / f"{split}.jsonl" for split in parts}
     for file in files.values():
         if is_there(file):

@@ -181,6 +181,12 @@ def _here(options: Namespace) -> int:
     """Tag in this process."""
     if options.output_format != "jsonl":
         raise ConfigurationError("parts in Parquet are written with --engine ray; leave --output_format out")
+    defaults = parser().get_defaults()
+    for name in ("num_actors", "cpus_per_actor", "gpus_per_actor"):
+        if options[name] != defaults[name]:
+            raise ConfigurationError(f"--{name} is of --engine ray; leave it out, or add --engine ray")
+    if options.remote_images and options.images is None:
+        raise ConfigurationError("--remote_images fetches into the image folder; give it with --images DIR")
     source, live = _source(options.file)
     with tag_output(options, live) as output:
         from mner.inference.load import load

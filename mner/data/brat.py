@@ -13,6 +13,8 @@ from mner.errors import DatasetNotFoundError, FormatError
 from mner.paths import is_file
 
 KEY = "brat_annotations"
+ORIGIN = "brat_file"
+"""Key of the file of the annotations, for messages."""
 SUFFIX = ".ann"
 _ENTITY = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
 _OTHERS = {
@@ -42,7 +44,7 @@ def brat_rows(path: Path) -> Iterator[dict[str, Any]]:
             raise DatasetNotFoundError(f"no text {text} of {annotations}; brat has both next to each other")
         row: dict[str, Any] = {"id": stem.name, "text": _read(text)}
         if is_file(annotations):
-            row[KEY] = _read(annotations).split("\n")
+            row |= {KEY: _read(annotations).split("\n"), ORIGIN: annotations}
         images = sorted(each.name for each in stem.parent.glob(f"{stem.name}.*") if is_image_name(each.name))
         yield row | ({"image": images[0]} if images else {})
 
@@ -60,7 +62,9 @@ def brat_document(value: Any, line: Line) -> dict[str, Any] | None:
         return None
     record = {key: item for key, item in value.items() if key != KEY}
     record["entities"] = []
-    for annotation in filter(str.strip, value[KEY]):
+    for number, annotation in enumerate(value[KEY], start=1):
+        if not annotation.strip():
+            continue
         found = _ENTITY.fullmatch(annotation.rstrip("\r"))
         if not annotation.startswith("T"):
             kind = _OTHERS.get(annotation[0])
@@ -68,14 +72,15 @@ def brat_document(value: Any, line: Line) -> dict[str, Any] | None:
                 line.note(f"{kind} of brat are left out", annotation)
             continue
         if found is None:
-            raise line.error(
-                f"the annotation {annotation!r:.60} of {record['id']}", "Write T1<tab>PER 0 8<tab>Ana Ruiz"
+            raise FormatError(
+                line.path, number, f"the annotation {annotation!r:.60}", "Write T1<tab>PER 0 8<tab>Ana Ruiz"
             )
         name, kind, places, text = found.groups()
         if ";" in places:
             complaint = f"{name} of {record['id']} is discontinuous: {text or places!r:.60}, a {kind} in several parts"
             if not line.notes.lenient:
-                raise line.error(complaint, "Annotate one part, or the words between the parts as well")
+                remedy = "Annotate one part, or the words between the parts as well"
+                raise FormatError(line.path, number, complaint, remedy)
             line.note(LEFT_OUT, complaint)
             continue
         start, end = map(int, places.split())

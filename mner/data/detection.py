@@ -31,6 +31,8 @@ _TABLE_NAMES = re.compile(
 )
 _NAME = re.compile(r"[\"']?[^\W\d]\w*[\"']?")
 _OTHER_DELIMITER = re.compile(r"\S+?[,;|\xa0](\S*[,;|\xa0])?\"?(O|[BIES]-[^\s,;|\"]+)\"?$")
+_TAG = re.compile(r"O|[BIESLU][-_][^\W\d]\S*")
+_PARALLEL = re.compile(r"\S[ ]*(\t|\|\|\|)")
 _YAML = re.compile(r"---$|- |[\w-]+: ")
 _STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")
 
@@ -122,6 +124,12 @@ def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
             "rows of a table that begin with a number, where posts were expected",
             "Give it a header with a column 'text'; if it is plain text, set format='text' (--format text)",
         )
+    if (found := _tags_of_posts(texts)) is not None:
+        raise line.error(
+            found,
+            'Write a JSON object per line, {"tokens": ["St", "Louis"], "tags": ["B-LOC", "I-LOC"]}; or CoNLL: a word, '
+            "a tab and its tag per line, and a blank line between posts",
+        )
     if sum(map(bool, map(_OTHER_DELIMITER.match, texts))) >= len(texts) / 2:
         raise line.error(
             "a word and its tag with a delimiter other than tab or spaces", "Separate the columns of CoNLL by tabs"
@@ -131,6 +139,21 @@ def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
             "brat's standoff annotation, without its text",
             "Give the .ann file, with the text next to it as .txt, or the folder of both",
         )
+
+
+def _tags_of_posts(texts: Sequence[str]) -> str | None:
+    """Describe lines that are each the tags of a post, whose words are in another file or before a delimiter."""
+    rows = [text.split() for text in texts]
+    if all(map(_are_tags, rows)) and any(len(row) > 2 or {*row} != {OUTSIDE} for row in rows):
+        return "tags without their words"
+    rows = [re.split(r"\t|\|\|\|", text)[-1].split() if _PARALLEL.search(text) else [] for text in texts]
+    if all(map(_are_tags, rows)) and any(len(row) > 1 for row in rows):
+        return "a post and its tags in one line"
+    return None
+
+
+def _are_tags(row: Sequence[str]) -> bool:
+    return bool(row) and all(_TAG.fullmatch(each) for each in row)
 
 
 def _table_header(text: str) -> list[str] | None:

@@ -148,7 +148,9 @@ def _items(lines: Iterable[Line]) -> Iterator[tuple[Any, Line]]:
         except (ValueError, RecursionError) as error:
             place = line_at(error.pos if isinstance(error, json.JSONDecodeError) else begin)
             remedy = "Correct the JSON, or write one object per line"
-            cut = isinstance(error, json.JSONDecodeError) and error.pos >= len(text.rstrip())
+            cut = isinstance(error, json.JSONDecodeError) and (
+                error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+            )
             raise place.error(
                 f"invalid JSON ({error})", f"{remedy}; is the file cut off?" if cut else remedy
             ) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +19,8 @@ Offsets = Sequence[tuple[int, int]]
 _Reading = Callable[[Span], Span | None]
 
 _ESCAPED = re.compile(r"\\[nrt]")
+_PLACEHOLDER = re.compile(r"[@<\[:]|(HTTP)?URL$", re.IGNORECASE)
+_MARKS = re.compile(r"^[\u0120\u010a]+|</w>$")  # GPT-2's of spaces and line breaks; the others are not letters
 _HTML = re.compile(r"</?[a-z]|&#?\w+;", re.IGNORECASE)
 
 
@@ -139,6 +143,25 @@ def check_offsets(words: Sequence[str], text: str, offsets: Offsets, line: Line)
         last = end
 
 
+def check_words(words: Sequence[str], text: str, line: Line) -> None:
+    """Reject words that are not those of their text, such as those of another post.
+
+    A tokenisation may normalise: case, accents and entities of HTML are ignored, and so are punctuation, marks of
+    subwords, and placeholders such as ``@USER`` and ``<url>``.
+
+    Raises:
+        FormatError: If fewer than half of the words occur in the text.
+    """
+    compared = {word: letters for word in words if not _PLACEHOLDER.match(word) and (letters := _letters(word))}
+    whole = _letters(text)
+    missing = [word for word, letters in compared.items() if letters not in whole]
+    if whole and 2 * len(missing) > len(compared):
+        raise line.error(
+            f"the words are not those of the text: {missing[0]!r:.60} does not occur in {text!r:.60}",
+            "Keep the one that is annotated, and delete the other",
+        )
+
+
 def align_words(words: Sequence[str], text: str) -> list[tuple[int, int]] | None:
     """Find words in their text, one after the other; ``None`` if visible text is left over or a word is missing."""
     offsets, last = [], 0
@@ -234,6 +257,12 @@ def _is_claimed(span: Span, found: str) -> bool:
         return True
     claimed = {span.text, _ESCAPED.sub(" ", span.text)}
     return any("".join(text.split()).casefold() == "".join(found.split()).casefold() for text in claimed)
+
+
+def _letters(text: str) -> str:
+    """The letters and digits of a text, without case and accents."""
+    plain = unicodedata.normalize("NFKD", html.unescape(_MARKS.sub("", text)))
+    return "".join(filter(str.isalnum, plain.casefold()))
 
 
 def _remedy(text: str) -> str:

@@ -206,6 +206,10 @@ def _posts(
             f"{first.raw[:60].decode('utf-8', 'replace')!r} is not the beginning of a format that mner reads",
             "Give CoNLL (a word, a tab, a tag), JSON lines or a JSON array, or request plain text with format='text'",
         )
+    if make.columns and format in ("text", "conll"):
+        first.note(f"columns are not used: this is {'plain text' if format == 'text' else 'CoNLL'}, which has no names")
+    if tag_column is not None and format != "conll":
+        first.note("tag_column is not used: this is not CoNLL")
     lines = chain(sample, lines)
     try:
         if format == "text":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_suffix
 from mner.data.lines import LEFT_OUT, Line
 from mner.data.literals import decoded
-from mner.data.offsets import check_offsets
+from mner.data.offsets import check_offsets, check_words
 from mner.data.overlooked import refuse_overlooked, refuse_scattered
 from mner.errors import DataError, FormatError
 from mner.posts import Boxes, Post
@@ -33,7 +34,7 @@ from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
 
 _WORD_KEYS = ("tokens", "words")
-_IMAGE_KEYS = ("image_id", "image", "images")
+_IMAGE_KEYS = ("images", "image", "image_id")
 _POST_KEYS = ("id", "text", "offsets", "character_spans", "entity_boxes", "contexts", "caption", "metadata")
 _KNOWN_KEYS = {*_IMAGE_KEYS, *_WORD_KEYS, *_POST_KEYS, *ANNOTATION_KEYS}
 
@@ -61,8 +62,11 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
             "Give the post's words or its text",
         )
     offsets = None if words is None else _offsets(record.get("offsets"), len(words), line)
-    if words is not None and offsets is not None and text is not None:
-        check_offsets(words, text, offsets, line)
+    if words is not None and text is not None:
+        if offsets is None:
+            check_words(words, text, line)
+        else:
+            check_offsets(words, text, offsets, line)
     extent = Extent(words, text)
     gold, others = Gold(), set[str]()
     try:
@@ -153,11 +157,12 @@ def _id(record: Mapping[str, Any], line: Line) -> str:
 
 
 def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -> list[Path]:
-    several = decoded(record.get("images"))
-    if several is not None and not isinstance(several, list):
-        raise line.error(f"images is {several!r:.60}, where a list was expected", 'Write "image": "33.jpg"')
-    names = {key: record[key] for key in ("image", "image_id") if record.get(key) is not None}
-    for name in (*names.values(), *(several or ())):
+    filled = {key: value for key in _IMAGE_KEYS if (value := decoded(record.get(key))) is not None}
+    lists = {key: value for key, value in filled.items() if isinstance(value, list)}
+    names = {key: record[key] for key in filled if key not in lists}
+    if "images" in names:
+        raise line.error(f"images is {names['images']!r:.60}, where a list was expected", 'Write "image": "33.jpg"')
+    for name in chain(names.values(), *lists.values()):
         if not isinstance(name, (str, int)) or isinstance(name, bool):
             raise line.error(f"the image name {name!r:.80}", "Write it as a string")
     if len(names) > 1 and not _may_be_one_image(*map(str, names.values())):
@@ -166,12 +171,16 @@ def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -
         )
     # The name says more than the id, which may lack folder and suffix.
     given = [(str(name), key == "image_id") for key, name in names.items()][:1]
+    key, several = next(iter(lists.items()), ("images", []))
+    for other in lists.values():
+        if len(other) != len(several) or not all(map(_may_be_one_image, map(str, several), map(str, other))):
+            raise line.error(f"different images, {several!r:.60} and {other!r:.60}", "Keep the correct list")
     if several:
         if given and not any(_may_be_one_image(str(name), given[0][0]) for name in several):
             raise line.error(
                 f"the image {given[0][0]!r}, which is not among the images {several!r:.80}", "Give images only"
             )
-        given = [(str(name), False) for name in several]
+        given = [(str(name), key == "image_id") for name in several]
     paths = [image_path(name, images, line, is_id=is_id) for name, is_id in given]
     return [path for path in paths if path is not None]
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from mner.data.brat import ORIGIN
 from mner.data.columns import Columns, rename
 from mner.data.embedded_images import content_of, is_embedded, suffix_of
+from mner.data.fields import set_once
 from mner.data.image_names import ImageFolder, split_suffix
 from mner.data.lines import Line, Notes, Report, read_each
 from mner.data.literals import decoded
@@ -73,6 +75,8 @@ class RowReader:
         for name in ("image", "image_id"):
             if is_embedded(record.get(name)):
                 record[name] = self._saved(record[name], line)
+            elif isinstance(record.get(name), (list, tuple)) and any(map(is_embedded, record[name])):
+                set_once(record, "images", record.pop(name), line)
         images = decoded(record.get("images"))
         if isinstance(images, (list, tuple)) and any(map(is_embedded, images)):
             saved = [self._saved(image, line) if is_embedded(image) else image for image in images]
@@ -117,7 +121,10 @@ def read_rows(
         lenient: Whether annotations that cannot be read are noted.
     """
     notes = Notes(name, lenient, unit="row")
-    numbered = ((row, Line(name, number, 0, b"", notes)) for number, row in enumerate(rows, start=1))
+    numbered = (
+        ({key: cell for key, cell in row.items() if key != ORIGIN}, Line(row.get(ORIGIN, name), number, 0, b"", notes))
+        for number, row in enumerate(rows, start=1)
+    )
     try:
         yield from read_each(numbered, lambda item: make(*item), report)
     finally:

@@ -62,6 +62,10 @@ def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path |
 def post_record(post: Post, images: Path | None) -> dict[str, Any]:
     """Describe a post as a record that reads back equal; image names are relative to the image folder."""
     record = post_to_dict(post, [_relative(image, images) for image in post.images])
+    if post.text is not None and post.spans is not None:  # their texts settle the unit of the bounds
+        record["character_spans"] = [
+            {"start": start, "end": end, "type": kind, "text": post.text[start:end]} for start, end, kind in post.spans
+        ]
     if post.is_raw:  # a reader tokenizes raw text again, with offsets and tags
         record = {"entities" if name == "character_spans" else name: value for name, value in record.items()}
         record = {name: value for name, value in record.items() if name not in ("words", "tags", "offsets")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,10 +57,9 @@ def export_onnx(model: FusionModule, folder: str | Path, int8: bool = False) -> 
     """
     require_onnx()
     folder = Path(folder)
+    check_is_free(folder)
+    is_new = not folder.exists()
     with output_errors(folder, always=True):
-        is_new = not folder.exists()
-        if not is_new and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputError(f"{folder} exists and is not an empty folder; give another one, or remove it")
         make_folder_of(folder)
         temporary = TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent if is_new else folder)
     with temporary, output_errors(folder):
@@ -71,6 +71,17 @@ def export_onnx(model: FusionModule, folder: str | Path, int8: bool = False) -> 
         else:  # it may be a mount point or the working directory, which cannot be replaced
             for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG):
                 file.replace(folder / file.name)
+
+
+def check_is_free(folder: Path) -> None:
+    """Check that a model can be exported to a folder.
+
+    Raises:
+        OutputError: If it has content, or is not a folder.
+    """
+    with output_errors(folder, always=True):
+        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+            raise OutputError(f"{folder} exists and is not an empty folder; give another one, or remove it")
 
 
 def _write(model: FusionModule, folder: Path, int8: bool) -> None:

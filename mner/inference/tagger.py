@@ -193,7 +193,8 @@ class Tagger:
         Raises:
             DataError: If the posts are a single text or record, or one of them cannot be one.
             ConfigurationError: If ``batch_size`` or ``window`` is not a whole number of at least 1, ``max_wait`` is not
-                a number of seconds, ``on_bad_image`` cannot be called, or ``threshold`` is not between 0 and 1.
+                a number of seconds, ``on_bad_image`` cannot be called, or ``threshold`` is not between 0 and 1, or
+                needs confidences that are not computed.
         """
         given = NewPosts(posts)
         batch_size, window = _size("batch_size", batch_size), _size("window", window)
@@ -202,6 +203,10 @@ class Tagger:
         if on_bad_image is not None and not callable(on_bad_image):
             raise ConfigurationError(f"expected on_bad_image to be a function of a line, got {on_bad_image!r:.60}")
         check_threshold(threshold)
+        if threshold and not self.options.confidences:
+            raise ConfigurationError(
+                f"a threshold of {threshold:g} needs confidences; leave one of the two options out"
+            )
         on_bad_image = on_bad_image or BoundedReport(lambda line: warnings.warn(line, stacklevel=4), "bad images")
         source = map(self.preprocessor.prepare, given)
         chunks = _chunks(source, min(batch_size * window, sys.maxsize), max_wait)

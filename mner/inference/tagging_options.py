@@ -58,8 +58,13 @@ class TaggingOptions:
         """Change a model as the options say, in place.
 
         Raises:
-            ConfigurationError: If the model's device cannot compute in the precision.
+            ConfigurationError: If the model's device cannot compute in the precision, or there are no image features
+                to store.
         """
+        if self.feature_store is not None and model.image_encoder is None:
+            raise ConfigurationError(
+                f"{type(model).__name__} sees no images, so there is nothing to store; leave feature_store out"
+            )
         model.decoder.with_confidence = self.confidences
         if model.runtime == "onnx" and (self.precision != "32" or self.compile):
             raise ConfigurationError(

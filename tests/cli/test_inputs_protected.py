@@ -38,6 +38,26 @@ def test_the_output_is_not_an_input(command):
         raise AssertionError
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "split a.jsonl --output b.jsonl", "attend a.jsonl --ckpt_path best.ckpt --output b.jsonl/new",
+        "calibrate a.jsonl --ckpt_path model --output /dev/null", "export --ckpt_path model --output link",
+        "caption --images model --output b.jsonl/new", "describe --posts a.jsonl --writer c.yaml --output model",
+        "show a.jsonl --output link",
+    ],
+)  # fmt: skip
+def test_an_output_that_cannot_be_written(command):
+    name, *arguments = command.split()
+    with pytest.raises(OutputError, match="give another path"), inputs_protected(name, arguments):
+        raise AssertionError
+
+
+def test_the_working_directory_may_be_the_output(folder):
+    with inputs_protected("split", ["a.jsonl", "--output", "."]), atomic_write("train.jsonl") as file:
+        file.write("new")
+
+
 def test_what_a_command_derives_from_its_output_is_no_input_either(folder):
     with inputs_protected("review", ["a.jsonl", "--writer", "c.yaml", "--output", "out.jsonl"]):
         with atomic_write("out.jsonl") as file:

@@ -24,7 +24,7 @@ from mner.errors import ConfigurationError, UsageError
         ),
         (["--model.align_views", "5"], "--model.align_views: expected the name or the arguments of a class, got '5'"),
         (["--trainer.logger", "W&B"], "--trainer.logger: "),
-        (["--trainer.precision", "foo"], "--trainer.precision: expected one of 64, 32, 16, bf16, "),
+        (["--trainer.precision", "foo"], "--trainer.precision: expected one of 64, 32, 16, bf16, transformer-engine, "),
         (
             [
                 "--trainer.callbacks",

@@ -25,7 +25,7 @@ def test_predictions_are_compared_with_gold(capsys):
         "   missed: Oslo LOC",
         "2: hi",
     ]
-    assert main(["show", "predictions.jsonl", "--kinds", "none", "correct"]) == 0
+    assert main(["show", "predictions.jsonl", "--kinds", "none", "--kinds", "correct"]) == 0
     assert capsys.readouterr().out == "2: hi\n"
 
 

@@ -20,7 +20,7 @@ def table(tmp_path, monkeypatch):
 
 
 def test_posts_are_split_into_files(table, capsys):
-    assert main([*table, "--shares", "0.6", "0.2", "0.2", "--seed", "5"]) == 0
+    assert main([*table, "--shares", "0.6", "--shares", "0.2", "0.2", "--seed", "5"]) == 0
     assert "new/train.jsonl: 13 posts" in (out := capsys.readouterr().out)
     assert "1 posts are near-identical" in out
     parts = [read_posts(f"new/{split}.jsonl") for split in ("train", "valid", "test")]

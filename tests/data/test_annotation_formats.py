@@ -163,8 +163,27 @@ def test_a_discontinuous_entity_of_brat_is_named(tmp_path):
         (post,) = iter_posts(tmp_path / "33.ann", lenient=True)
     assert post.spans == ((8, 16, "PER"),)
     brat(tmp_path, "Ana", "T1 PER 0 3 Ana\n")
-    with pytest.raises(FormatError, match=r"the annotation .* of 33"):
+    with pytest.raises(FormatError, match=re.escape(f"{tmp_path / '33.ann'}, line 1: the annotation 'T1 PER")):
         read_posts(tmp_path)
+    brat(tmp_path, "Ana", "T1\tPER 0 3\tEva\n")
+    with pytest.raises(FormatError, match=re.escape(f"{tmp_path / '33.ann'}, row 1: the span 0-3 (PER) reads 'Ana'")):
+        read_posts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("B-PER O O B-LOC\nB-PER O O O\n", "tags without their words"),
+        ("O O O\nO O\n", "tags without their words"),
+        ("B-PER\nO\n\nO\n", "tags without their words"),
+        ("Ana is in Oslo\tB-PER O O B-LOC\nBo\tB-PER\n", "a post and its tags in one line"),
+        ("Ana is in Oslo ||| B-PER O O B-LOC\nhi ||| O\n", "a post and its tags in one line"),
+    ],
+)
+def test_tags_of_whole_posts_are_not_conll(tmp_path, content, found):
+    (tmp_path / "train.txt").write_text(content, encoding="utf-8")
+    with pytest.raises(FormatError, match=rf"line 1: {found}. Write a JSON object per line"):
+        read_posts(tmp_path / "train.txt")
 
 
 def test_comments_and_numbers_of_conll_u(tmp_path):
@@ -177,6 +196,15 @@ def test_comments_and_numbers_of_conll_u(tmp_path):
         first, second = read_posts(tmp_path / "a.conllu")
     assert (first.id, first.words, first.tags) == ("a", ("do", "n't", "Oslo"), ("O", "O", "B-LOC"))
     assert (second.words, second.tags) == (("Riga", "#"), ("B-LOC", "O"))
+
+
+def test_options_that_a_format_does_not_use_are_noted(tmp_path):
+    (tmp_path / "a.txt").write_text("in\tO\nOslo\tB-LOC\n", encoding="utf-8")
+    with pytest.warns(UserWarning, match="columns are not used: this is CoNLL"):
+        read_posts(tmp_path / "a.txt", columns={"text": "tweet"})
+    (tmp_path / "a.jsonl").write_text('{"tokens": ["in"], "tags": ["O"]}', encoding="utf-8")
+    with pytest.warns(UserWarning, match="tag_column is not used"):
+        read_posts(tmp_path / "a.jsonl", tag_column=2)
 
 
 def test_image_folders_of_splits(tmp_path):

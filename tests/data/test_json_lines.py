@@ -61,6 +61,7 @@ def test_layouts(tmp_path, content):
         ('[{"tokens": ["a"]}\n{"tokens": ["a"]}]', 2, "expected"),
         ('[{"tokens": ["a"]},\n', 1, "invalid JSON"),
         ('[{"tokens": ["a"]}\n', 1, "cut off"),
+        ('[{"tokens": ["a"]},\n{"tokens": ["a', 2, "cut off"),
         ('[{"tokens": ["a"]}]\n{"tokens": ["b"]}', 1, "after the end"),
         ('[{"tokens": ["a"]}, 3]', 1, "JSON object"),
         ('[\n{"tokens": ' + "[" * 100000, 2, "invalid JSON"),

@@ -29,6 +29,29 @@ def test_the_papers_layout(read):
     assert read(PAPER, images=Path("in"))[0].image == Path("in/33.jpg")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Tom &amp; Jerry", ["Tom", "&", "Jerry"]),
+        ("Gru\u0308\u00dfe aus Z\u00fcrich", ["grusse", "aus", "zurich"]),
+        ("@ana see https://t.co/1", ["@USER", "see", "HTTPURL"]),
+        ("playing in Oslo", ["play", "##ing", "\u0120in", "\u2581Oslo"]),
+        ("\U0001f600", [":grinning:"]),
+        ("", ["Oslo"]),
+        ("u 2", ["you", "2"]),
+    ],
+)
+def test_words_may_normalise_their_text(read, text, words):
+    (post,) = read({"text": text, "tokens": words, "tags": ["O"] * len(words)})
+    assert (post.text, post.words) == (text, tuple(words))
+
+
+@pytest.mark.parametrize(("text", "words"), [("Bo", ["Ana"]), ("Ana was in Rome", ["Bo", "is", "in", "Oslo"])])
+def test_words_of_another_post(read, text, words):
+    with pytest.raises(FormatError, match=rf"line 1: the words are not those of the text: '{words[0]}' .* delete the"):
+        read({"text": text, "tokens": words, "tags": ["O"] * len(words)})
+
+
 @pytest.mark.parametrize("key", ["labels", "tags"])
 def test_other_names_of_tags(read, key):
     assert read({"tokens": ["a"], key: ["O"]})[0].tags == ("O",)
@@ -251,7 +274,7 @@ def test_raw_text_without_annotation(read):
         ([1], "JSON object"),
         ({"tokens": ["a"], "id": 1.5}, "the id 1.5"),
         ({"tokens": ["a"], "id": True}, "the id True"),
-        ({"tokens": ["a"], "image_id": ["x"]}, "image name"),
+        ({"tokens": ["a"], "image_id": [["x"]]}, "image name"),
         ({"tokens": ["a"], "image_id": "../x.jpg"}, "out of the image folder"),
         ({"tokens": ["a"], "image_id": "a\\..\\..\\x.jpg"}, "out of the image folder"),
         ({"tokens": ["a"], "image_id": "C:\\x.jpg"}, "out of the image folder"),

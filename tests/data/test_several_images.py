@@ -45,6 +45,8 @@ def test_the_first_image_and_the_others():
         {"text": ["Oslo", "!"], "images": [*NAMES], "label": ["B-LOC", "O"]},  # MNER-MI
         {"tokens": ["Oslo", "!"], "images": [*NAMES], "label": ["B-LOC", "O"]},
         {"tokens": ["Oslo", "!"], "images": json.dumps(NAMES), "image": "b.jpg", "label": ["B-LOC", "O"]},
+        {"tokens": ["Oslo", "!"], "image": [*NAMES], "label": ["B-LOC", "O"]},
+        {"tokens": ["Oslo", "!"], "image": [*NAMES], "image_id": ["b", "a", "c"], "label": ["B-LOC", "O"]},
         {"tokens": ["Oslo", "!"], "images": ["b.jpg", "", *NAMES[1:]], "label": ["B-LOC", "O"]},
     ],
 )
@@ -56,6 +58,7 @@ def test_a_list_of_images_is_read_in_order(tmp_path, record):
     ("names", "said"),
     [
         ({"images": ["a.jpg"], "image": "b.jpg"}, "'b.jpg', which is not among the images"),
+        ({"image": ["a.jpg", "b.jpg"], "image_id": ["a", "c"]}, "different images"),
         ({"images": "a.jpg"}, "where a list was expected"),
         ({"images": ["a.jpg", None]}, "the image name None"),
         ({"images": ["a.jpg", "../b.jpg"]}, "leads out of the image folder"),

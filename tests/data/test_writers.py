@@ -185,9 +185,10 @@ def posts(draw):
         has_text, has_offsets = draw(st.booleans()), draw(st.booleans())
         given = {"text": text if has_text else None, "offsets": offsets if has_text and has_offsets else None}
         return Post(words=tuple(words), tags=tags, **given, **common)
-    text = draw(TEXTS) + "Ana" + draw(TEXTS)
-    start = text.index("Ana")
-    spans = draw(st.sampled_from([None, (), ((start, start + 3, "PER"),)]))
+    text = f"{draw(TEXTS)}Ana{draw(TEXTS)}"
+    place = text.index("Ana")
+    start, end = draw(st.integers(0, place)), draw(st.integers(place + 1, len(text)))  # it may split a word
+    spans = draw(st.sampled_from([None, (), ((start, end, "PER"),)]))
     return raw_post(text, TweetTokenizer(), spans, **common)
 
 
