@@ -67,12 +67,15 @@ def load_json(line: Line) -> Any:
         FormatError: If it is not valid JSON, or has a key twice.
     """
     text = line.text
+    if text.startswith(_BOM):  # where files were joined
+        line.note("byte order marks within the file were left out")
+        text = text.removeprefix(_BOM)
     try:
         return line.repaired(_DECODER.decode(text))
     except (ValueError, RecursionError) as error:
         if (relation := mnre_line(text)) is not None:
             return relation
-        if isinstance(error, json.JSONDecodeError) and _is_python(text):
+        if isinstance(error, json.JSONDecodeError) and _is_python(text, error.pos):
             raise line.error(
                 "a Python literal, not JSON (its quotes are single)",
                 "Convert each line with json.dumps(ast.literal_eval(line))",
@@ -173,11 +176,15 @@ def _constant(name: str) -> float | None:
     return None if name == "NaN" else finite(name)
 
 
-def _is_python(text: str) -> bool:
+def _is_python(text: str, position: int) -> bool:
+    """Whether a text is a Python literal, which is not JSON because of a string or a name at a position."""
+    if not text.startswith(("'", "True", "False", "None"), position):
+        return False
     try:
         return isinstance(ast.literal_eval(text.strip()), (dict, list))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return False
 
 
+_BOM = "\ufeff"
 _DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_float=finite, parse_constant=_constant)

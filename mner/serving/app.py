@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -83,6 +83,8 @@ def create_app(service: Service) -> FastAPI:
                 raise HTTPException(
                     408, f"the request took longer than {service.limits.max_seconds:g} seconds"
                 ) from None
+            except ClientDisconnect:
+                raise HTTPException(499, "the client closed the connection") from None  # nginx's status for it
             found = await service.tag(posts)
             status, count = 200, len(found)
             return JSONResponse({"posts": found} if is_list else found[0])

@@ -110,6 +110,8 @@ async def _from_form(request: Request, limits: Limits) -> NewPost:
         await form.close()
     if any(not isinstance(value, str) for value in fields.values()) or len(contents) < len(files):
         raise HTTPException(422, "expected texts, and files named image only")
+    if len(form.multi_items()) > len(fields) + len(files):
+        raise HTTPException(422, "expected every field but image once")
     try:
         if "contexts" in fields:
             fields["contexts"] = from_json(fields["contexts"] or "{}")
@@ -120,7 +122,10 @@ async def _from_form(request: Request, limits: Limits) -> NewPost:
         raise HTTPException(422, f"contexts and threshold are JSON: {printable(error)}"[:300]) from None
     except ValidationError as error:
         raise HTTPException(422, _complaint(error)) from None
-    return replace(post, images=tuple(filter(None, contents))) if contents else post
+    contents = list(filter(None, contents))  # a form without a chosen file has an empty one
+    if contents and (post.images or post.image_urls):
+        raise HTTPException(422, "expected image files or other images, got both")
+    return replace(post, images=tuple(contents)) if contents else post
 
 
 def _checked(given: PostRequest, limits: Limits) -> NewPost:

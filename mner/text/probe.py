@@ -61,9 +61,13 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
         name: The name that the user gave.
 
     Raises:
-        ConfigurationError: If the encoder fails, is causal, or depends on padding; explains why and what to do.
+        ConfigurationError: If the encoder fails, has weights that are not finite, is causal, or depends on padding;
+            explains why and what to do.
     """
     found = type(encoder.model).__name__
+    wrong = next((key for key, weight in encoder.model.named_parameters() if not weight.isfinite().all()), None)
+    if wrong is not None:
+        raise ConfigurationError(f"{name!r} has weights that are not finite, in {wrong}; get them again")
     alone, together = _observed(encoder, name)
     if alone.shape[-1] != encoder.hidden_size or together.shape[1:] != alone.shape[1:]:
         raise ConfigurationError(

@@ -30,14 +30,20 @@ def subword_tokenizer(
 
     Raises:
         ConfigurationError: If ``max_length`` is below 8 or above the model's number of positions, if the tokenizer
-            splits single words differently from running text, or if it has no special token.
+            splits single words differently from running text, cannot read unknown characters, or has no special token.
     """
     whole = tokenizer.backend_tokenizer
+    _check_unknown(whole)
     backend = without_special_words(Tokenizer.from_str(whole.to_str()))
     backend.no_padding()
     backend.no_truncation()
     allowed = _allowed_length(tokenizer, model)
-    if allowed < 8 or (max_length is not None and not 8 <= max_length <= allowed):
+    if allowed < 8:
+        raise ConfigurationError(
+            f"expected an encoder of at least 8 subwords per row, got one of {allowed}; check max_position_embeddings "
+            "in its config.json and model_max_length in its tokenizer_config.json"
+        )
+    if max_length is not None and not 8 <= max_length <= allowed:
         raise ConfigurationError(
             f"expected max_length between 8 and {allowed}, which the encoder allows, got {max_length}"
         )
@@ -116,6 +122,17 @@ def word_prefix(tokenizer: Tokenizer) -> str:
     )
 
 
+def _check_unknown(tokenizer: Tokenizer) -> None:
+    """Check that unknown characters are read, as an emoji in the middle of a training may be one."""
+    try:
+        tokenizer.encode(["\ue000", "\U00013000", "\U0001fae0"], is_pretokenized=True, add_special_tokens=False)
+    except Exception as error:  # the library raises no other class
+        raise ConfigurationError(
+            f"the tokenizer cannot read unknown characters ({error}); name an unk_token of its vocabulary in "
+            "tokenizer.json"
+        ) from error
+
+
 def _special_id(tokenizer: Any, backend: Tokenizer, *names: str) -> int:
     """Return the id of the first of the named special tokens that the tokenizer has."""
     for name in names:
@@ -134,7 +151,12 @@ def _allowed_length(tokenizer: Any, model: Any) -> int:
     positions = getattr(model.config, "max_position_embeddings", None) or UNLIMITED
     if positions < 0:
         positions = UNLIMITED
-    return int(min(positions - _reserved_positions(model), tokenizer.model_max_length, UNLIMITED))
+    length = tokenizer.model_max_length
+    if not isinstance(length, (int, float)):
+        raise ConfigurationError(
+            f"expected model_max_length in tokenizer_config.json to be a number, got {length!r:.60}"
+        )
+    return int(min(positions - _reserved_positions(model), length, UNLIMITED))
 
 
 def _reserved_positions(model: Any) -> int:

@@ -40,6 +40,12 @@ def test_layouts(tmp_path, content):
     assert all(post.words == ("a", "[x]", "\u2028") for post in posts)
 
 
+def test_a_byte_order_mark_where_files_were_joined(tmp_path):
+    (tmp_path / "posts.jsonl").write_text('\ufeff{"text": "a"}\n\ufeff{"text": "b"}\n', encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"byte order marks .* \(line 2\)"):
+        assert [post.text for post in read_posts(tmp_path / "posts.jsonl")] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("content", "line", "found"),
     [
@@ -55,6 +61,9 @@ def test_layouts(tmp_path, content):
         ('{"tokens": ["a"]}\n{"tokens": ["a"], "x\\ud83d": 1, "x\\ud83c": 2}\n', 2, "keys that differ only in surr"),
         ('[{"tokens": ["a"]},\n{"tokens": ["a"], "x\\ud83d": 1, "x\\ufffd": 2}]', 2, "keys that differ only in surr"),
         ("{'token': ['a'], 'relation': '/per/loc'}\n", 1, "Python literal"),
+        ('{"tokens": ["a", None]}\n', 1, "Python literal"),
+        ('{"text": "a\x0cb"}\n', 1, "Invalid control character"),
+        ('{"tokens": ["a"],}\n', 1, "invalid JSON"),
         ("[]", 1, "empty"),
         ('[{"tokens": ["a"]},\n{"tokens": 3}]', 2, "list of strings"),
         ('[{"tokens": ["a"]},\n{"tokens": ["a"', 2, "invalid JSON"),

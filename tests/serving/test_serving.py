@@ -118,6 +118,12 @@ def test_other_methods_types_and_paths(client):
         ({"text": "a", "path": "/etc/passwd"}, [], "path: Extra inputs are not permitted"),
         ({"text": "a"}, [("image", b"a"), ("second", b"b")], "files named image only"),
         ({"text": "a"}, [("image", b"a")] * 17, "Too many files"),
+        ({"text": "a", "image_base64": "YQ=="}, [("image", b"a")], "got both"),
+        (
+            {'text"\r\n\r\na\r\n--X\r\nContent-Disposition: form-data; name="text': "b"},
+            [],
+            "every field but image once",
+        ),
     ],
 )
 def test_a_bad_form_is_refused(client, fields, files, said):
@@ -261,6 +267,20 @@ def test_a_body_that_does_not_arrive(served_tagger):
     ):
         connection.sendall(head.encode())
         assert b" 408 " in connection.recv(10_000)
+
+
+def test_a_client_that_disconnects_is_no_error_of_the_server(client, caplog):
+    head = "POST /tag HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        connection.sendall(head.encode())
+    for _ in range(100):
+        counters = client.send("GET", "/metrics")[1]
+        if 'status="499"' in counters:
+            break
+        time.sleep(0.1)
+    assert 'status="499"} 1' in counters
+    assert 'status="500"' not in counters
+    assert "ClientDisconnect" not in caplog.text
 
 
 def test_an_unexpected_error_is_not_shown(served_tagger):

@@ -2,10 +2,12 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mner.errors import ConfigurationError, WeightsNotFoundError
 from mner.posts import Post
@@ -62,6 +64,32 @@ def test_a_tokenizer_with_more_subwords_than_vectors(save, encoder):
     folder = save("bert", {**SIZES, "vocab_size": 50})
     with pytest.raises(ConfigurationError, match=r"at most 50 subwords, .* got one of 60"):
         encoder(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "found"),
+    [
+        ("tokenizer.json", lambda record: record["model"].update(unk_token="[NONE]"), "cannot read unknown characters"),
+        ("tokenizer_config.json", lambda record: record.update(model_max_length="x"), "to be a number, got 'x'"),
+        ("tokenizer_config.json", lambda record: record.update(model_max_length=4), "at least 8 subwords per row"),
+    ],
+)
+def test_a_tokenizer_that_would_fail_later(tiny_text_encoder_folder, tmp_path, file, change, found):
+    folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
+    record = json.loads((folder / file).read_text(encoding="utf-8"))
+    change(record)
+    (folder / file).write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=found):
+        HuggingFaceText(str(folder))
+
+
+def test_weights_that_are_not_finite_in_the_vector_of_a_rare_subword(tiny_text_encoder_folder, tmp_path):
+    folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][59] = torch.nan
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigurationError, match=r"not finite, in embeddings.word_embeddings.weight"):
+        HuggingFaceText(str(folder))
 
 
 @pytest.mark.parametrize("kind", ["altclip", "blip"])
