@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from mner.components import Component
 from mner.errors import ConfigurationError
@@ -63,11 +64,31 @@ class CharacterCNN(Component, nn.Module):
             Shape ``(B, W, K)``.
         """
         flat = characters.flatten(0, 1)
-        embedded = self.dropout(self.embedding(flat))
-        features: Tensor = self.convolution(embedded.transpose(1, 2))
-        # Filter outputs at padding would make a word's features depend on the longest word of its batch.
-        largest = features.masked_fill(flat[:, None] == 0, 0.0).max(dim=-1).values  # faster backward than amax
+        real = flat != 0
+        if flat.device.type == "cpu" and not torch.compiler.is_compiling():
+            # One link in a batch makes most of its characters padding; a GPU would have to wait for their number.
+            features = self._convolve_packed(flat, real)
+        else:
+            features = self._convolve(flat)
+            # Filter outputs at padding would make a word's features depend on the longest word of its batch.
+            features = features.masked_fill(~real.unsqueeze(-1), 0.0)
+        largest = features.max(dim=1).values  # faster backward than amax
         return largest.relu().view(*characters.shape[:2], self.hidden_size)
+
+    def _convolve(self, characters: Tensor) -> Tensor:
+        """Apply the filters to N rows of characters, ``(N, C)``; returns shape ``(N, C, K)``."""
+        embedded = self.dropout(self.embedding(characters))
+        features: Tensor = self.convolution(embedded.transpose(1, 2))
+        return features.transpose(1, 2)
+
+    def _convolve_packed(self, characters: Tensor, real: Tensor) -> Tensor:
+        """Apply the filters to all words in one row, with as much padding between them as a filter sees."""
+        gap = self.convolution.kernel_size[0] // 2
+        packed = pad(characters, (gap, 0))[pad(real, (gap, 0), value=True)]
+        features = self._convolve(packed.unsqueeze(0)).squeeze(0)
+        result = features.new_zeros(*characters.shape, self.hidden_size)
+        result[real] = features[packed != 0]
+        return result
 
 
 def character_ids(posts: Sequence[Post], max_characters: int) -> Tensor:

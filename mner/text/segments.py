@@ -45,7 +45,8 @@ class Segment:
     @property
     def starts(self) -> NDArray[np.bool_]:
         """Whether a subword begins a word, shape ``(P,)``."""
-        starts: NDArray[np.bool_] = np.diff(self.words, prepend=-1) != 0
+        starts = np.ones(len(self), dtype=np.bool_)
+        np.not_equal(self.words[1:], self.words[:-1], out=starts[1:])  # faster than np.diff for a few subwords
         return starts
 
 

@@ -203,8 +203,9 @@ class SubwordTokenizer:
 
     def _separated(self, segment: Segment, contexts: list[list[str]]) -> Segment:
         """Replace each of the empty words of :meth:`_joined` by the separator."""
-        ends = np.cumsum([len(context) + 1 for context in contexts])[:-1] - 1
-        return segment.replace(ends, self.separator_id) if len(ends) else segment
+        if len(contexts) < 2:
+            return segment
+        return segment.replace(np.cumsum([len(context) + 1 for context in contexts])[:-1] - 1, self.separator_id)
 
     def _without_gaps(self, segment: Segment, num_words: int) -> Segment:
         """Represent words of which nothing, or only a space, is left by the unknown token."""

@@ -67,6 +67,8 @@ def build(cls, text_encoder=None, image_encoder=None, **arguments):
     for name, parameter in model.named_parameters():  # the usual start is too small for images to matter
         if parameter.ndim > 1 and "_l0" not in name:  # an LSTM of large weights is chaotic
             torch.nn.init.normal_(parameter, std=0.3)
+    if model.characters is not None:
+        torch.nn.init.zeros_(model.characters.embedding.weight[0])  # padding, as it always is
     return model.eval()
 
 

@@ -38,7 +38,9 @@ def test_a_long_word_keeps_its_head_and_its_tail():
     assert character_ids([Post("1", ("abcdefghi",))], 4).tolist() == [[[1 + ord(letter) for letter in "abhi"]]]
 
 
-def test_features_are_those_of_a_loop_whatever_is_beside():
+@pytest.mark.parametrize("traced", [False, True])  # as on a GPU, where the words are not packed
+def test_features_are_those_of_a_loop_whatever_is_beside(traced, monkeypatch):
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: traced)
     characters = CharacterCNN(hidden_size=5, embedding_size=4, kernel_size=5, max_characters=30).eval()
     weight, bias = characters.convolution.weight, characters.convolution.bias
     with torch.no_grad():
