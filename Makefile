@@ -10,7 +10,7 @@ quickstart: $(VENV)/offline
 	$(MNER) experiment --config quickstart
 
 test: $(VENV)/dev
-	$(VENV)/bin/pytest -n auto --dist loadfile
+	$(VENV)/bin/pytest -n auto --dist worksteal
 
 check: $(VENV)/dev docs
 	$(VENV)/bin/ruff check .

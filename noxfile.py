@@ -20,7 +20,7 @@ nox.options.sessions = ["lint", "docs", "tests"]
 def tests(session: nox.Session) -> None:
     """The fast tests, or those that the arguments select, with the newest dependencies."""
     session.install(".[test,offline]")
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=OFFLINE)
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs, env=OFFLINE)
 
 
 @nox.session(python="3.10")
@@ -32,7 +32,7 @@ def lowest(session: nox.Session) -> None:
     requirements = [*PROJECT["dependencies"], *chain.from_iterable(extras[name] for name in tested)]
     constraints.write_text("\n".join(map(lowest_version, requirements)) + "\n", encoding="utf-8")
     session.install("--constraint", str(constraints), ".[test,offline]")
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=OFFLINE)
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs, env=OFFLINE)
 
 
 @nox.session(python="3.11")
@@ -91,7 +91,7 @@ def lowest_version(requirement: str) -> str:
 
 def hostile(checkout: Path) -> list[str]:
     """The command that runs the fast tests of a checkout in random order and writes nothing into it."""
-    options = ["-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers", "-m", FAST]
+    options = ["-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers", "-m", FAST]
     command = ["python", "-m", "pytest", "-c", str(checkout / "pyproject.toml"), "--rootdir", str(checkout)]
     return ["sh", "-c", 'umask 077; exec "$@"', "sh", *command, *options, str(checkout / "tests")]
 

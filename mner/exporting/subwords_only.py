@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
 
 from tokenizers import Tokenizer
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.text.encoder import TextEncoder
+from mner.text.subword_options import SubwordOptions
 from mner.text.subwords import SubwordTokenizer
 
 
@@ -16,51 +17,17 @@ class SubwordsOnly(TextEncoder):
     """A text encoder whose network is elsewhere, in a graph.
 
     Args:
-        tokenizer: The tokenizer as JSON; this and the other arguments are those of
-            :class:`~mner.text.subwords.SubwordTokenizer`.
+        tokenizer: The tokenizer as JSON.
+        subwords: The options of the :class:`~mner.text.subwords.SubwordTokenizer`.
         hidden_size: Width of a word in the network, D.
-        max_length: Maximum number of subwords per row.
-        unknown_id: Id of the token that replaces a word without subwords.
-        separator_id: Id of the token between two contexts.
-        padding_id: Id of the padding.
-        word_prefix: Precedes each word in the tokenizer.
-        pooling: ``mean`` or ``first``.
-        on_long_post: ``window`` or ``error``.
-        contexts_first: Put the contexts before the post.
-        num_subwords: Ids from this number on are read as the unknown token.
-        normalize_tweets: Read mentions, links and emoji in BERTweet's normal form.
     """
 
-    def __init__(
-        self,
-        tokenizer: str,
-        hidden_size: int,
-        max_length: int,
-        unknown_id: int,
-        separator_id: int,
-        padding_id: int,
-        word_prefix: str = "",
-        pooling: Literal["mean", "first"] = "mean",
-        on_long_post: Literal["window", "error"] = "window",
-        contexts_first: bool = False,
-        num_subwords: int | None = None,
-        normalize_tweets: bool = False,
-    ) -> None:
+    def __init__(self, tokenizer: str, subwords: SubwordOptions, hidden_size: int) -> None:
         super().__init__()
+        # A mapping if it comes from an exported model.
+        options = SubwordOptions(**subwords) if isinstance(subwords, Mapping) else subwords
+        self.subword_tokenizer = SubwordTokenizer(Tokenizer.from_str(tokenizer), options)
         self.hidden_size = hidden_size
-        self.subword_tokenizer = SubwordTokenizer(
-            Tokenizer.from_str(tokenizer),
-            max_length,
-            unknown_id,
-            separator_id,
-            padding_id,
-            word_prefix,
-            pooling,
-            on_long_post,
-            contexts_first,
-            num_subwords,
-            normalize_tweets,
-        )
 
     @classmethod
     def of(cls, encoder: TextEncoder) -> SubwordsOnly:
@@ -75,12 +42,7 @@ class SubwordsOnly(TextEncoder):
                 f"{type(encoder).__name__} cannot be exported: its tokenizer, a {type(given).__name__}, is Python "
                 "code, which a graph does not contain; tag with PyTorch"
             )
-        names = (
-            *("max_length", "unknown_id", "separator_id", "padding_id", "word_prefix", "pooling", "on_long_post"),
-            *("contexts_first", "num_subwords", "normalize_tweets"),
-        )
-        arguments: dict[str, Any] = {name: getattr(given, name) for name in names}
-        return cls(given.tokenizer.to_str(), encoder.hidden_size, **arguments)
+        return cls(given.tokenizer.to_str(), given.options, encoder.hidden_size)
 
     def forward(self, batch: Batch, image: ImageFeatures | None = None) -> TextFeatures:
         """Refuse: the network is in a graph.

@@ -20,7 +20,7 @@ from mner.fusion.annotation import TestAnnotation, annotated_tags
 from mner.fusion.attention import AttentionRecorder
 from mner.fusion.entity_scores import EntityScores
 from mner.fusion.label_set import check_label_set
-from mner.fusion.losses import Losses
+from mner.fusion.losses import Losses, compute_losses
 from mner.fusion.view_alignment import ViewAlignment
 from mner.fusion.word_dropout import WordDropout, checked_rate
 from mner.grounding import RegionPointer
@@ -252,29 +252,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         Raises:
             DataError: If a post has no tags; a batch of unlabelled posts may be used to align their views.
         """
-        return self._losses(batch, *self.encode(batch))
-
-    def _losses(self, batch: Batch, text: TextFeatures, image: ImageFeatures) -> Losses:
-        emissions, mask = self.emissions(text, image), batch.word_mask
-        parts: dict[str, Tensor] = {}
-        align, text_only = self.align_views, None
-        if align is not None:
-            text_only = self(batch.text_only_view())
-            parts["alignment_loss"] = align.divergence(self.decoder, emissions, text_only, mask, batch.views_differ)
-            if self.training and batch.tags is None:
-                return Losses(emissions, align.mix(0.0, parts["alignment_loss"]), parts, text_only)
-        tags = annotated_tags(batch)
-        total = self.decoder.loss(emissions, tags, mask)
-        if align is not None and text_only is not None:
-            total = align.mix(total + self.decoder.loss(text_only, tags, mask), parts["alignment_loss"])
-        if self.grounding is not None:
-            parts["grounding_loss"] = self.grounding.loss(text, self.with_boxes(image), batch.gold_boxes)
-            total = total + parts["grounding_loss"]
-        auxiliary = self.auxiliary_loss(batch, text, image, emissions)
-        if auxiliary is not None:
-            parts["auxiliary_loss"] = auxiliary
-            total = total + auxiliary
-        return Losses(emissions, total, parts, text_only)
+        return compute_losses(self, batch, *self.encode(batch))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss, and log it with its parts."""
@@ -286,7 +264,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
         """Count entities and log the loss; return predictions for a writer, except in validation during training."""
         text, image = self.encode(batch)
-        losses = self._losses(batch, text, image)
+        losses = compute_losses(self, batch, text, image)
         # A float, since Lightning truncates the average of integers over processes.
         options: dict[str, Any] = {"batch_size": float(len(batch)), "sync_dist": True}
         for name, part in losses.parts.items():

@@ -144,7 +144,7 @@ def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
     """
     batch = Batch(posts=[POST], **encoder.subword_tokenizer([POST]))  # type: ignore[arg-type]
     # Half of what fits, and odd, which detects models that accept only multiples of some length.
-    length = min(batch.input_ids.shape[1], encoder.subword_tokenizer.max_length // 2)
+    length = min(batch.input_ids.shape[1], encoder.subword_tokenizer.options.max_length // 2)
     length -= 1 - length % 2
     row = {name: getattr(batch, name)[:1, :length] for name in ("input_ids", "attention_mask", "token_type_ids")}
     ids = row["input_ids"]
@@ -156,7 +156,7 @@ def _states(encoder: SubwordEncoder) -> tuple[Tensor, Tensor]:
         "token_type_ids": row["token_type_ids"].repeat(4, 2),
     }
     for name, tensor in together.items():
-        tensor[:3, length:] = encoder.subword_tokenizer.padding_id if name == "input_ids" else 0
+        tensor[:3, length:] = encoder.subword_tokenizer.options.padding_id if name == "input_ids" else 0
     alone = encoder.encode_subwords(batch.replace(**row))
     return alone, encoder.encode_subwords(batch.replace(**together))[:3, :length]
 

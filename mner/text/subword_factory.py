@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from mner.errors import ConfigurationError
 from mner.text.architecture import NUM_SUBWORDS
+from mner.text.subword_options import SubwordOptions
 from mner.text.subwords import SubwordTokenizer
 
 DEFAULT_MAX_LENGTH = 512
@@ -47,8 +48,7 @@ def subword_tokenizer(
         raise ConfigurationError(
             f"expected max_length between 8 and {allowed}, which the encoder allows, got {max_length}"
         )
-    return SubwordTokenizer(
-        backend,
+    options = SubwordOptions(
         max_length=max_length or (allowed if allowed < UNLIMITED else DEFAULT_MAX_LENGTH),
         # Byte-level tokenizers know every character, and may have no unknown token.
         unknown_id=_special_id(tokenizer, whole, "unk", "mask", "sep", "eos", "cls", "bos", "pad"),
@@ -61,6 +61,7 @@ def subword_tokenizer(
         num_subwords=tokenizer.init_kwargs.get(NUM_SUBWORDS),
         normalize_tweets=normalize_tweets,
     )
+    return SubwordTokenizer(backend, options)
 
 
 def without_special_words(tokenizer: Tokenizer) -> Tokenizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from mner.errors import DataError
 from mner.posts import Post
 from mner.text.segments import Integers, Row, Segment, SpecialTokens
+from mner.text.subword_options import SubwordOptions
 from mner.text.tweet_words import normalized
 
 _WORDS_AT_ONCE = 10_000  # distinct words that are counted together: bounds memory
@@ -30,47 +31,15 @@ class SubwordTokenizer:
 
     Args:
         tokenizer: A fast tokenizer without padding and truncation.
-        max_length: Maximum number of subwords that the encoder reads, special tokens included.
-        unknown_id: Id of the token that replaces a word without subwords.
-        separator_id: Id of the token between two contexts.
-        padding_id: Id of the padding.
-        word_prefix: Precedes each word in the tokenizer: a space where that is part of a word's first subword (see
-            :func:`mner.text.subword_factory.word_prefix`).
-        pooling: ``mean`` keeps all subwords of a word, ``first`` only its first.
-        on_long_post: ``window``, or ``error`` to refuse posts that do not fit.
-        contexts_first: Put the contexts before the post.
-        num_subwords: Ids from this number on are read as the unknown token; ``None`` if there are none.
-        normalize_tweets: Read mentions, links and emoji in BERTweet's normal form.
+        options: Lengths, special tokens, and how words are read.
     """
 
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        max_length: int,
-        unknown_id: int,
-        separator_id: int,
-        padding_id: int,
-        word_prefix: str = "",
-        pooling: Literal["mean", "first"] = "mean",
-        on_long_post: Literal["window", "error"] = "window",
-        contexts_first: bool = False,
-        num_subwords: int | None = None,
-        normalize_tweets: bool = False,
-    ) -> None:
+    def __init__(self, tokenizer: Tokenizer, options: SubwordOptions) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.encode_special_tokens = True
-        self.max_length = max_length
-        self.unknown_id = unknown_id
-        self.separator_id = separator_id
-        self.padding_id = padding_id
-        self.word_prefix = word_prefix
-        self.pooling = pooling
-        self.on_long_post = on_long_post
-        self.contexts_first = contexts_first
-        self.num_subwords = num_subwords
-        self.normalize_tweets = normalize_tweets
+        self.options = options
         self._around_post = SpecialTokens.of(tokenizer, 1)
-        self._around_both = SpecialTokens.of(tokenizer, 2).with_separator(separator_id)
+        self._around_both = SpecialTokens.of(tokenizer, 2).with_separator(options.separator_id)
         self._space = np.array(tokenizer.encode([" "], is_pretokenized=True, add_special_tokens=False).ids, np.int64)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -95,9 +64,9 @@ class SubwordTokenizer:
             context = sum(map(in_context.__getitem__, chain.from_iterable(of_post))) + max(len(of_post) - 1, 0)
             specials = self._around_both if context else self._around_post
             lengths.append(max(len(specials) + sum(map(in_post.__getitem__, post.words)) + context, 1))
-        long = [index for index, length in enumerate(lengths) if length > self.max_length]
+        long = [index for index, length in enumerate(lengths) if length > self.options.max_length]
         for index, rows in zip(long, self._rows([posts[index] for index in long]), strict=True):
-            lengths[index] = len(rows) * self.max_length if len(rows) > 1 else len(rows[0].ids)
+            lengths[index] = len(rows) * self.options.max_length if len(rows) > 1 else len(rows[0].ids)
         return lengths
 
     def __call__(self, posts: Sequence[Post]) -> dict[str, Tensor]:
@@ -119,7 +88,7 @@ class SubwordTokenizer:
         word_counts = np.array([len(post.words) for post in posts])
         width = max(int(word_counts.max()), 1)  # without any word, one column of padding avoids empty tensors
         length = max(len(row.ids) for row in rows)
-        input_ids = np.full((len(rows), length), self.padding_id)
+        input_ids = np.full((len(rows), length), self.options.padding_id)
         attention_mask = np.zeros((len(rows), length), dtype=np.int64)
         token_type_ids = np.zeros((len(rows), length), dtype=np.int64)
         word_slots = np.full((len(rows), length), len(posts) * width)
@@ -131,7 +100,7 @@ class SubwordTokenizer:
             token_type_ids[index, :end] = row.types
             word_starts[index, :end] = row.starts
             kept = row.words >= 0
-            if self.pooling == "first":
+            if self.options.pooling == "first":
                 kept[1:] &= row.words[1:] != row.words[:-1]
             word_slots[index, :end][kept] = row.words[kept] + post_of_row[index] * width
         return {
@@ -153,10 +122,11 @@ class SubwordTokenizer:
             words = self._without_gaps(segments[index], len(post.words))
             context = self._separated(segments[len(posts) + index], contexts[index])
             row = self._row(words, context)
-            if len(row.ids) > self.max_length:
+            fits = len(row.ids) <= self.options.max_length
+            if not fits:
                 long.append(post)
-            rows.append([row] if len(row.ids) <= self.max_length else self._windows(words, context, len(post.words)))
-        if long and self.on_long_post == "error":
+            rows.append([row] if fits else self._windows(words, context, len(post.words)))
+        if long and self.options.on_long_post == "error":
             self._refuse(long)
         return rows
 
@@ -174,15 +144,15 @@ class SubwordTokenizer:
     def _refuse(self, posts: Sequence[Post]) -> None:
         names = ", ".join(post.id for post in posts[:5])
         raise DataError(
-            f"{len(posts)} posts have more than {self.max_length} subwords, contexts included (first: {names}); "
-            "shorten them, or set on_long_post to window"
+            f"{len(posts)} posts have more than {self.options.max_length} subwords, contexts included "
+            f"(first: {names}); shorten them, or set on_long_post to window"
         )
 
     def _encode(self, texts: Sequence[list[str]]) -> list[Segment]:
         """Return the subwords of the words of each text."""
-        if self.normalize_tweets:
+        if self.options.normalize_tweets:
             texts = [list(map(normalized, text)) for text in texts]
-        words = [[self.word_prefix + word for word in text] for text in texts]
+        words = [[self.options.word_prefix + word for word in text] for text in texts]
         try:
             encodings = self.tokenizer.encode_batch(words, is_pretokenized=True, add_special_tokens=False)
         except TypeError:  # a lone surrogate, such as half an emoji, is not text to a tokenizer
@@ -192,8 +162,8 @@ class SubwordTokenizer:
 
     def _segment(self, encoding: Encoding) -> Segment:
         ids = np.array(encoding.ids, np.int64)
-        if self.num_subwords is not None:
-            ids[ids >= self.num_subwords] = self.unknown_id
+        if self.options.num_subwords is not None:
+            ids[ids >= self.options.num_subwords] = self.options.unknown_id
         return Segment(ids, np.array(encoding.word_ids, np.int64))
 
     @staticmethod
@@ -205,7 +175,8 @@ class SubwordTokenizer:
         """Replace each of the empty words of :meth:`_joined` by the separator."""
         if len(contexts) < 2:
             return segment
-        return segment.replace(np.cumsum([len(context) + 1 for context in contexts])[:-1] - 1, self.separator_id)
+        ends = np.cumsum([len(context) + 1 for context in contexts])[:-1] - 1
+        return segment.replace(ends, self.options.separator_id)
 
     def _without_gaps(self, segment: Segment, num_words: int) -> Segment:
         """Represent words of which nothing, or only a space, is left by the unknown token."""
@@ -215,21 +186,21 @@ class SubwordTokenizer:
             blank = np.flatnonzero(sizes == len(self._space))
             begins = (np.cumsum(sizes) - sizes)[blank]
             vanished[blank] = (segment.ids[begins[:, None] + np.arange(len(self._space))] == self._space).all(axis=1)
-        return segment.replace(np.flatnonzero(vanished), self.unknown_id) if vanished.any() else segment
+        return segment.replace(np.flatnonzero(vanished), self.options.unknown_id) if vanished.any() else segment
 
     def _row(self, words: Segment, context: Segment) -> Row:
         """Put the special tokens around a post and its contexts."""
         if len(context):
-            segments = [context, words] if self.contexts_first else [words, context]
-            return self._around_both.row(segments, post=int(self.contexts_first))
+            segments = [context, words] if self.options.contexts_first else [words, context]
+            return self._around_both.row(segments, post=int(self.options.contexts_first))
         if len(words) or len(self._around_post):
             return self._around_post.row([words])
         # The row would be empty, without even a special token: the encoder reads the unknown token.
-        return SpecialTokens((np.array([self.unknown_id]),), (np.array([0]),), ()).row([])
+        return SpecialTokens((np.array([self.options.unknown_id]),), (np.array([0]),), ()).row([])
 
     def _windows(self, words: Segment, context: Segment, num_words: int) -> list[Row]:
         """Truncate the contexts, then split the post into windows, so that every row fits."""
-        room = self.max_length - len(self._around_both if len(context) else self._around_post)
+        room = self.options.max_length - len(self._around_both if len(context) else self._around_post)
         for_context = max(room - len(words), room // 4)
         # A word of a context is read whole or not at all.
         context_ends = np.cumsum(np.bincount(context.words))

@@ -23,6 +23,8 @@ FUSIONS = {
     "3.0_bert_crf_captions": "TextOnly",
     "3.1_visualbert_crf_captions": "TextOnly",
 }
+SIMILAR = ("1.1_bert_cm_crf", "1.2_bert_vam_crf", "3.1_visualbert_crf_captions")
+"""Differ from another experiment by the fusion, which other tests train, or by the captions of another encoder."""
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +80,9 @@ def test_there_are_eight():
     assert {path.stem for path in (CONFIGS / "experiments").glob("[0-9].*.yaml")} == set(FUSIONS)
 
 
-@pytest.mark.parametrize("experiment", FUSIONS)
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(each, marks=pytest.mark.slow) if each in SIMILAR else each for each in FUSIONS]
+)
 def test_it_runs(experiment, tiny, shared_twitter_folder):
     from mner.data import Twitter2017
 

@@ -43,7 +43,7 @@ def make(tmp_path, monkeypatch):
     """Build a runner of a search over ``model.x``, with two seeds unless told otherwise."""
     script = tmp_path / "mner.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    monkeypatch.setattr(SearchRunner, "program", (sys.executable, str(script)))
+    monkeypatch.setattr(SearchRunner, "program", (sys.executable, "-S", str(script)))
 
     def build(folder="folder", seeds=(1, 2), options=None, **settings):
         settings = {"num_trials": 4, "pruner": None, "space": SPACE} | settings
@@ -77,7 +77,9 @@ def test_a_trial_is_worth_the_mean_over_seeds_of_its_best_validation(make, tmp_p
     assert best.folder.joinpath("metrics.csv").exists()
 
 
-@pytest.mark.parametrize("sampler", ["RandomSampler", "optuna.samplers.TPESampler"])
+@pytest.mark.parametrize(
+    "sampler", [pytest.param("RandomSampler", marks=pytest.mark.slow), "optuna.samplers.TPESampler"]
+)
 def test_an_interrupted_search_ends_like_a_complete_one(make, tmp_path, sampler):
     """It is stopped in a trial, after its first seed; a failed trial is repeated."""
     complete = make("complete", sampler=sampler)

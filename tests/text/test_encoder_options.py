@@ -13,6 +13,7 @@ from mner.posts import Post
 from mner.testing import TinyGrid
 from mner.text import HuggingFaceText
 from mner.text.subword_factory import word_prefix
+from mner.text.subword_options import SubwordOptions
 from mner.text.subwords import SubwordTokenizer
 
 POST = Post("1", ("ab", "cde", "f"), contexts={"caption": "a b"})
@@ -111,7 +112,7 @@ def test_words_have_the_subwords_of_running_text(make):
     assert word_prefix(tokenizer) == " "
     words = ("proud", "of", "the", "Golden", "State", "2024", "@dana", "!")
     expected = tokenizer.encode("so " + " ".join(words), add_special_tokens=False).ids[2:]
-    subwords = SubwordTokenizer(tokenizer, 64, 0, 1, 0, word_prefix=" ")
+    subwords = SubwordTokenizer(tokenizer, SubwordOptions(64, 0, 1, 0, word_prefix=" "))
     tensors = subwords([Post("1", words)])
     assert tensors["input_ids"][0].tolist() == expected
     assert sorted(set(tensors["word_slots"][0].tolist())) == list(range(len(words)))
@@ -125,7 +126,8 @@ def test_a_word_that_vanishes_without_an_unknown_token():
     from tokenizers import normalizers
 
     tokenizer.normalizer = normalizers.Replace("\ufe0f", "")
-    ids = SubwordTokenizer(tokenizer, 64, mask, mask, 0, word_prefix=" ")([Post("1", ("of", "\ufe0f", "of"))])
+    subwords = SubwordTokenizer(tokenizer, SubwordOptions(64, mask, mask, 0, word_prefix=" "))
+    ids = subwords([Post("1", ("of", "\ufe0f", "of"))])
     of = tokenizer.token_to_id("Ġof")
     assert ids["input_ids"].tolist() == [[of, mask, of]]
     assert ids["word_slots"].tolist() == [[0, 1, 2]]

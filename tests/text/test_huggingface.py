@@ -105,7 +105,7 @@ def test_a_checkpoint_needs_no_source_of_weights(name, family, tmp_path):
     assert torch.equal(found.words, expected.words)
     assert torch.equal(found.pooled, expected.pooled)
     assert to_config(rebuilt) == config
-    assert rebuilt.subword_tokenizer.max_length == 40
+    assert rebuilt.subword_tokenizer.options.max_length == 40
 
 
 def test_vanishing_words_are_read_as_unknown(tiny_text_encoder_folder):
@@ -161,7 +161,7 @@ def test_frozen_embeddings(tiny_text_encoder_folder):
 @pytest.mark.parametrize(("name", "allowed"), [("bert", 64), ("roberta", 62), ("mpnet", 62), ("deberta-v2", 64)])
 def test_max_length_is_what_the_model_has_positions_for(family, name, allowed):
     folder = str(family(name).folder)
-    assert HuggingFaceText(folder).subword_tokenizer.max_length == allowed
+    assert HuggingFaceText(folder).subword_tokenizer.options.max_length == allowed
     for wrong in (7, allowed + 1):
         with pytest.raises(ConfigurationError, match=f"between 8 and {allowed}, .* got {wrong}"):
             HuggingFaceText(folder, max_length=wrong)

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from mner.posts import Post
 from mner.text.subword_factory import without_special_words, word_prefix
+from mner.text.subword_options import SubwordOptions
 from mner.text.subwords import SubwordTokenizer
 
 LETTERS = string.digits + string.ascii_letters + string.punctuation
@@ -85,7 +86,7 @@ def tokenizer(request):
 
 def subwords_of(tokenizer):
     backend = without_special_words(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()))
-    return SubwordTokenizer(backend, 128, 3, 2, 0, word_prefix=word_prefix(backend))
+    return SubwordTokenizer(backend, SubwordOptions(128, 3, 2, 0, word_prefix=word_prefix(backend)))
 
 
 @pytest.mark.parametrize("around", ["{}", "x{}", "{}x", "{}{}"])

@@ -101,7 +101,7 @@ def test_lengths_agree_with_the_batch_of_each_post(family, name, parts):
     subword_tokenizer = HuggingFaceText(str(family(name).folder)).subword_tokenizer
     posts = [Post("1", tuple(words), contexts={"caption": one, "ocr": other}) for words, one, other in parts]
     masks = [subword_tokenizer([post])["attention_mask"] for post in posts]
-    full = subword_tokenizer.max_length
+    full = subword_tokenizer.options.max_length
     expected = [len(mask) * full if len(mask) > 1 else int(mask.sum()) for mask in masks]
     assert subword_tokenizer.lengths(posts) == expected
 
