@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mner.errors import ConfigurationError
+from mner.extras import extra
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """Shared memory of a cluster on this machine; Ray would take 30 % of it."""
@@ -19,10 +20,8 @@ def import_ray() -> Any:
     Raises:
         ConfigurationError: If it is not installed.
     """
-    try:
+    with extra("ray", "--engine ray"):
         import ray
-    except ImportError as error:
-        raise ConfigurationError('--engine ray needs Ray: pip install "mner[ray]"') from error
     return ray
 
 

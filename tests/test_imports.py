@@ -23,6 +23,7 @@ GROUND = [
     "post_json",
     "predictions",
     "subsets",
+    "extras",
     "file_names",
     "git_lfs",
     "download",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mner.analysis.entity_boxes import figure_class
+from mner.analysis.entity_boxes import import_figure
 from mner.analysis.glyphs import drawable
 from mner.errors import ConfigurationError
 
@@ -93,7 +93,7 @@ def draw_attention(
     top = 0.18 * len(lines) + 0.05
     below = 0.55 if any(look.gates for look in attended) else 0.35
     size = (columns * PANEL + 0.9, rows * (height + below) + top)
-    figure: Figure = figure_class()(figsize=size, dpi=110)
+    figure: Figure = import_figure()(figsize=size, dpi=110)
     figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
     grids = figure.add_gridspec(
         rows, columns, left=0.02, right=1 - 0.9 / size[0], top=1 - (top + below) / size[1], bottom=0.06 / size[1],
@@ -180,7 +180,7 @@ def _draw_gates(
     height = max(2.6, 0.24 * len(looks) + 0.9)
     lines = textwrap.wrap(drawable(title), width=80)
     size = (4.2 + 0.9 * len(names) + 1.6, height + 0.22 * len(lines))
-    figure: Figure = figure_class()(figsize=size, dpi=110)
+    figure: Figure = import_figure()(figsize=size, dpi=110)
     figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.05 / size[1], va="top", parse_math=False)
     top = 1 - (0.55 + 0.22 * len(lines)) / size[1]
     shown = figure.add_axes((0.01, 0.03, 3.8 / size[0], top - 0.03))

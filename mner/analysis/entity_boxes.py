@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mner.analysis.glyphs import drawable
-from mner.errors import ConfigurationError
+from mner.extras import extra
 from mner.posts import Entity, Post
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def draw_entities(image: Image.Image, post: Post, entities: Sequence[Entity]) ->
     lines = textwrap.wrap(drawable(marked_words(post, entities)), width=round(WIDTH * 13)) or [""]
     top = 0.17 * len(lines) + 0.1
     height = WIDTH * small.height / small.width
-    figure: Figure = figure_class()(figsize=(WIDTH, height + top), dpi=110)
+    figure: Figure = import_figure()(figsize=(WIDTH, height + top), dpi=110)
     figure.suptitle("\n".join(lines), fontsize=9, y=1 - 0.05 / (height + top), va="top", parse_math=False)
     axis = figure.add_axes((0, 0, 1, height / (height + top)))
     axis.imshow(np.asarray(small), extent=(0, 1, 1, 0), aspect="auto")
@@ -93,14 +93,12 @@ def marked_words(post: Post, entities: Sequence[Entity]) -> str:
     return " ".join(words)
 
 
-def figure_class() -> Any:
+def import_figure() -> Any:
     """Import matplotlib's figure.
 
     Raises:
         ConfigurationError: If it is not installed.
     """
-    try:
+    with extra("report", "a figure"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigurationError('figures need matplotlib: pip install "mner[report]"') from error
     return Figure

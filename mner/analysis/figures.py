@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mner.analysis.entity_boxes import import_figure
 from mner.analysis.grounding import OUTCOMES
-from mner.errors import ConfigurationError
 from mner.terminal import printable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make_figures(report: Report) -> dict[str, Figure]:
     Raises:
         ConfigurationError: If matplotlib is not installed.
     """
-    figure_class = _figure_class()
+    figure_class = import_figure()
     models = list(dict.fromkeys(row["model"] for row in report["scores"]))
     styles = {
         model: {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
@@ -247,11 +247,3 @@ def _plain(axis: Axes) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="both", color="#DDDDDD", linewidth=0.6)
     axis.set_axisbelow(True)
-
-
-def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigurationError('figures need matplotlib: pip install "mner[report]"') from error
-    return Figure

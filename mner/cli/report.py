@@ -18,6 +18,7 @@ from mner.data.readers import read_posts
 from mner.display import render
 from mner.display.examples import error_examples
 from mner.errors import ConfigurationError
+from mner.extras import extra
 from mner.file_names import file_names
 from mner.files import atomic_write
 from mner.paths import is_there
@@ -86,13 +87,11 @@ def parser() -> OptionParser:
 def run(arguments: Sequence[str]) -> None:
     """Write the report and print its summary."""
     options = parser().parse_args(list(arguments[1:]))
-    try:
+    with extra("report", "a report"):
         from mner.analysis.rendering import to_html, to_markdown
         from mner.analysis.report_sections import Examples, sections
         from mner.analysis.report_summary import summary
         from mner.analysis.table_files import table_files
-    except ImportError as error:
-        raise ConfigurationError(f'a report needs {error.name}: pip install "mner[report]"') from error
     results = [result for given in options.results for result in _results(given)]
     published = PublishedScores() if options.published is None else read_published(options.published)
     train = {name: read_posts(path) for name, path in _by_data(options.train, results).items()}

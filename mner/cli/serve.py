@@ -10,6 +10,7 @@ from pathlib import Path
 from mner.cli.parsing import OptionParser
 from mner.devices import ACCELERATOR_HELP
 from mner.errors import ConfigurationError
+from mner.extras import extra
 from mner.predictions import check_threshold
 from mner.serving.limits import Limits
 from mner.terminal import printable
@@ -65,12 +66,10 @@ def run(arguments: Sequence[str]) -> None:
         )
     check_threshold(options.threshold)
     limits = Limits(**vars(options.limits))
-    try:
+    with extra("serve", "mner serve"):
         import uvicorn
 
         from mner.serving.app import create_app
-    except ImportError as error:
-        raise ConfigurationError(f'mner serve needs {error.name}: pip install "mner[serve]"') from error
     from mner.inference.load import load
     from mner.serving.service import Service
 

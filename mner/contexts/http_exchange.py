@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from mner.errors import ConfigurationError
+from mner.extras import extra
 
 MAX_RESPONSE_BYTES = 4_000_000
 """Maximum size of a response: a longer one is not an answer."""
@@ -53,12 +54,8 @@ class HTTPExchange:
     """
 
     def __init__(self, timeout: float, num_connections: int, proxy: str | None) -> None:
-        try:
+        with extra("llm", "a model behind an HTTP endpoint"):
             import httpx
-        except ImportError as error:
-            raise ConfigurationError(
-                f'a model behind an HTTP endpoint needs {error.name}: pip install "mner[llm]"'
-            ) from None
         self._timeout = timeout
         try:
             self._client = httpx.AsyncClient(

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mner.contexts.captioner import Captioner
-from mner.errors import ConfigurationError
+from mner.extras import extra
 from mner.weights import require_open_source
 
 
@@ -30,11 +30,9 @@ class OCR(Captioner):
     def __init__(self, threshold: float = 0.5) -> None:
         super().__init__()
         require_open_source("the models of", "RapidOCR")
-        try:
+        with extra("ocr", "reading text in images"):
             import onnxruntime  # noqa: F401  RapidOCR runs its models with it, and does not require it
             from rapidocr import RapidOCR
-        except ImportError as error:
-            raise ConfigurationError(f'to read text in images, pip install "mner[ocr]" ({error})') from error
         self._engine = RapidOCR(params={"Global.text_score": threshold, "Global.log_level": "critical"})
 
     def describe(self, images: Sequence[Image.Image]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from mner.errors import ConfigurationError
 from mner.experiments.grid import check_options
+from mner.extras import extra
 
 _EXHAUSTIVE = ("GridSampler", "BruteForceSampler")
 
@@ -170,10 +171,8 @@ def import_optuna() -> Any:
     Raises:
         ConfigurationError: If it is not installed.
     """
-    try:
+    with extra("search", "a search"):
         import optuna
-    except ImportError as error:
-        raise ConfigurationError('a search needs Optuna: pip install "mner[search]"') from error
     return optuna
 
 

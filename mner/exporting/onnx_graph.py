@@ -17,8 +17,9 @@ from torch.export import ExportedProgram
 
 import mner.lstm_operator  # noqa: F401  registers the operator
 from mner.errors import ConfigurationError
-from mner.exporting.onnx_session import EXTRA, OnnxSession
+from mner.exporting.onnx_session import OnnxSession
 from mner.exporting.scorer import first_cause
+from mner.extras import extra
 
 TOLERANCE = 1e-4
 """Maximum difference between an output of a graph and of PyTorch on the sample, relative to values above 1."""
@@ -30,12 +31,10 @@ def require_onnx() -> None:
     Raises:
         ConfigurationError: If not.
     """
-    try:
+    with extra("onnx", "exporting to ONNX"):
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ConfigurationError(f"exporting to ONNX needs {error.name}: {EXTRA}") from error
 
 
 def write_graph(

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from mner.checkpoint_file import reason
-from mner.errors import CheckpointError, ConfigurationError
+from mner.errors import CheckpointError
+from mner.extras import extra
 
 DATA_SUFFIX = ".data"
 """What the name of the file ends with that has the weights of a graph larger than 2 GB."""
-EXTRA = 'pip install "mner[onnx]"'
 
 
 class OnnxSession:
@@ -32,10 +32,8 @@ class OnnxSession:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
+        with extra("onnx", "a model in ONNX"):
             import onnxruntime
-        except ImportError as error:
-            raise ConfigurationError(f"a model in ONNX needs {error.name}: {EXTRA}") from error
         _check_references(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
@@ -72,10 +70,8 @@ class OnnxSession:
 
 
 def _check_references(path: Path) -> None:
-    try:
+    with extra("onnx", "a model in ONNX"):
         import onnx
-    except ImportError as error:
-        raise ConfigurationError(f"a model in ONNX needs {error.name}: {EXTRA}") from error
     try:
         graph = onnx.load(path, load_external_data=False)
     except Exception as error:  # of protobuf

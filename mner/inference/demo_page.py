@@ -11,6 +11,7 @@ from PIL import Image
 
 from mner.display.render import render
 from mner.errors import ConfigurationError, MNERError
+from mner.extras import extra
 from mner.inference.new_posts import make_post
 from mner.inference.tagger import Tagger
 from mner.posts import Post
@@ -34,10 +35,8 @@ def demo_page(taggers: Mapping[str, Tagger], examples: Sequence[Post] = ()) -> g
     Raises:
         ConfigurationError: If gradio is not installed, or there is no model.
     """
-    try:
+    with extra("demo", "the demo page"):
         import gradio
-    except ImportError as error:
-        raise ConfigurationError('the demo page needs gradio: pip install "mner[demo]"') from error
     if not taggers:
         raise ConfigurationError("expected at least one model to try, got none")
     kinds = list(dict.fromkeys(kind for tagger in taggers.values() for kind in tagger.preprocessor.contexts))

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mner.errors import ConfigurationError, ImageError
+from mner.extras import extra
 from mner.images import ImageLoader
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
@@ -130,12 +131,8 @@ def nearest(vectors: Vectors, queries: Vectors, count: int) -> NDArray[np.int64]
         ConfigurationError: If there are more than :data:`MAX_PRODUCT` vectors and faiss is not installed.
     """
     if len(vectors) > MAX_PRODUCT:
-        try:
+        with extra("llm", f"finding similar posts among {len(vectors):,}"):
             import faiss
-        except ImportError as error:
-            raise ConfigurationError(
-                f'finding similar posts among {len(vectors):,} needs faiss: pip install "mner[llm]"'
-            ) from error
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(vectors)
         found: NDArray[np.int64] = index.search(queries, count)[1]

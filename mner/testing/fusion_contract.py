@@ -48,7 +48,7 @@ class FusionContract:
         class TestMyFusion(FusionContract):
             fusion = MyFusion
 
-    Each test runs with grid and with region features, and with images in all posts, in some, or in none. The models
+    Tests run with grid and with region features, and with images in all posts, in some, or in none. The models
     are built from the parts of :mod:`mner.testing.parts`; override :meth:`build` or :meth:`text_encoder` for a class
     that needs others.
 
@@ -172,9 +172,9 @@ class FusionContract:
             reached = parameter.grad.abs().max() > (ROUNDING * largest if parameter.ndim > 1 else 0)
             assert not self._sees(present) or reached, f"no gradient reaches {name}"
 
-    def test_it_memorises_four_posts(self, images: str) -> None:
+    def test_it_memorises_four_posts(self) -> None:
         """Two of them differ only in their images, if the method uses images."""
-        model = self._model(images)
+        model = self._model("grid")
         posts = _posts("in all")[:4]
         if self.fusion.needs_image:
             posts[3] = Post("3", posts[0].words, ("B-LOC", "O", "O"), image=Path("3.png"))

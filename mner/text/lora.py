@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch import nn
 
 from mner.errors import ConfigurationError
+from mner.extras import extra
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,8 @@ def add_adapter(model: Any, lora: LoRA, exclude: Sequence[str] = ()) -> None:
     Raises:
         ConfigurationError: If peft is not installed, or the model has no such layers.
     """
-    try:
+    with extra("lora", "LoRA"):
         from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise ConfigurationError('LoRA needs the package peft; install it with pip install "mner[lora]"') from error
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]  # annotated int, used as a factor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from mner.errors import ConfigurationError
+from mner.extras import extra
 
 MENTION, LINK = "@USER", "HTTPURL"
 PUNCTUATION = {"’": "'", "…": "..."}
@@ -16,12 +16,8 @@ def check_emoji_names() -> None:
     Raises:
         ConfigurationError: If it is not.
     """
-    try:
+    with extra("tweets", "normalize_tweets"):
         import emoji  # noqa: F401
-    except ImportError as error:
-        raise ConfigurationError(
-            'normalize_tweets needs the package emoji; install it with pip install "mner[tweets]"'
-        ) from error
 
 
 @lru_cache(maxsize=100_000)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from mner.errors import ConfigurationError
+from mner.extras import extra
 from mner.word_tokenizers.base import WordTokenizer
 from mner.word_tokenizers.characters import is_invisible
 
@@ -37,10 +38,8 @@ class SpacyTokenizer(WordTokenizer):
 
 
 def _load(language: str) -> Any:
-    try:
+    with extra("spacy", "SpacyTokenizer"):
         import spacy
-    except ImportError as error:
-        raise ConfigurationError('SpacyTokenizer needs spaCy: pip install "mner[spacy]"') from error
     try:
         return spacy.blank(language).tokenizer
     except ImportError as error:

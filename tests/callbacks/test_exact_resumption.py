@@ -110,7 +110,7 @@ def assert_equal(weights, expected):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("num_workers", "average", "steps"),
-    [(0, 0.9, (1, 4, 5, 6, 10)), (0, 0.0, (2, 5)), (1, 0.9, (2, 5))],
+    [(0, 0.9, (1, 5, 6)), (0, 0.0, (2,)), (1, 0.9, (2,))],
 )
 def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, num_workers, average, steps):
     settings = {"num_workers": num_workers, "average": average}
@@ -124,7 +124,7 @@ def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, num_worke
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize("num_workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_from_a_checkpoint_after_a_validation(train, uninterrupted, tmp_path, num_workers):
     expected, scores = uninterrupted(num_workers=num_workers)
     best = ModelCheckpoint(tmp_path, "{step}", monitor="val/loss", save_top_k=-1, auto_insert_metric_name=False)
@@ -163,7 +163,7 @@ def test_after_an_interruption(train, uninterrupted, tmp_path, stage, step, inte
 @pytest.mark.parametrize(
     ("settings", "interruptions"),
     [
-        ({"accumulate_grad_batches": 2}, [("train", 4), ("train", 5), ("valid", 1)]),
+        ({"accumulate_grad_batches": 2}, [("train", 4), ("valid", 1)]),
         ({"val_check_interval": 2}, [("train", 5), ("valid", 2)]),
         ({"limit_train_batches": 3}, [("train", 3)]),
         ({"check_val_every_n_epoch": 2}, [("train", 6), ("valid", 1)]),

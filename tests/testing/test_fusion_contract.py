@@ -198,7 +198,7 @@ def test_what_cannot_be_learned_is_caught(monkeypatch):
     contract.fusion = Blind
     monkeypatch.setattr("mner.testing.fusion_contract.STEPS", 20)
     with pytest.raises(AssertionError, match="not learned in 20 steps"):
-        contract.test_it_memorises_four_posts("grid")
+        contract.test_it_memorises_four_posts()
 
 
 def test_further_arguments_reach_the_class():

@@ -115,7 +115,10 @@ def test_the_base_stays_as_it_is_and_out_of_the_checkpoint(train, build, bases, 
     assert list(found[0]) == list(found[1])
 
 
-@pytest.mark.parametrize("kind", ["bert", "lxmert, new projection", "modernvbert"])
+@pytest.mark.parametrize(
+    "kind",
+    ["lxmert, new projection", *(pytest.param(each, marks=pytest.mark.slow) for each in ("bert", "modernvbert"))],
+)
 def test_adapters_share_one_base_and_tag_as_alone(train, bases, posts, kind):
     folder = bases[kind.split(",", maxsplit=1)[0]]
     paths = [train(kind, seed)[1] for seed in (1, 2)]
