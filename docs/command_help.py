@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from unittest.mock import patch
 
@@ -18,6 +19,12 @@ from mner.cli.static_help import class_help, described_classes
 
 OPTION = "OPTION"
 """What stands for the option that takes the class."""
+VERBATIM = {"support_smartquotes": False}
+"""Attributes of a paragraph whose hyphens and quotation marks are left as they are."""
+WIDTH = 88
+"""Characters per line of a block of code, which the theme would wrap anywhere else."""
+BRACKETS = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]")
+POSITIONAL = re.compile(r"^  (\w+) +(.+(?:\n {10,}.+)*)", re.MULTILINE)
 
 
 class CommandHelp(SphinxDirective):
@@ -32,9 +39,13 @@ class CommandHelp(SphinxDirective):
         for block in re.split(r"\n\n(?=\S)", help_of(name)):
             title, _, rest = block.partition("\n")
             if title.startswith("usage:"):
-                found.append(nodes.literal_block(block.strip(), block.strip(), language="text"))
+                usage = wrapped(block)
+                found.append(nodes.literal_block(usage, usage, language="text"))
             elif options := list(options_in(f"\n{rest}").values()):
                 found.append(section(title[0].upper() + title[1:].rstrip(":"), [option_list(options)]))
+            elif title == "positional arguments:":
+                named = [Option(name, "", " ".join(text.split())) for name, text in POSITIONAL.findall(rest)]
+                found.append(section("Positional arguments", [option_list(named)]))
             elif title.endswith(":") and rest:
                 found.append(
                     section(title[0].upper() + title[1:-1], [nodes.literal_block(rest, rest, language="text")])
@@ -92,14 +103,14 @@ def option_list(options: Iterable[Option]) -> nodes.definition_list:
         term = nodes.term("", "", nodes.literal(text=f"{name} {option.value}".strip()))
         definition = nodes.definition("", text_of(description))
         if facts:
-            definition += nodes.paragraph("", "", *facts_of(facts.removesuffix(")")), classes=["facts"])
+            definition += nodes.paragraph("", "", *facts_of(facts.removesuffix(")")), classes=["facts"], **VERBATIM)
         found += nodes.definition_list_item("", term, definition)
     return found
 
 
 def facts_of(facts: str) -> list[nodes.Node]:
     """The type and default of an option, and links to the classes that it takes."""
-    plain, _, listed = facts.partition("known subclasses: ")
+    plain, _, listed = re.sub(r"<class '([\w.]+)'>", r"\1", facts).partition("known subclasses: ")
     found: list[nodes.Node] = [nodes.Text(plain if not listed else f"{plain}classes: ")]
     for place, path in enumerate(listed.split(", ") if listed else ()):
         found += [nodes.Text(", ")] if place else []
@@ -114,12 +125,19 @@ def class_link(path: str) -> pending_xref:
 
 
 def text_of(text: str) -> nodes.paragraph:
-    """A paragraph with the literals and class names of a docstring."""
-    found = nodes.paragraph()
-    for place, part in enumerate(re.split(r"``(.+?)``|:\w+:`~?(?:\w+\.)*(\w+)`", text)):
+    """A paragraph with the literals and class names of a docstring, and the options that it names."""
+    found = nodes.paragraph(**VERBATIM)
+    for place, part in enumerate(re.split(r"``(.+?)``|:\w+:`~?(?:\w+\.)*(\w+)`|(?<!\S)(--[\w.]+\w)", text)):
         if part:
-            found += nodes.Text(part) if place % 3 == 0 else nodes.literal(text=part)
+            found += nodes.Text(part) if place % 4 == 0 else nodes.literal(text=part)
     return found
+
+
+def wrapped(usage: str) -> str:
+    """The usage in lines of a page's width, broken between options only."""
+    joined = BRACKETS.sub(lambda option: option[0].replace(" ", "\0"), " ".join(usage.split()))
+    lines = textwrap.wrap(joined, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\0", " ")
 
 
 def help_of(name: str) -> str:

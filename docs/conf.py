@@ -5,6 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # the extensions in this folder
 
+from docutils import nodes
+from sphinx.application import Sphinx
+
 import mner
 
 project = "mner"
@@ -54,3 +57,15 @@ nitpick_ignore_regex = [
         r"mner\..*\.(BatchType|Data|Factory|Item|Model|Result|T|Value|_\w+)",
     ),  # type variables, private bases
 ]
+
+
+def keep_deviations(app: Sphinx, document: nodes.document) -> None:
+    """Keep a mean and its deviation on one line of a table's cell; the table scrolls if it is too wide."""
+    for cell in document.findall(nodes.entry):
+        for text in [text for text in cell.findall(nodes.Text) if " ± " in text]:
+            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
+
+
+def setup(app: Sphinx) -> None:
+    """Register what this project adds."""
+    app.connect("doctree-read", keep_deviations)

@@ -47,6 +47,7 @@ def make_figures(report: Report) -> dict[str, Figure]:
         figures["differences"] = _draw_differences(figure_class, rows)
     for data in dict.fromkeys(row["data"] for row in report["scores"]):
         scores = _of(report["scores"], data)
+        repeated = any(len(row["seeds"]) > 1 for row in scores)
         if len({row["fraction"] for row in scores}) > 1:
             figures[f"learning_curve_{data}"] = _draw_learning_curve(
                 figure_class, data, scores, _of(report["comparisons"], data), styles
@@ -54,10 +55,10 @@ def make_figures(report: Report) -> dict[str, Figure]:
         figures[f"lengths_{data}"] = _draw_lengths(figure_class, data, _of(report["lengths"], data), styles)
         calibration = _of(report.get("calibration", []), data)
         if calibration:
-            figures[f"calibration_{data}"] = _draw_calibration(figure_class, data, calibration, styles)
+            figures[f"calibration_{data}"] = _draw_calibration(figure_class, data, calibration, styles, repeated)
         outcomes = _of(report["grounding_outcomes"], data)
         if outcomes:
-            figures[f"grounding_{data}"] = _draw_outcomes(figure_class, data, outcomes)
+            figures[f"grounding_{data}"] = _draw_outcomes(figure_class, data, outcomes, repeated)
     return figures
 
 
@@ -161,7 +162,9 @@ def _draw_lengths(figure_class: Any, data: str, rows: Sequence[Row], styles: Map
     return figure
 
 
-def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles: Mapping[str, Row]) -> Figure:
+def _draw_calibration(
+    figure_class: Any, data: str, rows: Sequence[Row], styles: Mapping[str, Row], repeated: bool
+) -> Figure:
     figure: Figure = figure_class(figsize=(5.4, 5.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 100], [0, 100], color="black", linewidth=0.8, linestyle="--", label="perfectly calibrated")
@@ -175,7 +178,7 @@ def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles:
         middles = [50 * (each["low"] + each["high"]) + 3 * (shift - (len(rows) - 1) / 2) for each in row["bins"]]
         lower.bar(middles, [each["count"] for each in row["bins"]], width=3, color=style["color"])
     upper.set_ylabel("correct entities, percent")
-    _title(upper, f"{data}: reliability diagram, all seeds together")
+    _title(upper, f"{data}: reliability diagram{', all seeds together' if repeated else ''}")
     _legend(upper)
     lower.set_ylabel("entities")
     lower.set_yscale("log")
@@ -188,7 +191,7 @@ def _draw_calibration(figure_class: Any, data: str, rows: Sequence[Row], styles:
     return figure
 
 
-def _draw_outcomes(figure_class: Any, data: str, rows: Sequence[Row]) -> Figure:
+def _draw_outcomes(figure_class: Any, data: str, rows: Sequence[Row], repeated: bool) -> Figure:
     """One bar per model and type, from top to bottom, cut into the percentages of its outcomes."""
     figure: Figure = figure_class(figsize=(7.5, 1.2 + 0.32 * len(rows)), layout="constrained")
     axis = figure.subplots()
@@ -205,7 +208,8 @@ def _draw_outcomes(figure_class: Any, data: str, rows: Sequence[Row]) -> Figure:
     axis.set_yticks(places, labels, fontsize=8, parse_math=False)
     axis.invert_yaxis()
     axis.set_xlim(0, 100)
-    axis.set_xlabel("gold entities of the type, percent (in the bars: their number, mean over seeds)")
+    mean = ", mean over seeds" if repeated else ""
+    axis.set_xlabel(f"gold entities of the type, percent (in the bars: their number{mean})")
     _title(axis, f"{data}: what was predicted for the gold entities")
     _legend(axis, loc="lower center", bbox_to_anchor=(0.5, 1.0 + 0.22 / figure.get_figheight()), ncols=len(OUTCOMES))
     _plain(axis)

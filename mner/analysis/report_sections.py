@@ -64,14 +64,13 @@ def sections(
         examples: Examples of errors, by heading.
     """
     drawn = list(figures)
-    seeds = len({seed for row in report["scores"] for seed in row["seeds"]})
+    repeated = any(len(row["seeds"]) > 1 for row in report["scores"])
+    mean = ", mean over seeds" if repeated else ""
+    first = "; of several seeds, those of the first" if repeated else ""
     parts = [
         Section(
             "Scores",
-            "Micro F1 over entities in percent, by conlleval (seqeval's default), and strict F1; mean ± standard "
-            f"deviation over seeds (up to {seeds}). The interval covers the sampling of posts and, as far as the seeds "
-            "show it, of seeds. Published scores are on the split in parentheses and possibly on other posts: they do "
-            f"not compare with a score on another version or split.{_main_sizes(report)}",
+            f"{_about_scores(report['scores'], repeated)}{_main_sizes(report)}",
             [_scores(report["scores"])],
         ),
         Section(
@@ -82,8 +81,8 @@ def sections(
         Section(
             "Differences",
             "p by approximate randomisation over posts, two-sided; Holm's correction controls the family-wise error "
-            "rate over the comparisons of the table. The interval is a bootstrap over posts and seeds. Significant: "
-            "corrected p below 0.05, and an interval that excludes zero.",
+            f"rate over the comparisons of the table. The interval is a bootstrap over posts{' and seeds' * repeated}. "
+            "Significant: corrected p below 0.05, and an interval that excludes zero.",
             _tables([_comparisons(row) for row in report["comparisons"]]),
             [name for name in drawn if name == "differences"],
         ),
@@ -99,7 +98,7 @@ def sections(
             "boxes, in percent. A box is correct if its intersection over union with a gold box is at least 0.5, or if "
             "neither entity has one. Coverage: the shown entities of which some candidate region overlaps a gold box "
             "that much, the maximum recall of a model that chooses among regions. Differences and losses are of GMNER "
-            "F1. The last table counts gold entities, mean over seeds: correct, with span and type but a wrong box, "
+            f"F1. The last table counts gold entities{mean}: correct, with span and type but a wrong box, "
             "and missed or of another span or type.",
             [
                 *_tables([_grounding(row) for row in report["grounding"]]),
@@ -123,27 +122,25 @@ def sections(
         Section("Entity types", "", _tables([_types(row) for row in report["types"]])),
         Section(
             "Kinds of errors",
-            "Number of entities, mean over seeds. A gold entity is correct, of the wrong type, of the wrong boundary, "
+            f"Number of entities{mean}. A gold entity is correct, of the wrong type, of the wrong boundary, "
             "both wrong, or missed; a predicted entity is paired with a gold one or spurious.",
             _tables([_errors(row) for row in report["errors"]]),
         ),
         Section(
             "Examples of errors",
-            "For each kind of error the posts with its most confident entities, gold against predicted; of several "
-            "seeds, those of the first.",
+            f"For each kind of error, the posts with its most confident entities, gold against predicted{first}.",
             examples=examples or {},
         ),
         Section(
             "Posts",
-            "The posts that were scored, gold against predicted, with a filter by kind of error; of several seeds, "
-            "those of the first.",
+            f"The posts that were scored, gold against predicted, with a filter by kind of error{first}.",
             links=pages or {},
         ),
         Section(
             "Seen and ambiguous entities",
             "F1 in percent. Seen: the string occurs with the same type in the posts that the run was trained on. "
-            "Multi-type: with several types; single-type: only with this one. Strings in lower case. The number of "
-            "entities is a mean over seeds.",
+            "Multi-type: with several types; single-type: only with this one. Strings in lower case."
+            f"{' The number of entities is a mean over seeds.' * repeated}",
             _tables(_by_group(report.get("mentions", []), "{} (entities)", published=True)),
         ),
         Section(
@@ -162,8 +159,8 @@ def sections(
         ),
         Section(
             "Confusion of types",
-            "Number of gold entities of each type, by the type of the predicted entity with the same boundaries; mean "
-            "over seeds.",
+            "Number of gold entities of each type, by the type of the predicted entity with the same boundaries"
+            f"{mean}.",
             _tables([_confusion(row) for row in report["confusion"]]),
         ),
         Section(
@@ -176,11 +173,29 @@ def sections(
         Section("What is missing", "", _missing(report)),
         Section(
             "Trainings",
-            "Settings, versions and hardware, from the run folders. Minutes of training and scoring: mean over seeds.",
+            f"What the run folders record; minutes of training and scoring{mean}.",
             _tables([{**_place(row), **_settings(row)} for row in report["runs"]]),
         ),
     ]
     return [part for part in parts if part.tables or part.figures or part.links or part.examples]
+
+
+def _about_scores(rows: Sequence[Row], repeated: bool) -> str:
+    """How to read the table of scores."""
+    spread = (
+        "; mean ± standard deviation over seeds. The interval covers the sampling of posts and, as far as the seeds "
+        "show it, of seeds."
+        if repeated
+        else ", of one training per model. The interval covers the sampling of posts, not the spread of trainings."
+    )
+    published = (
+        " Published scores are on the split in parentheses and possibly on other posts: they do not compare with a "
+        "score on another version or split."
+    )
+    return (
+        "Precision, recall and micro F1 over entities in percent, by conlleval (seqeval's default), and strict F1"
+        f"{spread}{published if any(row['published'] for row in rows) else ''}"
+    )
 
 
 def _tables(rows: Sequence[Mapping[str, str]]) -> list[pd.DataFrame]:
@@ -297,7 +312,8 @@ def _by_group(rows: Sequence[Row], heading: str, published: bool = False) -> lis
     for key, scores in known.items():
         if set(scores) != {"–"}:
             table[key]["published"] = " / ".join(scores)
-    return [{**dict.fromkeys(_columns(table.values()), ""), **row} for row in table.values()]
+    filled = [name for name in _columns(table.values()) if any(row.get(name, "–") != "–" for row in table.values())]
+    return [{name: row.get(name, "") for name in filled} for row in table.values()]
 
 
 def _columns(rows: Iterable[Mapping[str, str]]) -> list[str]:

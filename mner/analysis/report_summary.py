@@ -32,6 +32,8 @@ def _comparison(row: Row, rows: Sequence[Row], measure: str = "F1") -> str:
 def _ablation(row: Row, rows: Sequence[Row], measure: str = "F1") -> str:
     points = 100 * row["difference"]
     change = f"loses {points:.2f} {measure}" if points >= 0 else f"gains {-points:.2f} {measure}"
+    if points < 0:  # the interval is that of the gain, too
+        row = {**row, "low": -row["high"], "high": -row["low"]}
     return (
         f"With {words(row['ablation'])}, {quoted(row['model'])} {change} on {row['data']}{_share(row)}: "
         f"{_verdict(row, len(rows))}."

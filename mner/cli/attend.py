@@ -67,7 +67,12 @@ def run(arguments: Sequence[str]) -> None:
     from mner.inference.post_attention import ATTENDING, attend
     from mner.vision import use_region_file
 
-    model = load_model(options.ckpt_path).to(device_of(options.accelerator))
+    model = load_model(options.ckpt_path)
+    if model.runtime == "onnx":
+        raise ConfigurationError(
+            f"{options.ckpt_path} is an exported model, which has no attention; give the checkpoint"
+        )
+    model.to(device_of(options.accelerator))
     use_region_file(model.image_encoder, options.region_file)
     if model.image_encoder is None:
         raise ConfigurationError(

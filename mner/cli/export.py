@@ -8,6 +8,7 @@ from typing import Literal
 
 from mner.cli.parsing import OptionParser
 from mner.errors import ConfigurationError
+from mner.exporting.target import is_new_folder
 from mner.terminal import printable
 
 
@@ -43,12 +44,12 @@ def run(arguments: Sequence[str]) -> None:
         MNERError: If the checkpoint cannot be used, the model cannot be exported, or the folder cannot be written.
     """
     options = parser().parse_args(list(arguments[1:]))
-    from mner.exporting.onnx_export import check_is_free, export_onnx
+    is_new_folder(options.output)  # before anything heavy is imported
+    from mner.exporting.onnx_export import export_onnx
     from mner.exporting.onnx_graph import require_onnx
     from mner.inference.load import load_model
 
     require_onnx()
-    check_is_free(options.output)
     model = load_model(options.ckpt_path)
     if model.runtime == "onnx":
         raise ConfigurationError(f"{options.ckpt_path} is an exported model already; give the checkpoint")

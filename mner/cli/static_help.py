@@ -46,7 +46,7 @@ def parser_help(command: str) -> str:
     if command in TRAINING_COMMANDS:
         # Lightning describes the command and its last section by the first words of a docstring.
         options = text.partition("\n\n")[2].partition("\n\n")[2]
-        options = re.sub(r"^.+:\n(?=  --ckpt_path)", "checkpoint:\n", options, flags=re.MULTILINE)
+        options = re.sub(r"^.+:\n(?=  --(verbose|weights_only) )", "further options:\n", options, flags=re.MULTILINE)
         summary = COMMANDS[command][1]
         text = f"usage: mner {command} [OPTIONS]\n\n{summary[0].upper()}{summary[1:]}.\n\n{options}"
     return text

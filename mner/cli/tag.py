@@ -28,9 +28,10 @@ from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
 from mner.devices import ACCELERATOR_HELP
-from mner.errors import ConfigurationError, FormatError, ImageError
+from mner.errors import ConfigurationError, FormatError, ImageError, UsageError
 from mner.file_names import file_names
 from mner.files import atomic_write
+from mner.model_names import is_model_folder
 from mner.predictions import check_threshold
 from mner.remote_images import RemoteImages
 from mner.terminal import printable
@@ -156,7 +157,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def file_first(arguments: Sequence[str]) -> list[str]:
-    """Put the file of the posts first where it follows the checkpoints, as one of which it would be read."""
+    """Put the file of the posts first where it follows the checkpoints, as one of which it would be read.
+
+    Raises:
+        UsageError: If only models are given.
+    """
     options = options_in(help_text("tag"))
     last, checkpoints, free = 0, 0, 0
     takes: float = 0
@@ -174,6 +179,10 @@ def file_first(arguments: Sequence[str]) -> list[str]:
             free += 1
     if free or checkpoints < 2:
         return list(arguments)
+    if is_model_folder(arguments[last]) or arguments[last].endswith(".ckpt"):
+        raise UsageError(
+            f"{arguments[last]} is a model; give the file with the posts, too: mner tag FILE --ckpt_path ..."
+        )
     return [arguments[last], *arguments[:last], *arguments[last + 1 :]]
 
 

@@ -65,7 +65,7 @@ class TrainingCommandLine(LightningCLI):
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
         """Return this command only: declaring the options of all four takes a second."""
-        return {self.command: LightningCLI.subcommands()[self.command] | {"return_predictions"}}
+        return {self.command: LightningCLI.subcommands()[self.command] | {"return_predictions", "ckpt_path"}}
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Declare the options of the command."""

@@ -57,6 +57,14 @@ class TrainingOptionParser(OptionParser, LightningArgumentParser):
     """The parser of Lightning's command line, with the messages of the other commands."""
 
 
+_NAMED = "which refer to --run_folder or else to the latest folder in runs/."
+SCORED_HELP = f"The checkpoint: a path, a model folder, or best, last or hpc, {_NAMED}"
+CHECKPOINT_HELP = {
+    "fit": f"A checkpoint to resume: a path, or last or hpc, {_NAMED}",
+    "predict": f"{SCORED_HELP} Only one; mner tag averages the probabilities of several.",
+}
+
+
 @dataclass(frozen=True)
 class EarlyStoppingOptions:
     """When training stops before its last epoch: arguments of Lightning's ``EarlyStopping``.
@@ -93,6 +101,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         if command == "fit"
         else f"Folder of the results (default: the folder {command} next to the checkpoint).",
     )
+    parser.add_argument("--ckpt_path", type=str | None, default=None, help=CHECKPOINT_HELP.get(command, SCORED_HELP))
     if command != "fit":
         parser.add_argument(
             "--region_file",

@@ -82,7 +82,7 @@ def describe_folder(
         share = names[rank::processes]
         waiting = [name for name in share if found.get(name) is None]
         del found  # every text so far
-        with tqdm(total=len(waiting), unit=" images", disable=not progress) as bar:
+        with tqdm(total=len(waiting), unit=" images", disable=not (progress and waiting)) as bar:
             for batch in _batches(waiting, batch_size, lambda name: captioner.transform(load(folder / name)), pool):
                 errors = {name: str(image) for name, image in batch.items() if isinstance(image, ImageError)}
                 good = {name: image for name, image in batch.items() if name not in errors}

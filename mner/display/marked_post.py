@@ -73,7 +73,7 @@ class MarkedPost:
             return {"gold": self.gold}
         if self.differences:
             return {"gold": self.gold, "predicted": self.predicted}
-        return {"correct" if self.kinds != (NO_ENTITIES,) else "gold": self.predicted}
+        return {"correct": self.predicted}
 
 
 def mark_post(post: Post, entities: Sequence[Entity] | None = None) -> MarkedPost:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,7 @@ from mner.batch import ImageFeatures
 from mner.checksum import file_checksum
 from mner.components import Component, from_config, to_config
 from mner.decoders.chain_decoder import ChainDecoder
-from mner.errors import OutputError
+from mner.errors import ConfigurationError
 from mner.exporting import numpy_decoder
 from mner.exporting.image_graph import ImageGraph, constant_boxes, export_image_program
 from mner.exporting.onnx_graph import quantise, require_onnx, write_graph
@@ -22,6 +21,7 @@ from mner.exporting.onnx_images import OnnxImages
 from mner.exporting.onnx_model import FILES, GRAPH, IMAGE_GRAPH, OnnxModel
 from mner.exporting.scorer import Scorer, export_program, sample_inputs
 from mner.exporting.subwords_only import SubwordsOnly
+from mner.exporting.target import is_new_folder
 from mner.files import make_folder_of, output_errors
 from mner.fusion.base import FusionModule
 from mner.model_names import CONFIG
@@ -56,9 +56,13 @@ def export_onnx(model: FusionModule, folder: str | Path, int8: bool = False) -> 
         OutputError: If the folder has content, or cannot be written.
     """
     require_onnx()
+    encoder = model.image_encoder
+    if encoder is not None and encoder.not_exported_because is not None:
+        raise ConfigurationError(
+            f"{type(encoder).__name__} cannot be exported: {encoder.not_exported_because}; tag with PyTorch"
+        )
     folder = Path(folder)
-    check_is_free(folder)
-    is_new = not folder.exists()
+    is_new = is_new_folder(folder)
     with output_errors(folder, always=True):
         make_folder_of(folder)
         temporary = TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent if is_new else folder)
@@ -71,17 +75,6 @@ def export_onnx(model: FusionModule, folder: str | Path, int8: bool = False) -> 
         else:  # it may be a mount point or the working directory, which cannot be replaced
             for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG):
                 file.replace(folder / file.name)
-
-
-def check_is_free(folder: Path) -> None:
-    """Check that a model can be exported to a folder.
-
-    Raises:
-        OutputError: If it has content, or is not a folder.
-    """
-    with output_errors(folder, always=True):
-        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputError(f"{folder} exists and is not an empty folder; give another one, or remove it")
 
 
 def _write(model: FusionModule, folder: Path, int8: bool) -> None:

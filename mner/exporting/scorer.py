@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any, cast
 
 import torch
@@ -99,7 +101,7 @@ def exported(module: nn.Module, inputs: Any, shapes: Any, name: str) -> Exported
         ConfigurationError: If it cannot be exported.
     """
     try:
-        with torch.no_grad():
+        with torch.no_grad(), redirect_stderr(StringIO()):  # on which it prints the whole graph before it fails
             return torch.export.export(module, (inputs,), dynamic_shapes=(shapes,))
     except Exception as error:  # of any operation
         raise ConfigurationError(

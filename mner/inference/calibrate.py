@@ -44,7 +44,8 @@ def fit_temperature(model: FusionModule, posts: Sequence[Post], batch_size: int 
         batch_size: Posts per batch.
 
     Raises:
-        DataError: If there are no posts, or one has no tags.
+        DataError: If there are no posts, one has no tags, or the model makes no error: the lower the temperature, the
+            more likely are the gold tags then.
         ConfigurationError: If the decoder is not a linear chain.
     """
     decoder = model.decoder
@@ -53,6 +54,11 @@ def fit_temperature(model: FusionModule, posts: Sequence[Post], batch_size: int 
     if not posts or any(post.tags is None for post in posts):
         raise DataError("a temperature is fitted on annotated posts; give the validation split with its tags")
     outputs = _outputs(model.eval(), posts, batch_size)
+    if all(bool((decoder.decode(emissions, mask) == tags)[mask].all()) for emissions, tags, mask in outputs):
+        raise DataError(
+            "the model tags all of these posts correctly, so that they do not determine a temperature; give more "
+            "posts, which it was not trained on"
+        )
 
     def loss(temperature: float) -> float:
         decoder.temperature = temperature

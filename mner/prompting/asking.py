@@ -63,7 +63,7 @@ def ask_all(
         kept = sum(keys[place] in known for place in asked)
         run = _Run(writer, budget, journal, append, load, on_bad_image, known, waiting)
         try:
-            with tqdm(total=len(waiting), unit=" posts", disable=not progress) as bar:
+            with tqdm(total=len(waiting), unit=" posts", disable=not (progress and waiting)) as bar:
                 run.finish(bar)
         finally:
             writer.budget = Budget()

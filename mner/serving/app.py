@@ -109,7 +109,7 @@ def create_app(service: Service) -> FastAPI:
     @app.get("/metrics", summary="Counters in the format of Prometheus", response_class=PlainTextResponse)
     async def counters() -> str:
         """Requests, seconds, posts, batches, waiting posts."""
-        return metrics.text({"waiting_posts": service.batcher.waiting, "batches": service.batcher.batches})
+        return metrics.text({"waiting_posts": service.batcher.waiting, "batches_total": service.batcher.batches})
 
     return app
 

@@ -44,11 +44,11 @@ class Metrics:
             self._buckets[bisect_left(BUCKETS, seconds)] += 1
             self._posts += posts
 
-    def text(self, gauges: dict[str, float]) -> str:
+    def text(self, values: dict[str, int]) -> str:
         """Render all counters.
 
         Args:
-            gauges: Further values by name.
+            values: Further values by name: counters if it ends with ``_total``, otherwise gauges.
         """
         with self._lock:
             lines = ["# TYPE mner_requests_total counter"]
@@ -60,7 +60,8 @@ class Metrics:
                 lines.append(f'mner_request_seconds_bucket{{le="{bound}"}} {total}')
             lines += [f"mner_request_seconds_sum {self._seconds:.6f}", f"mner_request_seconds_count {total}"]
             lines += ["# TYPE mner_posts_total counter", f"mner_posts_total {self._posts}"]
-            gauges = {"open_requests": self._open, **gauges}
-        for name, value in gauges.items():
-            lines += [f"# TYPE mner_{name} gauge", f"mner_{name} {value:g}"]
+            values = {"open_requests": self._open, **values}
+        for name, value in values.items():
+            kind = "counter" if name.endswith("_total") else "gauge"
+            lines += [f"# TYPE mner_{name} {kind}", f"mner_{name} {value}"]
         return "\n".join(lines) + "\n"

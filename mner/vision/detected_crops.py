@@ -78,6 +78,7 @@ class DetectedCrops(ImageEncoder):
         self.frozen = self.image_encoder.frozen
         self.learning_rate = self.image_encoder.learning_rate
         self.gives_boxes = True
+        self.not_exported_because = "the number of its crops depends on the image"
         if self.detector is None:
             self.image_transform = BoxCrops(self.image_encoder.image_transform, box_file, max_crops, whole_image)
         else:

@@ -18,7 +18,8 @@ class ImageEncoder(Component, nn.Module, ABC):
     """Turns images into region vectors.
 
     A subclass sets ``hidden_size`` (V), ``frozen`` and ``image_transform`` in its constructor and gives :meth:`encode`.
-    One whose regions have boxes also sets ``gives_boxes``, without which no entity can be grounded.
+    One whose regions have boxes also sets ``gives_boxes``, without which no entity can be grounded. One whose network
+    cannot be an ONNX graph sets ``not_exported_because``.
     While ``frozen`` is true its features may be stored, no gradient is kept, and its modules stay in evaluation mode.
     ``learning_rate`` is that of its trainable parameters, ``None`` for the text encoder's.
     """
@@ -28,6 +29,8 @@ class ImageEncoder(Component, nn.Module, ABC):
     image_transform: ImageTransform
     learning_rate: float | None = None
     gives_boxes: bool = False
+    not_exported_because: str | None = None
+    """Why ``mner export`` refuses it, as the end of a sentence; ``None`` to try."""
     known_fingerprint: str | None = None
     """What identifies its features where its weights are elsewhere, as in an exported model; see
     :func:`mner.vision.fingerprint.encoder_fingerprint`."""

@@ -65,6 +65,7 @@ class FasterRCNN(ImageEncoder):
         )
         self.frozen = True
         self.gives_boxes = True
+        self.not_exported_because = "the number of its boxes depends on the image"
         self.hidden_size = int(self.detector.roi_heads.box_predictor.cls_score.in_features)
         self.requires_grad_(False)
         self.eval()

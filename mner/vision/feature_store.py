@@ -169,7 +169,7 @@ class FeatureStore:
         ):
             missing = self._missing(images, report)
             pending = _Pending(self.path)
-            with _bar(len(missing), progress) as advance:
+            with _bar(len(missing), progress and bool(missing)) as advance:
                 for batch in self._loaded(encoder, missing, batch_size, loader, pool):
                     self._encode(encoder, batch, loader, precision_context, pending, report)
                     advance(len(batch))

@@ -77,6 +77,8 @@ def test_a_large_difference_is_significant_and_said(results):
     )
     assert first.endswith("p = 0.003, significant.")
     assert second.startswith(f"With shuffled captions, “3.0_captions” loses {100 * ablation['difference']:.2f} F1")
+    ablation.update(difference=-0.02, low=-0.05, high=0.01)
+    assert "gains 2.00 F1 on twitter2017: 95 % interval -1.00 to +5.00, p " in summary(report)[1]
 
 
 def test_equal_systems_do_not_differ(tmp_path, posts):
@@ -151,6 +153,9 @@ def test_one_model_with_one_seed(tmp_path, posts):
     assert json.loads(json.dumps(report))["scores"] == report["scores"]
     (kinds,) = next(part.tables for part in sections(report, []) if part.title == "Kinds of errors")
     assert kinds["correct"].str.fullmatch(r"\d+").all()  # no means of one seed
+    told = " ".join(part.text for part in sections(report, []))
+    assert "one training per model" in told
+    assert not [words for words in ("±", "over seeds", "several seeds", "and seeds", "Published") if words in told]
 
 
 def test_nobody_has_confidences(tmp_path, posts):

@@ -13,7 +13,8 @@ import pytest
 
 import mner
 from mner.cli import main
-from mner.cli.tag import parser
+from mner.cli.tag import file_first, parser
+from mner.errors import UsageError
 from mner.files import atomic_write
 from mner.predictions import read_predictions
 
@@ -238,6 +239,14 @@ def test_output_is_in_the_order_of_the_input(tag, options):
 def test_an_option_of_several_values_may_be_repeated():
     options = parser().parse_args(["posts.txt", "--ckpt_path", "a", "b", "--ckpt_path", "c", "--ckpt_path=d"])
     assert [str(each) for each in options.ckpt_path] == ["a", "b", "c", "d"]
+
+
+def test_a_model_in_the_place_of_the_posts(tmp_path):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    for model in (str(tmp_path), "seed_1.ckpt"):
+        with pytest.raises(UsageError, match="is a model; give the file with the posts, too: mner tag FILE"):
+            file_first(["--ckpt_path", "seed_0.ckpt", model, "--threshold", "0.5"])
+    assert file_first(["--ckpt_path", "a.ckpt", "posts.txt"]) == ["posts.txt", "--ckpt_path", "a.ckpt"]
 
 
 def test_it_finds_what_the_tagger_finds(tag, trained_run):

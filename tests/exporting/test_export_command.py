@@ -100,6 +100,9 @@ def test_a_folder_that_is_there_is_not_replaced(trained_run, exported_run, tmp_p
         assert f"of a model folder give the folder, {exported_run}" in capsys.readouterr().err
     assert main(["calibrate", "posts", "--ckpt_path", str(exported_run), "--output", str(tmp_path / "new")]) == 1
     assert "is an exported model; calibrate the checkpoint, then export" in capsys.readouterr().err
+    posts = str(tmp_path / "posts.txt")
+    assert main(["attend", posts, "--ckpt_path", str(exported_run), "--output", str(tmp_path / "new")]) == 1
+    assert "is an exported model, which has no attention; give the checkpoint" in capsys.readouterr().err
 
 
 def test_an_empty_folder_is_filled(trained_run, exported_run, tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ from mner.testing import TinyGrid, TinyRegions, tiny_text_encoder
 from mner.text import HuggingFaceText, LxmertText, VisualBertText
 from mner.text.characters import CharacterCNN
 from mner.text.pretrained import describe
+from mner.vision import DetectedCrops, FasterRCNN, Grid
 
 FUSIONS = [getattr(mner.fusion, name) for name in mner.fusion.__all__ if name != "FusionModule"]
 WORDS = ("kevin", "durant", "in", "oslo")
@@ -36,6 +37,7 @@ BATCHES = {
     "one word": [Post("1", ("a",))],
     "no word": [Post("1", (), image=Path("1"))],
     "windows": [Post("1", WORDS * 20, image=Path("5"))] * 2,
+    "several images": [Post("1", WORDS, image=Path("1"), more_images=(Path("2"), Path("3"))), Post("2", WORDS)],
     "nine": [Post(str(number), WORDS[:3], image=Path(str(number))) for number in range(9)],
 }
 
@@ -150,13 +152,24 @@ def test_torch_export():
             torch.testing.assert_close(program(scorer_inputs(batch, None))["emissions"], real(model(batch), batch))
 
 
-def test_a_fusion_that_reads_values_is_refused(tmp_path):
+def test_a_fusion_that_reads_values_is_refused(tmp_path, capsys):
     class Branching(TextOnly):
         def fuse(self, text, image):
             return text.words if text.words.sum() > 0 else -text.words
 
     with pytest.raises(ConfigurationError, match=r"Branching cannot be exported \("):
         export_onnx(build(Branching), tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+    assert not capsys.readouterr().err  # on which torch.export prints the whole graph
+
+
+def test_encoders_whose_regions_depend_on_the_image_are_refused_before_the_export(tmp_path, monkeypatch):
+    monkeypatch.setattr("mner.exporting.onnx_export._write", lambda *_: pytest.fail("the export began"))
+    small = {"weights": None, "image_size": 64}
+    detector = FasterRCNN("fasterrcnn_mobilenet_v3_large_320_fpn", **small)
+    for encoder in (detector, DetectedCrops(Grid("resnet18", **small), detector)):
+        with pytest.raises(ConfigurationError, match=r"cannot be exported: the number of its \w+ depends on the image"):
+            export_onnx(build(CoAttention, None, encoder), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 

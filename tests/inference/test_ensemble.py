@@ -183,7 +183,9 @@ def test_readings_are_different_and_in_order(checkpoint):
 def test_a_temperature_is_fitted_and_saved(checkpoint, shared_twitter_folder, tmp_path, capsys):
     model = mner.load_model(checkpoint)
     posts = read_posts(shared_twitter_folder / "valid.txt")
-    posts[1] = replace(posts[1], tags=("O",) * len(posts[1].words))  # or the best temperature would be zero
+    with pytest.raises(DataError, match="correctly, so that they do not determine a temperature"):
+        fit_temperature(model, posts)  # the best one would be zero
+    posts[1] = replace(posts[1], tags=("O",) * len(posts[1].words))
     write_json_lines(posts, tmp_path / "valid.jsonl")
     found = fit_temperature(model, posts)
     assert found.after <= found.before

@@ -159,6 +159,8 @@ def test_health_readiness_metrics_and_openapi(client):
     assert values['mner_requests_total{status="422"}'] >= 1
     assert values['mner_request_seconds_bucket{le="+Inf"}'] == values["mner_request_seconds_count"]
     assert values["mner_waiting_posts"] == 0
+    assert values["mner_batches_total"] >= 1
+    assert "# TYPE mner_batches_total counter" in text
     _, schema = client.send("GET", "/openapi.json")
     body = schema["paths"]["/tag"]["post"]["requestBody"]["content"]
     assert set(body) == {"application/json", "multipart/form-data"}

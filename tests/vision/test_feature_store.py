@@ -379,5 +379,8 @@ def test_a_store_on_a_read_only_medium_is_read(tiny_encoder, pictures, file, mon
 
 def test_a_progress_bar(tiny_encoder, pictures, file, capsys):
     encoder = tiny_encoder()
-    FeatureStore.of(encoder, file).fill(encoder, pictures(3), progress=True)
+    paths = pictures(3)
+    FeatureStore.of(encoder, file).fill(encoder, paths, progress=True)
     assert "3/3" in capsys.readouterr().out
+    FeatureStore.of(encoder, file).fill(encoder, paths, progress=True)
+    assert not capsys.readouterr().out  # there is nothing to encode
