@@ -102,7 +102,7 @@ def launch(page: gradio.Blocks, host: str, port: int, images: Sequence[str] = ()
 
 def _result(gradio: Any, name: str, tagger: Tagger) -> list[Any]:
     with gradio.Column(min_width=320):
-        gradio.HTML(f"<h3>{escape(name)}</h3>")
+        gradio.HTML(f'<h3 style="overflow-wrap: anywhere">{escape(name)}</h3>')
         return [
             gradio.HTML(label="Entities"),
             gradio.Image(
