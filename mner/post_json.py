@@ -16,6 +16,7 @@ from typing import Any, cast
 from mner.errors import DataError
 from mner.labels import OUTSIDE
 from mner.posts import Box, CharacterSpan, Entity, Post, is_box
+from mner.remote_images import address_of, remote_path
 from mner.span_alignment import contradiction
 from mner.unicode import repair_surrogates, visible_name
 
@@ -83,14 +84,14 @@ def post_to_dict(post: Post, images: Sequence[str] | None = None) -> dict[str, A
 
     Args:
         post: The post.
-        images: Names to write for its images; by default their file names.
+        images: Names to write for its images; by default their file names, or their addresses.
     """
     record: dict[str, Any] = {"id": post.id, "words": list(post.words)}
     if post.text is not None:
         record["text"] = post.text
     if post.offsets is not None:
         record["offsets"] = [list(pair) for pair in post.offsets]
-    names = [image.name for image in post.images] if images is None else list(images)
+    names = [address_of(image) or image.name for image in post.images] if images is None else list(images)
     if names:
         record |= {"image": names[0]} if len(names) == 1 else {"images": names}
     if post.contexts:
@@ -269,7 +270,7 @@ def _images(record: Mapping[str, Any]) -> tuple[Path, ...]:
     for each in given:
         if not (isinstance(each, str) and each):
             raise _error("image" if names is None else "every item of images", "a file name", each)
-    return tuple(map(Path, given))
+    return tuple(remote_path(each, Path()) if "://" in each else Path(each) for each in given)
 
 
 def _gold_boxes(value: Any) -> dict[tuple[int, int], tuple[Box, ...]] | None:

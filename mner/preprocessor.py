@@ -212,9 +212,9 @@ class Preprocessor:
         """Whether the model reads more of a post than its words."""
         return bool(self.prepare(post).contexts) or (post.image is not None and self.image_transform is not None)
 
-    def lengths(self, posts: Sequence[Post]) -> list[int]:
+    def lengths(self, posts: Iterable[Post]) -> list[int]:
         """Count the subwords of each post, special tokens and contexts included."""
-        return self.subword_tokenizer.lengths([self.prepare(post) for post in posts])
+        return self.subword_tokenizer.lengths(map(self.prepare, posts))
 
     def __call__(self, posts: Sequence[Post]) -> Batch:
         """Collate posts into a batch.

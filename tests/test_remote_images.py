@@ -12,11 +12,17 @@ import fsspec
 import pytest
 from PIL import Image
 
+from mner.cli import attend, check_data, describe, prompt, split, tag
+from mner.cli.remote_option import remote_images
+from mner.contexts import Reply
+from mner.data.contexts import attach_contexts, read_contexts
 from mner.data.missing_images import check_images
 from mner.data.readers import iter_posts, read_posts
 from mner.errors import ConfigurationError, FormatError, ImageError
 from mner.images import ImageLoader
+from mner.post_json import post_from_dict, post_to_dict
 from mner.posts import Post
+from mner.prompting import context_lines
 from mner.remote_images import RemoteImages, address_of, remote_path
 
 
@@ -153,6 +159,41 @@ def test_storages_of_fsspec(tmp_path):
             remote.fetch(f"memory://bucket/{name}.png")
     with pytest.raises(ImageError, match="not allowed; fetched are images of https"):
         RemoteImages().fetch("memory://bucket/a.png")
+
+
+def test_addresses_in_what_is_written_and_read(tmp_path):
+    url = "memory://bucket/a.png"
+    post = Post("1", ("Oslo",), image=remote_path(url, tmp_path))
+    written = post_to_dict(post)
+    assert written["image"] == url
+    assert post_from_dict(written).image == remote_path(url, Path())
+    assert post_to_dict(post_from_dict(written)) == written
+    lines, _ = context_lines([post], [Reply("a red field")], "caption", tmp_path)
+    assert lines == [{"id": "1", "image_id": url, "caption": "a red field"}]
+    (tmp_path / "captions.jsonl").write_text(json.dumps({**lines[0], "id": "other"}) + "\n", encoding="utf-8")
+    (attached,), missing = attach_contexts([post], "caption", read_contexts(tmp_path / "captions.jsonl"), tmp_path)
+    assert (attached.contexts, missing) == ({"caption": "a red field"}, 0)
+
+
+def test_check_data_fetches_what_is_allowed(tmp_path, capsys):
+    fsspec.filesystem("memory").pipe("/bucket/b.png", png("blue"))
+    names = ["memory://bucket/b.png", "memory://bucket/lost.png"]
+    (tmp_path / "images").mkdir()
+    posts = "".join(json.dumps({"tokens": ["Oslo"], "tags": ["B-LOC"], "image": name}) + "\n" for name in names)
+    (tmp_path / "posts.jsonl").write_text(posts, encoding="utf-8")
+    command = ["check-data", str(tmp_path / "posts.jsonl"), "--images", str(tmp_path / "images"), "--json"]
+    check_data.run([*command, "--remote_images.protocols", "[memory]"])
+    found = json.loads(capsys.readouterr().out)["splits"]["train"]["images"]
+    assert (found["named"], found["missing"], [*found["small"]]) == (2, [], [names[0]])
+    assert [*found["unreadable"]] == [names[1]]
+    assert "cannot be fetched" in found["unreadable"][names[1]]
+    with pytest.raises(FormatError, match="a link"):
+        check_data.run(command)
+
+
+def test_commands_that_open_images_have_the_option():
+    for command in (tag, attend, check_data, describe, prompt, split):
+        assert remote_images(command.parser().get_defaults()) is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mner.cli.parsing import OptionParser
+from mner.cli.remote_option import add_remote_images, remote_images
 from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import ConfigurationError, ImageError
@@ -34,6 +35,7 @@ def parser() -> OptionParser:
     options.add_argument("file", type=Path, help="A file of posts, in any format that mner tag reads.")
     options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, for example runs/0/best.ckpt.")
     options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
+    add_remote_images(options)
     options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--region_file",
@@ -79,8 +81,9 @@ def run(arguments: Sequence[str]) -> None:
             f"{type(model).__name__} sees no images, so its words attend to none; methods that attend are {ATTENDING}"
         )
     folder = None if options.images is None else options.images.absolute()
-    model.preprocessor = model.preprocessor.using(image_folders=[folder])
-    posts = read_posts(options.file, images=folder, columns=parse_columns(options.columns))
+    remote = remote_images(options)
+    model.preprocessor = model.preprocessor.using(image_folders=[folder], remote=remote)
+    posts = read_posts(options.file, images=folder, columns=parse_columns(options.columns), remote=remote)
     chosen = [(post, number) for post in posts for number in _usable(model, post)]
     several = {post.id for post, number in chosen if number}
     names = file_names(f"{post.id}_{number + 1}" if post.id in several else post.id for post, number in chosen)

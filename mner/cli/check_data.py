@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mner.demo  # noqa: F401  (its class is a choice of --data)
 from mner.cli.parsing import OptionParser, accept_unused
+from mner.cli.remote_option import add_remote_images, remote_images
 from mner.data import PostFiles
 from mner.data.check import check_posts
 from mner.data.columns import COLUMNS_HELP, parse_columns
@@ -39,6 +40,7 @@ def parser() -> OptionParser:
         help="A file of posts in any format; or give --data or --config.",
     )
     options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that FILE names.")
+    add_remote_images(options)
     options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--word_tokenizer",
@@ -74,13 +76,20 @@ def run(arguments: Sequence[str]) -> None:
         options.error("give either a FILE of posts, or a data set with --data or --config")
     if config.file is None and config.images is not None:
         options.error("--images is the folder of FILE's images; give a data set its own, --data.init_args.images")
+    if config.file is None and config.remote_images is not None:
+        options.error("--remote_images are those of FILE; give a data set its own, --data.init_args.remote_images")
     if config.file is None and config.columns is not None:
         options.error("--columns are those of FILE; give a data set its own, --data.init_args.columns")
     built = options.instantiate_classes(config)
     data: PostDataModule = (
         built.data
         if config.file is None
-        else PostFiles(config.file, images=config.images, columns=parse_columns(config.columns))
+        else PostFiles(
+            config.file,
+            images=config.images,
+            columns=parse_columns(config.columns),
+            remote_images=remote_images(config),
+        )
     )
     data.word_tokenizer = built.word_tokenizer or data.word_tokenizer
     posts: dict[str, Sequence[Post]] = {}
@@ -99,7 +108,14 @@ def run(arguments: Sequence[str]) -> None:
         folders[split] = data.split_images(split)
     if not posts:
         raise missing[0]
-    report = check_posts(posts, files=files, labels=data.labels, contexts=data.contexts, image_folders=folders)
+    report = check_posts(
+        posts,
+        files=files,
+        labels=data.labels,
+        contexts=data.contexts,
+        image_folders=folders,
+        remote=data.remote_images,
+    )
     overlaps = {
         name: {split: find_overlap(each, others) for split, each in posts.items()}
         for name, others in read_named_sets(config.against).items()

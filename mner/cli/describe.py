@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
+from mner.cli.remote_option import remote_images
 from mner.cli.writer_options import (
     add_example_options,
     add_writer_options,
@@ -58,7 +59,8 @@ def run(arguments: Sequence[str]) -> int:
     options_parser = parser()
     options = parse_options(options_parser, arguments)
     prompt = Prompt.load(options.prompt)
-    posts = posts_of(options.posts, options.images, options.captions)
+    remote = remote_images(options)
+    posts = posts_of(options.posts, options.images, options.captions, remote)
     total = len(posts)
     if prompt.needs_image and options.images is None:
         raise ConfigurationError(f"the prompt {options.prompt!r} is about images; give their folder with --images DIR")
@@ -67,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     asked = without_image_names(posts, options.images)
     built = options_parser.instantiate_classes(options)
     examples = examples_for(options, built, asked, prompt, _solve(options.solutions))
-    load = image_loader(options.images, options.example_images)
+    load = image_loader(options.images, options.example_images, remote=remote)
     instructions = prompt.instruct()
     queries = []
     for post, chosen in zip(asked, examples, strict=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from mner.cli.parsing import OptionParser
+from mner.cli.remote_option import remote_images
 from mner.cli.writer_options import (
     add_example_options,
     add_writer_options,
@@ -66,13 +67,14 @@ def run(arguments: Sequence[str]) -> int:
     """
     options_parser = parser()
     options = parse_options(options_parser, arguments)
-    posts = posts_of(options.posts, options.images, options.captions)
+    remote = remote_images(options)
+    posts = posts_of(options.posts, options.images, options.captions, remote)
     prompting = EntityPrompting(Prompt.load(options.prompt), _types(options, posts), options.boxes)
     built = options_parser.instantiate_classes(options)
     asked = without_image_names(posts, options.images)
     solve = partial(entity_solution, boxes=options.boxes)
     examples = examples_for(options, built, asked, prompting.prompt, solve)
-    load = image_loader(options.images, options.example_images)
+    load = image_loader(options.images, options.example_images, remote=remote)
     queries = [prompting.query(post, shown, load) for post, shown in zip(asked, examples, strict=True)]
     report = ask(options, built.writer, prompting.prompt.kind, queries, "mask", _is_unusable)
     counts: Counter[str] = Counter()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
+from mner.cli.remote_option import remote_images
 from mner.cli.writer_options import add_writer_options, ask, image_loader, parse_options, summary, with_captions
 from mner.contexts import Reply
 from mner.errors import ConfigurationError
@@ -66,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
         folder,
     )
     places = uncertain(predictions, options.threshold)
-    load = image_loader(options.images)
+    load = image_loader(options.images, remote=remote_images(options))
     entities = [predictions[place].entities[index] for place, index in places]
     queries = [
         review_query(posts[place], entity, prompt, types, load)

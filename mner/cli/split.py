@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
+from mner.cli.remote_option import add_remote_images, remote_images
 from mner.data.columns import COLUMNS_HELP, parse_columns
 from mner.data.partition import group_posts, split_posts
 from mner.data.readers import read_posts
@@ -35,6 +36,7 @@ def parser() -> OptionParser:
     )
     options.add_argument("--seed", type=int, default=0, help="Seed of the random order.")
     options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
+    add_remote_images(options)
     options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--annotator", type=str | None, default=None, help="Whose annotation to read where a task has several."
@@ -58,6 +60,7 @@ def run(arguments: Sequence[str]) -> None:
         annotator=options.annotator,
         tag_column=options.tag_column,
         columns=parse_columns(options.columns),
+        remote=remote_images(options),
     )
     parts = split_posts(posts, options.shares or SHARES, options.seed)
     files = {split: options.output / f"{split}.jsonl" for split in parts}

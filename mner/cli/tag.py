@@ -20,6 +20,7 @@ from tqdm import tqdm
 from mner.bounded_report import BoundedReport
 from mner.cli.option import options_in
 from mner.cli.parsing import OptionParser
+from mner.cli.remote_option import add_remote_images, remote_images
 from mner.cli.static_help import help_text
 from mner.cli.tag_output import tag_output, tagging_key
 from mner.cli.usage import is_option
@@ -33,7 +34,6 @@ from mner.file_names import file_names
 from mner.files import atomic_write
 from mner.model_names import is_model_folder
 from mner.predictions import check_threshold
-from mner.remote_images import RemoteImages
 from mner.terminal import printable
 
 if TYPE_CHECKING:
@@ -78,11 +78,7 @@ def parser() -> OptionParser:
         "--format", type=Format | None, help="the input format (default: recognised by the first lines)"
     )
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
-    options.add_argument(
-        "--remote_images",
-        type=RemoteImages | None,
-        help="what images at an address may be fetched into --images, such as --remote_images.protocols [https]",
-    )
+    add_remote_images(options)
     options.add_argument("--columns", type=str, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
         "--region_file", type=Path | None, help="the file of a model with PrecomputedRegions or DetectedCrops"
@@ -211,7 +207,7 @@ def _here(options: Namespace) -> int:
                 "leave it out"
             )
         folder = None if options.images is None else options.images.absolute()
-        remote = RemoteImages(**options.remote_images) if options.remote_images else None
+        remote = remote_images(options)
         tagger.use_image_folder(folder, remote)
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
         max_wait = MAX_WAIT if live else None
@@ -264,7 +260,7 @@ def _with_ray(options: Namespace) -> int:
         raise ConfigurationError("--engine ray tags with one model; give one --ckpt_path, or --engine local")
     if options.output in (None, "-") or options.file == "-":
         raise ConfigurationError("--engine ray reads files and writes a folder: give FILE, and --output FOLDER")
-    for name in ("region_file", "figures", "threshold", "remote_images", "runtime"):
+    for name in ("region_file", "figures", "threshold", "runtime"):
         if options[name]:
             raise ConfigurationError(f"--engine ray has no --{name}; tag with --engine local")
     folder = options.output if "://" in options.output else str(Path(options.output).absolute())
@@ -272,7 +268,7 @@ def _with_ray(options: Namespace) -> int:
     output.claim(tagging_key(options))
     images = None if options.images is None else options.images.absolute()
     chunk, columns = options.batch_size * options.window, parse_columns(options.columns)
-    reading = Reading(images, options.format, options.max_line_bytes, chunk, columns)
+    reading = Reading(images, options.format, options.max_line_bytes, chunk, columns, remote_images(options))
     cluster = Cluster(options.num_actors, options.cpus_per_actor, options.gpus_per_actor)
     started, totals = time.monotonic(), Totals()
     with tqdm(unit=" posts", disable=None) as bar:

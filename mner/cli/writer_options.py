@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from mner.bounded_report import BoundedReport
 from mner.cli.parsing import OptionParser
+from mner.cli.remote_option import add_remote_images, remote_images
 from mner.contexts import Budget, ContextWriter, Reply
 from mner.data.contexts import attach_contexts, read_contexts
 from mner.data.readers import read_posts
@@ -23,6 +24,7 @@ from mner.prompting import AnswerJournal, AskingReport, Prompt, Query, SimilarPo
 from mner.prompting.asking import BadImage
 from mner.prompting.examples import Solve, training_posts
 from mner.prompting.query import SolvedExample
+from mner.remote_images import RemoteImages
 from mner.terminal import printable
 from mner.text import TextEncoder
 from mner.vision import ImageEncoder
@@ -46,6 +48,7 @@ def add_writer_options(options: OptionParser, prompt: str) -> None:
         "--output", type=Path, required=True, help="file to write; answers are kept in OUTPUT.KIND.answers"
     )
     options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    add_remote_images(options)
     options.add_argument("--captions", type=Path | None, help="captions of the images, for the prompt")
     options.add_argument(
         "--prompt", type=str, default=prompt, help="a prompt that ships with mner, or a YAML file of your own"
@@ -98,10 +101,10 @@ def add_example_options(options: OptionParser) -> None:
     )
 
 
-def posts_of(path: Path, images: Path | None, captions: Path | None) -> list[Post]:
+def posts_of(path: Path, images: Path | None, captions: Path | None, remote: RemoteImages | None) -> list[Post]:
     """Read posts with the captions of their images."""
     folder = None if images is None else images.absolute()
-    return with_captions(read_posts(path, images=folder), captions, folder)
+    return with_captions(read_posts(path, images=folder, remote=remote), captions, folder)
 
 
 def with_captions(posts: list[Post], captions: Path | None, images: Path | None) -> list[Post]:
@@ -123,9 +126,9 @@ def without_image_names(posts: Sequence[Post], images: Path | None) -> list[Post
     return list(posts) if images is not None else [replace(post, image=None) for post in posts]
 
 
-def image_loader(*folders: Path | None) -> ImageLoader:
+def image_loader(*folders: Path | None, remote: RemoteImages | None = None) -> ImageLoader:
     """Open images in the given folders only."""
-    return ImageLoader(tuple(folder.absolute() for folder in folders if folder is not None))
+    return ImageLoader(tuple(folder.absolute() for folder in folders if folder is not None), remote=remote)
 
 
 def examples_for(
@@ -146,11 +149,13 @@ def examples_for(
         raise ConfigurationError(f"expected --num_examples of at least 1, got {options.num_examples}")
     is_same_file = options.examples.exists() and options.examples.samefile(options.posts)
     images = options.example_images or options.images
-    train = posts_of(options.examples, images, options.example_captions or (options.captions if is_same_file else None))
+    captions = options.example_captions or (options.captions if is_same_file else None)
+    remote = remote_images(options)
+    train = posts_of(options.examples, images, captions, remote)
     kept = training_posts(train, posts, solve, is_same_file)
     if len(kept) < len(train):
         say(f"{len(train) - len(kept)} of {len(train)} training posts have no solution or are asked about themselves")
-    load = image_loader(images, options.images)
+    load = image_loader(images, options.images, remote=remote)
     device = device_of(options.accelerator)
     similar = SimilarPosts(kept, built.text_encoder, built.image_encoder, load, device=device)
     shown = load if options.show_example_images else None
@@ -187,7 +192,7 @@ def ask(
         writer,
         journal,
         Budget(options.max_requests, options.max_tokens),
-        image_loader(options.images, options.get("example_images")),
+        image_loader(options.images, options.get("example_images"), remote=remote_images(options)),
         on_bad_image,
         retry,
         progress=sys.stderr.isatty(),

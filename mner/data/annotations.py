@@ -12,10 +12,12 @@ from mner.data.lines import Line
 from mner.data.literals import decoded, rows, words_of
 from mner.data.overlooked import holds_annotation, is_twitter
 from mner.labels import OUTSIDE
+from mner.posts import are_strings
 
 TAG_KEYS = ("label", "labels", "tags", "ner_tags", "ner")
 ANNOTATION_KEYS = (*TAG_KEYS, "entities", "spans", "ents", "annotations")
 
+_NUMBERS = frozenset({int, float})
 _BOUNDS = frozenset({"start", "begin", "from", "offset", "offsets", "end", "stop", "to", "span", "range"})
 
 
@@ -40,11 +42,11 @@ def find_annotations(record: Mapping[str, Any], extent: Extent, line: Line) -> t
     found: dict[str, list[Any]] = {}
     others: set[str] = set()
     for key in ANNOTATION_KEYS:
-        value = rows(decoded(record.get(key)))
+        if (given := record.get(key)) is None:
+            continue
+        value = rows(decoded(given))
         if isinstance(value, str) and are_tags(tags_in(value), extent):
             value = tags_in(value)
-        if value is None:
-            continue
         if not _is_annotation(key, value, extent):
             others.add(key)
             if value and not is_twitter(value):
@@ -55,7 +57,7 @@ def find_annotations(record: Mapping[str, Any], extent: Extent, line: Line) -> t
                 f"{key} is not a list: {value!r:.60}",
                 f"Give a tag per word, or a list of spans; if {key} does not annotate entities, move it into metadata",
             )
-        if any(type(item) in (int, float) for item in value):
+        if not _NUMBERS.isdisjoint(map(type, value)):
             raise line.error(
                 f"{key} contains class indices: {value!r:.60}",
                 "Write class names: with Hugging Face datasets, dataset.features[...].feature.int2str",
@@ -72,8 +74,8 @@ def _is_annotation(key: str, value: Any, extent: Extent) -> bool:
     if not value:
         return key != "tags"  # which many programs write for topics
     per_word = key in TAG_KEYS and extent.words is not None and len(value) == len(extent.words)
-    if all(isinstance(item, str) for item in value):
-        signs = [item == OUTSIDE or TAG.match(item) is not None for item in value]
+    if are_strings(value):
+        signs = [item == OUTSIDE or TAG.match(item) is not None for item in {*value}]
         return all(signs) or (per_word and (any(signs) or are_classes(value))) or is_annotation(value, extent)
     if all(type(item) in (int, float) for item in value):
         ignored = -100 in value  # of subwords that do not begin a word
@@ -85,7 +87,7 @@ def _is_annotation(key: str, value: Any, extent: Extent) -> bool:
 
 def _is_span_like(item: Any) -> bool:
     """Whether an item has bounds of any kind, right or wrong."""
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return any(words_of(name) & _BOUNDS for name in item)
     if not isinstance(item, list):
         return False

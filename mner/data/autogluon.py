@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from mner.data.fields import set_once
@@ -21,7 +20,7 @@ def autogluon_row(value: Any, line: Line) -> dict[str, Any] | None:
     Raises:
         FormatError: If the annotation is a string that is not a JSON list.
     """
-    if not isinstance(value, Mapping) or KEY not in value:
+    if not isinstance(value, dict) or KEY not in value:
         return None
     record = {key: item for key, item in value.items() if key not in (KEY, "text_snippet")}
     if "text_snippet" in value:

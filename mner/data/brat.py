@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def brat_document(value: Any, line: Line) -> dict[str, Any] | None:
     Raises:
         FormatError: If an entity is malformed, or in several parts.
     """
-    if not isinstance(value, Mapping) or KEY not in value:
+    if not isinstance(value, dict) or KEY not in value:
         return None
     record = {key: item for key, item in value.items() if key != KEY}
     record["entities"] = []

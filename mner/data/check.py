@@ -14,6 +14,7 @@ from mner.data.versions import identify
 from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of, spans, split_tag
 from mner.paths import is_file
 from mner.posts import CharacterSpan, Post
+from mner.remote_images import RemoteImages
 from mner.span_alignment import Alignment, align_spans
 from mner.terminal import printable
 from mner.word_tokenizers.characters import is_invisible
@@ -107,6 +108,7 @@ def check_posts(
     labels: Sequence[str] | None = None,
     contexts: Sequence[str] = (),
     image_folders: Mapping[str, Path | None] | None = None,
+    remote: RemoteImages | None = None,
 ) -> DataReport:
     """Compute statistics and sanity checks of a data set.
 
@@ -117,6 +119,7 @@ def check_posts(
         contexts: Kinds of context that the posts should have.
         image_folders: The image folder of each split. Without it a split's images are not checked; with it, the
             paths in the posts are opened, as set by :func:`mner.data.read_posts`.
+        remote: What images at an address may be fetched into the image folder, and then are all fetched.
 
     Example:
         >>> report = check_posts({"train": [Post("1", ("St", ".", "Louis"), ("O", "O", "I-LOC"))]})
@@ -127,7 +130,7 @@ def check_posts(
     scheme = scheme_of({tag for posts in splits.values() for post in posts for tag in post.tags or ()})
     return DataReport(
         {
-            name: _check_split(name, posts, scheme, files.get(name), labels, contexts, image_folders.get(name))
+            name: _check_split(name, posts, scheme, files.get(name), labels, contexts, image_folders.get(name), remote)
             for name, posts in splits.items()
         },
         _duplicates(((name, post) for name, posts in splits.items() for post in posts), across=True),
@@ -142,6 +145,7 @@ def _check_split(
     labels: Sequence[str] | None,
     contexts: Sequence[str],
     image_folder: Path | None,
+    remote: RemoteImages | None,
 ) -> SplitReport:
     tagged = [post.tags for post in posts if post.tags is not None]
     counts = Counter(tag for tags in tagged for tag in tags)
@@ -169,7 +173,7 @@ def _check_split(
         missing_contexts={kind: sum(kind not in post.contexts for post in posts) for kind in contexts},
         images=None
         if image_folder is None
-        else check_images([image for post in posts for image in post.images], image_folder),
+        else check_images([image for post in posts for image in post.images], image_folder, remote),
         boxes=check_boxes(posts),
     )
 

@@ -21,6 +21,7 @@ from mner.data.lines import Line, read_lines
 from mner.errors import DataError, FormatError
 from mner.paths import is_file
 from mner.posts import Post
+from mner.remote_images import remote_path
 from mner.terminal import printable
 
 IMAGE_KEYS = ("image_id", "image", "image_path", "image_name", "file_name", "filename", "img_id", "img")
@@ -261,7 +262,10 @@ def _name(record: Mapping[str, Any], key: str, line: Line) -> str | None:
     name = str(value).strip().removeprefix(IMAGE_HEADER)
     if value is None or not name:
         return None
-    return name if key == "id" else PurePosixPath(name).as_posix()  # without "./" and "//"
+    if key == "id":
+        return name
+    path = remote_path(name, Path()) if "://" in name else PurePosixPath(name)  # which has no "./" and "//"
+    return path.as_posix()
 
 
 def _text(record: Mapping[str, Any], key: str | None, line: Line) -> str:

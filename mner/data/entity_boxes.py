@@ -94,7 +94,7 @@ def _count(notes: dict[str, int], what: str) -> None:
 
 
 def _item(item: Any, line: Line) -> tuple[Bounds, Any]:
-    start, end = (item.get("start"), item.get("end")) if isinstance(item, Mapping) else (None, None)
+    start, end = (item.get("start"), item.get("end")) if isinstance(item, dict) else (None, None)
     if type(start) is not int or type(end) is not int:
         raise line.error(
             f"{KEY} has {item!r:.80}, which is not the box of a span",

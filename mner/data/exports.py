@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from mner.data.autogluon import autogluon_row
@@ -35,6 +35,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     mner_mi_post,
 )
 
+_POST_KEYS = frozenset({"text", "tokens", "words"})
 # Formats without entities that mner could read, by the keys that show them, and what to do.
 _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     (
@@ -72,7 +73,7 @@ def to_record(value: Any, line: Line, images: ImageFolder | None, annotator: str
     if record is not None:
         return record
     record = next((record for recognise in RECOGNISERS if (record := recognise(value, line)) is not None), value)
-    if isinstance(record, Mapping) and not {"text", "tokens", "words"} & record.keys():
+    if isinstance(record, dict) and _POST_KEYS.isdisjoint(record):
         for keys, found, remedy in _FOREIGN:
             if keys <= record.keys():
                 raise line.error(found, remedy)

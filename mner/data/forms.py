@@ -48,10 +48,10 @@ def is_annotation(value: Any, extent: Extent) -> bool:
     if isinstance(value, str):
         return len(value) <= _MAX_TEXT and _is_annotated_text(value, extent)
     listed = by_index(value)
-    if isinstance(value, Mapping) and isinstance(listed, list) and OUTSIDE not in listed:
+    if isinstance(value, dict) and isinstance(listed, list) and OUTSIDE not in listed:
         listed += [None] * (max(extent.word_counts) - len(listed))
-    value = rows({key: by_index(item) for key, item in listed.items()} if isinstance(listed, Mapping) else listed)
-    if isinstance(value, Mapping):
+    value = rows({key: by_index(item) for key, item in listed.items()} if isinstance(listed, dict) else listed)
+    if isinstance(value, dict):
         if any(words_of(key) >= {"ner"} and item and isinstance(item, str) for key, item in value.items()):
             return any(words_of(key) & _SURFACES for key in value)  # a token, as those of Stanza and CoreNLP
         tagged = value and all(isinstance(item, str) and _is_tag(item) for item in value.values())
@@ -88,7 +88,7 @@ def may_be_annotation(value: Any, extent: Extent) -> bool:
             or (len(pieces) > 1 and all(map(str.isdecimal, pieces)) and _is_per_word(pieces, extent))
         )
     value = by_index(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         named = [item for item in value.values() if isinstance(item, list) and item]
         types = [item for item in value.values() if isinstance(item, str)]
         return any(all(map(extent.contains, item)) for item in named) or (
@@ -182,7 +182,7 @@ def _has_places(value: Mapping[str, Any], extent: Extent) -> bool:
 
 def _tags_of_word(item: Any) -> list[str]:
     """The tags in an item such as ``["Oslo", "B-LOC"]`` or ``{"text": "Oslo", "ner": "B-LOC"}``."""
-    parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else ()
+    parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
     return [part for part in parts if isinstance(part, str) and (part == OUTSIDE or _is_tag(part))]
 
 

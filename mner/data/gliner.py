@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mner.data.fields import set_once
@@ -18,7 +17,7 @@ def gliner_example(value: Any, line: Line) -> dict[str, Any] | None:
     Raises:
         FormatError: If a span is not ``[start, end, type]``.
     """
-    if not isinstance(value, Mapping) or "tokenized_text" not in value:
+    if not isinstance(value, dict) or "tokenized_text" not in value:
         return None
     record = {key: item for key, item in value.items() if key not in ("tokenized_text", "ner")}
     set_once(record, "tokens", value["tokenized_text"], line)

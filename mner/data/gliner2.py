@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from mner.data.fields import set_once
@@ -22,10 +21,10 @@ def gliner2_example(value: Any, line: Line) -> dict[str, Any] | None:
     Raises:
         FormatError: If an entity is malformed, or its words are not in the text.
     """
-    if not isinstance(value, Mapping) or not isinstance(value.get("input"), str):
+    if not isinstance(value, dict) or not isinstance(value.get("input"), str):
         return None
     output = value.get("output")
-    if not isinstance(output, Mapping):
+    if not isinstance(output, dict):
         return None
     record = {key: item for key, item in value.items() if key not in ("input", "output")}
     set_once(record, "text", value["input"], line)
@@ -59,7 +58,7 @@ def _located(entities: Any, text: str, line: Line) -> list[dict[str, Any]]:
 
 
 def _listed(entities: Any, line: Line) -> list[tuple[str, str]]:
-    if isinstance(entities, Mapping):
+    if isinstance(entities, dict):
         items = [(kind, surfaces if isinstance(surfaces, list) else [surfaces]) for kind, surfaces in entities.items()]
         if all(isinstance(surface, str) and surface.strip() for _, surfaces in items for surface in surfaces):
             return [(kind, surface.strip()) for kind, surfaces in items for surface in surfaces]

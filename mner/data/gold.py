@@ -12,7 +12,7 @@ from mner.data.offsets import Offsets, align_words, settle_characters, settle_wo
 from mner.data.spans import Span, read_spans, read_tag
 from mner.labels import spans as spans_of
 from mner.labels import tags_of
-from mner.posts import CharacterSpan, Entity
+from mner.posts import CharacterSpan, Entity, are_strings
 from mner.span_alignment import align_spans, contradiction
 
 EXACT = "character_spans"
@@ -95,7 +95,7 @@ def strings_of(value: Any, key: str, line: Line) -> list[str]:
     Raises:
         FormatError: If it is none.
     """
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list) or not are_strings(value):
         raise line.error(
             f"{key} is {value!r:.60}, where a list of strings was expected", f'Write "{key}": ["...", ...]'
         )
@@ -130,7 +130,8 @@ def _character_spans(text: str, key: str, items: list[Any], line: Line) -> list[
 
 def _tags(items: list[Any], spans: Sequence[Span] | None, length: int, line: Line) -> tuple[str, ...]:
     if spans is None:
-        return tuple(read_tag(tag, line) for tag in items)
+        tags = {tag: read_tag(tag, line) for tag in dict.fromkeys(items)}
+        return tuple(map(tags.__getitem__, items))
     return tuple(tags_of([Entity(span.type, span.start, span.end) for span in spans], length, "BIO"))
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mner.data.image_names import ImageFolder, relative_name
 from mner.errors import ImageError
-from mner.images import load_image, open_image_file
+from mner.images import ImageLoader
+from mner.remote_images import RemoteImages, address_of
 
 SMALL = 32  # pixels per side; below, an image is an icon
 
@@ -39,18 +40,20 @@ class ImageReport:
     repeated: int
 
 
-def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
+def check_images(paths: Sequence[Path], folder: Path, remote: RemoteImages | None = None) -> ImageReport:
     """Open every image as training does.
 
     Args:
         paths: The images of all posts.
         folder: The image folder; a file outside it is unreadable.
+        remote: What images at an address may be fetched into it.
     """
+    load = ImageLoader((folder,), remote=remote)
     with ThreadPoolExecutor() as pool:
-        states = list(pool.map(lambda path: _state(path, folder), paths))
+        states = list(pool.map(lambda path: _state(path, load), paths))
     missing, small, unreadable = [], [], {}
     for path, (fault, _) in zip(paths, states, strict=True):
-        name = relative_name(path, folder)
+        name = address_of(path) or relative_name(path, folder)
         if fault == "missing":
             missing.append(name)
         elif fault == "small":
@@ -66,13 +69,13 @@ def check_images(paths: Sequence[Path], folder: Path) -> ImageReport:
     return ImageReport(str(folder), len(paths), missing, near_misses, unreadable, small, repeated)
 
 
-def _state(path: Path, folder: Path) -> tuple[str | None, str | None]:
+def _state(path: Path, load: ImageLoader) -> tuple[str | None, str | None]:
     """Return the fault of an image, and a fingerprint of its content."""
     digest = None
     try:
-        with open_image_file(path, [folder]) as file:
+        with load.open(path) as file:
             digest = hashlib.blake2b(file.read(), digest_size=16).hexdigest()
-        size = load_image(path, [folder]).size
+        size = load(path).size
     except ImageError as error:
         return ("missing" if f"{error}".endswith(": no such file") else f"{error}"), digest
     return ("small" if min(size) < SMALL else None), digest

@@ -71,7 +71,8 @@ def load_json(line: Line) -> Any:
         line.note("byte order marks within the file were left out")
         text = text.removeprefix(_BOM)
     try:
-        return line.repaired(_DECODER.decode(text))
+        value = _DECODER.decode(text)
+        return line.repaired(value) if "\\u" in text else value  # the text itself has no surrogates
     except (ValueError, RecursionError) as error:
         if (relation := mnre_line(text)) is not None:
             return relation

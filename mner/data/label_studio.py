@@ -47,9 +47,9 @@ def label_studio_task(
         FormatError: If several people annotated the task differently and ``annotator`` is ``None``; if its labels are
             not those of a text, or its data do not have exactly one text; if its data contain an annotation.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
-    if isinstance(value.get("data"), Mapping):
+    if isinstance(value.get("data"), dict):
         return _full(value, line, images, annotator)
     return _minimal(value, line, images) if "annotation_id" in value and "lead_time" in value else None
 
@@ -103,7 +103,7 @@ def _minimal(task: Mapping[str, Any], line: Line, images: ImageFolder | None) ->
 
 def _region_types(value: Any) -> set[str]:
     """The types of the regions in a result of JSON-MIN, such as ``labels`` or ``rectanglelabels``."""
-    regions = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    regions = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
     return {str(key) for item in regions for key in item if str(key).endswith("labels")}
 
 
@@ -111,7 +111,7 @@ def _is_choice(key: str, value: Any) -> bool:
     """Whether a result of JSON-MIN annotates the whole task: choices, which are not labels of its words."""
     if isinstance(value, str):
         return key in ANNOTATION_KEYS and not value.lstrip().startswith(("[", "{"))
-    return isinstance(value, Mapping) and "choices" in value
+    return isinstance(value, dict) and "choices" in value
 
 
 def _choose(annotations: Sequence[Any], annotator: str | None, task: Any, line: Line) -> Any:
@@ -141,7 +141,7 @@ def _choose(annotations: Sequence[Any], annotator: str | None, task: Any, line: 
 def _names(annotation: Mapping[str, Any]) -> list[str]:
     """Return the names of an annotation's author: id, e-mail address."""
     person = annotation.get("completed_by")
-    names = [person.get("id"), person.get("email")] if isinstance(person, Mapping) else [person]
+    names = [person.get("id"), person.get("email")] if isinstance(person, dict) else [person]
     return [str(name) for name in names if name is not None]
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain
 from typing import overload
 
 import numpy as np
@@ -19,8 +19,6 @@ from mner.data.stored_posts import StoredPosts
 from mner.files import atomic_write
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
-
-_AT_ONCE = 10_000  # posts whose lengths are counted together
 
 
 class JoinedPosts(Sequence[Post]):
@@ -121,10 +119,8 @@ def lengths_of(posts: Sequence[Post], preprocessor: Preprocessor) -> npt.NDArray
     if not path.exists():
         with only_writer(posts.folder):
             if not path.exists():
-                unchanged = iter(StoredPosts(posts.folder))
-                chunks = iter(lambda: list(islice(unchanged, _AT_ONCE)), [])
-                found = [np.array(preprocessor.lengths(chunk), np.int32) for chunk in chunks]
+                found = np.array(preprocessor.lengths(StoredPosts(posts.folder)), np.int32)
                 with atomic_write(path, "wb") as file:
-                    np.save(file, np.concatenate(found))
+                    np.save(file, found)
     lengths: npt.NDArray[np.int32] = np.load(path, mmap_mode="r")
     return np.asarray(lengths) if posts.places is None else lengths[posts.places]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 START = re.compile(r"starts?|begins?|(start|begin)(idx|index|pos|offset|char)|from|offsets?|first")
@@ -62,7 +62,7 @@ def rows(value: Any) -> Any:
         >>> rows({"start": [0, 12], "end": [8, 16]}), rows({"PER": ["Ana"]})
         ([{'start': 0, 'end': 8}, {'start': 12, 'end': 16}], {'PER': ['Ana']})
     """
-    if not isinstance(value, Mapping) or not all(isinstance(item, list) for item in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(item, list) for item in value.values()):
         return value
     names = frozenset[str]().union(*map(words_of, value))
     if not is_named(names, START, PAIR) or len({len(item) for item in value.values()}) != 1:
@@ -77,7 +77,7 @@ def by_index(value: Any) -> Any:
         >>> by_index({"0": "B-PER", "2": "O"}), by_index({"2016": "won"})
         (['B-PER', None, 'O'], {'2016': 'won'})
     """
-    if not isinstance(value, Mapping) or not value or not all(re.fullmatch(r"[0-9]{1,6}", str(key)) for key in value):
+    if not isinstance(value, dict) or not value or not all(re.fullmatch(r"[0-9]{1,6}", str(key)) for key in value):
         return value
     items = {int(key): item for key, item in value.items()}
     length = max(items) + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mner.data.lines import Line
@@ -14,6 +13,6 @@ def mner_mi_post(value: Any, line: Line) -> dict[str, Any] | None:
     Returns:
         The record, or ``None`` for another format.
     """
-    if not isinstance(value, Mapping) or not isinstance(value.get("text"), list) or "tokens" in value:
+    if not isinstance(value, dict) or not isinstance(value.get("text"), list) or "tokens" in value:
         return None
     return {("tokens" if key == "text" else key): item for key, item in value.items()}

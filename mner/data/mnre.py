@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from typing import Any
 
 from mner.data.lines import Line
@@ -29,7 +28,7 @@ def mnre_relation(value: Any, line: Line) -> dict[str, Any] | None:
     Returns:
         The record, or ``None`` for another format.
     """
-    if not isinstance(value, Mapping) or not value.keys() >= _KEYS:
+    if not isinstance(value, dict) or not value.keys() >= _KEYS:
         return None
     line.note("MNRE annotates two mentions of a post, not all of its entities: posts are read without annotation")
     pair = {"head": value["h"], "tail": value["t"], "relation": value["relation"]}

@@ -98,7 +98,7 @@ def refuse_scattered(record: Mapping[str, Any], keys: Iterable[str], line: Line,
     values = {key: decoded(record[key]) for key in sorted(keys) if not _any(_NOT_GOLD, words_of(key))}
     lengths = {key: len(value) if isinstance(value, list) else 0 for key, value in values.items()}
     for length in sorted({*lengths.values()}):
-        parts = {key: values[key] for key in values if lengths[key] == length and not isinstance(values[key], Mapping)}
+        parts = {key: values[key] for key in values if lengths[key] == length and not isinstance(values[key], dict)}
         if len(parts) < 2 or not _is_entity(parts, extent):
             continue
         needed = [key for key in parts if not _is_entity({**parts, key: None}, extent)] or list(parts)
@@ -119,7 +119,7 @@ def _is_entity(parts: Mapping[str, Any], extent: Extent) -> bool:
 
 def is_twitter(value: Any) -> bool:
     """Whether a value is Twitter's own ``entities`` of a post: its hashtags and links, and automatic annotations."""
-    return isinstance(value, Mapping) and bool(value) and value.keys() <= _TWITTER_ENTITIES
+    return isinstance(value, dict) and bool(value) and value.keys() <= _TWITTER_ENTITIES
 
 
 def holds_annotation(key: str, value: Any, extent: Extent) -> bool:
@@ -152,9 +152,9 @@ def _nested(key: str, value: Any) -> Iterator[tuple[frozenset[str], Any]]:
             continue
         yield words, (item := decoded(item))
         if isinstance(item, list):
-            stack += [(words, each) for each in item if isinstance(each, (list, Mapping)) or decoded(each) is not each]
-        elif isinstance(item, Mapping):
-            stack += [(words_of(name), each) for name, each in item.items() if isinstance(each, (list, Mapping, str))]
+            stack += [(words, each) for each in item if isinstance(each, (list, dict)) or decoded(each) is not each]
+        elif isinstance(item, dict):
+            stack += [(words_of(name), each) for name, each in item.items() if isinstance(each, (list, dict, str))]
 
 
 def _are_surfaces(value: Any, extent: Extent) -> bool:
@@ -173,7 +173,7 @@ def _is_inventory(words: frozenset[str], value: Any) -> bool:
 def _are_marks(value: Any) -> bool:
     """Whether a value lists Twitter's hashtags, whose ``tag`` is a word."""
     items = value if isinstance(value, list) else [value]
-    return all(isinstance(item, Mapping) and item.keys() == {"start", "end", "tag"} for item in items)
+    return all(isinstance(item, dict) and item.keys() == {"start", "end", "tag"} for item in items)
 
 
 def _is_image(key: str, value: Any) -> bool:

@@ -37,7 +37,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [item if type(item) in _PLAIN else plain(item) for item in value]
+        return list(value) if _PLAIN.issuperset(map(type, value)) else [plain(item) for item in value]
     if isinstance(value, PurePath):
         return value.as_posix()
     if type(value).__name__ in ("NAType", "NaTType"):

@@ -22,10 +22,10 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
     Raises:
         FormatError: If the tokens are malformed, a span's tokens are not its characters, or the answer is unknown.
     """
-    if not isinstance(value, Mapping) or not isinstance(value.get("text"), str):
+    if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         return None
     tokens, text = value.get("tokens"), value["text"]
-    objects = isinstance(tokens, list) and bool(tokens) and all(isinstance(token, Mapping) for token in tokens)
+    objects = isinstance(tokens, list) and bool(tokens) and all(isinstance(token, dict) for token in tokens)
     if not objects and "_task_hash" not in value and "answer" not in value:
         return None
     record = dict(value)
@@ -56,7 +56,7 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
 def _settle_span_groups(record: dict[str, Any], line: Line) -> None:
     """Read spaCy's only span group where there are no ``ents``; with them, the groups become metadata."""
     groups = record.get("spans")
-    if not isinstance(groups, Mapping):
+    if not isinstance(groups, dict):
         return
     filled = {name: spans for name, spans in groups.items() if spans}
     if not record.get("ents") and len(filled) == 1:
@@ -71,7 +71,7 @@ def _settle_span_groups(record: dict[str, Any], line: Line) -> None:
 
 def _span(span: Any, tokens: Sequence[Mapping[str, Any]], line: Line) -> Any:
     """Mark a span as counting characters; its tokens, of which the last is included, are compared with them."""
-    if not isinstance(span, Mapping):
+    if not isinstance(span, dict):
         return span
     record = {_CHARACTERS.get(key, key): item for key, item in span.items()}
     if tokens and "token_start" in span and "token_end" in span:

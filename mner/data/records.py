@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.boxes import gold_entities
-from mner.data.annotations import ANNOTATION_KEYS, find_annotations
+from mner.data.annotations import ANNOTATION_KEYS, TAG_KEYS, find_annotations
 from mner.data.context_texts import context_text
 from mner.data.entity_boxes import read_entity_boxes
 from mner.data.exports import to_record
@@ -28,15 +28,19 @@ from mner.data.lines import LEFT_OUT, Line
 from mner.data.literals import decoded
 from mner.data.offsets import check_offsets, check_words
 from mner.data.overlooked import refuse_overlooked, refuse_scattered
+from mner.data.spans import is_plain_tag
 from mner.errors import DataError, FormatError
 from mner.posts import Boxes, Post
 from mner.word_tokenizers import TweetTokenizer
 from mner.word_tokenizers.raw_posts import raw_post
 
-_WORD_KEYS = ("tokens", "words")
+_WORD_KEYS = frozenset({"tokens", "words"})
 _IMAGE_KEYS = ("images", "image", "image_id")
 _POST_KEYS = ("id", "text", "offsets", "character_spans", "entity_boxes", "contexts", "caption", "metadata")
 _KNOWN_KEYS = {*_IMAGE_KEYS, *_WORD_KEYS, *_POST_KEYS, *ANNOTATION_KEYS}
+_NAME_KEYS = frozenset({"id", "image", "image_id"})
+_TAGGED_KEYS = _NAME_KEYS | _WORD_KEYS | {*TAG_KEYS}
+_STRING, _NAMES = frozenset({str}), frozenset({str, int, type(None)})
 
 
 def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, annotator: str | None = None) -> Post:
@@ -52,8 +56,10 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         FormatError: If it is not an object, has neither words nor text, has an annotation that would be ignored, or
             one of its values is malformed. Where posts are only tagged, annotations are noted instead.
     """
+    if (tagged := tagged_words(value, line, images)) is not None:
+        return tagged
     record = {"text": value} if isinstance(value, str) else to_record(value, line, images, annotator)
-    if not isinstance(record, Mapping):
+    if not isinstance(record, dict):
         raise line.error(f"{record!r:.40}, where a JSON object was expected", 'Write {"tokens": [...], "label": [...]}')
     words, text = _words(record, line), _text(record, "text", line)
     if words is None and text is None:
@@ -97,6 +103,29 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         return post
 
 
+def tagged_words(value: Any, line: Line, images: ImageFolder | None) -> Post | None:
+    """Make a post of a record that has no other keys than words, a tag for each of them, an id and an image.
+
+    Large files consist of such records. The result is that of :func:`post_from_record`, in a third of the time.
+
+    Returns:
+        The post, or ``None`` for any other record, right or wrong.
+    """
+    if type(value) is not dict or not value.keys() <= _TAGGED_KEYS:
+        return None
+    several, named = value.keys() - _NAME_KEYS, value.keys() & _NAME_KEYS
+    word_keys, tag_keys = several & _WORD_KEYS, several - _WORD_KEYS
+    if len(word_keys) != 1 or len(tag_keys) != 1 or not all(type(value[key]) in _NAMES for key in named):
+        return None
+    words, tags = value[word_keys.pop()], value[tag_keys.pop()]
+    if type(words) is not list or type(tags) is not list or not 0 < len(words) == len(tags):
+        return None
+    if not _STRING.issuperset(map(type, chain(words, tags))) or not all(map(is_plain_tag, {*tags})):
+        return None
+    found = _images(value, images, line)
+    return Post(_id(value, line), tuple(words), tuple(tags), found[0] if found else None)
+
+
 def _with_boxes(post: Post, boxes: Boxes, gold: Gold, line: Line) -> Post:
     offsets = gold.offsets if post.offsets is None and gold.offsets is not None else post.offsets
     try:
@@ -124,7 +153,7 @@ def _metadata(
 
 def _words(record: Mapping[str, Any], line: Line) -> tuple[str, ...] | None:
     given: dict[str, Any] = {}
-    for name in _WORD_KEYS:
+    for name in ("tokens", "words"):
         if record.get(name) is not None:
             set_once(given, "tokens", decoded(record[name]), line)
     return tuple(strings_of(given["tokens"], "tokens", line)) if given else None
@@ -214,6 +243,6 @@ def _text(record: Mapping[str, Any], key: str, line: Line) -> str | None:
 
 def _object(record: Mapping[str, Any], key: str, line: Line) -> dict[str, Any]:
     value = record.get(key)
-    if value is not None and not isinstance(value, Mapping):
+    if value is not None and not isinstance(value, dict):
         raise line.error(f"{key} is {value!r:.60}, where an object was expected", f'Write "{key}": {{...}}')
     return dict(value or {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mner.data.lines import Line
@@ -15,7 +14,7 @@ def spacy_example(value: Any, line: Line) -> dict[str, Any] | None:
         The record, or ``None`` for another format.
     """
     pair = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
-    if pair and isinstance(value[1], Mapping):
+    if pair and isinstance(value[1], dict):
         return {"text": value[0], **value[1]}
     if pair and isinstance(value[1], list):
         return {"text": value[0], "entities": value[1]}

@@ -46,7 +46,7 @@ def is_common_type(value: Any) -> bool:
 
 def is_span(item: Any, extent: Extent) -> bool:
     """Whether an item has a type, and bounds within the post; words of a parser and links of Twitter do not count."""
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return bool(_types(item)) and not _FOREIGN & item.keys() and _are_within(_bounds(item), extent)
     parts = list(_flat(item)) if isinstance(item, list) else []
     bounds = [part for part in parts if type(part) is int]
@@ -63,7 +63,7 @@ def is_typed(item: Any, extent: Extent) -> bool:
     if isinstance(item, list):
         others = [part for part in item if not is_common_type(part) and not isinstance(part, float)]
         return len(others) < len(item) <= 6 and is_place(others, extent)
-    if not isinstance(item, Mapping) or _FOREIGN & item.keys():
+    if not isinstance(item, dict) or _FOREIGN & item.keys():
         return False
     if any(_has_typed_key(key, value, extent) for key, value in item.items()):
         return True
@@ -78,7 +78,7 @@ def is_typed(item: Any, extent: Extent) -> bool:
     return bool(types) and any(
         is_place(value, extent)
         for key, value in item.items()
-        if isinstance(value, (list, Mapping)) or is_named(words_of(key), *names)
+        if isinstance(value, (list, dict)) or is_named(words_of(key), *names)
     )
 
 
@@ -88,7 +88,7 @@ def is_place(value: Any, extent: Extent, depth: int = 4) -> bool:
         return False
     if isinstance(value, str):
         return extent.contains(value) or _are_within(_bounds_in(value), extent)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         places = [each for key, each in value.items() if is_named(words_of(key), _SURFACES)]
         by_surface = bool(value) and all(
             extent.contains(key) and is_place(each, extent, depth - 1) for key, each in value.items()
@@ -108,7 +108,7 @@ def is_place(value: Any, extent: Extent, depth: int = 4) -> bool:
 
 def are_parallel(value: Any, extent: Extent) -> bool:
     """Whether an object has a list of common types, and one of as many bounds or words of the post."""
-    lists = [item for item in value.values() if isinstance(item, list) and item] if isinstance(value, Mapping) else []
+    lists = [item for item in value.values() if isinstance(item, list) and item] if isinstance(value, dict) else []
     lengths = {len(item) for item in lists if all(map(is_common_type, item))}
     return any(len(item) in lengths and all(is_place(each, extent) for each in item) for item in lists)
 
@@ -131,7 +131,7 @@ def has_bounds(item: Any, extent: Extent) -> bool:
     """Whether an item has a bound by the name of a key, or consists of bounds within the post."""
     if isinstance(item, list):
         return _are_within(item, extent)
-    if not isinstance(item, Mapping) or _FOREIGN & item.keys():
+    if not isinstance(item, dict) or _FOREIGN & item.keys():
         return False
     return any(type(value) is int and is_named(words_of(key), START, END) for key, value in item.items())
 
@@ -145,7 +145,7 @@ def has_typed_surface(item: Any, extent: Extent) -> bool:
     """Whether an item is an entity's words and its type, in a list or an object."""
     if isinstance(item, list):
         return len(item) == 2 and all(isinstance(part, str) for part in item) and any(map(extent.contains, item))
-    if not isinstance(item, Mapping) or _FOREIGN & item.keys():
+    if not isinstance(item, dict) or _FOREIGN & item.keys():
         return False
     surfaces = [value for key, value in item.items() if is_named(words_of(key), _SURFACES, _TITLES)]
     return bool(_types(item)) and any(map(extent.contains, surfaces))
@@ -204,7 +204,7 @@ def _bounds(item: Mapping[str, Any], depth: int = 2) -> list[int]:
         pair = _bounds_in(value) if isinstance(value, str) else list(_flat(value)) if isinstance(value, list) else []
         if is_named(words_of(key), PAIR) and pair and all(type(bound) is int for bound in pair):
             return pair
-        if depth and isinstance(value, Mapping) and (inner := _bounds(value, depth - 1)):
+        if depth and isinstance(value, dict) and (inner := _bounds(value, depth - 1)):
             return inner
     numbers = {key: _whole(value) for key, value in item.items()}
     named = {key: words_of(key) for key, number in numbers.items() if number is not None}
@@ -226,7 +226,7 @@ def _whole(value: Any) -> int | None:
 def _strings(value: Any) -> Iterator[str]:
     """The strings in a value, in a list, or in an object that has them under ``value``."""
     for item in value if isinstance(value, list) else [value]:
-        item = item.get("value") if isinstance(item, Mapping) else item
+        item = item.get("value") if isinstance(item, dict) else item
         if isinstance(item, str) and item:
             yield item
 

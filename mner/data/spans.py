@@ -65,7 +65,7 @@ def read_tag(tag: str, line: Line) -> str:
     Raises:
         FormatError: If it is neither ``O`` nor a tag of BIO, BIOES or BILOU.
     """
-    if _is_plain(tag):
+    if is_plain_tag(tag):
         return tag
     cleaned = _visible(tag, line)
     try:
@@ -82,7 +82,8 @@ def read_tag(tag: str, line: Line) -> str:
 
 
 @lru_cache(maxsize=1000)  # a file has few tags, and each of them many times
-def _is_plain(tag: str) -> bool:
+def is_plain_tag(tag: str) -> bool:
+    """Whether :func:`read_tag` returns a tag unchanged."""
     return _PLAIN_TAG.fullmatch(tag) is not None and tag[2:] != OUTSIDE
 
 
@@ -131,7 +132,7 @@ def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> l
 
 def _span(item: Any, line: Line) -> Span:
     start = end = kind = text = unit = boxes = None
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         start, end, unit = _bounds(item, line)
         kind, boxes = _kind(item, line), item.get("boxes")
         text = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,10 +24,12 @@ LAYOUT = 1
 ROWS = 1000
 """Posts per record batch; the last one may have fewer."""
 
-_ENCODER = json.JSONEncoder(default=str)  # paths are strings
+_ENCODER = json.JSONEncoder(default=str, check_circular=False)  # paths are strings
+_DECODER = json.JSONDecoder()
 _DEFAULTS = {
     each.name: each.default_factory() if each.default_factory is not MISSING else each.default for each in fields(Post)
 }
+_VALUES = attrgetter(*_DEFAULTS)
 
 
 class StoredPosts(Sequence[Post]):
@@ -176,14 +179,14 @@ def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
 
 def _encoded(post: Post) -> str:
     """The fields that differ from their defaults, as JSON."""
-    record = {name: value for name, default in _DEFAULTS.items() if (value := getattr(post, name)) != default}
+    record = {name: value for name, value in zip(_DEFAULTS, _VALUES(post), strict=True) if value != _DEFAULTS[name]}
     if "boxes" in record:
         record["boxes"] = [[*bounds, several] for bounds, several in record["boxes"].items()]
     return _ENCODER.encode(record)
 
 
 def _decoded(encoded: str) -> Post:
-    record = json.loads(encoded)
+    record, _ = _DECODER.raw_decode(encoded)
     for name in ("words", "tags", "more_images"):
         if name in record:
             record[name] = tuple(record[name])

@@ -15,7 +15,7 @@ from mner.data.image_names import ImageFolder, split_suffix
 from mner.data.lines import Line, Notes, Report, read_each
 from mner.data.literals import decoded
 from mner.data.plain import plain
-from mner.data.records import post_from_record
+from mner.data.records import post_from_record, tagged_words
 from mner.errors import DataError, ImageError, OutputError
 from mner.paths import reason
 from mner.posts import Post
@@ -49,7 +49,7 @@ class RowReader:
         """
         if isinstance(value, Mapping):
             value = rename(value, self.columns, line) if self.columns else value
-            value = self._with_saved_images(dict(value), line) if _IMAGES & value.keys() else value
+            value = self._with_saved_images(dict(value), line)
         return post_from_record(value, line, self.images, self.annotator)
 
     def __call__(self, row: Mapping[str, Any], line: Line) -> Post:
@@ -58,13 +58,16 @@ class RowReader:
         Raises:
             FormatError: If it cannot be one.
         """
-        record = {name: value for name, value in rename(row, self.columns, line).items() if value is not None}
+        row = rename(row, self.columns, line) if self.columns else dict(row)
+        row = self._with_saved_images(row, line)
+        if (tagged := tagged_words(row, line, self.images)) is not None:
+            return tagged
+        record = {name: value for name, value in row.items() if value is not None}
         for name in _STRUCTURED & record.keys():
             record[name] = decoded(record[name])
         for name in ("tokens", "words"):
             if isinstance(words := decoded(record.get(name)), str):
                 record[name] = words.split()
-        record = self._with_saved_images(record, line)
         try:
             record = plain(record)
         except DataError as error:
@@ -72,6 +75,8 @@ class RowReader:
         return post_from_record(record, line, self.images, self.annotator)
 
     def _with_saved_images(self, record: dict[str, Any], line: Line) -> dict[str, Any]:
+        if _IMAGES.isdisjoint(record):
+            return record
         for name in ("image", "image_id"):
             if is_embedded(record.get(name)):
                 record[name] = self._saved(record[name], line)

@@ -62,7 +62,8 @@ def arrow_rows(batches: Iterable[Any], schema: Any) -> Iterator[dict[str, Any]]:
         features = json.loads((schema.metadata or {}).get(_FEATURES, b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError):
         features = {}
-    return (with_class_names(row, features) for batch in batches for row in batch.to_pylist())
+    rows = (row for batch in batches for row in batch.to_pylist())
+    return (with_class_names(row, features) for row in rows) if features else rows
 
 
 def with_class_names(row: dict[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:

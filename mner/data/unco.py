@@ -20,7 +20,7 @@ def unco_post(value: Any, line: Line) -> dict[str, Any] | None:
     Raises:
         FormatError: If an entity is malformed.
     """
-    if not isinstance(value, Mapping) or KEY not in value:
+    if not isinstance(value, dict) or KEY not in value:
         return None
     record = {key: item for key, item in value.items() if key != KEY}
     if value[KEY] is None:

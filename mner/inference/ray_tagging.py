@@ -19,6 +19,7 @@ from mner.inference.output_parts import OutputParts, file_system
 from mner.inference.tagging_options import TaggingOptions
 from mner.posts import Post
 from mner.ray_cluster import check_resources, connect, import_ray
+from mner.remote_images import RemoteImages
 from mner.terminal import printable
 
 READING_CPUS = 0.1
@@ -39,6 +40,7 @@ class Reading:
         max_line_bytes: Longer lines are left out.
         chunk: Posts per part; in one process, posts that are sorted by length together.
         columns: Names of columns or keys, see :func:`mner.data.iter_posts`.
+        remote: What images at an address may be fetched into the image folder, by the tagger that needs them.
     """
 
     images: Path | None = None
@@ -46,6 +48,7 @@ class Reading:
     max_line_bytes: int = MAX_LINE_BYTES
     chunk: int = 2048
     columns: Columns | None = None
+    remote: RemoteImages | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ def read_chunks(batch: dict[str, Any], reading: Reading, output: OutputParts) ->
             on_error=on_error,
             max_line_bytes=reading.max_line_bytes,
             columns=reading.columns,
+            remote=reading.remote,
             lenient=True,
         )
         part = 0
@@ -221,7 +225,7 @@ class PartTagger:
         from mner.inference.load import load
 
         self.tagger = load(ckpt_path, "cuda" if on_gpu else "cpu", options=options)
-        self.tagger.preprocessor = self.tagger.preprocessor.using(image_folders=[reading.images])
+        self.tagger.use_image_folder(reading.images, reading.remote)
         self.reading = reading
         self.output = output
         self.batch_size = batch_size

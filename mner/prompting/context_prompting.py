@@ -10,6 +10,7 @@ from typing import Any
 from mner.contexts import Reply
 from mner.posts import Post
 from mner.prompting.json_answer import answer_text
+from mner.remote_images import address_of
 
 
 def context_lines(
@@ -46,6 +47,8 @@ def context_lines(
 
 
 def _relative(image: Path, images: Path | None) -> str:
+    if (address := address_of(image)) is not None:
+        return address
     if images is not None and image.is_absolute() and image.is_relative_to(images):
         image = image.relative_to(images)
     return image.as_posix()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from mner.text.segments import Integers, Row, Segment, SpecialTokens
 from mner.text.subword_options import SubwordOptions
 from mner.text.tweet_words import normalized
 
+_POSTS_AT_ONCE = 10_000  # whose lengths are counted together
 _WORDS_AT_ONCE = 10_000  # distinct words that are counted together: bounds memory
+_MAX_COUNTED = 1_000_000  # distinct words whose numbers of subwords are kept
 
 
 class SubwordTokenizer:
@@ -47,18 +49,30 @@ class SubwordTokenizer:
         vars(self).update(state)
         self.tokenizer.encode_special_tokens = True
 
-    def lengths(self, posts: Sequence[Post]) -> list[int]:
+    def lengths(self, posts: Iterable[Post]) -> list[int]:
         """Count the subwords of each post, special tokens and contexts included, for length-grouped batches.
 
         A word has the same subwords in every post, so each distinct word is tokenized only once. A post in windows
         counts as that many full rows, which is its cost in a batch.
 
+        Args:
+            posts: Any number of posts, of which only a part is kept in memory at a time.
+
         Raises:
             DataError: If a post does not fit and ``on_long_post`` is ``error``; reports the count and the first ids.
         """
+        remaining = iter(posts)
+        in_post: dict[str, int] = {}
+        in_context: dict[str, int] = {}
+        lengths: list[int] = []
+        while part := list(islice(remaining, _POSTS_AT_ONCE)):
+            lengths += self._lengths(part, in_post, in_context)
+        return lengths
+
+    def _lengths(self, posts: Sequence[Post], in_post: dict[str, int], in_context: dict[str, int]) -> list[int]:
         contexts = [_context_words(post) for post in posts]
-        in_post = self._subword_counts(chain.from_iterable(post.words for post in posts), without_gaps=True)
-        in_context = self._subword_counts(chain.from_iterable(chain.from_iterable(contexts)), without_gaps=False)
+        self._count_subwords(chain.from_iterable(post.words for post in posts), in_post, without_gaps=True)
+        self._count_subwords(chain.from_iterable(chain.from_iterable(contexts)), in_context, without_gaps=False)
         lengths: list[int] = []
         for post, of_post in zip(posts, contexts, strict=True):
             context = sum(map(in_context.__getitem__, chain.from_iterable(of_post))) + max(len(of_post) - 1, 0)
@@ -130,16 +144,16 @@ class SubwordTokenizer:
             self._refuse(long)
         return rows
 
-    def _subword_counts(self, words: Iterable[str], without_gaps: bool) -> dict[str, int]:
-        """The number of subwords of each distinct word; ``without_gaps`` counts the unknown token of vanished ones."""
-        distinct = list(dict.fromkeys(words))
-        counts: dict[str, int] = {}
+    def _count_subwords(self, words: Iterable[str], counts: dict[str, int], without_gaps: bool) -> None:
+        """Count the subwords of distinct words; ``without_gaps`` counts the unknown token of vanished ones."""
+        if len(counts) > _MAX_COUNTED:
+            counts.clear()
+        distinct = [word for word in dict.fromkeys(words) if word not in counts]
         for start in range(0, len(distinct), _WORDS_AT_ONCE):
             part = distinct[start : start + _WORDS_AT_ONCE]
             (segment,) = self._encode([part])
             segment = self._without_gaps(segment, len(part)) if without_gaps else segment
             counts.update(zip(part, np.bincount(segment.words, minlength=len(part)).tolist(), strict=True))
-        return counts
 
     def _refuse(self, posts: Sequence[Post]) -> None:
         names = ", ".join(post.id for post in posts[:5])

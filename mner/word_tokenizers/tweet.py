@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 
 from mner.word_tokenizers.base import WordTokenizer
@@ -50,11 +50,14 @@ class TweetTokenizer(WordTokenizer):
         ]
 
 
-def lone_marks(words: Iterable[str]) -> int:
+def lone_marks(words: Sequence[str]) -> int:
     """Count the marks ``#`` and ``@`` that are words of their own, less those that are the beginning of a word.
 
     Posts that were split after marks, as those of Twitter-2017 and unlike those of Twitter-2015, have a positive sum.
     """
+    text = "".join(words)
+    if "#" not in text and "@" not in text:
+        return 0
     return sum(1 if len(word) == 1 else -1 for word in words if word[:1] in ("#", "@"))
 
 

@@ -4,10 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from mner.data.image_names import ImageFolder
+from mner.data.lines import Line, Notes
 from mner.data.readers import read_posts
+from mner.data.records import post_from_record, tagged_words
 from mner.errors import FormatError
 from mner.labels import spans
+from mner.posts import Post
 
 
 @pytest.fixture
@@ -302,3 +308,40 @@ def test_malformed(read, record, found):
         read({"tokens": ["fine"]}, record)
     assert caught.value.line == 2
     assert caught.value.remedy
+
+
+LISTS = st.lists(
+    st.sampled_from(["O", "B-PER", "I-PER", "S-LOC", "L-ORG", "B-O", "per", "B-\u0420ER", "#a", "7", 0, None]),
+    max_size=3,
+)
+NAMES = st.sampled_from(
+    ["33.jpg", "33", "34", "../a", "a/33.jpg", "nan", "", 33, True, None, 1.5, float("nan"), ["33"]]
+)
+KEYS = {"ner_tags": LISTS, "label": LISTS, "ner": LISTS, "id": NAMES, "image": NAMES, "image_id": NAMES}
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    record=st.fixed_dictionaries({"tokens": LISTS}, optional={"words": LISTS, **KEYS})
+    | st.fixed_dictionaries({"words": LISTS}, optional=KEYS)
+)
+def test_the_short_way_of_common_records_agrees_with_the_long_one(tmp_path, record):
+    (tmp_path / "33.jpg").touch()
+    images = ImageFolder(tmp_path)
+
+    def outcome(value):
+        line = Line(Path("posts"), 3, 0, b"", Notes(Path("posts")))
+        try:
+            return post_from_record(value, line, images), vars(line.notes)
+        except FormatError as error:
+            return str(error)
+
+    long = {**record, "metadata": {}}  # a key that the short way does not know
+    assert tagged_words(long, None, None) is None
+    assert outcome(record) == outcome(long)
+
+
+def test_common_records_are_read_the_short_way():
+    line = Line(Path("posts"), 3, 0, b"", Notes(Path("posts")))
+    post = tagged_words({"tokens": ["Ana", "won"], "ner_tags": ["B-PER", "O"], "image_id": 33}, line, None)
+    assert post == Post("3", ("Ana", "won"), ("B-PER", "O"), image=Path("33.jpg"))

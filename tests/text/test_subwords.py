@@ -88,6 +88,7 @@ def test_lengths_are_what_a_post_costs(subword_tokenizer):
     assert subword_tokenizer.lengths([LONG]) == [len(subword_tokenizer([LONG])["input_ids"]) * 64]
 
 
+WORDS = ("a", "ab", "abc")
 WORD = st.one_of(
     st.text(max_size=3), st.text("abc", max_size=30), st.sampled_from(["[SEP]", "\u200d", "a\u3000b", "\ud83d"])
 )
@@ -121,6 +122,15 @@ def test_lengths_tokenize_a_distinct_word_once(subword_tokenizer):
     subword_tokenizer.tokenizer = counting = Counting(subword_tokenizer.tokenizer)
     assert subword_tokenizer.lengths(posts) == expected
     assert sorted(counting.words) == ["ab", "c", "de"]
+
+
+def test_lengths_of_a_stream_are_counted_in_parts(subword_tokenizer, monkeypatch):
+    posts = [Post(str(index), (WORDS[index % 3], "b"), contexts={"caption": WORDS[index % 2]}) for index in range(10)]
+    expected = subword_tokenizer.lengths(posts)
+    monkeypatch.setattr("mner.text.subwords._POSTS_AT_ONCE", 3)
+    monkeypatch.setattr("mner.text.subwords._MAX_COUNTED", 1)
+    assert subword_tokenizer.lengths(iter(posts)) == expected
+    assert len(set(expected)) > 1
 
 
 def test_every_word_of_a_long_post_is_read_once(subword_tokenizer):
