@@ -315,7 +315,7 @@ LISTS = st.lists(
     max_size=3,
 )
 NAMES = st.sampled_from(
-    ["33.jpg", "33", "34", "../a", "a/33.jpg", "nan", "", 33, True, None, 1.5, float("nan"), ["33"]]
+    ["33.jpg", "33", "34", "../a", '["33.jpg", "34.jpg"]', "nan", "", 33, True, None, 1.5, float("nan"), ["33"]]
 )
 KEYS = {"ner_tags": LISTS, "label": LISTS, "ner": LISTS, "id": NAMES, "image": NAMES, "image_id": NAMES}
 
