@@ -1,7 +1,8 @@
 # A service that tags posts: docker build -t mner . && docker run -p 8000:8000 -v ./runs/0:/model:ro mner
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 mner
-# An index of CPU-only wheels of torch makes the image several gigabytes smaller: docker build --build-arg PIP_EXTRA_INDEX_URL=...
+# An index of CPU-only wheels of torch and torchvision makes the image several gigabytes smaller:
+# docker build --build-arg PIP_EXTRA_INDEX_URL=...
 ARG PIP_EXTRA_INDEX_URL
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
