@@ -29,7 +29,7 @@ def unco_post(value: Any, line: Line) -> dict[str, Any] | None:
         spans = [_span(entity) for entity in value[KEY]]
     except (AttributeError, KeyError, TypeError) as error:
         raise line.error(
-            f"{KEY} has an entity in a layout other than UnCo's ({error!r})",
+            f"{KEY} is {value[KEY]!r:.80}, which has an entity in a layout other than UnCo's",
             'Write {"start": 0, "end": 1, "entity_type": "PER", "phrase": "Ana Ruiz"}, the end inclusive',
         ) from error
     set_once(record, "entities", spans, line)
