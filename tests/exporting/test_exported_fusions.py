@@ -34,11 +34,6 @@ BATCHES = {
         Post("2", WORDS * 8, image=Path("2"), contexts={"caption": "a man"}),
         Post("3", ("hi",)),
     ],
-    "several images": [
-        Post("1", WORDS, image=Path("1"), more_images=(Path("2"), Path("3"))),
-        Post("2", WORDS, image=Path("4")),
-        Post("3", WORDS),
-    ],
     "one word": [Post("1", ("a",))],
     "no word": [Post("1", (), image=Path("1"))],
     "windows": [Post("1", WORDS * 20, image=Path("5"))] * 2,
