@@ -24,6 +24,8 @@ CHECKPOINT_NAMES = ("last", "best", "hpc")
 SPLITS = {"validate": ("valid",), "test": ("test",), "predict": ("test",)}
 """The splits that a command reads; the others read all."""
 TRAINING = ("fit", "cache")
+OF_POSTS = ("attend", "calibrate", "check-data", "review", "show", "split", "tag")
+"""The commands that are given a file of posts or predictions."""
 OUTPUTS = ("output", "figures", "run_folder", "feature_store")
 """Options of what a command writes."""
 FOLDER_OUTPUTS = ("attend", "calibrate", "export", "report", "split")
@@ -49,10 +51,12 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
     for checkpoint in _several(values.get("ckpt_path", [])):
         if not _is_model(command, checkpoint):
             raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
-    if command in ("tag", "attend", "check-data", "split"):
+    if command in OF_POSTS:
         _check_files(file for file in files if file != "-" and "://" not in file)
         _check_files(_listed(values, "against"))
+    if command not in ("caption", "report"):
         _check_folders(values, "images")
+        _check_folders(values, "example_images")
     _check_files([values["region_file"]] if "region_file" in values else [])
     _check_data(command, values)
     if command in TRAINING:

@@ -17,7 +17,7 @@ from mner.cli.parsing import OptionParser
 from mner.data.readers import read_posts
 from mner.display import render
 from mner.display.examples import error_examples
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, DatasetNotFoundError
 from mner.extras import extra
 from mner.file_names import file_names
 from mner.files import atomic_write
@@ -145,6 +145,9 @@ def _by_data(given: Sequence[str], results: Sequence[Result]) -> dict[str, str]:
                 )
             name, path = names[0], each
         paths[name] = path
+    missing = [path for path in paths.values() if not is_there(path)]
+    if missing:
+        raise DatasetNotFoundError(f"there is nothing at {missing[0]}; correct the path, relative to {Path.cwd()}")
     return paths
 
 

@@ -65,6 +65,8 @@ def run(arguments: Sequence[str]) -> None:
             f"{options.max_wait}"
         )
     check_threshold(options.threshold)
+    if not options.host:  # which would be every interface
+        raise ConfigurationError("expected --host to be an address, got an empty text; 127.0.0.1 is this machine only")
     limits = Limits(**vars(options.limits))
     with extra("serve", "mner serve"):
         import uvicorn

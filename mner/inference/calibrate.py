@@ -46,8 +46,10 @@ def fit_temperature(model: FusionModule, posts: Sequence[Post], batch_size: int 
     Raises:
         DataError: If there are no posts, one has no tags, or the model makes no error: the lower the temperature, the
             more likely are the gold tags then.
-        ConfigurationError: If the decoder is not a linear chain.
+        ConfigurationError: If the decoder is not a linear chain, or ``batch_size`` is below 1.
     """
+    if batch_size < 1:
+        raise ConfigurationError(f"expected batch_size of at least 1, got {batch_size}")
     decoder = model.decoder
     if not isinstance(decoder, ChainDecoder):
         raise ConfigurationError(f"{type(decoder).__name__} has no temperature; train with CRF or Softmax")

@@ -230,6 +230,8 @@ def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
         (["tag", "-", "--ckpt_path=a.ckpt", "--images", "no"], "no image folder no; correct --images"),
         (["tag", "-", "--ckpt_path=a.ckpt", "--region_file", "no.h5"], "there is no file no.h5"),
         (["check-data", "no.txt"], "there is no file no.txt"),
+        (["show", "no.txt"], "there is no file no.txt"),
+        (["calibrate", "posts.txt", "--ckpt_path=a.ckpt", "--output=o", "--images", "no"], "no image folder no"),
         (["check-data", "--data", "Twitter2017", "--data.root=no"], "no folder no; give the data set's folder with"),
         (["test", "--config", "demo", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt"),
         (["validate", "--ckpt_path", "a.ckpt", "--data", "PostFiles", "--data.valid", "no.txt"], "no file no.txt for"),

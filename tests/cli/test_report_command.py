@@ -94,6 +94,7 @@ def test_predictions_without_an_experiment(experiment_folder):
         (["grid/1.0/1.0/1/predictions.jsonl"], "name their model: NAME=grid"),
         (["a=empty.jsonl"], "no predictions in the file"),
         (["grid", "--train", "snap=train.jsonl"], "a training file is given for snap"),
+        (["grid", "--images", "no"], "there is nothing at no; correct the path"),
         (["grid", "--baseline", "2.0"], "no model is called '2.0'"),
     ],
 )

@@ -21,6 +21,11 @@ def test_wrong_options(trained_run, capsys):
     assert "expected max_posts greater than 0" in capsys.readouterr().err
 
 
+def test_an_empty_host_is_not_every_interface(trained_run, capsys):
+    assert main(["serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--host", ""]) == 1
+    assert "expected --host to be an address" in capsys.readouterr().err
+
+
 def test_the_address_is_printed(trained_run, capsys, monkeypatch):
     monkeypatch.setattr("uvicorn.Server.run", lambda _, sockets: [each.close() for each in sockets])
     monkeypatch.setattr(signal, "signal", lambda *_: None)

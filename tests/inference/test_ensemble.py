@@ -204,3 +204,5 @@ def test_a_temperature_is_fitted_and_saved(checkpoint, shared_twitter_folder, tm
     assert mner.load_model(tmp_path / "calibrated").decoder.temperature == pytest.approx(found.temperature)
     with pytest.raises(DataError, match="fitted on annotated posts"):
         fit_temperature(model, [mner.Post("1", ("a",))])
+    with pytest.raises(ConfigurationError, match="batch_size of at least 1, got -1"):
+        fit_temperature(model, [mner.Post("1", ("a",), ("O",))], batch_size=-1)
