@@ -37,6 +37,7 @@ BATCHES = {
     "one word": [Post("1", ("a",))],
     "no word": [Post("1", (), image=Path("1"))],
     "windows": [Post("1", WORDS * 20, image=Path("5"))] * 2,
+    "several images": [Post("1", WORDS, image=Path("1"), more_images=(Path("2"), Path("3"))), Post("2", WORDS)],
     "nine": [Post(str(number), WORDS[:3], image=Path(str(number))) for number in range(9)],
 }
 
