@@ -105,14 +105,14 @@ class RemoteImages:
 
     def _from_storage(self, url: str) -> bytes:
         try:
-            import fsspec
+            import fsspec.core
         except ImportError as error:
             raise ImageError('needs fsspec: pip install "mner[remote]"') from error
         protocol = url.partition("://")[0].lower()
         options: Mapping[str, Any] = self.storage_options.get(protocol, {})
 
         def read() -> bytes:
-            system, path = fsspec.url_to_fs(url, **options)
+            system, path = fsspec.core.url_to_fs(url, **options)
             size = system.size(path)
             if size is not None and size > self.max_bytes:
                 raise ImageError(f"the image has more than {self.max_bytes:,} bytes")

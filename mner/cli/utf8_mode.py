@@ -14,7 +14,7 @@ def enter_utf8_mode() -> None:
     the locale: there an accent in a config would be a decoding error, or silently two other letters. The standard
     streams keep the encoding of the terminal, and child processes inherit both settings.
     """
-    if sys.flags.utf8_mode or not sys.executable or locale.getpreferredencoding(False).lower() in ("utf-8", "utf8"):
+    if sys.flags.utf8_mode or not sys.executable or locale.nl_langinfo(locale.CODESET).lower() in ("utf-8", "utf8"):
         return
     if sys.stdout is not None:
         os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)

@@ -14,10 +14,11 @@ from mner.vision.encoder import ImageEncoder
 from mner.vision.grid_transform import GridTransform
 
 NO_TEXT = {
-    **{"model_type": "modernbert", "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 1},
+    **{"model_type": "modernbert", "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 1},
     **{"vocab_size": 1, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0, "cls_token_id": 0, "sep_token_id": 0},
 }
-"""The smallest text part that a ModernVBERT can be built with; it is discarded."""
+"""The smallest text part that a ModernVBERT can be built with; it is discarded. One layer of each kind of attention, as
+transformers 5.9 expects."""
 
 
 class ModernVBertPatches(ImageEncoder):

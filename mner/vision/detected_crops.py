@@ -170,7 +170,7 @@ class DetectedCrops(ImageEncoder):
         canvas, sizes = pixels["canvas"], pixels["sizes"]
         corners = boxes.float() * sizes.flip(1).repeat(1, 2)[:, None]
         image = torch.arange(len(boxes), device=boxes.device)[:, None].expand(mask.shape)
-        rois = torch.cat([image[mask, None].float(), corners[mask]], dim=1)
+        rois = torch.cat([image[mask][:, None].float(), corners[mask]], dim=1)
         with torch.autocast(canvas.device.type, enabled=False):
             crops = roi_align(canvas.float(), rois, encoder.preprocessing["input_size"][1:], aligned=True)
         mean, deviation, own_mean, own_deviation = (

@@ -41,7 +41,7 @@ def test_dry_run_prints_commands_that_parse(grid, capsys):
 
 
 def test_modules_that_are_named_are_named_to_the_cells(grid, capsys, monkeypatch):
-    (grid / "fusion_of_mine.py").write_text("")
+    (grid / "fusion_of_mine.py").write_text("", "utf-8")
     monkeypatch.syspath_prepend(grid)
     assert main(["experiment", "--config", "grid.yaml", "--dry_run", "--import", "fusion_of_mine"]) == 0
     lines = capsys.readouterr().out.splitlines()

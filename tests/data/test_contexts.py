@@ -1,6 +1,7 @@
 """Texts about images find their posts, by image and by id, and never another post."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -266,6 +267,8 @@ def test_no_file_no_text(tmp_path):
     ],
 )
 def test_a_text_of_another_image_that_is_there_is_not_taken(tmp_path, files, images, texts, expected):
+    if sys.getfilesystemencoding() != "utf-8" and not "".join(files).isascii():
+        pytest.skip("this locale has no such file names")
     for file in files:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
@@ -279,6 +282,6 @@ def test_a_text_of_another_image_that_is_there_is_not_taken(tmp_path, files, ima
 
 def test_two_texts_of_one_path_are_refused(tmp_path):
     path = tmp_path / "captions.jsonl"
-    path.write_text('{"image_id": "a/1.jpg", "caption": "x"}\n{"image_id": "./a//1.jpg", "caption": "y"}\n')
+    path.write_text('{"image_id": "a/1.jpg", "caption": "x"}\n{"image_id": "./a//1.jpg", "caption": "y"}\n', "utf-8")
     with pytest.raises(FormatError, match=r"line 2: a second, different text of 'a/1\.jpg'"):
         read_contexts(path)

@@ -140,7 +140,7 @@ def table(request, tmp_path):
         case "selected":
             return DATASET.select([2, 0]).shuffle(seed=1)
         case "saved":
-            DATASET.save_to_disk(path)
+            DATASET.save_to_disk(str(path))
         case "parquet":
             DATASET.to_parquet(path)
         case "parts":
@@ -218,7 +218,7 @@ def test_images_within_a_table(tmp_path):
 
 def test_splits_must_be_chosen(tmp_path):
     splits = datasets.DatasetDict({"train": DATASET, "test": DATASET})
-    splits.save_to_disk(tmp_path)
+    splits.save_to_disk(str(tmp_path))
     with pytest.raises(FormatError, match="the splits test, train"):
         read_posts(tmp_path)
     with pytest.raises(DataError, match=r"the splits train, test; give one, such as dataset\['train'\]"):

@@ -97,7 +97,7 @@ def test_an_interrupted_search_ends_like_a_complete_one(make, tmp_path, sampler)
     runner._record = killed
     with pytest.raises(KeyboardInterrupt):
         runner.run()
-    (tmp_path / "calls.fail").write_text("text-trial_002")
+    (tmp_path / "calls.fail").write_text("text-trial_002", "utf-8")
     failed = make("folder", sampler=sampler).run()
     assert sorted(failed.states.values()) == ["failed"] + ["finished"] * 6
     (tmp_path / "calls.fail").unlink()

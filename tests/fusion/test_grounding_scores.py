@@ -42,7 +42,7 @@ def test_boxes_are_scored_in_validation_and_test(make_model, make_trainer, tmp_p
         assert scores[f"{stage}/mner_f1"] == pytest.approx(2 * 2 / 5)
         assert scores[f"{stage}/gmner_support"] == 3
         assert scores[f"{stage}/region_coverage"] == 1
-    assert json.loads((tmp_path / "metrics.json").read_text())["gmner_recall"] == pytest.approx(1 / 3)
+    assert json.loads((tmp_path / "metrics.json").read_text("utf-8"))["gmner_recall"] == pytest.approx(1 / 3)
 
 
 def test_a_model_without_boxes_has_no_such_scores(make_model, make_trainer):

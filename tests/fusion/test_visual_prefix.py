@@ -142,7 +142,7 @@ def test_images_and_crops_share_gates_in_groups(make_fusion, features):
 
 def test_a_pyramid_and_its_crops_become_a_prefix(tmp_path):
     pyramid = PyramidGrid("test_resnet", weights=None, image_size=32)
-    (tmp_path / "boxes.jsonl").write_text('{"image": "1.png", "boxes": [[0, 0, 20, 20], [5, 5, 30, 30]]}')
+    (tmp_path / "boxes.jsonl").write_text('{"image": "1.png", "boxes": [[0, 0, 20, 20], [5, 5, 30, 30]]}', "utf-8")
     from PIL import Image
 
     Image.new("RGB", (32, 32), "red").save(tmp_path / "1.png")

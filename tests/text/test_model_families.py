@@ -168,11 +168,11 @@ def bertweet(save, tmp_path):
     folder = Path(save("roberta", {**SIZES, "vocab_size": 80, "pad_token_id": 1, "max_position_embeddings": 66}))
     for path in folder.glob("*token*"):
         path.unlink()
-    (folder / "vocab.txt").write_text("".join(f"{piece} 1\n" for piece in PIECES))
-    (folder / "bpe.codes").write_text("".join(f"{merge} 1\n" for merge in MERGES))
+    (folder / "vocab.txt").write_text("".join(f"{piece} 1\n" for piece in PIECES), "utf-8")
+    (folder / "bpe.codes").write_text("".join(f"{merge} 1\n" for merge in MERGES), "utf-8")
     slow = BertweetTokenizer(str(folder / "vocab.txt"), str(folder / "bpe.codes"), model_max_length=64)
     (folder / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "BertweetTokenizer", "model_max_length": 64})
+        json.dumps({"tokenizer_class": "BertweetTokenizer", "model_max_length": 64}), "utf-8"
     )
     return folder, slow
 
