@@ -86,7 +86,7 @@ REFUSED = {
     "GPT-NeoX": ("gpt_neox", SIZES, "causal"),
     "BLOOM": ("bloom", {"hidden_size": 16, "n_layer": 1, "n_head": 2}, "causal"),
     "Mamba": ("mamba", {"hidden_size": 16, "num_hidden_layers": 1, "state_size": 4}, "causal"),
-    "the ModernBERT decoder": ("modernbert-decoder", {**SIZES, **SPECIAL_IDS}, "causal"),
+    "the ModernBERT decoder": ("modernbert-decoder", {**SIZES, **SPECIAL_IDS, "num_hidden_layers": 2}, "causal"),
     "CLIP's text part": ("clip_text_model", SIZES, "causal"),
     "BART": ("bart", TRANSLATOR, "generates text"),
     "mBART": ("mbart", TRANSLATOR, "generates text"),
