@@ -327,6 +327,8 @@ def test_no_abstract_class_is_offered_as_a_choice(capsys):
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
 def test_a_full_standard_output_is_one_line():
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        done = subprocess.run([sys.executable, "-m", "mner", "configs"], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "mner", "configs"], stdout=full, stderr=subprocess.PIPE, encoding="utf-8"
+        )
     assert done.returncode == 1
     assert done.stderr == "mner configs: error: cannot write the output: No space left on device; make room\n"

@@ -227,7 +227,7 @@ def test_truncated_empty_and_unmetered_answers(chat_server):
     assert all(reply.error is None for reply in replies)
 
 
-@pytest.mark.parametrize("key", ["", "two words", "new\nline", "schlüssel"])
+@pytest.mark.parametrize("key", ["", "two words", "new\nline", "schl\udcfcssel"])
 def test_a_key_that_is_none(chat_server, monkeypatch, key):
     monkeypatch.setenv("MY_KEY", key)
     with pytest.raises(ConfigurationError, match="environment variable") as error:

@@ -63,4 +63,7 @@ def test_character_ids_are_those_of_training():
 
 def test_it_needs_numpy_only():
     code = "import sys; import mner.exporting.numpy_decoder; print({'torch', 'onnx', 'mner.posts'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
+        == "set()\n"
+    )
