@@ -256,6 +256,7 @@ def test_where_posts_are_only_tagged_annotations_are_noted_once(tmp_path, extra)
         list(iter_posts(path))
 
 
+@pytest.mark.filterwarnings("ignore:.*looks like an annotation")
 def test_notes_are_bounded(tmp_path):
     path = tmp_path / "posts.jsonl"
     path.write_text("\n".join(json.dumps({"text": TEXT, f"x{n}": SPANS}) for n in range(300)), encoding="utf-8")

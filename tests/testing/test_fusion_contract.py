@@ -25,6 +25,7 @@ from mner.fusion import (
 from mner.testing import FusionContract, TinyGrid
 
 
+@pytest.mark.filterwarnings("ignore:post .* has an image, and the model reads text only")
 class TestTextOnly(FusionContract):
     fusion = TextOnly
 

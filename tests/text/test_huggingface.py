@@ -16,6 +16,8 @@ from mner.preprocessor import Preprocessor
 from mner.text import HuggingFaceText
 from mner.vision.backbones import read_weights
 
+pytestmark = pytest.mark.filterwarnings("ignore:post .* has no (caption|objects), which the model was trained to read")
+
 FAMILIES = ["bert", "distilbert", "electra", "albert", "mpnet", "roberta", "deberta", "xlm-roberta", "deberta-v2"]
 POSTS = [
     Post("short", ("RT", "a", "Nike")),
