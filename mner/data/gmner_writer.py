@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
-from mner.data.entity_boxes import SIZE_KEY
+from mner.data.entity_boxes import SIZE_KEY, annotated_size
 from mner.data.gmner import attach_boxes
 from mner.data.image_names import relative_name, split_suffix
 from mner.data.writers import write_conll
@@ -51,13 +51,14 @@ def write_gmner(
         for post in posts
     ]
     contents = {_xml_name(post, root): _xml(post) for post in posts if post.image is not None}
-    with TemporaryDirectory() as draft:
+    with TemporaryDirectory() as draft, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the readers report is in the posts, or is an error here
+        write_conll(texts, Path(draft, "posts.txt"), images=images)  # first: refuses names that lead out of the folder
+        boxes = Path(draft, "xml")
         for name, content in contents.items():
             if content is not None:
-                _write(Path(draft) / name, content)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the reader reports is in the posts, or is an error here
-            _compare(posts, attach_boxes(texts, Path(draft), root) if any(contents.values()) else texts)
+                _write(boxes / name, content)
+        _compare(posts, attach_boxes(texts, boxes, root) if any(contents.values()) else texts)
     written = [folder / "txt" / f"{split}.txt"]
     write_conll(texts, written[0], images=images)
     for name, content in contents.items():
@@ -112,9 +113,8 @@ def _number(pixels: float) -> str:
 
 
 def _size(post: Post) -> tuple[int, int]:
-    if SIZE_KEY in post.metadata:
-        width, height = post.metadata[SIZE_KEY]
-        return width, height
+    if (size := annotated_size(post.metadata)) is not None:
+        return size
     try:
         return image_size(post.image or "")
     except ImageError as error:

@@ -197,6 +197,19 @@ def test_what_the_format_cannot_keep(tmp_path, change, message):
     assert not list(tmp_path.rglob("*.xml"))
 
 
+@pytest.mark.parametrize("images", [None, "other"])
+def test_files_next_to_images_outside_of_the_image_folder_are_left_alone(tmp_path, images):
+    own = tmp_path / "photographs" / "7.xml"
+    own.parent.mkdir()
+    own.write_text("mine", encoding="utf-8")
+    outside = [replace(POST, image=own.with_suffix(".jpg")), replace(POST, image=own.with_suffix(".jpg"), boxes={})]
+    for post in outside:
+        with pytest.raises(DataError, match=r"absolute path|cannot be written as CoNLL: its image"):
+            write_gmner([post], tmp_path / "out", "train", images=images and tmp_path / images)
+    assert own.read_text(encoding="utf-8") == "mine"
+    assert list(tmp_path.rglob("*.*ml")) == [own]
+
+
 @pytest.mark.realdata
 @pytest.mark.skipif("MNER_DATA" not in os.environ, reason="MNER_DATA is not set")
 def test_the_real_posts_and_boxes(tmp_path):
