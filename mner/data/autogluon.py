@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from mner.data.fields import set_once
 from mner.data.lines import Line
+from mner.data.literals import decoded
 
 KEY = "entity_annotations"
 
@@ -18,21 +18,14 @@ def autogluon_row(value: Any, line: Line) -> dict[str, Any] | None:
         The record, or ``None`` for another format.
 
     Raises:
-        FormatError: If the annotation is a string that is not a JSON list.
+        FormatError: If the annotation is not a list, nor a string that contains one.
     """
     if not isinstance(value, dict) or KEY not in value:
         return None
     record = {key: item for key, item in value.items() if key not in (KEY, "text_snippet")}
     if "text_snippet" in value:
         set_once(record, "text", value["text_snippet"], line)
-    spans = value[KEY]
-    if isinstance(spans, str):
-        try:
-            spans = json.loads(spans)
-        except (ValueError, RecursionError) as error:
-            raise line.error(
-                f"{KEY} is {spans!r:.60}, which is not JSON", 'Write [{"entity_group": "PER", "start": 0, "end": 8}]'
-            ) from error
+    spans = decoded(value[KEY])
     if spans is not None and not isinstance(spans, list):
         raise line.error(
             f"{KEY} is {spans!r:.60}, where a list was expected",

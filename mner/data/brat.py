@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mner.data.embedded_images import is_image_name
+from mner.data.image_names import split_suffix
 from mner.data.lines import LEFT_OUT, Line
 from mner.errors import DatasetNotFoundError, FormatError
 from mner.paths import is_file
@@ -28,7 +29,7 @@ _OTHERS = {
 
 
 def brat_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Return a document per text, in alphabetical order.
+    """Return a document per text, in alphabetical order, with the images that are named like it.
 
     Args:
         path: A folder, or the ``.ann`` or ``.txt`` file of one document.
@@ -37,16 +38,20 @@ def brat_rows(path: Path) -> Iterator[dict[str, Any]]:
         DatasetNotFoundError: If the text of an annotation is not there.
         FormatError: If a file is not in UTF-8.
     """
-    places = [path] if is_file(path) else sorted(each for each in path.glob("*") if each.suffix in (".txt", SUFFIX))
-    for stem in dict.fromkeys(place.with_suffix("") for place in places):
+    files = sorted((path.parent if is_file(path) else path).iterdir())
+    images: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        name, suffix = split_suffix(file.name)
+        images[name] += [file.name] if suffix else []
+    documents = [path] if is_file(path) else [file for file in files if file.suffix in (".txt", SUFFIX)]
+    for stem in dict.fromkeys(document.with_suffix("") for document in documents):
         text, annotations = stem.with_name(f"{stem.name}.txt"), stem.with_name(f"{stem.name}{SUFFIX}")
         if not is_file(text):
             raise DatasetNotFoundError(f"no text {text} of {annotations}; brat has both next to each other")
         row: dict[str, Any] = {"id": stem.name, "text": _read(text)}
         if is_file(annotations):
             row |= {KEY: _read(annotations).split("\n"), ORIGIN: annotations}
-        images = sorted(each.name for each in stem.parent.glob(f"{stem.name}.*") if is_image_name(each.name))
-        yield row | ({"image": images[0]} if images else {})
+        yield row | ({"images": images[stem.name]} if images[stem.name] else {})
 
 
 def brat_document(value: Any, line: Line) -> dict[str, Any] | None:

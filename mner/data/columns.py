@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mner.data.fields import add_metadata
 from mner.data.lines import Line
 from mner.errors import ConfigurationError
 
@@ -55,7 +56,7 @@ def rename(record: Mapping[str, Any], columns: Columns | None, line: Line) -> di
     A column that already has such a name, but is not meant, is kept in the metadata.
 
     Raises:
-        FormatError: If a column is missing; names those there are.
+        FormatError: If a column is missing, and names those there are; or if the metadata are not an object.
     """
     columns = columns or {}
     for column in columns.values():
@@ -65,6 +66,7 @@ def rename(record: Mapping[str, Any], columns: Columns | None, line: Line) -> di
             )
     renamed = {key: value for key, value in record.items() if key not in columns.values()}
     replaced = {key: renamed.pop(key) for key in columns if key in renamed}
+    renamed |= {key: record[column] for key, column in columns.items()}
     if replaced:
-        renamed["metadata"] = {**(renamed.get("metadata") or {}), **replaced}
-    return renamed | {key: record[column] for key, column in columns.items()}
+        add_metadata(renamed, replaced, line)
+    return renamed

@@ -20,7 +20,6 @@ from mner.errors import FormatError
 from mner.posts import Post
 
 IMAGE_HEADER = "IMGID:"
-WEIBO_HEADER = "WID:"
 CONTEXT_MARK, CONTEXT_TAG, CONTEXT_KIND = "<EOS>", "X", "context"
 DOCUMENT_START = "-DOCSTART-"
 
@@ -31,7 +30,7 @@ _PROSE = re.compile(rb"#[ \t]+(?!.*\t)\S+( +\S+)* +(?!(O|X|[BIESLU]-\S+)\s*$)\S+
 _UNNUMBERED = re.compile(r"\d+-\d+|\d+\.\d+")
 """Numbers of CoNLL-U's multi-word tokens, whose words follow, and of its empty nodes, which are not in the text."""
 _ENTITY_TAG = re.compile(r"[BIES]-(?!(NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)$)[^\W\d]\S*")
-_COMMENT_ID = re.compile(r"#\s*(?:id|sent_id\s*=)\s+(\S+)")
+_COMMENT_ID = re.compile(r"#\s*(?:id\s+|sent_id\s*=\s*)(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +126,10 @@ def read_conll(
             break
     layout = _layout(ahead, tag_column)
     if ahead and ahead[0].rows and not (layout.numbered + 1 <= layout.tag_column < layout.width or layout.width == 1):
-        raise (
-            ahead[0]
-            .rows[0]
-            .error(
-                f"{layout.width} columns, where tag_column is {tag_column}",
-                f"Choose one from {layout.numbered + 2} to {layout.width}",
-            )
+        first = ahead[0].rows[0]
+        raise first.error(
+            f"{layout.width} columns, where tag_column is {tag_column}",
+            f"Choose one from {layout.numbered + 2} to {layout.width}",
         )
     return read_each(chain(ahead, blocks), lambda block: _post(block, layout, images), report)
 
@@ -217,8 +213,8 @@ def _name(block: _Block, images: ImageFolder | None) -> tuple[str, list[Path]]:
     """Return the id and the images of a post."""
     header = block.header
     if header is None:
-        ids = (_COMMENT_ID.match(line.text) for line in block.comments)
-        return next((found[1] for found in ids if found), str(block.place)), []
+        ids = [found[1] for line in block.comments if (found := _COMMENT_ID.match(line.text))]
+        return ids[-1] if ids else str(block.place), []
     mark, _, post_id = header.text.partition(":")
     post_id = post_id.partition("\t")[0].strip()
     if not post_id:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mner.data.image_names import IMAGE_SUFFIXES
 from mner.errors import DataError
 from mner.images import MAX_BYTES, load_image
 
@@ -67,8 +66,3 @@ def content_of(value: Any) -> tuple[str | None, bytes | None]:
 def suffix_of(content: bytes) -> str:
     """Return the suffix of an image file by its first bytes."""
     return _SUFFIX_OF.get(content[:2], ".jpg")
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a file name has the suffix of an image."""
-    return any(name.lower().endswith(suffix) for suffix in IMAGE_SUFFIXES)

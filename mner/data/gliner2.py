@@ -7,6 +7,9 @@ from typing import Any
 
 from mner.data.fields import set_once
 from mner.data.lines import Line
+from mner.word_tokenizers.characters import UNSPACED
+
+_LETTER = rf"[^\W{UNSPACED}]"  # in scripts without spaces, a word may be between letters
 
 
 def gliner2_example(value: Any, line: Line) -> dict[str, Any] | None:
@@ -41,7 +44,7 @@ def _located(entities: Any, text: str, line: Line) -> list[dict[str, Any]]:
     taken = [False] * len(text)
     found = []
     for kind, surface in sorted(dict.fromkeys(listed), key=lambda each: -len(each[1])):
-        pattern = re.compile(rf"(?<!\w){re.escape(surface)}(?!\w)", re.IGNORECASE)
+        pattern = re.compile(rf"(?<!{_LETTER}){re.escape(surface)}(?!{_LETTER})", re.IGNORECASE)
         places = [match.span() for match in pattern.finditer(text) if not any(taken[slice(*match.span())])]
         if not places:
             raise line.error(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from mner.data.fields import add_metadata
 from mner.data.lines import Line
 
 _KEYS = {"token", "h", "t", "relation"}
@@ -33,5 +34,6 @@ def mnre_relation(value: Any, line: Line) -> dict[str, Any] | None:
     line.note("MNRE annotates two mentions of a post, not all of its entities: posts are read without annotation")
     pair = {"head": value["h"], "tail": value["t"], "relation": value["relation"]}
     rest = {key: item for key, item in value.items() if key not in _KEYS and key != "img_id"}
-    record = {**rest, "tokens": value["token"], "metadata": {"mnre": pair}}
+    record = {**rest, "tokens": value["token"]}
+    add_metadata(record, {"mnre": pair}, line)
     return record | ({"image": value["img_id"]} if value.get("img_id") is not None else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mner.data.fields import set_once
+from mner.data.fields import add_metadata, set_once
 from mner.data.lines import Line
 
 _CHARACTERS = {"start": "start_char", "end": "end_char"}
@@ -66,7 +66,7 @@ def _settle_span_groups(record: dict[str, Any], line: Line) -> None:
         record["spans"] = None
         if filled:
             line.note("the entities are those of ents; the span groups of spans are kept as metadata")
-            record["metadata"] = {**(record.get("metadata") or {}), "spans": groups}
+            add_metadata(record, {"spans": groups}, line)
 
 
 def _span(span: Any, tokens: Sequence[Mapping[str, Any]], line: Line) -> Any:

@@ -21,7 +21,7 @@ from mner.data.context_texts import context_text
 from mner.data.entity_boxes import read_entity_boxes
 from mner.data.exports import to_record
 from mner.data.extent import Extent
-from mner.data.fields import set_once
+from mner.data.fields import object_of, set_once
 from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_suffix
 from mner.data.lines import LEFT_OUT, Line
@@ -140,7 +140,7 @@ def _with_boxes(post: Post, boxes: Boxes, gold: Gold, line: Line) -> Post:
 def _metadata(
     record: Mapping[str, Any], others: set[str], extent: Extent, line: Line, *, has_image: bool
 ) -> dict[str, Any]:
-    metadata = _object(record, "metadata", line)
+    metadata = object_of(record, "metadata", line)
     unknown = record.keys() - _KNOWN_KEYS
     if "predicted" in unknown:
         unknown -= {"gold"}
@@ -223,7 +223,7 @@ def _may_be_one_image(name: str, image_id: str) -> bool:
 
 
 def _contexts(record: Mapping[str, Any], line: Line) -> dict[str, str]:
-    contexts = _object(record, "contexts", line)
+    contexts = object_of(record, "contexts", line)
     if record.get("caption") is not None:
         set_once(contexts, "caption", record["caption"], line)
     texts = {}
@@ -240,10 +240,3 @@ def _text(record: Mapping[str, Any], key: str, line: Line) -> str | None:
     if value is not None and not isinstance(value, str):
         raise line.error(f"{key} is {value!r:.60}, not a text", f"Write {key} as a string")
     return value
-
-
-def _object(record: Mapping[str, Any], key: str, line: Line) -> dict[str, Any]:
-    value = record.get(key)
-    if value is not None and not isinstance(value, dict):
-        raise line.error(f"{key} is {value!r:.60}, where an object was expected", f'Write "{key}": {{...}}')
-    return dict(value or {})

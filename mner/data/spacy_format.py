@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mner.data.fields import set_once
 from mner.data.lines import Line
 
 
@@ -12,10 +13,15 @@ def spacy_example(value: Any, line: Line) -> dict[str, Any] | None:
 
     Returns:
         The record, or ``None`` for another format.
+
+    Raises:
+        FormatError: If the annotation has another text.
     """
     pair = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
     if pair and isinstance(value[1], dict):
-        return {"text": value[0], **value[1]}
+        record = dict(value[1])
+        set_once(record, "text", value[0], line)
+        return record
     if pair and isinstance(value[1], list):
         return {"text": value[0], "entities": value[1]}
     return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
-from mner.data.embedded_images import is_image_name
+from mner.data.image_names import split_suffix
 from mner.errors import DataError, FormatError
 from mner.images import MAX_BYTES
 from mner.post_json import from_json
@@ -23,9 +24,20 @@ def tar_rows(path: Path) -> Iterator[dict[str, Any]]:
         path: The file.
 
     Raises:
-        FormatError: If it is malformed; names the member.
+        FormatError: If it is malformed, or files of a sample contradict each other; names the member or the sample.
     """
-    key, row = None, dict[str, Any]()
+    for sample, members in groupby(_members(path), key=lambda member: member.sample):
+        yield _row(sample, members, path)
+
+
+class _Member(NamedTuple):
+    sample: str
+    name: str
+    field: str
+    content: bytes
+
+
+def _members(path: Path) -> Iterator[_Member]:
     try:
         with tarfile.open(path, "r|*") as archive:
             for member in archive:
@@ -34,32 +46,47 @@ def tar_rows(path: Path) -> Iterator[dict[str, Any]]:
                 stem, dot, field = name.name.partition(".")
                 if file is None or not stem or not dot:
                     continue
-                if (found := str(name.parent / stem)) != key:
-                    if row:
-                        yield row
-                    key, row = found, {}
                 if member.size > MAX_BYTES:
                     raise FormatError(path, None, f"{name} has more than {MAX_BYTES:,} bytes", "Leave it out")
-                _add(row, key, name.name, field, file.read(), path)
+                yield _Member(str(name.parent / stem), name.name, field, file.read())
     except (tarfile.TarError, OSError, EOFError) as error:
         raise FormatError(
             path, None, f"not a valid tar file ({error})", "Write the file again; is it cut off?"
         ) from error
-    if row:
-        yield row
 
 
-def _add(row: dict[str, Any], key: str, name: str, field: str, content: bytes, path: Path) -> None:
-    try:
-        if field == "json":
-            record = from_json(content)
-            if not isinstance(record, dict):
-                raise DataError("expected an object")
-            row |= {"id": key} | record
-        elif field == "txt" or field.endswith(".txt"):
-            row |= {field.removesuffix(".txt") if field != "txt" else "text": content.decode()}
-        elif is_image_name(f".{field}"):
-            row.setdefault("images", []).append({"path": name, "bytes": content})
-        row.setdefault("id", key)
-    except (DataError, UnicodeDecodeError) as error:
-        raise FormatError(path, None, f"{name} is malformed: {error}", "Correct it") from error
+def _row(sample: str, members: Iterable[_Member], path: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    images: list[dict[str, Any]] = []
+    for member in members:
+        if split_suffix(member.name)[1]:
+            images.append({"path": member.name, "bytes": member.content})
+            continue
+        try:
+            fields = _fields(member)
+        except (DataError, UnicodeDecodeError) as error:
+            raise FormatError(path, None, f"{member.name} is malformed: {error}", "Correct it") from error
+        for field, value in fields.items():
+            if row.get(field) not in (None, value):
+                raise FormatError(
+                    path, None, f"two values of {field} in the sample {sample}, one in {member.name}", "Keep one"
+                )
+            row[field] = value
+    named = row.get("images")
+    if images and named is not None and not (isinstance(named, list) and len(named) == len(images)):
+        raise FormatError(
+            path, None, f"{len(images)} images in the sample {sample}, whose record names {named!r:.60}", "Give all"
+        )
+    return {"id": sample} | row | ({"images": images} if images else {})
+
+
+def _fields(member: _Member) -> dict[str, Any]:
+    """Read the record of a sample, or a text under the name of its field; other files have none."""
+    if member.field == "json":
+        record = from_json(member.content)
+        if not isinstance(record, dict):
+            raise DataError("expected an object")
+        return record
+    if member.field == "txt" or member.field.endswith(".txt"):
+        return {member.field.removesuffix(".txt") if member.field != "txt" else "text": member.content.decode()}
+    return {}

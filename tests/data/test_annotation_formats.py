@@ -155,6 +155,17 @@ def test_folders_of_brat(tmp_path):
     assert [post.image for post in posts] == [tmp_path / "33.jpg", None, None]
 
 
+def test_images_of_brat_are_those_that_are_named_like_the_text(tmp_path):
+    for name in ("a", "a.b", "a1", "a[1]"):
+        brat(tmp_path, "none", "", name)
+    for name in ("a.b.jpg", "a1.jpg", "a[1].jpg", "a[1].png", "a1.jpg.txt~"):
+        (tmp_path / name).touch()
+    found = {post.id: [image.name for image in post.images] for post in read_posts(tmp_path)}
+    assert found == {"a": [], "a.b": ["a.b.jpg"], "a1": ["a1.jpg"], "a[1]": ["a[1].jpg", "a[1].png"]}
+    (alone,) = read_posts(tmp_path / "a[1].ann")
+    assert [image.name for image in alone.images] == ["a[1].jpg", "a[1].png"]
+
+
 def test_a_discontinuous_entity_of_brat_is_named(tmp_path):
     brat(tmp_path, "Ana and Eva Ruiz", "T1\tPER 0 3;12 16\tAna Ruiz\nT2\tPER 8 16\tEva Ruiz\n")
     with pytest.raises(FormatError, match=re.escape("T1 of 33 is discontinuous: 'Ana Ruiz', a PER in several parts")):
@@ -220,3 +231,23 @@ def test_image_folders_of_splits(tmp_path):
 
 def test_to_bio_keeps_the_entities_of_iob1():
     assert to_bio(["I-LOC", "B-LOC", "I-LOC", "O", "I-PER"]) == ["B-LOC", "B-LOC", "I-LOC", "O", "B-PER"]
+
+
+def test_words_of_gliner2_in_scripts_without_spaces(tmp_path):
+    record = {"input": "我在北京用iPhone手机", "output": {"entities": {"LOC": ["北京"], "PRODUCT": ["iPhone"]}}}
+    (tmp_path / "posts.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    assert read_posts(tmp_path / "posts.jsonl")[0].spans == ((2, 4, "LOC"), (5, 11, "PRODUCT"))
+
+
+def test_the_last_id_before_a_post_is_its_own(tmp_path):
+    path = tmp_path / "posts.conllu"
+    path.write_text("# sent_id = a\n\n# sent_id=b\nOslo\tB-LOC\n\n# id c\nRiga\tB-LOC\n", encoding="utf-8")
+    assert [post.id for post in read_posts(path)] == ["b", "c"]
+
+
+def test_metadata_of_mnre_are_kept(tmp_path):
+    line = {"token": ["Oslo"], "h": {}, "t": {}, "relation": "None", "metadata": {"lang": "no"}}
+    (tmp_path / "posts.txt").write_text(repr(line), encoding="utf-8")
+    with pytest.warns(UserWarning, match="MNRE"):
+        (post,) = read_posts(tmp_path / "posts.txt", format="json")
+    assert dict(post.metadata) == {"lang": "no", "mnre": {"head": {}, "tail": {}, "relation": "None"}}

@@ -63,7 +63,13 @@ def test_a_folder_of_shards_is_read_in_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("members", "said"), [({"1.json": b"{"}, "1.json is malformed"), ({"1.json": b"[]"}, "1.json is malformed")]
+    ("members", "said"),
+    [
+        ({"1.json": b"{"}, "1.json is malformed"),
+        ({"1.json": b"[]"}, "1.json is malformed"),
+        ({"1.json": RECORD, "1.tokens.txt": b"Riga"}, "two values of tokens in the sample 1, one in 1.tokens.txt"),
+        ({"1.jpg": b"x", "1.json": b'{"text": "a", "images": ["a.jpg", "b.jpg"]}'}, "1 images in the sample 1"),
+    ],
 )
 def test_malformed_samples_are_named(tmp_path, members, said):
     with pytest.raises(FormatError, match=said):
@@ -71,3 +77,11 @@ def test_malformed_samples_are_named(tmp_path, members, said):
     (tmp_path / "cut.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:300])
     with pytest.raises(FormatError, match="not a valid tar file"):
         read_posts(tmp_path / "cut.tar")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_images_of_a_record_are_those_in_the_file(tmp_path, order):
+    record = json.dumps({"text": "Oslo", "images": ["33.0.jpg", "33.1.jpg"]}).encode()
+    members = [("33.0.jpg", b"first"), ("33.1.jpg", b"second"), ("33.json", record), ("33.txt", b"Oslo")][::order]
+    (post,) = read_posts(write(tmp_path / "a.tar", dict(members)), images=tmp_path / "images")
+    assert [path.read_bytes() for path in post.images] == [b"first", b"second"][::order]
