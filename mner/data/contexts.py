@@ -18,6 +18,7 @@ from mner.data.image_names import ImageFolder, ImageNames
 from mner.data.json_lines import read_values
 from mner.data.large_sets import facts_of
 from mner.data.lines import Line, read_lines
+from mner.data.splits import Split
 from mner.errors import DataError, FormatError
 from mner.paths import is_file
 from mner.posts import Post
@@ -176,6 +177,26 @@ def lookalikes(posts: Iterable[Post], contexts: Contexts, images: Path | None = 
         if post.image is not None and contexts.find(post, matcher) is None and (names := matcher.near(post))
     )
     return list(islice(found, number))
+
+
+def folders_that_share(
+    split: Split, files: Mapping[Split, Mapping[str, Path]], images: Mapping[Split, Path | None]
+) -> dict[str, list[Path]]:
+    """Find the image folders of other splits whose texts are in the same file.
+
+    Args:
+        split: A split.
+        files: The file of each kind, by split.
+        images: The image folder of each split.
+
+    Returns:
+        The folders by kind, for :func:`with_contexts`.
+    """
+    shared: dict[str, list[Path]] = {}
+    for kind, path in files[split].items():
+        folders = {images[other] for other in files if files[other].get(kind) == path} - {images[split]}
+        shared[kind] = sorted(folder for folder in folders if folder is not None)
+    return shared
 
 
 def with_contexts(

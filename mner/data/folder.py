@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.contexts import with_contexts
+from mner.data.contexts import folders_that_share, with_contexts
 from mner.data.datamodule import PostDataModule
 from mner.data.large_files import open_posts
-from mner.data.splits import SPLIT_NAMES, SPLITS, Split, find_split
+from mner.data.splits import SPLIT_NAMES, SPLITS, Split, find_split, place_of
 from mner.data.versions import identify
 from mner.errors import DataError, DatasetNotFoundError
 from mner.labels import labels_for
@@ -81,9 +81,9 @@ class FolderDataModule(PostDataModule, ABC):
         rank_zero_info(printable(f"{path}: {known}"))
         images = self.split_images(split)
         posts = self.read_file(path, images)
-        paths = self._context_paths(split)
-        shared = {kind: self._folders_that_share(kind, path, images) for kind, path in paths.items()}
-        return with_contexts(posts, self.context_kinds, paths, split, images, shared)
+        files = {each: self._context_paths(each) for each in SPLITS}
+        shared = folders_that_share(split, files, {each: self.split_images(each) for each in SPLITS})
+        return with_contexts(posts, self.context_kinds, files[split], split, images, shared)
 
     def read_file(self, path: Path, images: Path | None) -> Sequence[Post]:
         """Read the posts of a file of the data set, without further contexts."""
@@ -117,18 +117,11 @@ class FolderDataModule(PostDataModule, ABC):
         wanted = [pattern.format(split=name, name=self.name) for pattern in IMAGE_FOLDERS for name in names]
         return next((self.root / folder for folder in wanted if is_folder(self.root / folder)), None)
 
-    def _folders_that_share(self, kind: str, path: Path, images: Path | None) -> list[Path]:
-        """Other image folders of the splits whose contexts are in the same file."""
-        splits = [split for split in SPLITS if self._context_paths(split).get(kind) == path]
-        folders = {folder for split in splits if (folder := self.split_images(split)) is not None}
-        return sorted(folders - {images})
-
     def _context_paths(self, split: Split) -> dict[str, Path]:
         paths = {}
         for kind in self.context_kinds:
             if kind in self.context_files:
-                given = [self.root / self.context_files[kind].replace("{split}", name) for name in SPLIT_NAMES[split]]
-                paths[kind] = next((path for path in given if is_file(path)), given[0])
+                paths[kind] = place_of(self.root / self.context_files[kind], split, is_file)
                 continue
             patterns = [pattern.replace("{kind}", kind) for pattern in CONTEXT_FILES]
             try:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_info
 
-from mner.data.contexts import with_contexts
+from mner.data.contexts import folders_that_share, with_contexts
 from mner.data.datamodule import PostDataModule
 from mner.data.iob1 import iob1_to_bio, is_iob1
 from mner.data.large_files import open_posts
 from mner.data.large_sets import changed, facts_of
 from mner.data.post_facts import PostFacts
-from mner.data.splits import SPLIT_NAMES, Split
+from mner.data.splits import Split, place_of
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
-from mner.paths import is_folder, is_there
+from mner.paths import is_file, is_folder, is_there
 from mner.posts import Post
 from mner.remote_images import RemoteImages
 from mner.terminal import printable
@@ -38,7 +38,8 @@ class PostFiles(PostDataModule):
             address, or ``first`` or ``last``.
         tag_column: The column of the tags in CoNLL, counted from 1; by default the last one.
         columns: Names of the columns of tables, or of the keys of JSON, by mner's key: ``{"text": "tweet"}``.
-        context_files: File of a kind, with ``{split}`` in place of the split's name if there is one per split.
+        context_files: File of a kind, with ``{split}`` in place of the split's name, as for ``images``, if there is one
+            per split.
         word_tokenizer: Splits the text of raw posts into words. By default a
             :class:`~mner.word_tokenizers.TweetTokenizer`, which keeps ``#`` and ``@`` with the word after them only
             if the training file comes as words of which most do.
@@ -106,8 +107,13 @@ class PostFiles(PostDataModule):
             DatasetNotFoundError: If no file was given for the split.
         """
         self.split_file(split)
-        paths = {kind: Path(path.replace("{split}", split)) for kind, path in self.context_files.items()}
-        return with_contexts(self._read[split], self.context_kinds, paths, split, self.split_images(split))
+        files = {
+            each: {kind: place_of(path, each, is_file) for kind, path in self.context_files.items()}
+            for each in self._read
+        }
+        images = {each: self.split_images(each) for each in self._read}
+        shared = folders_that_share(split, files, images)
+        return with_contexts(self._read[split], self.context_kinds, files[split], split, images[split], shared)
 
     def split_images(self, split: Split) -> Path | None:
         """The image folder, which may be one per split.
@@ -117,11 +123,10 @@ class PostFiles(PostDataModule):
         """
         if self.images is None:
             return None
-        wanted = [Path(str(self.images).replace("{split}", name)) for name in SPLIT_NAMES[split]]
-        found = next(filter(is_folder, wanted), None)
-        if found is None:
-            raise DataError(f"no image folder {wanted[0]}; correct images, or leave it out")
-        return found
+        folder = place_of(self.images, split, is_folder)
+        if not is_folder(folder):
+            raise DataError(f"no image folder {folder}; correct images, or leave it out")
+        return folder
 
     def split_file(self, split: Split) -> Path:
         """The file that was given for a split.

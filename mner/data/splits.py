@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,18 @@ from mner.paths import is_file, is_folder
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}
+
+
+def place_of(pattern: str | Path, split: Split, is_there: Callable[[Path], bool]) -> Path:
+    """Replace ``{split}`` in a path by the name of a split under which there is something, or else by ``split``.
+
+    Args:
+        pattern: The path, with or without ``{split}``.
+        split: The split; ``valid`` may also be called ``dev`` or ``val``.
+        is_there: Whether a path is what is looked for, such as :func:`mner.paths.is_file`.
+    """
+    places = [Path(str(pattern).replace("{split}", name)) for name in SPLIT_NAMES[split]]
+    return next(filter(is_there, places), places[0])
 
 
 def find_split(root: Path, split: Split, patterns: Sequence[str]) -> Path:

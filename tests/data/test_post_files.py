@@ -129,3 +129,24 @@ def test_raw_text_is_split_by_the_chosen_word_tokenizer(tmp_path):
     for tokenizer, words in ((None, ("#", "ParisAttacks")), (WhitespaceTokenizer(), ("#ParisAttacks",))):
         (post,) = PostFiles(train=path, word_tokenizer=tokenizer).posts("train")
         assert (post.words, post.tags[-1], post.is_raw) == (words, "B-LOC", True)
+
+
+def test_a_file_of_contexts_may_have_any_name_of_its_split(write, bio, tmp_path):
+    posts = write("posts.jsonl", {"id": "1", "tokens": ["Oslo"], "label": ["B-LOC"]})
+    write("ocr.dev.jsonl", {"id": "1", "ocr": "STOP"})
+    data = PostFiles(train=bio, valid=posts, contexts=["ocr"], context_files={"ocr": f"{tmp_path}/ocr.{{split}}.jsonl"})
+    assert data.posts("valid")[0].contexts["ocr"] == "STOP"
+
+
+def test_texts_that_may_be_about_images_of_two_splits_are_refused(write, tmp_path):
+    for split in ("train", "dev"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        (tmp_path / "images" / split / "1.jpg").touch()
+    posts = write("posts.jsonl", {"image": "1.jpg", "tokens": ["Oslo"], "label": ["B-LOC"]})
+    captions = str(write("captions.jsonl", {"image": "1.jpg", "caption": "a dog"}))
+    given = {"contexts": ["caption"], "context_files": {"caption": captions}}
+    data = PostFiles(train=posts, valid=posts, images=tmp_path / "images" / "{split}", **given)
+    with pytest.raises(DataError, match=r"one text for '1\.jpg', which is an image in .*train and another in .*dev"):
+        data.posts("train")
+    alone = PostFiles(train=posts, images=tmp_path / "images" / "{split}", **given)
+    assert alone.posts("train")[0].contexts["caption"] == "a dog"
