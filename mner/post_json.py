@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -77,6 +78,11 @@ def finite(number: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{number} is not a finite number")
     return value
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number, but not a boolean, that is a finite float or can be converted to one."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def post_to_dict(post: Post, images: Sequence[str] | None = None) -> dict[str, Any]:
@@ -177,7 +183,7 @@ def entity_from_dict(record: Any, post: Post) -> Entity:
             f"got {type_} from {start!r} to {end!r}"
         )
     confidence = record.get("confidence")
-    if confidence is not None and not (_is_number(confidence) and 0 <= confidence <= 1):
+    if confidence is not None and not (is_number(confidence) and 0 <= confidence <= 1):
         raise _error("confidence", "a number from 0 to 1", confidence)
     text, characters = record.get("text"), record.get("characters")
     surface = post.surface(start, end)
@@ -203,7 +209,7 @@ def scores_from_dict(record: Any) -> dict[str, float]:
     """
     scores = _optional(record, "scores")
     for name, score in scores.items():
-        if not _is_number(score):
+        if not is_number(score):
             raise _error(f"scores.{name}", "a number", score)
     return scores
 
@@ -327,7 +333,3 @@ def _visible(name: str, what: str) -> str:
 
 def _is_index(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

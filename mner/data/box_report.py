@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mner.boxes import gold_entities
-from mner.data.entity_boxes import SIZE_KEY
+from mner.data.entity_boxes import annotated_size
 from mner.errors import ImageError
 from mner.images import image_size
 from mner.posts import Post
@@ -55,14 +55,14 @@ def check_boxes(posts: Sequence[Post]) -> BoxReport | None:
 
 
 def _differs(post: Post) -> bool:
-    found, annotated = _size(post), post.metadata.get(SIZE_KEY)
+    found, annotated = _size(post), annotated_size(post.metadata)
     if found is None or annotated is None:
         return False
     return bool(abs(found[0] / found[1] * annotated[1] / annotated[0] - 1) > _TOLERANCE)
 
 
 def _other_shape(post: Post) -> str:
-    return f"{post.id}: {post.image} is {_size(post)}, the boxes are of {tuple(post.metadata[SIZE_KEY])}"
+    return f"{post.id}: {post.image} is {_size(post)}, the boxes are of {annotated_size(post.metadata)}"
 
 
 def _size(post: Post) -> tuple[int, int] | None:

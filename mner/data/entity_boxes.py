@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mner.data.fields import object_of
 from mner.data.lines import Line
 from mner.data.spans import Span
 from mner.errors import ImageError
 from mner.images import image_size
+from mner.post_json import is_number
 from mner.posts import Box, Boxes, is_box
 
 KEY = "entity_boxes"
@@ -63,6 +65,14 @@ def read_entity_boxes(
     return boxes
 
 
+def annotated_size(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the width and height of an image that its boxes are of, ``None`` without two whole numbers of pixels."""
+    size = metadata.get(SIZE_KEY)
+    if not isinstance(size, (list, tuple)) or len(size) != 2:
+        return None
+    return (size[0], size[1]) if all(type(side) is int and side > 0 and is_number(side) for side in size) else None
+
+
 def fractions(pixels: Mapping[Bounds, Sequence[Pixels]], size: tuple[float, float], notes: dict[str, int]) -> Boxes:
     """Convert boxes to fractions of the image; what is beyond the image is cut off.
 
@@ -113,18 +123,18 @@ def _several(boxes: Any, line: Line) -> Sequence[Any]:
 
 def _corners(value: Any, line: Line) -> Pixels:
     numbers = value if isinstance(value, list) and len(value) == 4 else [None]
-    if not all(type(number) in (int, float) for number in numbers):
+    if not all(map(is_number, numbers)):
         raise line.error(f"the box {value!r:.80}", "Write [x1, y1, x2, y2], fractions of width and height, or pixels")
     x1, y1, x2, y2 = map(float, numbers)
     return x1, y1, x2, y2
 
 
 def _size(record: Mapping[str, Any], image: Path | None, line: Line) -> tuple[float, float] | None:
-    value = record.get(SIZE_KEY) or (record.get("metadata") or {}).get(SIZE_KEY)
-    if value is not None:
-        if not (isinstance(value, list) and len(value) == 2 and all(type(n) is int and n > 0 for n in value)):
-            raise line.error(f"{SIZE_KEY} is {value!r:.60}", f'Write "{SIZE_KEY}": [width, height], in pixels')
-        return value[0], value[1]
+    given = record if record.get(SIZE_KEY) is not None else object_of(record, "metadata", line)
+    if given.get(SIZE_KEY) is not None:
+        if (size := annotated_size(given)) is not None:
+            return size
+        raise line.error(f"{SIZE_KEY} is {given[SIZE_KEY]!r:.60}", f'Write "{SIZE_KEY}": [width, height], in pixels')
     try:
         return None if image is None else image_size(image)
     except ImageError:

@@ -16,6 +16,7 @@ from mner.errors import FormatError, ImageError
 from mner.images import image_size
 from mner.labels import spans as spans_of
 from mner.paths import is_folder
+from mner.post_json import is_number
 from mner.posts import Post
 from mner.terminal import printable
 
@@ -118,7 +119,7 @@ def read_boxes(path: Path) -> BoxFile:
         width, height = (int(root.findtext(f"size/{side}", "0")) for side in ("width", "height"))
     except ValueError as error:
         raise FormatError(path, None, "a size that is not in whole pixels", "Give width and height") from error
-    return BoxFile(boxes, (width, height) if width > 0 and height > 0 else None)
+    return BoxFile(boxes, (width, height) if all(side > 0 and is_number(side) for side in (width, height)) else None)
 
 
 def _box_file(image: str, files: ImageNames) -> str | None:

@@ -134,7 +134,7 @@ def _span(item: Any, line: Line) -> Span:
     start = end = kind = text = unit = boxes = None
     if isinstance(item, dict):
         start, end, unit = _bounds(item, line)
-        kind, boxes = _kind(item, line), item.get("boxes")
+        kind, boxes = _kind(item, line), item.get("boxes", item.get("box"))
         text = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
     elif isinstance(item, Sequence) and len(item) == 3:
         start, end, kind = item

@@ -17,6 +17,7 @@ from mner.data.literals import decoded
 from mner.data.plain import plain
 from mner.data.records import post_from_record, tagged_words
 from mner.errors import DataError, ImageError, OutputError
+from mner.files import atomic_write
 from mner.paths import reason
 from mner.posts import Post
 
@@ -110,7 +111,13 @@ class RowReader:
         suffix = suffix or suffix_of(content)
         free = (f"{stem}{suffix}", f"{stem}-{digest}{suffix}") if stem and suffix else (f"{digest}{suffix}",)
         self.num_saved += 1
-        return next(each for each in free if _write(self.images.path / each, content))
+        for each in free:
+            if _write(self.images.path / each, content):
+                return each
+        # What is there under the digest of this content is what an interrupted process left of it.
+        with atomic_write(self.images.path / free[-1], "wb") as file:
+            file.write(content)
+        return free[-1]
 
 
 def read_rows(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mner.errors import DataError, DatasetNotFoundError, FormatError
 from mner.paths import is_file
-from mner.post_json import from_json
+from mner.post_json import from_json, is_number
 
 EXPECTED = 'Expected {"image": "17_06_1818.jpg", "boxes": [[x1, y1, x2, y2], ...]}, corners in pixels'
 
@@ -77,7 +77,7 @@ def _parse(line: bytes, number: int, path: Path) -> tuple[str, ImageBoxes]:
     scores = record.get("scores")
     if scores is None:
         return record["image"], ImageBoxes(number, corners, np.ones(len(corners)))
-    if not isinstance(scores, list) or len(scores) != len(corners) or not all(map(_is_number, scores)):
+    if not isinstance(scores, list) or len(scores) != len(corners) or not all(map(is_number, scores)):
         raise FormatError(path, number, f"scores that are not {len(corners)} numbers", "Expected one score per box")
     order = np.argsort(-np.array(scores, dtype=np.float64), kind="stable")
     return record["image"], ImageBoxes(number, corners[order], np.array(scores, dtype=np.float64)[order])
@@ -86,10 +86,6 @@ def _parse(line: bytes, number: int, path: Path) -> tuple[str, ImageBoxes]:
 def _numbers(boxes: Any, path: Path, number: int) -> NDArray[np.float64]:
     rows = boxes if isinstance(boxes, list) else [None]
     for row in rows:
-        if not isinstance(row, list) or len(row) != 4 or not all(map(_is_number, row)):
+        if not isinstance(row, list) or len(row) != 4 or not all(map(is_number, row)):
             raise FormatError(path, number, f"a box that is not four finite numbers: {row!r:.80}", EXPECTED)
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))

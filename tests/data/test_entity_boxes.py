@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mner.boxes import gold_entities
+from mner.data.check import check_posts
 from mner.data.label_map import in_terms_of
 from mner.data.readers import read_posts
 from mner.data.writers import write_conll, write_json_lines
@@ -104,6 +105,9 @@ TAGGED = {"tokens": WORDS, "tags": ["B-PER", "I-PER", "O", "O"]}
         ({"tokens": WORDS, "entities": [{**SPANS[0], "boxes": "x"}]}, "the boxes 'x' of an entity"),
         ({"tokens": WORDS, "entities": SPANS, "image_size": [0, 5], "entity_boxes": [
             {"start": 0, "end": 2, "box": [0, 0, 9, 9]}]}, "image_size is"),
+        ({**TAGGED, "image_size": [10**400, 5], "entity_boxes": [
+            {"start": 0, "end": 2, "box": [0, 0, 9, 9]}]}, "image_size is"),
+        ({**TAGGED, "entity_boxes": [{"start": 0, "end": 2, "box": [0, 0, 10**400, 1]}]}, "the box"),
     ],
 )  # fmt: skip
 def test_malformed_boxes(read, record, message):
@@ -128,3 +132,15 @@ def test_a_label_map_keeps_the_boxes_of_the_entities_that_are_left():
     raw = raw_post("Ana", TweetTokenizer(), ((0, 3, "PER"),), id="2", boxes={(0, 3): (BOX,)})
     mapped = in_terms_of([words, raw], "test", labels, ["O", "B-LOC", "I-LOC"], {"PER": None})
     assert [boxes_of(post) for post in mapped] == [[(OTHER,)], []]
+
+
+def test_a_span_may_have_one_box(read):
+    (post,) = read({"tokens": WORDS, "entities": [{"start": 0, "end": 2, "type": "PER", "box": list(BOX)}]})
+    assert post.boxes == {(0, 2): (BOX,)}
+
+
+def test_a_size_in_the_metadata_that_is_none_is_not_compared(read, tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    record = {"tokens": WORDS, "entities": SPANS, "image": "a.png", "metadata": {"image_size": "large"}}
+    posts = read(record, images=tmp_path)
+    assert check_posts({"train": posts}).splits["train"].boxes.other_shape == []

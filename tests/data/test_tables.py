@@ -239,3 +239,24 @@ def test_values_that_are_not_plain(tmp_path):
     assert read_posts(table)[0].metadata == {"day": "2026-11-26T00:00:00", "n": 3}
     with pytest.raises(FormatError, match="DataFrame, row 1: a object, which is not plain JSON"):
         read_posts(pd.DataFrame({"text": ["hi"], "x": [object()]}))
+
+
+def test_an_image_that_an_interrupted_process_left_incomplete_is_written_again(tmp_path):
+    table = pd.DataFrame({"text": ["a"], "image": [b"GIF89a complete"]})
+    (first,) = read_posts(table, images=tmp_path)
+    first.image.write_bytes(b"GIF89a comp")
+    (again,) = read_posts(table, images=tmp_path)
+    assert (again, again.image.read_bytes()) == (first, b"GIF89a complete")
+
+
+@pytest.mark.parametrize("metadata", ['{"lang": "no"}', {"lang": "no"}, float("nan"), None, pd.NA])
+def test_a_displaced_column_is_added_to_the_metadata(metadata):
+    table = pd.DataFrame([{"tweet": "Oslo", "text": "other", "metadata": metadata}])
+    (post,) = read_posts(table, columns={"text": "tweet"})
+    assert post.text == "Oslo"
+    assert dict(post.metadata) == {"text": "other", **({"lang": "no"} if isinstance(metadata, str | dict) else {})}
+
+
+def test_a_displaced_column_and_metadata_that_are_none():
+    with pytest.raises(FormatError, match="metadata is 'new', where an object was expected"):
+        read_posts(pd.DataFrame([{"tweet": "Oslo", "text": "other", "metadata": "new"}]), columns={"text": "tweet"})

@@ -185,6 +185,7 @@ BOXES = {"image": "0.png", "boxes": [[0, 0, 30, 20]]}
         (json.dumps({**BOXES, "boxes": [[0, 0, 30]]}), "a box that is not four finite numbers"),
         (json.dumps({**BOXES, "boxes": {"a": 1}}), "a box that is not four finite numbers"),
         ('{"image": "0.png", "boxes": [[0, 0, 1e999, 20]]}', "not JSON"),
+        (json.dumps({**BOXES, "boxes": [[0, 0, 10**400, 20]]}), "a box that is not four finite numbers"),
         (json.dumps({**BOXES, "boxes": [[0, 0, "30", 20]]}), "a box that is not four finite numbers"),
         (json.dumps({**BOXES, "boxes": [[30, 20, 10, 10]]}), "has no area.*not the width and height"),
         (json.dumps({**BOXES, "scores": [0.1, 0.2]}), "scores that are not 1 numbers"),
