@@ -149,6 +149,7 @@ class ChatEndpoint(ContextWriter):
                     form, refused_form = {}, True  # the prompt asks for JSON in words too, and the answer is parsed
                     if self.budget.repeat():
                         continue
+                    return _unrepeated(problem)
                 self._raise_if_fatal(response, problem)
                 if response.status != 200 and response.status < 500 and response.status not in TRANSIENT:
                     return Reply(error=problem, is_final=True)
@@ -160,7 +161,7 @@ class ChatEndpoint(ContextWriter):
                 return Reply(error=problem)
             self.budget.sleep(delay)
             if not self.budget.repeat():
-                return Reply(error=f"{problem}; it was not asked again, since the budget of requests is used up")
+                return _unrepeated(problem)
 
     def _post(self, body: Mapping[str, Any]) -> Response:
         key = self._key()
@@ -259,6 +260,10 @@ class ChatEndpoint(ContextWriter):
             for form in (key, quote(key, safe=""), repr(key)[1:-1], json.dumps(key)[1:-1]):
                 text = text.replace(form, "[key]")
         return text
+
+
+def _unrepeated(problem: str) -> Reply:
+    return Reply(error=f"{problem}; it was not asked again, since the budget of requests is used up")
 
 
 def _checked(base_url: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch.distributed
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from mner.contexts.captioner import Captioner
 from mner.contexts.context_file import ERROR, ContextFile
+from mner.data.image_names import ImageFolder
 from mner.errors import ConfigurationError, DatasetNotFoundError, ImageError
 from mner.images import FORMATS, ImageLoader
 from mner.paths import is_folder
@@ -103,7 +104,7 @@ def describe_folder(
 
 
 def image_names(folder: Path) -> list[str]:
-    """List the image files in a folder and its subfolders, by suffix, as sorted relative paths.
+    """List the image files in a folder and its subfolders, by suffix, as sorted relative paths; links are followed.
 
     Raises:
         DatasetNotFoundError: If the folder does not exist or contains no image.
@@ -111,11 +112,8 @@ def image_names(folder: Path) -> list[str]:
     if not is_folder(folder):
         raise DatasetNotFoundError(f"no folder {folder}; give the folder of the images")
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    )
+    paths = map(PurePosixPath, ImageFolder(folder).names)
+    names = [str(path) for path in paths if path.suffix.lower() in suffixes and not path.name.startswith(".")]
     if not names:
         raise DatasetNotFoundError(
             f"{folder} contains no image; looked for files that end in {', '.join(sorted(suffixes))}"

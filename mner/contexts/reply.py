@@ -13,8 +13,8 @@ class Reply:
         text: The answer, untouched.
         prompt_tokens: Tokens of the question, the image included.
         answer_tokens: Tokens of the answer.
-        seconds: Time from sending the question to the last token, waiting and repeated requests included; in a batch,
-            an equal share of its time.
+        seconds: Time from sending the question to the last token, without waiting and without failed requests before
+            it; in a batch, an equal share of its time.
         truncated: Whether the answer stopped at the maximum number of tokens.
         image_size: Width and height of the image as the model saw it, in pixels, or ``None`` without an image.
         error: Why there is no answer, or ``None``.

@@ -85,7 +85,7 @@ class ImageMatcher:
         if folder is None or not self._in_folders:
             return folder
         # Without an image folder, a longer name that fits says more than a shorter one.
-        folders = [folder, *folder.parents] if (self._images is not None) else [*reversed(folder.parents), folder]
+        folders = [folder, *folder.parents] if self._images is not None else [*reversed(folder.parents), folder]
         found = [sum(self.names.find(relative_name(path, each)) is not None for path in paths) for each in folders]
         return folders[found.index(max(found))]
 
@@ -109,7 +109,7 @@ class ImageMatcher:
             return None
         if not self._in_folders:
             return self.names.find(file) or self._without_suffix(file, self._file_stems)
-        return None if (self._images is not None) or len(image.parts) > 1 else self.names.find_file(file)
+        return None if self._images is not None or len(image.parts) > 1 else self.names.find_file(file)
 
     @cached_property
     def _names_of_posts(self) -> frozenset[str]:

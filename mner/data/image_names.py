@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
@@ -78,9 +78,9 @@ class ImageNames:
         """Return the number of names."""
         return len(self._names)
 
-    def first(self, number: int) -> list[str]:
-        """Return the first few names in alphabetical order, for messages."""
-        return sorted(self._names)[:number]
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names in alphabetical order."""
+        return iter(self._sorted)
 
     @property
     def in_folders(self) -> bool:
@@ -109,7 +109,8 @@ class ImageNames:
 
     def numbered(self, name: str) -> list[str]:
         """Return the images ``<name>_1.jpg``, ``<name>_2.jpg`` and so on, in the order of the numbers."""
-        return sorted(self._by_number.get(spelling(name), []), key=lambda found: (len(found), found))
+        numbers = {found: _stem(found).rpartition("_")[2] for found in self._by_number.get(spelling(name), [])}
+        return sorted(filter(lambda found: numbers[found].isdecimal(), numbers), key=lambda found: int(numbers[found]))
 
     def near(self, name: str) -> list[str]:
         """Suggest names with another suffix, in another folder, or in another case."""
@@ -121,11 +122,11 @@ class ImageNames:
 
     @cached_property
     def _by_stem(self) -> dict[str, list[str]]:
-        return self._group(split_suffix(spelling(name))[0] for name in self._sorted)
+        return self._group(map(_stem, self._sorted))
 
     @cached_property
     def _by_number(self) -> dict[str, list[str]]:
-        return self._group(split_suffix(spelling(name))[0].rpartition("_")[0] for name in self._sorted)
+        return self._group(_stem(name).rpartition("_")[0] for name in self._sorted)
 
     @cached_property
     def _by_file_stem(self) -> dict[str, list[str]]:
@@ -253,5 +254,9 @@ def _inside(name: str, images: ImageFolder) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else name
 
 
+def _stem(name: str) -> str:
+    return split_suffix(spelling(name))[0]
+
+
 def _file_stem(name: str) -> str:
-    return split_suffix(spelling(name).rpartition("/")[2])[0].casefold()
+    return _stem(name).rpartition("/")[2].casefold()

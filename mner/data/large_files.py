@@ -159,7 +159,7 @@ def _listing(images: ImageFolder | None) -> str:
     if images is None:
         return "exact"
     digest = blake2b(digest_size=8)
-    for name in images.names.first(len(images.names)):
+    for name in images.names:
         digest.update(f"{name}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 

@@ -1,8 +1,9 @@
-"""Images that posts name and that are not there: told before a training, without opening one."""
+"""Images that posts name and that are not there: reported before training, without opening one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_warn
@@ -30,7 +31,7 @@ def check_images(
         described_as: The posts, for the message.
 
     Raises:
-        DataError: If a larger share is missing; names the folder, what is in it, and the images.
+        DataError: If a larger fraction is missing; names the folder, what is in it, and the images.
     """
     number, missing = 0, []
     for path in image_paths(posts):
@@ -45,7 +46,7 @@ def check_images(
     shown += ", ..." if len(missing) > _SHOWN else ""
     if len(missing) > max_missing * number:
         raise DataError(
-            f"{count}: {shown}. Correct the image folder; or, to train on what is there, allow a larger share than "
+            f"{count}: {shown}. Correct the image folder; or, to train on what is there, allow a larger fraction than "
             f"{max_missing:g} with --data.init_args.max_missing_images (max_missing_images=... in Python)"
         )
     rank_zero_warn(printable(f"{count}, so their posts count as posts without an image: {shown}"))
@@ -81,7 +82,7 @@ def _place(images: ImageFolder | None) -> str:
         return f"{images.path}, which is not a folder"
     if not len(images.names):
         return f"{images.path}, which is empty"
-    examples = ", ".join(images.names.first(3))
+    examples = ", ".join(islice(images.names, 3))
     return (
         f"{images.path} (which has {len(images.names):,} files: {examples}{', ...' if len(images.names) > 3 else ''})"
     )

@@ -98,8 +98,7 @@ def load_model(
     if missing:
         raise WeightsNotFoundError(
             f"the weights of {name!r} are not those of a {type(model).__name__}: {len(missing)} tensors are missing "
-            f"(first: {missing[0]}); "
-            "check that its config.json and its weights belong together"
+            f"(first: {missing[0]}); check that its config.json and its weights belong together"
         )
     return model
 
@@ -292,9 +291,7 @@ def _check_config(config: Any, name: str) -> None:
         text = config.get_text_config()
         remedy = "give a text encoder, such as BERT, RoBERTa or DeBERTa"
         if text is not config and type(text) in MODEL_MAPPING:
-            remedy = (
-                f"save its text part, {_model_name(text)}, and the tokenizer in a folder of their own, and give that"[:]
-            )
+            remedy = f"give a folder with its text part, {_model_name(text)}, and the tokenizer"
         raise ConfigurationError(
             f"{name!r} is a {found}, a model of several parts whose config has no hidden_size; {remedy}"
         )

@@ -54,8 +54,8 @@ def write(path: Path, items: Iterable[tuple[bytes, bytes]]) -> None:
             # LMDB calls a write that a full disk cut short an input/output error.
             needed = sum(len(value) for _, value in items)
             full = path.exists() and shutil.disk_usage(path.parent).free < needed
-            reason = "no space left on the disk" if full else error
-            raise OutputError(f"cannot write {path}: {reason}; what was stored before is kept") from error
+            cause = "no space left on the disk" if full else error
+            raise OutputError(f"cannot write {path}: {cause}; what was stored before is kept") from error
 
 
 def _fits(path: Path, items: Iterable[tuple[bytes, bytes]]) -> bool:

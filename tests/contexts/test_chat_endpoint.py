@@ -201,6 +201,16 @@ def test_a_server_without_schemas_is_asked_in_words(chat_server):
     assert ["response_format" in body for _, _, body in chat_server.requests] == [True, False, False]
 
 
+def test_a_refused_schema_at_the_end_of_the_budget_is_asked_again_later(chat_server):
+    chat_server.respond = fails_first((400, {"error": "no schemas"}, {}))
+    writer = endpoint(chat_server)
+    writer.budget = Budget(max_requests=1)
+    writer.budget.start(1)
+    reply = writer.ask([QUESTION])[0]
+    assert "no schemas; it was not asked again, since the budget" in reply.error
+    assert not reply.is_final
+
+
 def test_another_refusal_does_not_end_schemas(chat_server):
     def respond(body, number):
         return (400, {"error": "too long"}, {}) if number < 2 else "{}"

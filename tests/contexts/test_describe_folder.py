@@ -125,6 +125,16 @@ def test_captioners_do_not_mix(picture_folder, tmp_path, colour_captioner):
         describe_folder(colour_captioner(), picture_folder, output, "colours")
 
 
+def test_images_in_linked_folders_are_found_and_folders_are_no_images(tmp_path):
+    folder = tmp_path / "images"
+    (folder / "album.jpg").mkdir(parents=True)
+    (tmp_path / "shared").mkdir()
+    for path in (tmp_path / "shared" / "1.png", folder / "2.JPG", folder / ".3.png"):
+        path.touch()
+    (folder / "link").symlink_to(tmp_path / "shared")
+    assert image_names(folder) == ["2.JPG", "link/1.png"]
+
+
 def test_folders_without_images_are_refused(tmp_path, colour_captioner):
     with pytest.raises(DatasetNotFoundError, match="no folder"):
         image_names(tmp_path / "nowhere")

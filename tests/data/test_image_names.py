@@ -150,3 +150,8 @@ def test_conll_finds_images_of_any_suffix(folder, tmp_path):
     names = [post.image.name for post in read_posts(posts, images=tmp_path / "images")]
     assert names == ["33.png", "34.JPG", "35.jpeg", "36.jpg", "37.jpg"]
     assert [post.image.name for post in read_posts(posts)][2:] == ["35.jpg", "36.jpg", "37.jpg"]
+
+
+def test_numbered_images_are_in_the_order_of_their_numbers():
+    names = ImageNames(["5_10.jpg", "5_2.jpeg", "5_1.JPG", "5_cover.jpg", "5.jpg", "51_3.jpg"])
+    assert names.numbered("5") == ["5_1.JPG", "5_2.jpeg", "5_10.jpg"]
