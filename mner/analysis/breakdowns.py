@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from math import inf
 
@@ -32,8 +31,7 @@ class TrainedMentions:
     """
 
     def __init__(self, posts: Iterable[Post]) -> None:
-        self.types_of: dict[str, frozenset[str]] = {}
-        types_of = defaultdict(set)
+        types_of: dict[str, set[str]] = defaultdict(set)
         posts = list(posts)
         for post in posts:
             if post.tags is None:
@@ -175,6 +173,5 @@ def _bin(words: int, edges: Sequence[float], names: Sequence[str]) -> str:
     )
 
 
-@lru_cache(maxsize=1 << 18)
 def _surface(words: tuple[str, ...], start: int, end: int) -> str:
     return " ".join(words[start:end]).lower()

@@ -72,7 +72,7 @@ def error_kinds(predictions: Iterable[Prediction]) -> ErrorKinds:
     total = ErrorKinds()
     for prediction in predictions:
         target, preds = gold_spans(prediction.post), [entity.span for entity in prediction.entities]
-        total += count_kinds(sorted(target, key=_place), preds)
+        total += count_kinds([*target], preds)
     return total
 
 
@@ -97,7 +97,7 @@ def pair_spans(target: Sequence[Span], preds: Sequence[Span]) -> list[Pair]:
         >>> pair_spans([("PER", 0, 2), ("LOC", 4, 5)], [("PER", 1, 2)])
         [('wrong_boundary', ('PER', 0, 2), ('PER', 1, 2)), ('missed', ('LOC', 4, 5), None)]
     """
-    left, open_ = list(target), sorted(preds, key=_place)
+    left, open_ = sorted(target, key=_place), sorted(preds, key=_place)
     pairs: list[Pair] = []
     for name, fits in _PAIRS.items():
         for true in list(left):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mner.labels import spans
 from mner.predictions import Prediction
@@ -33,8 +34,9 @@ def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
     """Score each kind of mention separately.
 
     Kinds come from ``metadata["mentions"]``, a list of ``{"start", "end", "kind"}``, as :class:`mner.demo.DemoPosts`
-    records them. A predicted entity counts for the kind of each mention that it overlaps, and for none if it overlaps
-    none; those only affect the overall score.
+    records them; mentions of another form, such as the users that a tweet names, have none. A predicted entity counts
+    for the kind of each mention that it overlaps, and for none if it overlaps none; those only affect the overall
+    score.
 
     Args:
         predictions: Predictions of annotated posts.
@@ -46,8 +48,7 @@ def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
     predicted: Counter[str] = Counter()
     gold: Counter[str] = Counter()
     for prediction in predictions:
-        mentions = prediction.post.metadata.get("mentions", ())
-        kind_of = {(mention["start"], mention["end"]): mention["kind"] for mention in mentions if "kind" in mention}
+        kind_of = _kinds(prediction.post.metadata.get("mentions"))
         true = {entity.span for entity in spans(prediction.post.tags or ())}
         gold.update(kind_of.values())
         for entity in prediction.entities:
@@ -56,6 +57,17 @@ def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
             if entity.span in true and (entity.start, entity.end) in kind_of:
                 correct[kind_of[entity.start, entity.end]] += 1
     return [_score(kind, correct[kind], predicted[kind], gold[kind]) for kind in sorted(gold)]
+
+
+def _kinds(mentions: Any) -> dict[tuple[int, int], str]:
+    """The kinds of mentions by their first word and the one past the last."""
+    found = [each for each in mentions if isinstance(each, Mapping)] if isinstance(mentions, (list, tuple)) else []
+    places = [((each.get("start"), each.get("end")), each.get("kind")) for each in found]
+    return {
+        (start, end): kind
+        for (start, end), kind in places
+        if type(start) is int and type(end) is int and isinstance(kind, str)
+    }
 
 
 def _score(kind: str, correct: int, predicted: int, gold: int) -> KindScore:

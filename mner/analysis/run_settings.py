@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from mner.analysis.systems import Run
-from mner.paths import is_file
+from mner.errors import DataError
 from mner.post_json import from_json
 
 ENVIRONMENT_FILE = "environment.json"
@@ -41,19 +41,19 @@ def run_settings(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _settings(folder: Path) -> dict[str, str]:
-    settings: dict[str, str] = {}
-    config = folder / "config.yaml"
-    if is_file(config):
-        options = yaml.safe_load(config.read_text(encoding="utf-8"))
-        settings.update(
-            {name: str(value) for name, path in SETTINGS.items() if (value := _at(options, path)) is not None}
-        )
-    environment = folder / ENVIRONMENT_FILE
-    if is_file(environment):
-        settings.update(
-            {name: str(value) for name, value in from_json(environment.read_text(encoding="utf-8")).items()}
-        )
-    return settings
+    """Read the settings next to predictions, as far as the files are those of a run."""
+    options = _content(folder / "config.yaml", yaml.safe_load)
+    environment = _content(folder / ENVIRONMENT_FILE, from_json)
+    settings = {name: str(value) for name, path in SETTINGS.items() if (value := _at(options, path)) is not None}
+    return settings | {name: str(value) for name, value in environment.items()}
+
+
+def _content(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    try:
+        content = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, DataError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _at(options: Any, path: str) -> Any:

@@ -102,23 +102,11 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
             raise ExperimentError(f"{name} is given twice and would count as two seeds; give each result once")
         seen.add(place)
         reference = first.get(result.data)
-
-        def aligned(path: Path, name: str, reference: tuple[str, Sequence[Prediction]] | None) -> list[Prediction]:
-            predictions = read_predictions(path)
-            if reference is None:
-                return predictions
-            check_aligned({reference[0]: reference[1], name: predictions})
-            # The posts are the same, so one copy is enough.
-            return [
-                Prediction(one.post, other.entities, other.scores)
-                for one, other in zip(reference[1], predictions, strict=True)
-            ]
-
-        predictions = aligned(result.predictions, name, reference)
+        predictions = _read_aligned(result.predictions, name, reference)
         reference = first.setdefault(result.data, (name, predictions))
         ablations, grounding_ablations = {}, {}
         for ablation, path in result.ablations.items():
-            ablated = aligned(path, f"{name}, {ablation}", reference)
+            ablated = _read_aligned(path, f"{name}, {ablation}", reference)
             ablations[ablation] = count_entities(ablated)
             if grounding := count_grounding(ablated):
                 grounding_ablations[ablation] = grounding["gmner"]
@@ -129,3 +117,15 @@ def read_systems(results: Iterable[Result]) -> list[DataSet]:
     if not data_sets:
         raise ExperimentError("no result is finished, so there is nothing to report; run mner experiment to its end")
     return list(data_sets.values())
+
+
+def _read_aligned(path: Path, name: str, reference: tuple[str, Sequence[Prediction]] | None) -> list[Prediction]:
+    """Read predictions, and check them against the posts of the reference if there is one."""
+    predictions = read_predictions(path)
+    if reference is None:
+        return predictions
+    check_aligned({reference[0]: reference[1], name: predictions})
+    # The posts are the same, so one copy is enough.
+    return [
+        Prediction(one.post, other.entities, other.scores) for one, other in zip(reference[1], predictions, strict=True)
+    ]

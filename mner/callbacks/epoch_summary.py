@@ -31,7 +31,8 @@ class EpochSummary(Callback):
         self._start = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the size of the model."""
+        """Print the size of the model, and forget the losses of a training that did not reach its end."""
+        self._sum, self._count, self._printed_step = None, 0, -1
         counts = [(each.numel(), each.requires_grad) for each in pl_module.parameters()]
         total, trained = (sum(count for count, used in counts if used or not only) for only in (False, True))
         self._start = time.monotonic()

@@ -33,7 +33,7 @@ class InterruptionCheckpoint(Checkpoint):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Broadcast the path of the first process."""
         self.path = trainer.strategy.broadcast(self.path)
-        self._stepped = False
+        self.saved = self._stepped = False
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Enable saving from the first step on: before it, a resumed run still has the checkpoint it started from."""

@@ -26,8 +26,9 @@ class LastCheckpoint(Checkpoint):
         """Optimizer step of the last save, -1 before the first."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Broadcast the path of the first process."""
+        """Broadcast the path of the first process; a new training saves, whatever an earlier one saved."""
         self.path = trainer.strategy.broadcast(self.path)
+        self.saved_step = -1
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, if the validation is part of training."""

@@ -76,12 +76,16 @@ class PredictionsWriter(Callback):
         return self._train_seconds + (0.0 if self._fit_began is None else time.perf_counter() - self._fit_began)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the time."""
-        self._scoring_began = time.perf_counter()
+        """Start from nothing."""
+        self._begin()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the time."""
-        self._scoring_began = time.perf_counter()
+        """Start from nothing."""
+        self._begin()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start from nothing."""
+        self._begin()
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
@@ -114,6 +118,11 @@ class PredictionsWriter(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write."""
         self._write(trainer, pl_module, "predict")
+
+    def _begin(self) -> None:
+        """Record the time, and forget what a scoring that did not reach its end has collected."""
+        self._scoring_began = time.perf_counter()
+        self._predictions, self._images = [], {}
 
     def _collect(self, outputs: EntityLists, batch: Batch) -> None:
         self._predictions += [

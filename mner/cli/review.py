@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
@@ -60,9 +59,9 @@ def run(arguments: Sequence[str]) -> int:
     given = options.types or dict.fromkeys(_types(predictions), "")
     types = EntityTypes(given)
     folder = None if options.images is None else options.images.absolute()
-    images = [folder and each.post.image and folder / each.post.image for each in predictions]
+    images = [[folder / image for image in each.post.images] if folder else [] for each in predictions]
     posts = with_captions(
-        [replace(each.post, image=image or None) for each, image in zip(predictions, images, strict=True)],
+        [each.post.with_images(paths) for each, paths in zip(predictions, images, strict=True)],
         options.captions,
         folder,
     )

@@ -32,7 +32,7 @@ from mner.devices import ACCELERATOR_HELP
 from mner.errors import ConfigurationError, FormatError, ImageError, UsageError
 from mner.file_names import file_names
 from mner.files import atomic_write
-from mner.model_names import is_model_folder
+from mner.model_names import is_model_folder, is_on_hub
 from mner.predictions import check_threshold
 from mner.terminal import printable
 
@@ -149,6 +149,8 @@ def run(arguments: Sequence[str]) -> int:
         if options[name] < 1:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
     check_threshold(options.threshold)
+    if options.remote_images and options.images is None:
+        raise ConfigurationError("--remote_images fetches into the image folder; give it with --images DIR")
     return _with_ray(options) if options.engine == "ray" else _here(options)
 
 
@@ -190,8 +192,6 @@ def _here(options: Namespace) -> int:
     for name in ("num_actors", "cpus_per_actor", "gpus_per_actor"):
         if options[name] != defaults[name]:
             raise ConfigurationError(f"--{name} is of --engine ray; leave it out, or add --engine ray")
-    if options.remote_images and options.images is None:
-        raise ConfigurationError("--remote_images fetches into the image folder; give it with --images DIR")
     source, live = _source(options.file)
     with tag_output(options, live) as output:
         from mner.inference.load import load
@@ -263,6 +263,7 @@ def _with_ray(options: Namespace) -> int:
     for name in ("region_file", "figures", "threshold", "runtime"):
         if options[name]:
             raise ConfigurationError(f"--engine ray has no --{name}; tag with --engine local")
+    (path,) = options.ckpt_path
     folder = options.output if "://" in options.output else str(Path(options.output).absolute())
     output = OutputParts(folder, options.output_format)
     output.claim(tagging_key(options))
@@ -274,7 +275,7 @@ def _with_ray(options: Namespace) -> int:
     with tqdm(unit=" posts", disable=None) as bar:
         found = tag_with_ray(
             options.file,
-            options.ckpt_path[0].absolute(),
+            path if is_on_hub(path) else path.absolute(),
             output,
             reading,
             _how(options),

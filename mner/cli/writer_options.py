@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -123,7 +122,7 @@ def with_captions(posts: list[Post], captions: Path | None, images: Path | None)
 
 def without_image_names(posts: Sequence[Post], images: Path | None) -> list[Post]:
     """Without an image folder, names of images in a file of posts are not opened."""
-    return list(posts) if images is not None else [replace(post, image=None) for post in posts]
+    return list(posts) if images is not None else [post.with_images(()) for post in posts]
 
 
 def image_loader(*folders: Path | None, remote: RemoteImages | None = None) -> ImageLoader:

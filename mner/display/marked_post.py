@@ -88,7 +88,8 @@ def mark_post(post: Post, entities: Sequence[Entity] | None = None) -> MarkedPos
     """
     true = None if post.tags is None else [_with_text(entity, post) for entity in gold_entities(post)]
     found = None if entities is None else [_with_text(entity, post) for entity in entities]
-    pairs = [] if true is None or found is None else pair_spans(_spans(true), _spans(found))
+    gold_spans, spans = ([entity.span for entity in each or ()] for each in (true, found))
+    pairs = [] if true is None or found is None else pair_spans(gold_spans, spans)
     gold_kinds = {gold: kind for kind, gold, _ in pairs}
     found_kinds = {span: kind for kind, _, span in pairs}
     by_gold, by_found = ({entity.span: entity for entity in each or ()} for each in (true, found))
@@ -109,10 +110,6 @@ def mark_post(post: Post, entities: Sequence[Entity] | None = None) -> MarkedPos
 def mark_prediction(prediction: Prediction) -> MarkedPost:
     """Mark the entities of a prediction; see :func:`mark_post`."""
     return mark_post(prediction.post, prediction.entities)
-
-
-def _spans(entities: Sequence[Entity]) -> list[Span]:
-    return sorted((entity.span for entity in entities), key=lambda span: (span[1], span[2], span[0]))
 
 
 def _with_text(entity: Entity, post: Post) -> Entity:

@@ -63,7 +63,7 @@ def clock(progress: Progress) -> str:
     now = time.monotonic()
     running = [
         f"{cell.model}/{cell.data}/seed {cell.seed} for {_duration(now - start)}"
-        for cell, start in progress.started.items()
+        for cell, start in list(progress.started.items())  # which the runner's thread changes meanwhile
     ]
     return "; ".join(parts + [f"running {', '.join(running)}"] * bool(running))
 

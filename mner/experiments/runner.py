@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -204,11 +205,10 @@ class GridRunner:
         return result
 
     def _tidy(self, folder: Path) -> None:
-        """Delete the checkpoints that are not kept; ``last.ckpt`` is by far the largest file of a training."""
-        kept = {"best": {"best.ckpt"}, "none": set[str](), "all": {path.name for path in folder.glob("*.ckpt")}}
-        for path in folder.glob("*.ckpt"):
-            if path.name not in kept[self.keep]:
-                path.unlink()
+        """Delete the checkpoints that are not kept, also of a pre-training; ``last.ckpt`` is by far the largest."""
+        for path in [] if self.keep == "all" else [*folder.rglob("*.ckpt")]:
+            if self.keep == "none" or path.name != "best.ckpt":
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)  # a folder of shards, or a file
 
     def _write(self) -> None:
         """Write the results file."""

@@ -243,8 +243,9 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         return None if self.grounding is None else self.grounding.candidates(self.with_boxes(image))
 
     def on_test_epoch_start(self) -> None:
-        """Reset the record of which posts were annotated in an earlier test."""
+        """Forget the counts of an earlier test, and which of its posts were annotated."""
         self._test_annotation = TestAnnotation()
+        self.test_scores.reset()
 
     def losses(self, batch: Batch) -> Losses:
         """Compute the losses of a batch.
@@ -260,6 +261,10 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.log_dict({f"train/{name}": part for name, part in losses.parts.items()}, batch_size=len(batch))
         self.log("train/loss", losses.total, prog_bar=True, batch_size=len(batch))
         return losses.total
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the counts of an earlier validation."""
+        self.validation_scores.reset()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
         """Count entities and log the loss; return predictions for a writer, except in validation during training."""

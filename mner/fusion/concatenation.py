@@ -35,10 +35,10 @@ class Concatenation(FusionModule):
     uses_characters = True
 
     def __init__(self, size: int | None = None, **kwargs: Any) -> None:
+        if size is not None and size < 1:
+            raise ConfigurationError(f"expected a size of at least 1, got {size}")
         self.size = size
         super().__init__(**kwargs)
-        if self.common_width < 1:
-            raise ConfigurationError(f"expected a size of at least 1, got {size}")
         self.project_words = nn.Linear(self.text_encoder.hidden_size, self.common_width)
         self.project_characters = nn.Linear(self.character_width, self.common_width)
         self.project_image = nn.Linear(self.image_width, self.common_width)

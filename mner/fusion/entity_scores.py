@@ -56,7 +56,7 @@ class EntityScores(nn.Module):
         self.grounded.update(preds if known else [], target if known else [], candidates)
 
     def compute(self) -> dict[str, Tensor]:
-        """Compute the scores by name, see :class:`mner.metrics.EntityF1`, and reset the counts.
+        """Compute the scores by name, see :class:`mner.metrics.EntityF1`.
 
         Returns:
             Those of ``conlleval`` without a suffix, strict ones with ``_strict``, those of the text-only view with
@@ -67,13 +67,16 @@ class EntityScores(nn.Module):
         for suffix, metric in (("", self.conlleval), ("_strict", self.strict), ("_text_only", self.text_only)):
             if metric is not None:
                 scores |= {f"{name}{suffix}": value.float() for name, value in metric.compute().items()}
-                metric.reset()
         characters = self.characters.compute()
         if characters["support"]:
             scores |= {f"{name}_characters": value.float() for name, value in characters.items()}
-        self.characters.reset()
         grounded = self.grounded.compute()
         if grounded["gmner_support"]:
             scores |= {name: value.float() for name, value in grounded.items()}
-        self.grounded.reset()
         return scores
+
+    def reset(self) -> None:
+        """Forget what was counted, by a validation or a test that did not reach its end, too."""
+        for metric in (self.conlleval, self.strict, self.text_only, self.characters, self.grounded):
+            if metric is not None:
+                metric.reset()

@@ -63,8 +63,6 @@ class GraphFusion(FusionModule):
         layer_dropout: float = 0.4,
         **kwargs: Any,
     ) -> None:
-        self.size = size
-        super().__init__(**kwargs)
         if min(size, num_layers, heads, feedforward_size) < 1 or size % heads:
             raise ConfigurationError(
                 "expected size, num_layers, heads and feedforward_size of at least 1, and heads to divide size, got "
@@ -72,6 +70,8 @@ class GraphFusion(FusionModule):
             )
         if not 0 <= layer_dropout < 1:
             raise ConfigurationError(f"expected layer_dropout in [0, 1), got {layer_dropout}")
+        self.size = size
+        super().__init__(**kwargs)
         self.project_words = _linear(self.text_encoder.hidden_size, size)
         self.project_image = nn.Sequential(
             *(_linear(self.image_width, size), nn.ReLU(), nn.Dropout(layer_dropout)),

@@ -53,10 +53,10 @@ class MultidimensionalAttention(FusionModule):
     """
 
     def __init__(self, size: int = 64, **kwargs: Any) -> None:
-        self.size = size
-        super().__init__(**kwargs)
         if size < 1:
             raise ConfigurationError(f"expected a size of at least 1, got {size}")
+        self.size = size
+        super().__init__(**kwargs)
         self.project_words = nn.Linear(self.text_encoder.hidden_size, size)
         self.project_image = nn.Linear(self.image_width, size)
         self.pair_first = nn.Linear(size, size)
@@ -77,7 +77,7 @@ class MultidimensionalAttention(FusionModule):
     @property
     def fused_size(self) -> int:
         """Width of the attention over preceding and over following words, concatenated."""
-        return 2 * (self.text_encoder.hidden_size if self.size is None else self.size)
+        return 2 * self.size
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Let pairs of words attend to the image, and words to each other.

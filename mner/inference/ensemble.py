@@ -59,6 +59,9 @@ class Ensemble(Tagger):
         super().__init__(models[0], options)
         self.models = [model.eval() for model in models]
         first = self.models[0]
+        # Makes the batches, and reports images: a model without images would not know of those that cannot be used.
+        self._reader = next((model for model in self.models if model.image_encoder is not None), first)
+        self.preprocessor = self._reader.preprocessor.using(draft_images=options.draft_images)
         for other in self.models[1:]:
             if set(other.labels) != set(first.labels):
                 raise ConfigurationError(
@@ -89,7 +92,7 @@ class Ensemble(Tagger):
     def _find(self, batch: Batch) -> EntityLists:
         first = self.models[0]
         mask = batch.word_mask.to(first.device)
-        outputs = [self._run(model, batch, is_first=not number) for number, model in enumerate(self.models)]
+        outputs = [self._run(model, batch) for model in self.models]
         marginals = torch.zeros((), device=first.device)
         for each in outputs:
             found = each.model.decoder.marginals(each.emissions, each.mask)[..., each.order]
@@ -103,8 +106,8 @@ class Ensemble(Tagger):
         entities = find_entities(self._softmax, batch.to(first.device), averaged, tags, confidence=confidence)
         return entities if first.grounding is None else _ground(entities, outputs)
 
-    def _run(self, model: FusionModule, batch: Batch, *, is_first: bool) -> _Output:
-        own = (batch if is_first else model.preprocessor.using(quiet=True)(batch.posts)).to(model.device)
+    def _run(self, model: FusionModule, batch: Batch) -> _Output:
+        own = (batch if model is self._reader else model.preprocessor.using(quiet=True)(batch.posts)).to(model.device)
         text, image = model.encode(own)
         emissions = model.emissions(text, image)
         order = torch.tensor([model.labels.index(label) for label in self.models[0].labels], device=model.device)

@@ -29,7 +29,7 @@ def n_best(
     """Find the n most probable readings of a post.
 
     Args:
-        tagger: The tagger of one model.
+        tagger: The tagger of one model; an ensemble has no sequences of its own.
         text: Raw text or words.
         image: The path of the image.
         contexts: Texts about the image, by kind.
@@ -40,19 +40,23 @@ def n_best(
         among the most probable ones, that encode exactly these entities.
 
     Raises:
-        ConfigurationError: If ``n`` is not at least 1, or the model's decoder is not a linear chain.
+        ConfigurationError: If ``n`` is not at least 1, the tagger is an ensemble, or the model's decoder is not a
+            linear chain.
         DataError: If the text or the contexts cannot be tagged.
     """
     if not isinstance(n, int) or n < 1:
         raise ConfigurationError(f"expected n of at least 1, got {n!r}")
+    if len(tagger.models) > 1:
+        raise ConfigurationError("an ensemble has no n best sequences, only averaged probabilities; give one model")
     model: FusionModule = tagger.model
     decoder = model.decoder
     if not isinstance(decoder, ChainDecoder):
         raise ConfigurationError(f"{type(decoder).__name__} has no n best sequences; train with CRF or Softmax")
-    preprocessor = model.preprocessor.using(quiet=True)
+    preprocessor = tagger.preprocessor.using(quiet=True)
     post = preprocessor.prepare(tagger.new_post(text, image, contexts))
     batch = preprocessor([post]).to(model.device)
-    emissions, mask = model(batch), batch.word_mask
+    with tagger.options.context(model.device):
+        emissions, mask = model(batch), batch.word_mask
     tags, probabilities = (found[0] for found in decoder.n_best(emissions, mask, CANDIDATES * n))
     count = len(tags)
     repeated = batch.replace(posts=[post] * count, word_mask=mask.expand(count, -1))

@@ -118,6 +118,12 @@ class PretrainingModule(TrainingModule, ABC):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        """Forget what an earlier validation collected, even if it did not reach its end."""
+        with torch.inference_mode(False):  # or later training could not update them
+            for metric in self._means.values():
+                metric.reset()
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect losses and accuracies under the validation masks."""
         for name, each in self.objectives(batch, self.masking.validation_noise(batch)).items():
@@ -143,9 +149,6 @@ class PretrainingModule(TrainingModule, ABC):
             means["perplexity"] = losses["masked_language_loss"].exp()
         # The means are already synchronised, which Lightning cannot know.
         self.log_dict({f"val/{name}": mean for name, mean in means.items()}, sync_dist=True)
-        with torch.inference_mode(False):  # or later training could not update them
-            for metric in self._means.values():
-                metric.reset()
 
     @property
     def _means(self) -> dict[str, MeanMetric]:

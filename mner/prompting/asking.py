@@ -177,7 +177,7 @@ class _Run:
                         f"the answers so far are in {self.journal.path}, and the same command resumes"
                     )
             self.append(lines)
-            rate = self.budget.tokens / (time.monotonic() - self._began)
+            rate = self.budget.tokens / max(time.monotonic() - self._began, 1e-9)
             bar.set_postfix_str(
                 f"{self.budget.tokens:,} tokens, {rate:.0f} per second, {len(self.failed)} failed", refresh=False
             )

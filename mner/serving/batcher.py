@@ -22,13 +22,13 @@ class OverloadedError(MNERError):
 class Batcher(Generic[Item, Result]):
     """Collects items and processes them in batches, in the order of their arrival.
 
-    What arrived while a batch was processed forms the next one, so that batches grow with the load and an idle service
-    answers at once. An item whose batch fails is processed again on its own: one bad item does not affect others.
+    What arrived while a batch was processed forms the next one, so that batches grow with the load. An item whose batch
+    fails is processed again on its own: one bad item does not affect others.
 
     Args:
         process: Processes a batch; called by one thread only.
         batch_size: Maximum number of items per batch.
-        max_wait: Seconds that an item waits for others.
+        max_wait: Seconds that the first item of a batch waits for others.
         max_waiting: Maximum number of waiting items.
     """
 

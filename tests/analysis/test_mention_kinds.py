@@ -42,3 +42,11 @@ def test_an_entity_over_two_kinds_counts_for_both():
 
 def test_without_kinds_there_is_nothing_to_score():
     assert score_kinds([Prediction(Post("1", WORDS, TAGS), ())]) == []
+
+
+@pytest.mark.parametrize(
+    "mentions", [["ana"], "mankind", 3, None, {"kind": "x"}, [{"kind": "x"}, {"start": 0, "end": 1}]]
+)
+def test_mentions_of_another_form_have_no_kinds(mentions):
+    post = Post("1", WORDS, TAGS, metadata={"mentions": mentions})
+    assert score_kinds([Prediction(post, (Entity("PER", 0, 1),))]) == []

@@ -276,6 +276,9 @@ def test_trainings_are_described_from_their_run_folders(results):
         "device": "H100",
         "torch": "2.9",
     }
+    (folder / "environment.json").write_text("[1]", encoding="utf-8")
+    (folder / "config.yaml").write_text("a: [", encoding="utf-8")  # not of a run
+    assert not any("precision" in row or "device" in row for row in make_report(results, rounds=50)["runs"])
 
 
 def test_types_are_confused_as_counted_by_hand(results):

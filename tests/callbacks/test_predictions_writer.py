@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import seqeval.metrics
+from pytorch_lightning import Callback
 from rich.console import Console
 from seqeval.scheme import IOB2
 from torch.utils.data import DataLoader
@@ -151,3 +152,32 @@ def test_names_are_no_markup_of_the_table():
     console = Console(file=io.StringIO(), width=100)
     console.print(score_table({"f1_[red]X": 1.0}, ["[red]X"], "1 post"))
     assert "[red]X" in console.file.getvalue()
+
+
+class FailsOnce(Callback):
+    """Ends the first scoring after its second batch."""
+
+    failed = False
+
+    def fail(self, batch_idx):
+        if not self.failed and batch_idx == 1:
+            self.failed = True
+            raise RuntimeError("out of memory")
+
+    def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+        self.fail(batch_idx)
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+        self.fail(batch_idx)
+
+
+@pytest.mark.parametrize("stage", ["test", "validate"])
+def test_a_scoring_that_failed_does_not_count_in_the_next(model, make_trainer, disputed_folder, tmp_path, stage):
+    data = Twitter2017(disputed_folder, batch_size=2).using(model.preprocessor)
+    folder = tmp_path / "results"
+    trainer = make_trainer(callbacks=[PredictionsWriter(folder), FailsOnce()])
+    with pytest.raises(RuntimeError, match="out of memory"):
+        getattr(trainer, stage)(model, data, verbose=False)
+    getattr(trainer, stage)(model, data, verbose=False)
+    assert len(read_predictions(folder / "predictions.jsonl")) == 5
+    assert_metrics_are_seqevals(folder)

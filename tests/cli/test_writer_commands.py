@@ -381,3 +381,19 @@ def test_a_report_compares_it_with_a_trained_model(folder, chat_server):
     assert re.search(r"trained +\| +0\.02 +\|[ |]*\| +90", costs)
     assert re.search(r"prompted +\| +[\d.e-]+ +\| +10 +\| +5 +\| +0\.0 ", costs)
     assert "Holm" in report
+
+
+@pytest.mark.parametrize("command", ["describe", "prompt", "review"])
+def test_of_several_images_the_first_is_shown(folder, chat_server, command):
+    """With an image folder; without one, none is."""
+    record = {"id": "1", "words": POSTS[0]["words"], "images": ["1.png", "2.png"]}
+    (folder / "posts.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
+    post = Post("1", tuple(record["words"]), image=Path("1.png"), more_images=(Path("2.png"),))
+    write_predictions([Prediction(post, (Entity("ORG", 0, 1, "Nike", 0.2),))], folder / "tagged.jsonl")
+    chat_server.respond = lambda body, number: '{"decision": "keep"}' if command == "review" else entities()
+    options = [] if command == "describe" else ["--types", "{ORG: companies}"]
+    for images in (True, False):
+        assert call(command, folder, *options, images=images) == 0
+        content = chat_server.requests[-1][2]["messages"][1]["content"]
+        assert [each["type"] for each in content] == ["image_url", "text"] if images else isinstance(content, str)
+    assert len(chat_server.requests) == 2

@@ -37,7 +37,8 @@ time.sleep(float(options.get("--model.sleep", 0)))
 if options.get("--model.fails") == options["--seed_everything"]:
     print("mner fit: error: no such thing")
     sys.exit(1)
-for name in ("best.ckpt", "last.ckpt", "predictions.jsonl", "predictions.blank_images.jsonl"):
+(folder / "pretraining").mkdir()
+for name in ("best.ckpt", "last.ckpt", "pretraining/last.ckpt", "predictions.jsonl", "predictions.blank_images.jsonl"):
     (folder / name).touch()
 threads = {"threads": os.environ.get("OMP_NUM_THREADS"), "device": os.environ.get("CUDA_VISIBLE_DEVICES")}
 metrics = {"split": "valid", "version": "a known one", "train_posts": 7, "f1": 0.5, **threads}
@@ -125,7 +126,7 @@ def test_several_at_a_time_share_the_processor_or_have_a_device_each(run, tmp_pa
         path.unlink()
     run({"model.sleep": 0.3}, engine=LocalEngine(["3", "MIG-5"]), keep="all")
     assert {result.metrics["device"] for result in read_results(tmp_path / "folder")} == {"3", "MIG-5"}
-    assert len(list((tmp_path / "folder").rglob("*.ckpt"))) == 8
+    assert len(list((tmp_path / "folder").rglob("*.ckpt"))) == 12
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"status": "finished"}'])

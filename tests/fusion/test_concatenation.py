@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mner.errors import ConfigurationError
-from mner.fusion import Concatenation
+from mner.fusion import Concatenation, GraphFusion, ModalityAttention, MultidimensionalAttention
 from mner.text import CharacterCNN
 
 
@@ -29,6 +29,8 @@ def test_characters_are_made_or_taken(make_fusion):
     assert model.emission_layer.in_features == 3 * 8
 
 
-def test_a_size_that_is_none(make_fusion):
-    with pytest.raises(ConfigurationError, match="expected a size of at least 1, got 0"):
-        make_fusion(Concatenation, size=0)
+@pytest.mark.parametrize("cls", [Concatenation, ModalityAttention, MultidimensionalAttention, GraphFusion])
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_size_that_is_none(make_fusion, cls, size):
+    with pytest.raises(ConfigurationError, match=f"expected .*size.* of at least 1, .*{size}"):
+        make_fusion(cls, size=size)

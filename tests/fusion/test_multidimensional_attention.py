@@ -1,10 +1,8 @@
 """Multi-dimensional attention equals its equations, computed a pair at a time, whatever the chunks."""
 
 import numpy as np
-import pytest
 import torch
 
-from mner.errors import ConfigurationError
 from mner.fusion import MultidimensionalAttention
 
 
@@ -87,8 +85,3 @@ def test_chunks_change_neither_values_nor_gradients_and_bound_what_is_kept(make_
     for other in results[1:]:
         assert all(torch.allclose(*pair) for pair in zip(results[0], other, strict=True))
     assert max(kept) < 3 * 4 * 4 * 3 * 5  # of all pairs, regions and features, nothing waits for the backward pass
-
-
-def test_a_size_that_is_none(make_fusion):
-    with pytest.raises(ConfigurationError, match="expected a size of at least 1, got 0"):
-        make_fusion(MultidimensionalAttention, size=0)

@@ -1,6 +1,7 @@
 """Ensembles, thresholds, alternative readings and calibration of trained models."""
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from mner.inference.tagger import Tagger
 from mner.inference.tagging_options import TaggingOptions
 from mner.predictions import read_predictions
 from mner.testing import TinyRegions
+from mner.vision import Grid
 from mner.word_tokenizers import WhitespaceTokenizer
 
 TEXT = "Kevin Durant is in Oslo"
@@ -206,3 +208,22 @@ def test_a_temperature_is_fitted_and_saved(checkpoint, shared_twitter_folder, tm
         fit_temperature(model, [mner.Post("1", ("a",))])
     with pytest.raises(ConfigurationError, match="batch_size of at least 1, got -1"):
         fit_temperature(model, [mner.Post("1", ("a",), ("O",))], batch_size=-1)
+
+
+def test_n_best_readings_are_of_one_model(checkpoint):
+    with pytest.raises(ConfigurationError, match="an ensemble has no n best sequences"):
+        n_best(mner.load([checkpoint] * 2), TEXT)
+
+
+@pytest.mark.parametrize("sees", [(False, True), (True, False)])
+def test_bad_images_are_reported_if_any_model_sees_images(make_model, tmp_path, sees):
+    """Whatever the order of the models, and without a claim that the ensemble reads text only."""
+    encoder = Grid("test_resnet", None, image_size=32)
+    models = [make_model(CoAttention, image_encoder=encoder) if seen else make_model() for seen in sees]
+    errors = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        post = {"text": TEXT, "image": str(tmp_path / "missing.png")}
+        list(Ensemble(models).stream([post], max_wait=None, on_bad_image=errors.append))
+    assert len(errors) == 1
+    assert "missing.png" in errors[0]
