@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mner.errors import CheckpointError
 from mner.git_lfs import REASON, is_pointer
-from mner.model_names import is_model_folder
+from mner.model_names import is_model_folder, no_checkpoint
 
 ZIP_START = b"PK\x03\x04"
 DTYPES = {
@@ -41,7 +41,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"expected the path of a checkpoint, got {path!r:.60} ({type(path).__name__})")
     path = Path(path)
     if not os.path.isfile(path):  # noqa: PTH113  a Path would refuse a name that is too long for a file
-        raise CheckpointError(f"no checkpoint at {path}; mner fit prints the path of the one it keeps")
+        raise CheckpointError(no_checkpoint(path))
     try:
         with path.open("rb") as file:
             start = file.read(len(ZIP_START))

@@ -10,7 +10,7 @@ from mner.errors import ConfigurationError
 if TYPE_CHECKING:
     import torch
 
-ACCELERATOR_HELP = "auto, cpu, cuda or mps; cuda:1 selects one of several GPUs"
+ACCELERATOR_HELP = "The device: auto, cpu, cuda or mps; cuda:1 selects one of several GPUs."
 
 
 def device_of(accelerator: str | torch.device = "auto") -> torch.device:

@@ -4,7 +4,7 @@ Two words belong to one entity where the second tag *continues* the first: ``B-x
 ``E-x``. A run of such words is an entity under ``conlleval``, the rule of the CoNLL script and seqeval's default,
 on which published scores are based. Under ``strict``, seqeval's strict IOB2 and IOBES, the run counts only if its
 first tag *opens* an entity and its last one *closes* it. The conventions differ on data with stray ``I-`` tags:
-Twitter-2015's gold tags have about 3 % more entities under ``conlleval``.
+Twitter-2015's gold tags have about 3% more entities under ``conlleval``.
 
 IOB1, where ``B-`` occurs only between two adjacent entities of one type, has the tags of BIO and is read as BIO;
 ``conlleval`` still finds its entities, and :func:`repair` rewrites it.

@@ -18,6 +18,16 @@ def is_model_folder(path: str | Path) -> bool:
     return is_file(Path(path) / CONFIG)
 
 
+def no_checkpoint(path: str | Path) -> str:
+    """State that a path is no checkpoint, and where one is."""
+    kept = Path(path) / "best.ckpt"
+    return f"no checkpoint at {path}; " + (
+        f"of a run folder give the checkpoint, {kept}"
+        if is_file(kept)
+        else "mner fit prints the path of the one it keeps"
+    )
+
+
 def is_repository(name: str | Path) -> bool:
     """Whether something can be the name of a repository, ``user/name``."""
     return _REPOSITORY.fullmatch(str(name)) is not None

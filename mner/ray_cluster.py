@@ -11,7 +11,7 @@ from mner.errors import ConfigurationError
 from mner.extras import extra
 
 OBJECT_STORE_BYTES = 200 * 2**20
-"""Shared memory of a cluster on this machine; Ray would take 30 % of it."""
+"""Shared memory of a cluster on this machine; Ray would take 30% of it."""
 
 
 def import_ray() -> Any:

@@ -195,6 +195,8 @@ def test_no_file_at_all(tmp_path):
     (tmp_path / "loop.ckpt").symlink_to("loop.ckpt")
     for path in (tmp_path, tmp_path / "none.ckpt", tmp_path / "pipe.ckpt", tmp_path / "loop.ckpt", "/dev/zero"):
         assert "no checkpoint at" in refused(path)
+    (tmp_path / "best.ckpt").touch()
+    assert refused(tmp_path).endswith(f"of a run folder give the checkpoint, {tmp_path / 'best.ckpt'}")
     for path in ("x" * 300, "a\0b"):
         assert "no checkpoint at" in refused(path)
     for path in (3, None, b"tiny.ckpt", ["tiny.ckpt"]):

@@ -218,7 +218,7 @@ def _scores(rows: Sequence[Row]) -> pd.DataFrame:
             "training": f"{percent(row)}{f' ({count:,} posts)' if (count := row['train_posts']) else ''}",
             "seeds": str(len(row["seeds"])),
             **{heading: spread(row[name]) for name, heading in SCORES.items()},
-            "95 % interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
+            "95% interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
             "F1 strict": spread(row["f1_strict"]),
             "F1 text only": spread(row["f1_text_only"]),
             "published": _published(row["published"], SCORES),
@@ -236,7 +236,7 @@ def _grounding(row: Row) -> dict[str, str]:
         "training": percent(row),
         "seeds": str(len(row["seeds"])),
         **{f"GMNER {heading}": spread(row[name]) for name, heading in SCORES.items()},
-        "95 % interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
+        "95% interval": f"{100 * row['f1']['low']:.2f} to {100 * row['f1']['high']:.2f}",
         "MNER F1": spread(row["mner_f1"]),
         "EEG F1": spread(row["eeg_f1"]),
         "coverage": spread(row["coverage"]),
@@ -282,7 +282,7 @@ def _ablations(row: Row) -> dict[str, str]:
 def _test(row: Row) -> dict[str, str]:
     return {
         "difference": f"{100 * row['difference']:+.2f}",
-        "95 % interval": f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}",
+        "95% interval": f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}",
         "p": p_value(row["p"]),
         "p (Holm)": p_value(row["p_holm"]),
         "significant": f"{'yes' if row['significant'] else 'no'}{'' if is_repeated(row) else ', one seed'}",

@@ -51,7 +51,7 @@ def _share(row: Row) -> str:
 
 
 def _verdict(row: Row, count: int) -> str:
-    interval = f"95 % interval {100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
+    interval = f"95% interval {100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
     after = f" after Holm's correction for {count} comparisons" if count > 1 else ""
     p = p_value(row["p_holm"])
     verdict = f"{'' if row['significant'] else 'not '}significant"

@@ -27,22 +27,23 @@ def parser() -> OptionParser:
         description="Describe every image of a folder, one JSON object per line, for a data set's contexts. Repeat the "
         "command to resume; torchrun shares the work among processes.",
     )
-    options.add_argument("--images", type=Path, required=True, help="folder of the images")
-    options.add_argument("--output", type=Path, required=True, help="file to write, for example captions.jsonl")
+    options.add_argument("--images", type=Path, required=True, help="Folder of the images.")
+    options.add_argument("--output", type=Path, required=True, help="File to write, for example captions.jsonl.")
     options.add_argument(
         "--kind",
         type=Literal["caption", "objects", "ocr"],
         default="caption",
-        help="kind of text",
+        help="Kind of text.",
     )
     options.add_argument(
         "--captioner",
         type=str | None,
-        help="caption: a Hugging Face model's name or folder, or a checkpoint of UpDown; objects: a timm classifier, "
-        f"or faster_rcnn for a detector; ocr: rapidocr (default: {', '.join(DEFAULTS.values())})",
+        help="The model: for caption the name or folder of a Hugging Face model, or a checkpoint of UpDown; for "
+        "objects a timm classifier, or faster_rcnn for a detector; for ocr rapidocr "
+        f"(default: {', '.join(DEFAULTS.values())}).",
     )
-    options.add_argument("--batch_size", type=int, default=16, help="images per batch")
-    options.add_argument("--num_threads", type=int, default=4, help="threads that read images")
+    options.add_argument("--batch_size", type=int, default=16, help="Images per batch.")
+    options.add_argument("--num_threads", type=int, default=4, help="Threads that read images.")
     options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
     return options
 

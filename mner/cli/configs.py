@@ -26,9 +26,9 @@ def parser() -> OptionParser:
     copy.add_argument("name", type=str, help="Name of the config.")
     copy.add_argument("destination", type=str, nargs="?", default=".", help="New file, or an existing folder.")
     actions = options.add_subcommands(required=False, dest="action")
-    actions.add_subcommand("list", OptionParser(description="List the configs."), help="list the configs (default)")
-    actions.add_subcommand("show", show, help="print a config")
-    actions.add_subcommand("copy", copy, help="copy a config, to edit it")
+    actions.add_subcommand("list", OptionParser(description="List the configs."), help="List the configs (default).")
+    actions.add_subcommand("show", show, help="Print a config.")
+    actions.add_subcommand("copy", copy, help="Copy a config, to edit it.")
     return options
 
 

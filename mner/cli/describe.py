@@ -36,13 +36,13 @@ def parser() -> OptionParser:
         description="Ask a language model or vision-language model about every post, for a data set's contexts: one "
         "JSON object per line. Repeat the command to resume.",
     )
-    options.add_argument("--posts", type=Path, required=True, help="the posts, in any format that mner reads")
+    options.add_argument("--posts", type=Path, required=True, help="The posts, in any format that mner reads.")
     add_writer_options(options, "knowledge")
     add_example_options(options)
     options.add_argument(
         "--solutions",
         type=Path | None,
-        help="answers about training posts, a context file (default: their gold entities as a list)",
+        help="Answers about training posts, a context file (default: their gold entities as a list).",
     )
     return options
 

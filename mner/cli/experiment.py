@@ -37,39 +37,39 @@ def parser() -> OptionParser:
         "prints. Repeat the command to resume: finished cells are not run again, failed ones are.",
     )
     options.add_argument(
-        "-c", "--config", action="config", help="a YAML file with these options, the grid's among them"
+        "-c", "--config", action="config", help="A YAML file with these options, the grid's among them."
     )
     options.add_class_arguments(Grid, None)
-    options.add_argument("--run_folder", type=str, default="experiment", help="folder of results.jsonl and all cells")
+    options.add_argument("--run_folder", type=str, default="experiment", help="Folder of results.jsonl and all cells.")
     options.add_argument(
         "--jobs",
         type=int | None,
         default=None,
-        help="number of cells that run at a time (default: one per CUDA device, or one without any; with --engine ray, "
-        "as many as fit into the cluster)",
+        help="Number of cells that run at a time (default: one per CUDA device, or one without any; with --engine ray, "
+        "as many as fit into the cluster).",
     )
     options.add_argument(
         "--search",
         type=Search | None,
         default=None,
-        help="instead of a grid, search for options with Optuna: space gives their ranges",
+        help="Instead of a grid, search for options with Optuna: space gives their ranges.",
     )
     options.add_argument(
         "--engine",
         type=Literal["local", "ray"],
         default="local",
-        help="local runs cells as processes of this machine; ray on the machines of the cluster of RAY_ADDRESS",
+        help="Where cells run: local as processes of this machine; ray on the machines of the cluster of RAY_ADDRESS.",
     )
-    options.add_argument("--gpus_per_cell", type=float | None, default=None, help="GPUs per cell (default: 1 if any)")
-    options.add_argument("--cpus_per_cell", type=float, default=1, help="CPU cores per cell, with --engine ray")
+    options.add_argument("--gpus_per_cell", type=float | None, default=None, help="GPUs per cell (default: 1 if any).")
+    options.add_argument("--cpus_per_cell", type=float, default=1, help="CPU cores per cell, with --engine ray.")
     options.add_argument(
         "--max_retries",
         type=int,
         default=3,
-        help="how often a cell is repeated whose machine was lost, with --engine ray; -1 always",
+        help="How often a cell whose machine was lost is repeated, with --engine ray; -1 always.",
     )
-    options.add_argument("--keep", type=Keep, default="best", help="checkpoints that are kept when a cell is finished")
-    options.add_argument("--dry_run", action="store_true", help="print the commands and run nothing")
+    options.add_argument("--keep", type=Keep, default="best", help="Checkpoints that are kept when a cell is finished.")
+    options.add_argument("--dry_run", action="store_true", help="Print the commands and run nothing.")
     return options
 
 

@@ -14,7 +14,7 @@ from mner.cli.static_help import described_classes, help_text
 from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
 from mner.files import check_folder, check_target, protected, refuse_protected
-from mner.model_names import is_model_folder, is_on_hub
+from mner.model_names import is_model_folder, is_on_hub, no_checkpoint
 from mner.paths import is_file, is_folder, is_there
 from mner.shipped_configs import find_config
 from mner.weights import resolve_weights
@@ -50,7 +50,7 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
     values, files = _given(command, arguments)
     for checkpoint in _several(values.get("ckpt_path", [])):
         if not _is_model(command, checkpoint):
-            raise CheckpointError(f"no checkpoint at {checkpoint}; mner fit prints the path of the one it keeps")
+            raise CheckpointError(no_checkpoint(checkpoint))
     if command in OF_POSTS:
         _check_files(file for file in files if file != "-" and "://" not in file)
         _check_files(_listed(values, "against"))

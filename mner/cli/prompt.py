@@ -38,19 +38,19 @@ def parser() -> OptionParser:
         description="Find the entities of posts by asking a language model or vision-language model, with or without "
         "solved examples. Writes a predictions file for mner report. Repeat the command to resume.",
     )
-    options.add_argument("--posts", type=Path, required=True, help="the posts, in any format that mner reads")
+    options.add_argument("--posts", type=Path, required=True, help="The posts, in any format that mner reads.")
     add_writer_options(options, "entities")
     options.add_argument(
         "--types",
         type=dict[str, str] | None,
-        help="the entity types with a description each, such as {PER: people, TEAM: ''} (default: those of the "
-        "training posts, or of the posts)",
+        help="The entity types with a description each, such as {PER: people, TEAM: ''} (default: those of the "
+        "training posts, or of the posts).",
     )
     options.add_argument(
         "--boxes",
         type=BoxUnit | None,
-        help="read boxes, with --prompt grounded_entities, in pixels of the image as the model sees it (Qwen2.5-VL), "
-        "thousandths of its sides (Qwen3-VL), or fractions",
+        help="Read boxes, with --prompt grounded_entities, in pixels of the image as the model sees it (Qwen2.5-VL), "
+        "thousandths of its sides (Qwen3-VL), or fractions.",
     )
     add_example_options(options)
     return options

@@ -14,7 +14,7 @@ def add_remote_images(options: OptionParser) -> None:
         "--remote_images",
         type=RemoteImages | None,
         default=None,
-        help="what images at an address may be fetched into --images, such as --remote_images.protocols [https]",
+        help="What images at an address may be fetched into --images, such as --remote_images.protocols [https].",
     )
 
 

@@ -28,13 +28,13 @@ def parser() -> OptionParser:
         description="Ask a language model about the entities that a tagger predicted with low confidence: keep, "
         "retype or drop each. Writes a predictions file, and calls and F1 by threshold into OUTPUT.thresholds.json.",
     )
-    options.add_argument("predictions", type=Path, help="predictions of mner test, predict or tag, with confidences")
-    options.add_argument("--threshold", type=float, default=0.7, help="entities below this confidence are asked about")
+    options.add_argument("predictions", type=Path, help="Predictions of mner test, predict or tag, with confidences.")
+    options.add_argument("--threshold", type=float, default=0.7, help="Entities below this confidence are asked about.")
     add_writer_options(options, "review")
     options.add_argument(
         "--types",
         type=dict[str, str] | None,
-        help="the entity types with a description each (default: those of the predictions)",
+        help="The entity types with a description each (default: those of the predictions).",
     )
     return options
 

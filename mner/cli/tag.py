@@ -54,83 +54,88 @@ def parser() -> OptionParser:
         "content. Writes one JSON object per post, in the order of the input; posts from a pipe or a terminal are "
         "tagged as they arrive.",
     )
-    options.add_argument("file", type=str, help="the posts; - reads standard input; with --engine ray a folder or URL")
+    options.add_argument("file", type=str, help="The posts; - reads standard input; with --engine ray a folder or URL.")
     options.add_argument(
         "--ckpt_path",
         type=Path,
         nargs="+",
         required=True,
-        help="a checkpoint, a model folder or user/name on a hub; several form an ensemble, whose probabilities are "
-        "averaged",
+        help="A checkpoint, a model folder or user/name on a hub; several form an ensemble, whose probabilities are "
+        "averaged.",
     )
     options.add_argument(
         "--runtime",
         type=Literal["torch", "onnx"] | None,
-        help="what must compute: onnx a folder of mner export, torch any other model (default: as the model is)",
+        help="What must run the model: onnx for a folder of mner export, torch for any other (default: what fits).",
     )
     options.add_argument(
         "--output",
         type=str | None,
-        help="where to write: a file, which appears when all posts are tagged, or a pipe or device (default: -, the "
-        "standard output). Repeat an interrupted command to resume it. With --engine ray a folder of parts",
+        help="Where to write: a file, which appears when all posts are tagged, or a pipe or device (default: -, the "
+        "standard output). Repeat an interrupted command to resume it. With --engine ray a folder of parts.",
     )
     options.add_argument(
-        "--format", type=Format | None, help="the input format (default: recognised by the first lines)"
+        "--format", type=Format | None, help="The input format (default: recognised by the first lines)."
     )
-    options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    options.add_argument("--images", type=Path | None, help="Folder of the images that the posts name.")
     add_remote_images(options)
     options.add_argument("--columns", type=str, nargs="+", help=COLUMNS_HELP)
     options.add_argument(
-        "--region_file", type=Path | None, help="the file of a model with PrecomputedRegions or DetectedCrops"
+        "--region_file", type=Path | None, help="The file of a model with PrecomputedRegions or DetectedCrops."
     )
     options.add_argument(
         "--figures",
         type=Path | None,
-        help="folder of figures: the boxes of the entities in each image, named by the number and the id of the post",
+        help="Folder of figures: the boxes of the entities in each image, named by the number and the id of the post.",
     )
     options.add_argument(
-        "--threshold", type=float, default=0.0, help="leave out entities with a lower confidence, 0 to 1"
+        "--threshold", type=float, default=0.0, help="Leave out entities with a lower confidence, 0 to 1."
     )
-    options.add_argument("--batch_size", type=int, default=32, help="posts per batch")
-    options.add_argument("--window", type=int, default=64, help="batches that are sorted by length together")
+    options.add_argument("--batch_size", type=int, default=32, help="Posts per batch.")
+    options.add_argument("--window", type=int, default=64, help="Batches whose posts are sorted by length together.")
     options.add_argument(
         "--max_line_bytes",
         type=int,
         default=MAX_LINE_BYTES,
-        help="longer lines are reported and left out",
+        help="Maximum length of a line; longer ones are reported and left out.",
     )
     options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)
     options.add_argument(
         "--precision",
         type=Literal["32", "bf16", "int8"],
         default="32",
-        help="32 as in training; bf16 mixed bfloat16; int8 a quantised text encoder, on the CPU",
+        help="32 as in training; bf16 mixed bfloat16; int8 a quantised text encoder, on the CPU.",
     )
-    options.add_argument("--compile", type=bool, default=False, help="compile the text encoder with torch.compile")
-    options.add_argument("--confidences", type=bool, default=True, help="compute the confidence of each entity")
+    options.add_argument("--compile", type=bool, default=False, help="Compile the text encoder with torch.compile.")
+    options.add_argument("--confidences", type=bool, default=True, help="Compute the confidence of each entity.")
     options.add_argument(
         "--feature_store",
         type=Path | None,
-        help="file in which the features of a frozen image encoder are stored, so that each image is encoded once",
+        help="File in which the features of a frozen image encoder are stored, so that each image is encoded once.",
     )
     options.add_argument(
         "--draft_images",
         type=bool,
         default=False,
-        help="decode large JPEG files at a fraction of their size: faster, and pixels differ slightly",
+        help="Decode large JPEG files at a fraction of their size: faster, and pixels differ slightly.",
     )
-    options.add_argument("--num_workers", type=int, default=2, help="threads that decode images; 0 uses none")
+    options.add_argument("--num_workers", type=int, default=2, help="Threads that decode images; 0 uses none.")
     options.add_argument(
         "--engine",
         type=Literal["local", "ray"],
         default="local",
-        help="local tags in this process; ray with several taggers on this machine or the cluster of RAY_ADDRESS",
+        help="Where to tag: local in this process; ray by several on this machine or the cluster of RAY_ADDRESS.",
     )
-    options.add_argument("--num_actors", type=int | None, help="taggers, with --engine ray (default: as many as fit)")
-    options.add_argument("--cpus_per_actor", type=float, default=1, help="CPU cores per tagger, with --engine ray")
-    options.add_argument("--gpus_per_actor", type=float, default=0, help="GPUs per tagger, with --engine ray")
     options.add_argument(
-        "--output_format", type=Literal["jsonl", "parquet"], default="jsonl", help="format of the parts of --engine ray"
+        "--num_actors", type=int | None, help="Number of taggers, with --engine ray (default: as many as fit)."
+    )
+    options.add_argument("--cpus_per_actor", type=float, default=1, help="CPU cores per tagger, with --engine ray.")
+    options.add_argument("--gpus_per_actor", type=float, default=0, help="GPUs per tagger, with --engine ray.")
+    options.add_argument(
+        "--output_format",
+        type=Literal["jsonl", "parquet"],
+        default="jsonl",
+        help="Format of the parts of --engine ray.",
     )
     return options
 

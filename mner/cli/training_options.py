@@ -149,7 +149,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
             "--on_bad_image",
             type=Literal["mask", "error"] | None,
             default=None,
-            help="mask leaves out an image that cannot be used; error stops (default: as trained).",
+            help="For an image that cannot be used: mask leaves it out; error stops (default: as trained).",
         )
         accept_unused(parser, "model", "checkpoint", "early_stopping", "pretraining", "resume")
         accept_unused(parser, "extra_posts", "extra_images", "held_out", "on_overlap")
@@ -165,8 +165,8 @@ def _add_training_options(parser: LightningArgumentParser) -> None:
         "--resume",
         type=Literal["never", "auto"],
         default="never",
-        help="auto resumes the training in RUN_FOLDER if there is one and starts it otherwise, so that a requeued job "
-        "can repeat its command.",
+        help="With auto, resume the training in RUN_FOLDER if there is one, and start it otherwise, so that a requeued "
+        "job can repeat its command.",
     )
     parser.add_argument(
         "--pretraining",

@@ -41,25 +41,25 @@ def add_writer_options(options: OptionParser, prompt: str) -> None:
         type=ContextWriter,
         required=True,
         enable_path=True,
-        help="the model that is asked: ChatEndpoint or TransformersWriter, or a YAML file of class_path and init_args",
+        help="The model that is asked: ChatEndpoint or TransformersWriter, or a YAML file of class_path and init_args.",
     )
     options.add_argument(
-        "--output", type=Path, required=True, help="file to write; answers are kept in OUTPUT.KIND.answers"
+        "--output", type=Path, required=True, help="File to write; answers are kept in OUTPUT.KIND.answers."
     )
-    options.add_argument("--images", type=Path | None, help="folder of the images that the posts name")
+    options.add_argument("--images", type=Path | None, help="Folder of the images that the posts name.")
     add_remote_images(options)
-    options.add_argument("--captions", type=Path | None, help="captions of the images, for the prompt")
+    options.add_argument("--captions", type=Path | None, help="Captions of the images, for the prompt.")
     options.add_argument(
-        "--prompt", type=str, default=prompt, help="a prompt that ships with mner, or a YAML file of your own"
+        "--prompt", type=str, default=prompt, help="A prompt that ships with mner, or a YAML file of your own."
     )
     options.add_argument(
-        "--max_requests", type=int | None, help="budget of requests of this run, repeated ones included"
+        "--max_requests", type=int | None, help="Budget of requests of this run, repeated ones included."
     )
-    options.add_argument("--max_tokens", type=int | None, help="budget of tokens of this run, prompts included")
+    options.add_argument("--max_tokens", type=int | None, help="Budget of tokens of this run, prompts included.")
     options.add_argument(
-        "--retry_unusable", type=bool, default=False, help="ask again where the answer so far cannot be used"
+        "--retry_unusable", type=bool, default=False, help="Ask again where the answer so far cannot be used."
     )
-    options.add_argument("--accelerator", type=str, default="auto", help=f"for a local model: {ACCELERATOR_HELP}")
+    options.add_argument("--accelerator", type=str, default="auto", help=f"For a local model. {ACCELERATOR_HELP}")
 
 
 def parse_options(parser: OptionParser, arguments: Sequence[str]) -> Namespace:
@@ -80,23 +80,26 @@ def parse_options(parser: OptionParser, arguments: Sequence[str]) -> Namespace:
 
 def add_example_options(options: OptionParser) -> None:
     """Declare where solved examples come from."""
-    options.add_argument("--examples", type=Path | None, help="annotated training posts, for solved examples")
+    options.add_argument("--examples", type=Path | None, help="Annotated training posts, for solved examples.")
     options.add_argument(
-        "--example_images", type=Path | None, help="folder of the images of the training posts (default: --images)"
+        "--example_images", type=Path | None, help="Folder of the images of the training posts (default: --images)."
     )
-    options.add_argument("--example_captions", type=Path | None, help="captions of the images of the training posts")
-    options.add_argument("--num_examples", type=int, default=5, help="solved examples per post")
+    options.add_argument("--example_captions", type=Path | None, help="Captions of the images of the training posts.")
+    options.add_argument("--num_examples", type=int, default=5, help="Solved examples per post.")
     options.add_argument(
-        "--show_example_images", type=bool, default=False, help="show the images of solved examples, not only the texts"
+        "--show_example_images",
+        type=bool,
+        default=False,
+        help="Show the images of solved examples, not only the texts.",
     )
     options.add_argument(
         "--text_encoder",
         type=TextEncoder | None,
         default=None,
-        help="compares posts by their words, to choose examples",
+        help="How the words of posts are compared, to choose examples.",
     )
     options.add_argument(
-        "--image_encoder", type=ImageEncoder | None, default=None, help="compares posts by their images"
+        "--image_encoder", type=ImageEncoder | None, default=None, help="How the images of posts are compared."
     )
 
 

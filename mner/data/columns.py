@@ -12,7 +12,7 @@ from mner.errors import ConfigurationError
 Columns = Mapping[str, str]
 """The name of a column by mner's key for what it contains."""
 
-COLUMNS_HELP = "columns of a table, or keys of JSON, with other names than mner's: text=tweet image=photo"
+COLUMNS_HELP = "Columns of a table, or keys of JSON, with other names than mner's: text=tweet image=photo."
 """What commands say about their option."""
 
 KEYS = (

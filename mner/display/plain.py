@@ -23,13 +23,13 @@ def to_text(posts: Iterable[MarkedPost]) -> Text:
     lines: list[Text] = []
     colours: dict[str, str] = {}
     for each in posts:
-        name = printable(each.post.id)
+        name = f"{printable(each.post.id)}: " if each.post.id else ""  # what a tagger returns has no id
         rows = list(each.rows.items())
         for label, segments in rows:
-            line = Text(f"{name}: ", style="dim")
+            line = Text(name, style="dim")
             line.append(f"{label:<10}" if len(rows) > 1 else "")
             lines.append(line.append_text(_row(segments, colours)))
-        lines += [Text(f"{' ' * len(name)}  {describe(difference)}", ERROR) for difference in each.differences]
+        lines += [Text(f"{' ' * len(name)}{describe(difference)}", ERROR) for difference in each.differences]
     return Text("\n").join(lines)
 
 

@@ -54,7 +54,7 @@ class PretrainingModule(TrainingModule, ABC):
         names: The objectives, as :meth:`objectives` names them.
         text_encoder: The encoder to adapt.
         image_encoder: Images to regions, or ``None``.
-        mask_rate: Fraction of the subwords to predict; of these 80 % are masked, 10 % replaced.
+        mask_rate: Fraction of the subwords to predict; of these 80% are masked, 10% replaced.
         whole_words: Mask all subwords of a word or none (whole-word masking).
         validation_seed: Seed of the validation masks.
         training: The other arguments of :class:`~mner.training.TrainingModule`.

@@ -26,7 +26,7 @@ class MaskedLanguageModel(PretrainingModule):
     Args:
         text_encoder: The encoder to adapt. If its weights contain a language-model head, that is trained further,
             otherwise a new one; either is tied to the encoder's embeddings.
-        mask_rate: Fraction of the subwords to predict; of these 80 % are masked, 10 % replaced.
+        mask_rate: Fraction of the subwords to predict; of these 80% are masked, 10% replaced.
         whole_words: Mask all subwords of a word or none (whole-word masking).
         validation_seed: Seed of the validation masks.
         optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.

@@ -43,7 +43,7 @@ class VisualLanguageModel(PretrainingModule):
         masked_language: Use the first objective.
         sentence_image: Use the second objective; posts without an image or a caption are excluded from it.
         caption: The kind of context that is the caption.
-        mask_rate: Fraction of the subwords to predict; of these 80 % are masked, 10 % replaced.
+        mask_rate: Fraction of the subwords to predict; of these 80% are masked, 10% replaced.
         whole_words: Mask all subwords of a word or none (whole-word masking).
         validation_seed: Seed of the validation masks.
         optimization: Learning rates (``new_layer_lr`` is that of the heads), schedule, clipping, EMA.

@@ -133,16 +133,14 @@ class BodyLimit:
             return
         message = f"the request has more than {self.max_bytes:,} bytes"
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > self.max_bytes:
-            await JSONResponse({"error": message}, 413, {"Connection": "close"})(scope, receive, send)
-            return
+        is_announced = announced.isdigit() and int(announced) > self.max_bytes
         received = 0
 
         async def counted() -> Message:
             nonlocal received
-            part = await receive()
+            part = {} if is_announced else await receive()
             received += len(part.get("body", b""))
-            if received > self.max_bytes:
+            if is_announced or received > self.max_bytes:
                 raise HTTPException(413, message, {"Connection": "close"})
             return part
 

@@ -144,7 +144,7 @@ def _checked(given: PostRequest, limits: Limits) -> NewPost:
         ("the contexts", sum(map(len, given.contexts.values()))),
     ):
         if size > limits.max_characters:
-            raise HTTPException(413, f"{name} has {size:,} characters; the maximum is {limits.max_characters:,}")
+            raise HTTPException(413, f"expected at most {limits.max_characters:,} characters in {name}, got {size:,}")
     return NewPost(words, given.contexts, tuple(map(_decoded, encoded)), urls, given.threshold)
 
 
@@ -158,4 +158,8 @@ def _decoded(text: str) -> bytes:
 def _complaint(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return printable(f"unknown field {place}")[:300]
+    if first["type"] in ("model_type", "dict_type"):  # whose messages speak of Python
+        return f"{place or 'the body'}: expected an object"
     return printable(f"{place}: {first['msg']}" if place else first["msg"])[:300]

@@ -73,12 +73,12 @@ def test_a_large_difference_is_significant_and_said(results):
     assert ablation["real"]["mean"] == pytest.approx(ours)
     first, second = summary(report)
     assert first.startswith(
-        f"“3.0_captions” is {100 * row['difference']:.2f} F1 above “1.0_bert_crf” on twitter2017: 95 % int"
+        f"“3.0_captions” is {100 * row['difference']:.2f} F1 above “1.0_bert_crf” on twitter2017: 95% int"
     )
     assert first.endswith("p = 0.003, significant.")
     assert second.startswith(f"With shuffled captions, “3.0_captions” loses {100 * ablation['difference']:.2f} F1")
     ablation.update(difference=-0.02, low=-0.05, high=0.01)
-    assert "gains 2.00 F1 on twitter2017: 95 % interval -1.00 to +5.00, p " in summary(report)[1]
+    assert "gains 2.00 F1 on twitter2017: 95% interval -1.00 to +5.00, p " in summary(report)[1]
 
 
 def test_equal_systems_do_not_differ(tmp_path, posts):

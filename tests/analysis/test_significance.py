@@ -112,7 +112,7 @@ def test_a_real_difference_is_found():
 
 
 def test_the_interval_covers_posts_and_seeds():
-    """Of 95 % intervals some 95 % hold the true value; those over posts alone would not, where seeds vary."""
+    """Of 95% intervals some 95% hold the true value; those over posts alone would not, where seeds vary."""
     random = np.random.default_rng(0)
     draws = Resampling(150, rounds=300)
 

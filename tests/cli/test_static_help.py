@@ -6,6 +6,7 @@ import sys
 import pytest
 from pytorch_lightning import __version__ as lightning
 
+from mner.cli.option import options_in
 from mner.cli.static_help import (
     DESCRIBED,
     LIGHTNING,
@@ -36,6 +37,15 @@ def test_a_help_describes_its_command_in_whole_sentences(command):
     description = help_text(command).split("\n\n")[1]
     assert description[0].isupper()
     assert description.endswith(".")
+
+
+@pytest.mark.parametrize("command", DESCRIBED)
+def test_a_help_describes_its_options_in_whole_sentences(command):
+    for name, option in options_in(help_text(command)).items():
+        sentences = re.sub(r" \((?:required, )?(?:type: |default: False).*", "", option.description)
+        if sentences and not name.startswith(("--trainer.", "--checkpoint.")):  # which Lightning describes
+            assert not sentences[0].islower(), name
+            assert sentences.endswith("."), name
 
 
 @pytest.mark.parametrize("command", DESCRIBED)

@@ -65,21 +65,21 @@ def test_many_clients_get_their_own_answers(client, served_tagger):
         (b"[" * 5000, 400, "not JSON"),
         (b'{"text": NaN}', 400, "not JSON"),
         (b'{"text": "a", "text": "b"}', 400, "occurs twice"),
-        (b"[]", 422, "Input should be"),
+        (b"[]", 422, "the body: expected an object"),
         ({}, 422, "expected text or words"),
         ({"text": "a", "words": ["a"]}, 422, "expected text or words, and not both"),
         ({"text": 3}, 422, "text: Input should be a valid string"),
         ({"words": "abc"}, 422, "words: Input should be a valid list"),
         ({"words": ["a", None]}, 422, "words.1: Input should be a valid string"),
-        ({"text": "a", "image": "/etc/passwd"}, 422, "image: Extra inputs are not permitted"),
+        ({"text": "a", "image": "/etc/passwd"}, 422, "unknown field image"),
         ({"text": "a", "image_base64": "/etc/passwd!"}, 422, "image_base64 is not base64"),
         ({"text": "a", "contexts": {"caption": "b"}}, 400, "not trained with the contexts caption"),
         ({"text": "a", "contexts": {"caption": 3}}, 422, "contexts.caption: Input should be a valid string"),
-        ({"text": "a" * 101}, 413, "the text has 101 characters; the maximum is 100"),
-        ({"text": "a", "contexts": {"caption": "b" * 101}}, 413, "the contexts has 101 characters"),
+        ({"text": "a" * 101}, 413, "expected at most 100 characters in the text, got 101"),
+        ({"text": "a", "contexts": {"caption": "b" * 101}}, 413, "expected at most 100 characters in the contexts, got 101"),
         ({"posts": []}, 422, "expected 1 to 3 posts, got 0"),
         ({"posts": [{"text": "a"}] * 4}, 422, "expected 1 to 3 posts, got 4"),
-        ({"posts": [{"text": "a"}], "text": "b"}, 422, "text: Extra inputs are not permitted"),
+        ({"posts": [{"text": "a"}], "text": "b"}, 422, "unknown field text"),
         ({"text": "a", "image_url": "http://127.0.0.1/a.png"}, 403, "downloads no images"),
         ({"text": "a" * 300_000}, 413, "the request has more than 200,000 bytes"),
     ],
@@ -87,7 +87,7 @@ def test_many_clients_get_their_own_answers(client, served_tagger):
 def test_a_bad_request_is_refused_with_the_reason(client, record, status, said):
     found, answer = client.tag(record)
     assert (found, set(answer)) == (status, {"error"})
-    assert said in answer["error"].replace("the contexts have", "the contexts has")
+    assert said in answer["error"]
     assert "Traceback" not in answer["error"]
 
 
@@ -114,8 +114,8 @@ def test_other_methods_types_and_paths(client):
         ({"text": "a", "image": "/etc/passwd"}, [], "expected texts, and files named image only"),
         ({}, [("text", b"a")], "expected texts, and files named image only"),
         ({"text": "a", "contexts": "{"}, [], "contexts and threshold are JSON: invalid JSON"),
-        ({"text": "a", "contexts": "[1]"}, [], "contexts: Input should be a valid dictionary"),
-        ({"text": "a", "path": "/etc/passwd"}, [], "path: Extra inputs are not permitted"),
+        ({"text": "a", "contexts": "[1]"}, [], "contexts: expected an object"),
+        ({"text": "a", "path": "/etc/passwd"}, [], "unknown field path"),
         ({"text": "a"}, [("image", b"a"), ("second", b"b")], "files named image only"),
         ({"text": "a"}, [("image", b"a")] * 17, "Too many files"),
         ({"text": "a", "image_base64": "YQ=="}, [("image", b"a")], "got both"),
@@ -151,12 +151,14 @@ def test_a_body_without_length_is_limited_too(client):
 def test_health_readiness_metrics_and_openapi(client):
     client.tag({"text": TEXT})
     client.tag({})
+    client.tag({"text": "a" * 300_000})
     assert client.send("GET", "/health")[1]["status"] == "ok"
     assert client.send("GET", "/ready") == (200, {"status": "ready"})
     _, text = client.send("GET", "/metrics")
     values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
     assert values['mner_requests_total{status="200"}'] >= 1
     assert values['mner_requests_total{status="422"}'] >= 1
+    assert values['mner_requests_total{status="413"}'] >= 1
     assert values['mner_request_seconds_bucket{le="+Inf"}'] == values["mner_request_seconds_count"]
     assert values["mner_waiting_posts"] == 0
     assert values["mner_batches_total"] >= 1
