@@ -222,8 +222,7 @@ def _scores(rows: Sequence[Row]) -> pd.DataFrame:
             "F1 strict": spread(row["f1_strict"]),
             "F1 text only": spread(row["f1_text_only"]),
             "published": _published(row["published"], SCORES),
-            "scored": f"{row['split'] or 'split not known'}{': ' if row['version'] else ', '}"
-            f"{row['version'] or 'version not known'}",
+            "scored": f"{row['split'] or 'split not known'}{f': {version}' if (version := row['version']) else ''}",
         }
         for row in rows
     )

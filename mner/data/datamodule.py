@@ -209,7 +209,7 @@ class PostDataModule(LightningDataModule, ABC):
         return posts if self.ablation is None else ablate(posts, self.ablation)
 
     def version(self, split: Split) -> str | None:
-        """Identify the published version of the data set by the file of a split, where it is known."""
+        """Identify the published version of the data set by the file of a split; ``None`` if none is published."""
         return None
 
     def setup(self, stage: str) -> None:

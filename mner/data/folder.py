@@ -77,8 +77,7 @@ class FolderDataModule(PostDataModule, ABC):
     def read(self, split: Split) -> Sequence[Post]:
         """Read a split from its file; reports which known version of the data set the file is."""
         path = self.split_file(split)
-        known = self.version(split) or "a version that is not known here; do not compare its numbers"
-        rank_zero_info(printable(f"{path}: {known}"))
+        rank_zero_info(printable(f"{path}: {self.version(split)}"))
         images = self.split_images(split)
         posts = self.read_file(path, images)
         files = {each: self._context_paths(each) for each in SPLITS}
@@ -97,10 +96,9 @@ class FolderDataModule(PostDataModule, ABC):
         """
         return find_split(self.root, split, POST_FILES)
 
-    def version(self, split: Split) -> str | None:
-        """Which published version of the data set the file of a split is, where that is known."""
-        known = identify(self.split_file(split))
-        return None if known is None else str(known)
+    def version(self, split: Split) -> str:
+        """Which published version of the data set the file of a split is."""
+        return str(identify(self.split_file(split)) or "a version that is not known here; do not compare its numbers")
 
     def split_images(self, split: Split) -> Path | None:
         """The folder of a split's images, or ``None`` if there is none.

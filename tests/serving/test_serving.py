@@ -76,7 +76,11 @@ def test_many_clients_get_their_own_answers(client, served_tagger):
         ({"text": "a", "contexts": {"caption": "b"}}, 400, "not trained with the contexts caption"),
         ({"text": "a", "contexts": {"caption": 3}}, 422, "contexts.caption: Input should be a valid string"),
         ({"text": "a" * 101}, 413, "expected at most 100 characters in the text, got 101"),
-        ({"text": "a", "contexts": {"caption": "b" * 101}}, 413, "expected at most 100 characters in the contexts, got 101"),
+        (
+            {"text": "a", "contexts": {"caption": "b" * 101}},
+            413,
+            "expected at most 100 characters in the contexts, got 101",
+        ),
         ({"posts": []}, 422, "expected 1 to 3 posts, got 0"),
         ({"posts": [{"text": "a"}] * 4}, 422, "expected 1 to 3 posts, got 4"),
         ({"posts": [{"text": "a"}], "text": "b"}, 422, "unknown field text"),
