@@ -19,7 +19,7 @@ def is_model_folder(path: str | Path) -> bool:
 
 
 def no_checkpoint(path: str | Path) -> str:
-    """State that a path is no checkpoint, and where one is."""
+    """The message about a path without a checkpoint, and where one is."""
     kept = Path(path) / "best.ckpt"
     return f"no checkpoint at {path}; " + (
         f"of a run folder give the checkpoint, {kept}"
