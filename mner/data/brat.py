@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +82,30 @@ def brat_document(value: Any, line: Line) -> dict[str, Any] | None:
                 line.path, number, f"the annotation {annotation!r:.60}", "Write T1<tab>PER 0 8<tab>Ana Ruiz"
             )
         name, kind, places, text = found.groups()
-        if ";" in places:
+        start, end, is_contiguous = _bounds(places, record["text"])
+        if not is_contiguous:
             complaint = f"{name} of {record['id']} is discontinuous: {text or places!r:.60}, a {kind} in several parts"
             if not line.notes.lenient:
                 remedy = "Annotate one part, or the words between the parts as well"
                 raise FormatError(line.path, number, complaint, remedy)
             line.note(LEFT_OUT, complaint)
             continue
-        start, end = map(int, places.split())
         entity: dict[str, Any] = {"start": start, "end": end, "type": kind}
-        if text is not None and "\n" not in record["text"][start:end]:  # which brat writes as a space
-            entity["text"] = text
+        if text is not None:
+            surface = record["text"][start:end]
+            entity["text"] = surface if surface.split() == text.split() else text  # brat writes a line break as a space
         record["entities"].append(entity)
     return record
+
+
+def _bounds(places: str, text: str) -> tuple[int, int, bool]:
+    """The start of an entity, its end, and whether only white space is between its parts.
+
+    brat splits an entity at every line break.
+    """
+    parts = [tuple(map(int, part.split())) for part in places.split(";")]
+    gaps = (text[end:start] for (_, end), (start, _) in pairwise(parts))
+    return parts[0][0], parts[-1][1], all(gap.isspace() for gap in gaps)
 
 
 def _read(path: Path) -> str:

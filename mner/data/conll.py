@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from mner.data.conll_layout import CHUNK_TYPES, UNNUMBERED, Layout, infer_layout, is_tag_first
 from mner.data.image_names import ImageFolder, image_path
 from mner.data.lines import LEFT_OUT, Line, Report, read_each
 from mner.data.spans import read_tag
 from mner.errors import FormatError
+from mner.labels import OUTSIDE
 from mner.posts import Post
 
 IMAGE_HEADER = "IMGID:"
@@ -27,25 +29,8 @@ DOCUMENT_START = "-DOCSTART-"
 _HEADER = re.compile(rb"(IMGID|WID):[^\t]*(\t+O?\s*)?$", re.IGNORECASE)
 _COMMENT = re.compile(rb"#[ \t]+(id\s|\w+ *=|newdoc|newpar|\S+://)")
 _PROSE = re.compile(rb"#[ \t]+(?!.*\t)\S+( +\S+)* +(?!(O|X|[BIESLU]-\S+)\s*$)\S+\s*$")
-_UNNUMBERED = re.compile(r"\d+-\d+|\d+\.\d+")
-"""Numbers of CoNLL-U's multi-word tokens, whose words follow, and of its empty nodes, which are not in the text."""
-_ENTITY_TAG = re.compile(r"[BIES]-(?!(NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)$)[^\W\d]\S*")
+_ENTITY_TAG = re.compile(rf"[BIES]-(?!({CHUNK_TYPES})$)[^\W\d]\S*")
 _COMMENT_ID = re.compile(r"#\s*(?:id\s+|sent_id\s*=\s*)(\S+)")
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The columns of a file.
-
-    Args:
-        width: Number of columns.
-        numbered: Whether the first one is the number of the word in its post.
-        tag_column: Index of the column of the tags.
-    """
-
-    width: int
-    numbered: bool
-    tag_column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +95,13 @@ def read_conll(
         lines: The file's lines.
         images: The image folder; the image of ``IMGID:<id>`` is its file ``<id>`` with any image suffix.
         report: Called with the error of a malformed post, which is then left out.
-        tag_column: Number of the column of the tags, counted from 1; by default the last one.
+        tag_column: Number of the column of the tags, counted from 1; by default it is inferred, and usually the last.
 
     Returns:
         The posts, in the order of the file.
 
     Raises:
-        FormatError: If there is no such column after that of the words.
+        FormatError: If there is no such column after that of the words, or tags are before their words.
     """
     blocks = _blocks(lines)
     ahead = []
@@ -124,13 +109,10 @@ def read_conll(
         ahead.append(block)
         if len(block.rows) > 1:
             break
-    layout = _layout(ahead, tag_column)
-    if ahead and ahead[0].rows and not (layout.numbered + 1 <= layout.tag_column < layout.width or layout.width == 1):
-        first = ahead[0].rows[0]
-        raise first.error(
-            f"{layout.width} columns, where tag_column is {tag_column}",
-            f"Choose one from {layout.numbered + 2} to {layout.width}",
-        )
+    cells = [[_split(line.raw.decode("utf-8", "replace")) for line in block.rows] for block in ahead]
+    layout = infer_layout(cells, tag_column)
+    if ahead and ahead[0].rows:
+        _check_layout(layout, tag_column, ahead[0].rows[0], tag_first=is_tag_first(cells))
     return read_each(chain(ahead, blocks), lambda block: _post(block, layout, images), report)
 
 
@@ -151,23 +133,20 @@ def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
         yield _Block(place, header, comments, rows)
 
 
-def _layout(blocks: list[_Block], tag_column: int | None) -> _Layout:
-    """Infer the layout of a file from its first word and its first post of several words."""
-    rows = [[_split(line.raw.decode("utf-8", "replace")) for line in block.rows] for block in blocks]
-    width = next((len(cells) for block in rows for cells in block), 0)
-    return _Layout(
-        width, width > 2 and all(map(_is_numbered, rows)), width - 1 if tag_column is None else tag_column - 1
-    )
+def _check_layout(layout: Layout, tag_column: int | None, line: Line, *, tag_first: bool) -> None:
+    """Reject a column that cannot have the tags, and note one that is not the last."""
+    if tag_first:
+        raise line.error("a tag before its word", "Swap the columns: a word, a tab and its tag per line")
+    if layout.width > 1 and not layout.word_column < layout.tag_column < layout.width:
+        raise line.error(
+            f"{layout.width} columns, where tag_column is {tag_column}",
+            f"Choose one from {layout.word_column + 2} to {layout.width}",
+        )
+    if tag_column is None and layout.tag_column < layout.width - 1:
+        line.note(f"the tags are those of column {layout.tag_column + 1}, since the last has none (see tag_column)")
 
 
-def _is_numbered(rows: list[list[str]]) -> bool:
-    """Whether most of the first cells of a post's rows number its words, from 0 or 1; any other one is an error."""
-    firsts = [cells[0].rstrip(".:)") for cells in rows if not _UNNUMBERED.fullmatch(cells[0])]
-    counted = [sum(cell == str(number) for number, cell in enumerate(firsts, start)) for start in (0, 1)]
-    return 2 * max(counted) > len(firsts)
-
-
-def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
+def _post(block: _Block, layout: Layout, images: ImageFolder | None) -> Post:
     post_id, named = _name(block, images)
     if not block.rows and block.header is not None:
         raise block.header.error(f"post {post_id} has no words", "Give its words below the line, or delete it")
@@ -183,7 +162,11 @@ def _post(block: _Block, layout: _Layout, images: ImageFolder | None) -> Post:
         words, tags = words[:start], tags[:start]
         if not words:
             raise lines[0].error(f"post {post_id} has a context but no words", "Give its words above <EOS>")
-    tagged = None if layout.width == 1 else _tags(lines, tags)
+    if layout.has_features and any(tags):
+        tags = [tag or OUTSIDE for tag in tags]
+    elif layout.has_features:
+        block.rows[0].note("posts of CoNLL-U whose last column has no tags are read as not annotated")
+    tagged = _tags(lines, tags) if any(tags) else None
     return Post(post_id, tuple(words), tagged, contexts=contexts).with_images(named)
 
 
@@ -194,7 +177,7 @@ def _words_of_conll_u(rows: list[Line]) -> list[Line]:
     for place, (line, number) in enumerate(zip(rows, numbers, strict=True)):
         first, mark, _ = number.partition("-") if "-" in number else number.partition(".")
         others = numbers[place + 1 : place + 2] if mark == "-" else ["0", *numbers]
-        if not _UNNUMBERED.fullmatch(number) or first not in others:
+        if not UNNUMBERED.fullmatch(number) or first not in others:
             kept.append(line)
     return kept
 
@@ -231,8 +214,8 @@ def _weibo_images(post_id: str, images: ImageFolder | None, header: Line) -> lis
     return [] if images is None else [images.path / name for name in images.names.numbered(post_id)]
 
 
-def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:
-    """Return the word and tag of a line; the tag is ``None`` in a file of one column."""
+def _row(line: Line, layout: Layout) -> tuple[str, str | None]:
+    """Return the word and tag of a line; the tag is ``None`` in a file of one column, or without one in CoNLL-U."""
     cells = columns(line)
     if len(cells) != layout.width or not cells[0]:
         raise line.error(
@@ -243,17 +226,17 @@ def _row(line: Line, layout: _Layout) -> tuple[str, str | None]:
         )
     if layout.width == 1:
         return cells[0], None
-    word = cells[1 if layout.numbered else 0]
+    word = cells[layout.word_column]
     if layout.numbered and not cells[0].rstrip(".:)").isdigit():
         raise line.error(
             f"{cells[0]!r}, where the other lines have the number of the word", "Number every word or none"
         )
-    tag = cells[layout.tag_column]
-    if not tag:
+    tag = layout.tag(cells)
+    if tag == "":
         raise line.error(f"the word {word!r} has no tag", "Give it one, O if it is in no entity")
     number = layout.tag_column + 1
     others = [place for place, cell in enumerate(cells, start=1) if place != number and _ENTITY_TAG.fullmatch(cell)]
-    if others and others[-1] > layout.numbered + 1:
+    if others and others[-1] > layout.word_column + 1:
         line.note(f"the tags are those of column {number}; column {others[-1]} has tags, too (see tag_column)")
     return word, tag
 

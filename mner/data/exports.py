@@ -7,6 +7,7 @@ from typing import Any
 
 from mner.data.autogluon import autogluon_row
 from mner.data.brat import brat_document
+from mner.data.doccano import doccano_example
 from mner.data.gliner import gliner_example
 from mner.data.gliner2 import gliner2_example
 from mner.data.image_names import ImageFolder
@@ -30,6 +31,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     mnre_relation,
     brat_document,
     autogluon_row,
+    doccano_example,
     unco_post,
     wikidiverse_sentence,
     mner_mi_post,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mner.data.fields import set_once
+from mner.data.fields import add_metadata, set_once
 from mner.data.lines import Line
-from mner.word_tokenizers.characters import UNSPACED
+from mner.word_tokenizers.characters import UNSPACED, combining_marks
 
-_LETTER = rf"[^\W{UNSPACED}]"  # in scripts without spaces, a word may be between letters
+_LETTER = rf"[^\W{UNSPACED}]"
+_DESCRIPTIONS = "_descriptions"
 
 
 def gliner2_example(value: Any, line: Line) -> dict[str, Any] | None:
@@ -32,7 +33,9 @@ def gliner2_example(value: Any, line: Line) -> dict[str, Any] | None:
     record = {key: item for key, item in value.items() if key not in ("input", "output")}
     set_once(record, "text", value["input"], line)
     for key, item in output.items():
-        if key != "entities":
+        if key.endswith(_DESCRIPTIONS):  # of types, whose words may be those of the text
+            add_metadata(record, {key: item}, line)
+        elif key != "entities":
             set_once(record, key, item, line)
     if "entities" in output:
         set_once(record, "entities", _located(output["entities"], value["input"], line), line)
@@ -44,8 +47,7 @@ def _located(entities: Any, text: str, line: Line) -> list[dict[str, Any]]:
     taken = [False] * len(text)
     found = []
     for kind, surface in sorted(dict.fromkeys(listed), key=lambda each: -len(each[1])):
-        pattern = re.compile(rf"(?<!{_LETTER}){re.escape(surface)}(?!{_LETTER})", re.IGNORECASE)
-        places = [match.span() for match in pattern.finditer(text) if not any(taken[slice(*match.span())])]
+        places = [span for span in _occurrences(surface, text) if not any(taken[slice(*span)])]
         if not places:
             raise line.error(
                 f"the entity {surface!r} ({kind}) is not in the text, as whole words outside a longer entity or one "
@@ -58,6 +60,15 @@ def _located(entities: Any, text: str, line: Line) -> list[dict[str, Any]]:
             taken[start:end] = [True] * (end - start)
             found.append({"start": start, "end": end, "type": kind})
     return sorted(found, key=lambda span: span["start"])
+
+
+def _occurrences(surface: str, text: str) -> list[tuple[int, int]]:
+    """Where a surface form is in a text as whole words; in scripts without spaces, every character may be a word."""
+    marks = f"[{combining_marks()}]"
+    start = "" if re.match(f"[{UNSPACED}]", surface) else f"(?<!{_LETTER})"
+    end = "" if re.search(f"[{UNSPACED}]{marks}*$", surface) else f"(?!{_LETTER})"
+    pattern = re.compile(f"{start}{re.escape(surface)}{end}(?!{marks})", re.IGNORECASE)
+    return [match.span() for match in pattern.finditer(text)]
 
 
 def _listed(entities: Any, line: Line) -> list[tuple[str, str]]:

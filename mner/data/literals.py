@@ -16,6 +16,8 @@ PAIR = re.compile(r"spans?|offsets?|range|indices|indexes|tokens")
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _ADJACENT, _QUOTED = re.compile(r"""['"]\s+['"]"""), re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_NUMBERS = re.compile(r"\[\s*-?[0-9]+(?:\s+-?[0-9]+)+\s*\]")
+"""An array of whole numbers, as NumPy prints it."""
 _OTHER_ESCAPE = re.compile(r"\\(?!['\"\\nrtbfux/])")
 _MAX_LITERAL = 100_000  # characters of a string that is parsed
 
@@ -43,6 +45,8 @@ def decoded(value: Any) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         pass
+    if len(value) <= _MAX_LITERAL and _NUMBERS.fullmatch(value.strip()):
+        return [int(number) for number in value.strip("[] \n").split()]
     if len(value) > _MAX_LITERAL or _OTHER_ESCAPE.search(value):  # of which Python would warn
         return value
     try:

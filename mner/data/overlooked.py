@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mner.data.context_texts import context_text
+from mner.data.embedded_images import is_embedded
 from mner.data.extent import Extent
 from mner.data.forms import is_annotation, may_be_annotation, tags_in
 from mner.data.image_names import LINK, split_suffix
@@ -66,8 +67,8 @@ def refuse_overlooked(
                 f"{value!r:.80}",
                 "Write it as tags or entities (see the page on formats), or move it into metadata if it is neither",
             )
-        elif not has_image and _is_image(key, value):
-            if not _is_file(value):
+        elif not has_image and (image := _image(key, value)) is not None:
+            if not _is_file(image):
                 line.note(f"{key} looks like an image and is not read: images are files in the image folder")
                 continue
             line.doubt(
@@ -176,12 +177,31 @@ def _are_marks(value: Any) -> bool:
     return all(isinstance(item, dict) and item.keys() == {"start", "end", "tag"} for item in items)
 
 
+def _image(key: str, value: Any) -> Any:
+    """What names or contains an image, at any depth: a file if there is one, else a link, else ``None``."""
+    found = [value] if _is_image(key, value) else []
+    stack = [(key, value)]
+    while stack:
+        name, item = stack.pop()
+        if _any(_PERSON, words_of(name)):
+            continue
+        if isinstance(item, dict):
+            stack += item.items()
+        elif isinstance(item, list) and any(isinstance(each, (dict, list)) for each in item):
+            stack += [(name, each) for each in item]
+        elif _is_image(name, item):
+            found.append(item)
+    return next(filter(_is_file, found), next(iter(found), None))
+
+
 def _is_image(key: str, value: Any) -> bool:
-    """Whether a value is the name of an image: a file with a suffix of one, or an id whose key says so."""
+    """Whether a value is an image, or its name: a file with a suffix of one, or an id whose key says so."""
     words = words_of(key)
     if _any(_PERSON, words):
         return False
     items = value if isinstance(value, list) else [value]
+    if any(isinstance(item, (str, bytes)) and is_embedded(item) for item in items):
+        return True
     files = [isinstance(item, str) and len(item.split()) == 1 and split_suffix(item)[1] for item in items]
     if files and all(files):
         return True
@@ -191,9 +211,11 @@ def _is_image(key: str, value: Any) -> bool:
 
 
 def _is_file(value: Any) -> bool:
-    """Return whether a value names files, and is not a link, an encoded image or an object that describes one."""
+    """Whether a value names files or contains images, and is not a link or an object that describes one."""
     items = value if isinstance(value, list) else [value]
-    return all(isinstance(item, (str, int)) and not LINK.match(str(item)) for item in items)
+    return all(
+        isinstance(item, (str, bytes, int)) and (is_embedded(item) or not LINK.match(str(item))) for item in items
+    )
 
 
 def _is_caption(key: str, value: Any) -> bool:

@@ -69,11 +69,7 @@ class RowReader:
         for name in ("tokens", "words"):
             if isinstance(words := decoded(record.get(name)), str):
                 record[name] = words.split()
-        try:
-            record = plain(record)
-        except DataError as error:
-            raise line.error(str(error), "Leave the column out") from error
-        return post_from_record(record, line, self.images, self.annotator)
+        return post_from_record(_plain(record, line), line, self.images, self.annotator)
 
     def _with_saved_images(self, record: dict[str, Any], line: Line) -> dict[str, Any]:
         if _IMAGES.isdisjoint(record):
@@ -141,6 +137,17 @@ def read_rows(
         yield from read_each(numbered, lambda item: make(*item), report)
     finally:
         notes.report()
+
+
+def _plain(record: Mapping[str, Any], line: Line) -> dict[str, Any]:
+    cells = {}
+    for name, cell in record.items():
+        try:
+            cells[name] = plain(cell)
+        except DataError as error:  # noqa: PERF203 - names the column
+            remedy = f"Leave the column out; if it contains images, map it: columns={{'image': {name!r}}}"
+            line.doubt(f"the column {name} cannot be read", str(error), remedy)
+    return cells
 
 
 def _write(path: Path, content: bytes) -> bool:

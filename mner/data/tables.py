@@ -100,7 +100,10 @@ def _name(names: list[str], value: Any) -> Any:
 
 def _each(name: Callable[[Any], Any], value: Any) -> Any:
     # A sequence of objects may be stored as an object of sequences.
-    return [name(item) for item in value] if isinstance(value, list) else name(value)
+    if not isinstance(value, list):
+        return name(value)
+    named = [name(item) for item in value]
+    return None if named and all(item is None for item in named) else named  # a test set without its tags
 
 
 def _fields(namers: Mapping[str, Callable[[Any], Any]], value: Any) -> Any:

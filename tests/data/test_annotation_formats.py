@@ -130,6 +130,30 @@ def test_lines_of_mnre_are_posts_without_annotation(tmp_path, encode):
     assert first.id != second.id
 
 
+@pytest.mark.parametrize(
+    ("text", "surface"), [("习近平在北京", "北京"), ("ไปกรุงเทพ", "กรุงเทพ"), ("在NBA打球", "在"), ("在NBA打球", "NBA")]
+)
+def test_entities_of_gliner2_in_scripts_without_spaces(tmp_path, text, surface):
+    (tmp_path / "a.json").write_text(json.dumps({"input": text, "output": {"entities": {"X": [surface]}}}))
+    (post,) = read_posts(tmp_path / "a.json")
+    assert [text[start:end] for start, end, _ in post.spans] == [surface]
+
+
+@pytest.mark.parametrize(("text", "surface"), [("Zoe\u0301 ran", "Zoe"), ("NBAs", "NBA"), ("नियम", "न")])
+def test_gliner2_has_no_parts_of_words(tmp_path, text, surface):
+    (tmp_path / "a.json").write_text(json.dumps({"input": text, "output": {"entities": {"X": [surface]}}}))
+    with pytest.raises(FormatError, match="is not in the text, as whole words"):
+        read_posts(tmp_path / "a.json")
+
+
+def test_descriptions_of_gliner2_are_no_annotation(tmp_path):
+    output = {"entities": {"PER": ["Ana"]}, "entity_descriptions": {"PER": "Ana", "LOC": "Riga"}}
+    (tmp_path / "a.json").write_text(json.dumps({"input": "Ana in Riga", "output": output}))
+    (post,) = read_posts(tmp_path / "a.json")
+    assert post.spans == ((0, 3, "PER"),)
+    assert post.metadata == {"entity_descriptions": {"PER": "Ana", "LOC": "Riga"}}
+
+
 def brat(folder, text, annotations, name="33"):
     (folder / f"{name}.txt").write_bytes(text.encode())
     (folder / f"{name}.ann").write_text(annotations, encoding="utf-8")
@@ -164,6 +188,14 @@ def test_images_of_brat_are_those_that_are_named_like_the_text(tmp_path):
     assert found == {"a": [], "a.b": ["a.b.jpg"], "a1": ["a1.jpg"], "a[1]": ["a[1].jpg", "a[1].png"]}
     (alone,) = read_posts(tmp_path / "a[1].ann")
     assert [image.name for image in alone.images] == ["a[1].jpg", "a[1].png"]
+
+
+def test_brat_splits_an_entity_at_a_line_break(tmp_path):
+    brat(tmp_path, "Ana\nRuiz sings", "T1\tPER 0 3;4 8\tAna Ruiz\n")
+    assert read_posts(tmp_path)[0].spans == ((0, 8, "PER"),)
+    brat(tmp_path, "Ana\nRuiz sings", "T1\tPER 0 8\tEva Ruiz\n")
+    with pytest.raises(FormatError, match=r"reads 'Ana.nRuiz', but the file says 'Eva Ruiz'"):
+        read_posts(tmp_path)
 
 
 def test_a_discontinuous_entity_of_brat_is_named(tmp_path):
@@ -207,6 +239,29 @@ def test_comments_and_numbers_of_conll_u(tmp_path):
         first, second = read_posts(tmp_path / "a.conllu")
     assert (first.id, first.words, first.tags) == ("a", ("do", "n't", "Oslo"), ("O", "O", "B-LOC"))
     assert (second.words, second.tags) == (("Riga", "#"), ("B-LOC", "O"))
+
+
+CONLL_U = "# sent_id = a\n" + "".join(
+    f"{place}\t{word}\t_\t_\t_\t_\t_\t_\t_\t{{}}\n" for place, word in enumerate(["en", "Río", "Grande"], start=1)
+)
+
+
+@pytest.mark.parametrize("key", ["NER", "ner", "name"])
+@pytest.mark.parametrize("outside", ["{}=O", "_", "SpaceAfter=No"])
+def test_entities_among_the_features_of_conll_u(tmp_path, key, outside):
+    cells = (outside.format(key), f"{key}=B-LOC|SpaceAfter=No", f"Gloss=O|{key}=I-LOC")
+    (tmp_path / "a.conllu").write_text(
+        f"{CONLL_U.format(*cells)}\n{CONLL_U.format('_', 'Gloss=O', '_')}", encoding="utf-8"
+    )
+    with pytest.warns(UserWarning, match="last column has no tags are read as not annotated .line 7"):
+        first, second = read_posts(tmp_path / "a.conllu")
+    assert (first.tags, second.tags) == (("O", "B-LOC", "I-LOC"), None)
+
+
+def test_coreference_of_conll_u_is_not_overlooked(tmp_path):
+    (tmp_path / "a.conllu").write_text(CONLL_U.format("_", "Entity=(1-place", "Entity=1)"), encoding="utf-8")
+    with pytest.raises(FormatError, match=r"line 3: the tag '.1-place'"):
+        read_posts(tmp_path / "a.conllu")
 
 
 def test_options_that_a_format_does_not_use_are_noted(tmp_path):

@@ -246,6 +246,32 @@ def test_of_two_columns_of_tags_the_one_that_is_read_is_named(read):
     ]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Ana\tB-PER\tNNP\nsings\tO\tVBZ\n",
+        "Ana\tB-PER\tB-NP\nsings\tO\tO\n",
+        "# id = a\n1\tAna\tB-PER\t-\tme\n2\tsings\tO\t-\tme\n",
+    ],
+    ids=["parts of speech", "chunks", "annotator"],
+)
+def test_tags_that_are_not_in_the_last_column(read, content):
+    with pytest.warns(UserWarning, match="the tags are those of column [23], since the last has none"):
+        (post,) = read(content)
+    assert (post.words, post.tags) == (("Ana", "sings"), ("B-PER", "O"))
+
+
+@pytest.mark.parametrize("last", ["B-PRE|", "Q-PER"])
+def test_a_slip_in_the_last_column_is_not_another_layout(read, last):
+    with pytest.raises(FormatError, match="line 1: the tag"):
+        read(f"Ana\tB-NP\t{last}\nsings\tO\tO\n")
+
+
+def test_a_tag_before_its_word(read):
+    with pytest.raises(FormatError, match="line 1: a tag before its word"):
+        read("B-PER\tAna\nO\tsings\n")
+
+
 def test_chunks_are_no_entities(read):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -283,9 +283,27 @@ def test_image_keys_are_not_overlooked(read, key, value):
         read({"tokens": WORDS, key: value})
 
 
+ENCODED = f"/9j/{'A' * 80}"
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("attachments", {"photo": "33.jpg"}), ("media", [{"file": "33.jpg"}]),
+        ("x", [{"url": "http://x.org", "y": ["33.png"]}]),
+        ("jpg", ENCODED), ("x", {"y": ENCODED}), ("picture_data", f"data:image/jpeg;base64,{ENCODED}"),
+    ],
+)  # fmt: skip
+def test_images_at_any_depth_and_encoded_ones_are_not_overlooked(read, key, value):
+    with pytest.raises(FormatError, match=f"{key} looks like the name of an image"):
+        read({"tokens": WORDS, key: value})
+    assert read({"tokens": WORDS, "image": "1.jpg", key: value}).metadata == {key: value}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("user", {"avatar": "a.png", "photo": "b.png"}), ("place", {"bounding_box": {"type": "Polygon"}}),
         ("profile_image", "a.jpg"), ("user_image", "a.jpg"), ("avatar", "a.png"), ("author_photo", "a.png"),
         ("num_images", 3),
         ("image_count", 3), ("has_image", True), ("image_width", 640), ("image_hash", "a8f3"), ("media_key", "3_12"),

@@ -108,9 +108,7 @@ def test_an_image_id_under_another_key_is_refused(read):
         read({"tokens": ["a"], "img_id": 33})
 
 
-@pytest.mark.parametrize(
-    "value", ["https://x.org/33.jpg", [{"type": "photo", "url": "x"}], "data:image/png;base64,iVBO"]
-)
+@pytest.mark.parametrize("value", ["https://x.org/33.jpg", [{"type": "photo", "url": "x"}]])
 def test_links_to_images_are_noted_once(read, value):
     with pytest.warns(UserWarning, match=r"media looks like an image and is not read.*2 lines, the first is") as caught:
         posts = read({"tokens": ["a"], "media": value}, {"tokens": ["a"], "media": value})

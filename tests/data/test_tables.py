@@ -82,6 +82,7 @@ def test_lists_in_cells(tmp_path, tokens, tags):
         ('id,text\n1,"so" then\n', "line 2: invalid CSV"),
         ("id,text\n1,\n", "line 2: an object with neither 'tokens' nor 'text'"),
         ("id,text,y\n1,a b,['O' 'B-PER']\n", "y looks like an annotation"),
+        ("tokens,ner_tags\n['a' 'b'],[0 1]\n", r"ner_tags contains class indices: \[0, 1\]"),
     ],
 )
 def test_malformed_tables(write, content, message):
@@ -192,6 +193,14 @@ def test_class_indices_without_names_are_refused(tmp_path):
         read_posts(tmp_path / "posts.parquet")
 
 
+def test_class_indices_of_a_test_set_without_tags():
+    tags = datasets.List(datasets.ClassLabel(names=["O", "B-PER"]))
+    features = datasets.Features({"tokens": datasets.List(datasets.Value("string")), "ner_tags": tags})
+    rows = [{"tokens": WORDS, "ner_tags": [-1, -1, -1]}, {"tokens": WORDS, "ner_tags": [1, 0, 0]}]
+    first, second = read_posts(datasets.Dataset.from_list(rows, features=features))
+    assert (first.tags, second.tags) == (None, ("B-PER", "O", "O"))
+
+
 def test_images_within_a_table(tmp_path):
     content = io.BytesIO()
     Image.new("RGB", (20, 20), "red").save(content, "png")
@@ -237,8 +246,14 @@ def test_a_cut_off_file_is_named(tmp_path):
 def test_values_that_are_not_plain(tmp_path):
     table = pd.DataFrame({"text": ["hi"], "day": pd.to_datetime(["2026-11-26"]), "n": [3], "x": [None]})
     assert read_posts(table)[0].metadata == {"day": "2026-11-26T00:00:00", "n": 3}
-    with pytest.raises(FormatError, match="DataFrame, row 1: a object, which is not plain JSON"):
+    with pytest.raises(
+        FormatError, match="DataFrame, row 1: the column x cannot be read: a object, which is not plain JSON"
+    ):
         read_posts(pd.DataFrame({"text": ["hi"], "x": [object()]}))
+    with pytest.raises(FormatError, match=r"the column x .* map it: columns=\{'image': 'x'\}"):
+        read_posts(pd.DataFrame({"text": ["hi"], "x": [{"bytes": b"GIF89a", "path": None}]}))
+    with pytest.warns(UserWarning, match="the column x cannot be read"):
+        assert next(iter_posts(pd.DataFrame({"text": ["hi"], "x": [b"GIF89a"]}), lenient=True)).words == ("hi",)
 
 
 def test_an_image_that_an_interrupted_process_left_incomplete_is_written_again(tmp_path):
