@@ -66,11 +66,11 @@ class CaptionPreprocessor(Preprocessor):
         Args:
             posts: B posts.
         """
-        exchanged, caption_of = exchange_captions([self.prepare(post) for post in posts], self.kind)
-        return CaptionedBatch(**vars(super().__call__(exchanged)), caption_of=torch.tensor(caption_of))
+        shuffled, caption_of = shuffle_captions([self.prepare(post) for post in posts], self.kind)
+        return CaptionedBatch(**vars(super().__call__(shuffled)), caption_of=torch.tensor(caption_of))
 
 
-def exchange_captions(posts: Sequence[Post], kind: str) -> tuple[list[Post], list[int]]:
+def shuffle_captions(posts: Sequence[Post], kind: str) -> tuple[list[Post], list[int]]:
     """Give every second post with a caption the caption of the next one, cyclically.
 
     This depends only on the order of the posts, which differs between the epochs of a training run but is the same in
@@ -84,16 +84,16 @@ def exchange_captions(posts: Sequence[Post], kind: str) -> tuple[list[Post], lis
         The posts, and the origin of each one's caption: :data:`OWN` also where the next caption is the same text.
 
     Example:
-        >>> posts = [Post(name, ("a",), contexts={"caption": f"picture {name}"}) for name in "123"]
-        >>> exchanged, caption_of = exchange_captions(posts, "caption")
-        >>> [post.contexts["caption"] for post in exchanged], caption_of
-        (['picture 1', 'picture 3', 'picture 3'], [1, 0, 1])
+        >>> posts = [Post(name, ("a",), contexts={"caption": f"image {name}"}) for name in "123"]
+        >>> shuffled, caption_of = shuffle_captions(posts, "caption")
+        >>> [post.contexts["caption"] for post in shuffled], caption_of
+        (['image 1', 'image 3', 'image 3'], [1, 0, 1])
     """
-    exchanged, caption_of = list(posts), [UNKNOWN] * len(posts)
+    shuffled, caption_of = list(posts), [UNKNOWN] * len(posts)
     places = [place for place, post in enumerate(posts) if post.contexts.get(kind, "").strip()]
     for index, place in enumerate(places):
         own = posts[place].contexts[kind]
         text = posts[places[(index + 1) % len(places)]].contexts[kind] if index % 2 else own
-        exchanged[place] = replace(posts[place], contexts={**posts[place].contexts, kind: text})
+        shuffled[place] = replace(posts[place], contexts={**posts[place].contexts, kind: text})
         caption_of[place] = OWN if text == own else ANOTHERS
-    return exchanged, caption_of
+    return shuffled, caption_of

@@ -37,7 +37,7 @@ class LanguageModelHead(nn.Module):
         from transformers.activations import ACT2FN
 
         config = text_encoder.model.config
-        pieces, width = text_encoder.model.get_input_embeddings().weight.shape
+        vocabulary, width = text_encoder.model.get_input_embeddings().weight.shape
         self.dense = nn.Linear(text_encoder.hidden_size, width, bias=getattr(config, "classifier_bias", True))
         nn.init.normal_(self.dense.weight, std=getattr(config, "initializer_range", 0.02))
         if self.dense.bias is not None:
@@ -45,7 +45,7 @@ class LanguageModelHead(nn.Module):
         self.activation = ACT2FN[getattr(config, "classifier_activation", getattr(config, "hidden_act", "gelu"))]
         eps = getattr(config, "layer_norm_eps", getattr(config, "norm_eps", 1e-12))
         self.norm = nn.LayerNorm(width, eps=eps, bias=getattr(config, "norm_bias", True))
-        self.bias = nn.Parameter(torch.zeros(pieces)) if getattr(config, "decoder_bias", True) else None
+        self.bias = nn.Parameter(torch.zeros(vocabulary)) if getattr(config, "decoder_bias", True) else None
 
     def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
         """Score the subwords.

@@ -38,3 +38,9 @@ def test_the_file_is_given_again(regions, shared_twitter_folder, tiny_text_encod
     )
     tag = ["tag", str(posts), "--ckpt_path", str(run / "best.ckpt"), "--images", str(shared_twitter_folder / "images")]
     assert main([*tag, "--region_file", str(regions)]) == 0
+    record = {"id": "1", "tokens": ["Oslo"], "ner_tags": ["B-PER"], "picture": next(iter(np.load(regions))) + ".jpg"}
+    posts.write_text(json.dumps(record), encoding="utf-8")
+    calibrate = ["calibrate", *tag[1:], "--output", str(tmp_path / "calibrated"), "--columns", "image=picture"]
+    assert main(calibrate) == 1
+    assert "--region_file FILE" in capsys.readouterr().err
+    assert main([*calibrate, "--region_file", str(regions)]) == 0

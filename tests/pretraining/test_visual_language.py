@@ -15,7 +15,7 @@ from mner.data.unlabelled import read_unlabelled
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError
 from mner.posts import Post
 from mner.pretraining import VisualLanguageModel
-from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, exchange_captions
+from mner.pretraining.captions import ANOTHERS, OWN, UNKNOWN, shuffle_captions
 from mner.testing import TinyGrid
 from mner.text import VisualBertText
 from mner.vision import Grid
@@ -36,8 +36,8 @@ def test_captions_are_exchanged_as_the_labels_say():
     counts = Counter()
     for _ in range(100):
         posts = [POSTS[place] for place in torch.randperm(6, generator=order)]
-        exchanged, caption_of = exchange_captions(posts, "caption")
-        for post, shown, label in zip(posts, exchanged, caption_of, strict=True):
+        shuffled, caption_of = shuffle_captions(posts, "caption")
+        for post, shown, label in zip(posts, shuffled, caption_of, strict=True):
             assert (shown.contexts["caption"] == post.contexts["caption"]) == (label == OWN)
             assert (shown.id, shown.words, shown.image, shown.contexts["ocr"]) == (
                 post.id,
@@ -47,19 +47,19 @@ def test_captions_are_exchanged_as_the_labels_say():
             )
             counts[post.id, label] += 1
         others = {post.contexts["caption"] for post in posts}
-        assert all(post.contexts["caption"] in others for post in exchanged)
+        assert all(post.contexts["caption"] in others for post in shuffled)
     assert sum(counts[post.id, ANOTHERS] for post in POSTS) == pytest.approx(300, abs=40)  # two share one caption
     assert all(counts[post.id, OWN] > 25 and counts[post.id, ANOTHERS] > 25 for post in POSTS)
 
 
 def test_distinct_captions_are_exchanged_for_exactly_one_half():
-    _, caption_of = exchange_captions(POSTS[:4], "caption")
+    _, caption_of = shuffle_captions(POSTS[:4], "caption")
     assert caption_of == [OWN, ANOTHERS, OWN, ANOTHERS]
-    _, caption_of = exchange_captions(
+    _, caption_of = shuffle_captions(
         [Post("x", ("a",)), *POSTS[:2], Post("y", ("a",), contexts={"caption": " "})], "caption"
     )
     assert caption_of == [UNKNOWN, OWN, ANOTHERS, UNKNOWN]
-    _, caption_of = exchange_captions(POSTS[:1], "caption")
+    _, caption_of = shuffle_captions(POSTS[:1], "caption")
     assert caption_of == [OWN]
 
 
