@@ -89,14 +89,14 @@ class ChatEndpoint(ContextWriter):
         proxy: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        for name, value, least in (
+        for name, value, minimum in (
             ("max_new_tokens", max_new_tokens, 1),
             ("num_parallel", num_parallel, 1),
             ("max_retries", max_retries, 0),
             ("max_image_side", max_image_side, 28),
         ):
-            if value is not None and value < least:
-                raise ConfigurationError(f"ChatEndpoint: expected {name} of at least {least}, got {value}")
+            if value is not None and value < minimum:
+                raise ConfigurationError(f"ChatEndpoint: expected {name} of at least {minimum}, got {value}")
         if timeout <= 0:
             raise ConfigurationError(f"ChatEndpoint: expected a timeout above 0 seconds, got {timeout}")
         self.url = f"{_checked(base_url).rstrip('/')}/chat/completions"

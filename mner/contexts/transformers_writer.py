@@ -55,13 +55,13 @@ class TransformersWriter(ContextWriter):
         attn_implementation: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        for what, value, least in (
+        for what, value, minimum in (
             ("max_new_tokens", max_new_tokens, 1),
             ("batch_size", batch_size, 1),
             ("max_image_side", max_image_side, 28),
         ):
-            if value < least:
-                raise ConfigurationError(f"TransformersWriter: expected {what} of at least {least}, got {value}")
+            if value < minimum:
+                raise ConfigurationError(f"TransformersWriter: expected {what} of at least {minimum}, got {value}")
         self.model, self.processor = load_chat_model(name, revision, dtype, attn_implementation)
         self.tokenizer = getattr(self.processor, "tokenizer", self.processor)
         self.tokenizer.padding_side = "left"

@@ -56,7 +56,7 @@ def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
             yield from brat_rows(path)
             return
         if kind in ("tar", "tars"):
-            for file in sorted(path.glob("*.tar")) if kind == "tars" else [path]:
+            for file in _parts(path, "tar") if kind == "tars" else [path]:
                 yield from tar_rows(file)
             return
         import pyarrow
@@ -69,7 +69,7 @@ def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         if kind == "saved":
             yield from rows_of(datasets.load_from_disk(str(path)))
-        for file in sorted(path.glob("*.parquet")) if kind == "parts" else [path] if kind != "saved" else []:
+        for file in _parts(path, "parquet") if kind == "parts" else [path] if kind != "saved" else []:
             yield from _arrow(file) if kind == "arrow" else _parquet(file)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise FormatError(path, None, f"not a valid table ({error})", "Write the file again; is it cut off?") from error
@@ -79,14 +79,23 @@ def _kind(path: Path) -> str | None:
     if is_folder(path):
         names = {_SAVED: "saved", _SAVED_SPLITS: "splits"}
         kind = next((kind for name, kind in names.items() if is_file(path / name)), None)
-        parts = {"*.parquet": "parts", "*.tar": "tars", "*.ann": "brat"}
-        return kind or next((kind for pattern, kind in parts.items() if any(path.glob(pattern))), None)
+        parts, found = {"parquet": "parts", "tar": "tars", "brat": "brat"}, set(map(_kind_by_suffix, path.iterdir()))
+        return kind or next((kind for part, kind in parts.items() if part in found), None)
     if not is_file(path):
         return None
     with path.open("rb") as file:
         kind = _MAGIC.get(file.read(4))
+    return kind or _kind_by_suffix(path)
+
+
+def _kind_by_suffix(path: Path) -> str | None:
     suffix = path.with_suffix("").suffix if path.suffix.lower() in (".gz", ".bz2", ".xz") else path.suffix
-    return kind or _SUFFIXES.get(suffix.lower())
+    return _SUFFIXES.get(suffix.lower())
+
+
+def _parts(folder: Path, kind: str) -> list[Path]:
+    """The files of one kind in a folder, in alphabetical order."""
+    return sorted(file for file in folder.iterdir() if _kind_by_suffix(file) == kind)
 
 
 def _spacy(path: Path) -> Iterator[dict[str, Any]]:

@@ -95,7 +95,7 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
             raise line.error(
                 f"{record!r:.40}, where a JSON object was expected", 'Write {"image_id": ..., "caption": ...}'
             )
-        image = next((name for key in IMAGE_KEYS if (name := _name(record, key, line)) is not None), None)
+        image = next((name for each in IMAGE_KEYS if (name := _name(record, each, line)) is not None), None)
         post_id = _name(record, "id", line)
         if image is None and post_id is None:
             raise line.error("no image_id and no id", "Write one of them as a string or a whole number")

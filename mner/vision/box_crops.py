@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from mner.errors import ConfigurationError, FormatError, ImageError
 from mner.posts import Post
@@ -33,6 +32,8 @@ class BoxCrops(FileTransform):
         DatasetNotFoundError: If the file is not there.
         FormatError: If it is not a file of boxes; names the line.
     """
+
+    counted = "scores"
 
     def __init__(self, transform: ImageTransform, path: str | Path | None, max_crops: int, whole_image: bool) -> None:
         if path is not None:
@@ -88,21 +89,6 @@ class BoxCrops(FileTransform):
             "boxes": torch.from_numpy(fractions).float(),
             "scores": torch.from_numpy(scores).float(),
         }
-
-    def collate(self, images: Sequence[dict[str, Tensor] | None]) -> dict[str, Tensor] | None:
-        """Pad the crops of B posts.
-
-        Returns:
-            ``crops`` of shape ``(B, R, 3, H, W)``, ``boxes``, ``scores`` and ``mask``; ``None`` if no post has a crop.
-        """
-        given = [image for image in images if image is not None and len(image["scores"])]
-        if not given:
-            return None
-        nothing = {name: part[:0] for name, part in given[0].items()}
-        rows = [nothing if image is None or not len(image["scores"]) else image for image in images]
-        padded = {name: pad_sequence([row[name] for row in rows], batch_first=True) for name in nothing}
-        counts = torch.tensor([len(row["scores"]) for row in rows])
-        return {**padded, "mask": torch.arange(padded["scores"].shape[1]) < counts[:, None]}
 
     def _inside(self, image: Image.Image, found: ImageBoxes) -> Any:
         """The best boxes in whole pixels of the image."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mner.vision.transform import ImageTransform
 
@@ -16,6 +19,28 @@ class FileTransform(ImageTransform, ABC):
     """An image transform with a file that no checkpoint names; :func:`~mner.vision.use_region_file` sets it."""
 
     path: Path | None
+    counted: ClassVar[str]
+    """Name of a tensor of :meth:`load` with a row per region."""
+
+    def collate(self, images: Sequence[dict[str, Tensor] | None]) -> dict[str, Tensor] | None:
+        """Pad the regions of B posts.
+
+        Args:
+            images: What :meth:`load` returned: tensors of R rows, or ``None`` for a post without regions.
+
+        Returns:
+            The same tensors with a dimension of B posts in front, and the ``mask`` of the regions that are there, shape
+            ``(B, R)``; ``None`` if no post has any.
+        """
+        filled = [None if image is None or not len(image[self.counted]) else image for image in images]
+        first = next((image for image in filled if image is not None), None)
+        if first is None:
+            return None
+        nothing = {name: part[:0] for name, part in first.items()}
+        rows = [nothing if image is None else image for image in filled]
+        padded = {name: pad_sequence([row[name] for row in rows], batch_first=True) for name in nothing}
+        counts = torch.tensor([len(row[self.counted]) for row in rows])
+        return {**padded, "mask": torch.arange(padded[self.counted].shape[1]) < counts[:, None]}
 
     def checkpoint_arguments(self) -> dict[str, Any]:
         """The given arguments without the file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
 from mner.posts import Post
@@ -42,6 +41,7 @@ class RegionFile(FileTransform):
     """
 
     reads_files = False
+    counted = "regions"
 
     def __init__(
         self,
@@ -102,22 +102,6 @@ class RegionFile(FileTransform):
                 f"got {tuple(found.shape)}" + ("" if found.isfinite().all() else " with nan or inf")
             )
         return {"regions": found, **({"boxes": self._boxes(name, len(found))} if self.boxes else {})}
-
-    def collate(self, images: Sequence[dict[str, Tensor] | None]) -> dict[str, Tensor] | None:
-        """Pad the regions of B posts.
-
-        Returns:
-            ``regions`` of shape ``(B, R, V)``, ``mask`` of shape ``(B, R)``, and ``boxes`` of shape ``(B, R, 4)`` if
-            there are any; ``None`` if no post has regions.
-        """
-        given = next((image for image in images if image is not None), None)
-        if given is None:
-            return None
-        nothing = {part: values[:0] for part, values in given.items()}
-        rows = [nothing if image is None else image for image in images]
-        padded = {part: pad_sequence([row[part] for row in rows], batch_first=True) for part in nothing}
-        counts = torch.tensor([len(row["regions"]) for row in rows])
-        return {**padded, "mask": torch.arange(padded["regions"].shape[1]) < counts[:, None]}
 
     def _boxes(self, name: str, count: int) -> Tensor:
         """Read the boxes of the first regions of an image, as fractions of width and height."""

@@ -57,8 +57,8 @@ def test_names_that_lead_out_of_the_folder_are_kept_inside(tmp_path):
 
 
 def test_a_folder_of_shards_is_read_in_order(tmp_path):
-    for number in (2, 0, 1):
-        write(tmp_path / f"{number}.tar", {f"{number}.txt": b"Oslo"})
+    for number, suffix in ((2, ".tar"), (0, ".tar"), (1, ".tar.gz")):
+        write(tmp_path / f"{number}{suffix}", {f"{number}.txt": b"Oslo"})
     assert [post.id for post in read_posts(tmp_path)] == ["0", "1", "2"]
 
 
