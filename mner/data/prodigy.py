@@ -25,24 +25,24 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         return None
     tokens, text = value.get("tokens"), value["text"]
-    objects = isinstance(tokens, list) and bool(tokens) and all(isinstance(token, dict) for token in tokens)
+    objects = tokens if isinstance(tokens, list) and all(isinstance(token, dict) for token in tokens) else []
     if not objects and "_task_hash" not in value and "answer" not in value:
         return None
     record = dict(value)
-    if isinstance(tokens, list) and (objects or not tokens):
+    if objects:
         try:
-            record["offsets"] = [[token["start"], token["end"]] for token in tokens]
-            record["tokens"] = [token.get("text", text[token["start"] : token["end"]]) for token in tokens]
+            record["offsets"] = [[token["start"], token["end"]] for token in objects]
+            record["tokens"] = [token.get("text", text[token["start"] : token["end"]]) for token in objects]
         except (KeyError, TypeError) as error:
             raise line.error(
                 "tokens that are neither words nor those of Prodigy or spaCy", 'Write "tokens": ["St", "Louis"]'
             ) from error
-        if not tokens:
-            del record["tokens"], record["offsets"]
+    elif tokens == []:
+        del record["tokens"]
     _settle_span_groups(record, line)
     key = next((name for name in ("spans", "ents") if record.get(name) is not None), None)
     if key is not None and isinstance(record[key], list):
-        spans = [_span(span, tokens if objects and tokens else [], line) for span in record.pop(key)]
+        spans = [_span(span, objects, line) for span in record.pop(key)]
         set_once(record, "entities", spans, line)
     answer = record.get("answer", "accept")
     if answer in ("reject", "ignore"):

@@ -61,8 +61,7 @@ class ModernVBertPatches(ImageEncoder):
         self.vision, self.connector = model.vision_model, model.connector
         self.vision.head = nn.Identity()  # its pooled vector is unused
         self.hidden_size = int(model.config.text_config.hidden_size)
-        numbers = architecture["preprocessing"]
-        self.image_transform = GridTransform({k: tuple(v) if isinstance(v, list) else v for k, v in numbers.items()})
+        self.image_transform = GridTransform(architecture["preprocessing"])
         self.frozen = not trainable
         self.learning_rate = learning_rate
         self.requires_grad_(trainable)
