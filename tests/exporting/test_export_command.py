@@ -98,9 +98,9 @@ def test_a_folder_that_is_there_is_not_replaced(trained_run, exported_run, tmp_p
     for name in ("model.onnx", "config.json"):
         assert main(["tag", str(tmp_path / "posts.txt"), "--ckpt_path", str(exported_run / name)]) == 1
         assert f"of a model folder give the folder, {exported_run}" in capsys.readouterr().err
-    assert main(["calibrate", "posts", "--ckpt_path", str(exported_run), "--output", str(tmp_path / "new")]) == 1
-    assert "is an exported model; calibrate the checkpoint, then export" in capsys.readouterr().err
     posts = str(tmp_path / "posts.txt")
+    assert main(["calibrate", posts, "--ckpt_path", str(exported_run), "--output", str(tmp_path / "new")]) == 1
+    assert "is an exported model; calibrate the checkpoint, then export" in capsys.readouterr().err
     assert main(["attend", posts, "--ckpt_path", str(exported_run), "--output", str(tmp_path / "new")]) == 1
     assert "is an exported model, which has no attention; give the checkpoint" in capsys.readouterr().err
 

@@ -50,8 +50,11 @@ DTYPES = {"bf16-true": torch.bfloat16, "16-true": torch.float16, "64-true": torc
     ("precision", "fusion"),
     [
         *(("bf16-true", each) for each in FUSIONS),
-        *(("16-true", each) for each in some((CoAttention,))),
-        *(("64-true", each) for each in some((CoAttention,))),
+        *(
+            pytest.param(precision, each, marks=() if each is CoAttention else pytest.mark.slow)
+            for precision in ("16-true", "64-true")
+            for each in FUSIONS
+        ),
     ],
 )
 def test_true_precision_trains_scores_and_tags(
