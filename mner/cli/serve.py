@@ -69,9 +69,7 @@ def run(arguments: Sequence[str]) -> None:
         raise ConfigurationError("expected --host to be an address, got an empty text; 127.0.0.1 is this machine only")
     limits = Limits(**vars(options.limits))
     with extra("serve", "mner serve"):
-        import uvicorn
-
-        from mner.serving.app import create_app
+        from mner.serving.server import DrainingServer
     from mner.inference.load import load
     from mner.serving.service import Service
 
@@ -86,20 +84,13 @@ def run(arguments: Sequence[str]) -> None:
     )
     tagger.predict("warm up")
     listening = _listen(options.host, options.port)
-    config = uvicorn.Config(
-        create_app(service),
-        server_header=False,
-        limit_concurrency=limits.max_waiting,
-        timeout_graceful_shutdown=round(limits.max_seconds) + 1,
-        log_level="warning",
-    )
     host = f"[{options.host}]" if ":" in options.host else options.host
     print(
         printable(f"serving {', '.join(map(str, options.ckpt_path))} at http://{host}:{listening.getsockname()[1]}"),
         flush=True,
     )
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has answered everything
-    uvicorn.Server(config).run(sockets=[listening])
+    DrainingServer(service).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -19,6 +21,8 @@ from mner import __version__
 from mner.serving.metrics import Metrics
 from mner.serving.requests import FORM, JSON, PostRequest, PostsRequest, read_posts
 from mner.serving.service import Service
+
+Result = TypeVar("Result")
 
 _LOG = logging.getLogger("mner.serving")
 _REQUEST = {"text": "Jordan is back"}
@@ -31,7 +35,7 @@ _REFUSALS = {
     413: "A body, text or contexts beyond the limits",
     415: "Another content type than JSON and a form",
     422: "A missing, unknown or malformed field, or too many posts",
-    503: "Too many posts wait",
+    503: "Too many requests are open, or too many posts wait",
     504: "There was no answer in time",
 }
 _FORM_SCHEMA = {
@@ -67,6 +71,7 @@ def create_app(service: Service) -> FastAPI:
     )
     metrics = Metrics()
     app.add_middleware(BodyLimit, max_bytes=service.limits.max_body_bytes)
+    app.add_middleware(Draining, service=service)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
 
@@ -77,17 +82,18 @@ def create_app(service: Service) -> FastAPI:
         """Tag one post, as JSON or as a form with an image file, or several as `{"posts": [...]}`."""
         start, status, count = metrics.open(), 500, 0
         try:
-            try:
-                posts, is_list = await asyncio.wait_for(read_posts(request, service.limits), service.limits.max_seconds)
-            except asyncio.TimeoutError:
-                raise HTTPException(
-                    408, f"the request took longer than {service.limits.max_seconds:g} seconds"
-                ) from None
-            except ClientDisconnect:
-                raise HTTPException(499, "the client closed the connection") from None  # nginx's status for it
-            found = await service.tag(posts)
+            # One deadline for all of it, so that every open request ends within max_seconds of a signal.
+            if metrics.open_requests > service.limits.max_waiting:
+                raise HTTPException(503, "too many requests are open; try again later", {"Retry-After": "1"})
+            late = f"within {service.limits.max_seconds:g} seconds"
+            deadline = start + service.limits.max_seconds
+            posts, is_list = await _by(deadline, read_posts(request, service.limits), 408, f"no request {late}")
+            found = await _by(deadline, service.tag(posts, deadline), 504, f"no answer {late}")
             status, count = 200, len(found)
             return JSONResponse({"posts": found} if is_list else found[0])
+        except ClientDisconnect:
+            status = 499  # nginx's status for it
+            raise HTTPException(status, "the client closed the connection") from None
         except HTTPException as error:
             status = error.status_code
             raise
@@ -101,9 +107,8 @@ def create_app(service: Service) -> FastAPI:
 
     @app.get("/ready", summary="Whether posts can be tagged")
     async def ready() -> JSONResponse:
-        """200 if posts are tagged, 503 if the queue is full or the model has stopped."""
-        full = service.batcher.waiting >= service.limits.max_waiting
-        is_ready = service.batcher.is_alive and not full
+        """200 if posts are tagged, 503 if the queue is full, the model has stopped, or the service is about to end."""
+        is_ready = service.is_ready
         return JSONResponse({"status": "ready" if is_ready else "not ready"}, 200 if is_ready else 503)
 
     @app.get("/metrics", summary="Counters in the format of Prometheus", response_class=PlainTextResponse)
@@ -145,6 +150,40 @@ class BodyLimit:
             return part
 
         await self.app(scope, counted, send)
+
+
+class Draining:
+    """Close every connection after its answer once the service is about to end.
+
+    A client that keeps its connection then opens a new one, to another server, instead of sending a request to one that
+    closes.
+
+    Args:
+        app: The application.
+        service: The service.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app = app
+        self.service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add ``Connection: close`` to the answer."""
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self.service.is_draining:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self.app(scope, receive, closing)
+
+
+async def _by(deadline: float, work: Awaitable[Result], status: int, message: str) -> Result:
+    """Await something until a time of the monotonic clock, after which the request is answered with a status."""
+    try:
+        return await asyncio.wait_for(work, deadline - time.monotonic())
+    except asyncio.TimeoutError:
+        raise HTTPException(status, message) from None
 
 
 async def _refused(_: Request, error: Exception) -> Response:

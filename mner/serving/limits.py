@@ -17,8 +17,8 @@ class Limits:
         max_images: Images per post.
         max_characters: Characters of a post, and of all its contexts.
         max_pixels: Width times height of an image.
-        max_seconds: Seconds for a request to arrive, for an image to be downloaded, and for an answer.
-        max_waiting: Posts that wait for the model; further ones are refused with status 503.
+        max_seconds: Seconds from the headers of a request to its answer.
+        max_waiting: Posts that wait for the model, and open requests; further ones are refused with status 503.
 
     Raises:
         ConfigurationError: If one is not greater than zero.

@@ -22,6 +22,11 @@ class Metrics:
         self._posts = 0
         self._open = 0
 
+    @property
+    def open_requests(self) -> int:
+        """Number of requests that have arrived and are not answered."""
+        return self._open
+
     def open(self) -> float:
         """Count a request that has arrived; return the time, for :meth:`close`."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from dataclasses import dataclass, replace
@@ -75,7 +76,7 @@ async def read_posts(request: Request, limits: Limits) -> tuple[list[NewPost], b
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == JSON:
-        return _from_json(await request.body(), limits)
+        return await asyncio.to_thread(_from_json, await request.body(), limits)
     if kind == FORM:
         return [await _from_form(request, limits)], False
     raise HTTPException(415, f"expected {JSON} or {FORM}, got {printable(kind) or 'no content type'}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 
@@ -23,6 +23,10 @@ from mner.serving.limits import Limits
 from mner.serving.requests import NewPost
 from mner.vision.file_transform import FileTransform
 
+_DOWNLOADS = 16
+"""Maximum number of downloads at a time; they have threads of their own, so that slow hosts delay nothing else."""
+_PREPARED = 2
+"""Maximum number of requests that are prepared at a time; more would compete with the model, and none be first."""
 NO_IMAGES = "the model does not use images; the image was ignored"
 
 
@@ -62,31 +66,47 @@ class Service:
         self.with_urls = with_urls
         self.threshold = threshold
         self.sees_images = bool(encoders)
-        self._folder = TemporaryDirectory(prefix="mner_serve_")
+        self.is_draining = False
+        self._folder = TemporaryDirectory(prefix="mner_serve_", ignore_cleanup_errors=True)
+        self._workers = ThreadPoolExecutor(_PREPARED, thread_name_prefix="mner requests")
+        self._downloads = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="mner download")
         self.batcher: Batcher[Post, Entities] = Batcher(
             lambda posts: tagger.predict_batch(posts, batch_size), batch_size, max_wait, self.limits.max_waiting
         )
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether new requests are tagged."""
+        is_full = self.batcher.waiting >= self.limits.max_waiting
+        return self.batcher.is_alive and not is_full and not self.is_draining
+
     def close(self) -> None:
         """Answer what waits, then remove the stored images."""
         self.batcher.close()
+        for each in (self._workers, self._downloads):
+            each.shutdown(wait=False, cancel_futures=True)
         self._folder.cleanup()
 
-    async def tag(self, given: Sequence[NewPost]) -> list[dict[str, Any]]:
-        """Tag the posts of a request.
+    async def tag(self, given: Sequence[NewPost], deadline: float) -> list[dict[str, Any]]:
+        """Tag the posts of a request; whatever takes long is done in threads, so that other requests are read.
+
+        Args:
+            given: The posts.
+            deadline: When images are no longer downloaded, as a time of the monotonic clock.
 
         Raises:
-            HTTPException: If a post or image cannot be used (400), too many posts wait (503) or time is up (504).
+            HTTPException: If a post or image cannot be used (400), or too many posts wait (503).
         """
-        images: list[Path] = []
+        loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Entities]] = []
         try:
-            posts = [await self._post(each, images) for each in given]
-            futures += (asyncio.wrap_future(self.batcher.submit(post)) for post in posts)
-            try:
-                found = await asyncio.wait_for(asyncio.gather(*futures), self.limits.max_seconds)
-            except asyncio.TimeoutError:
-                raise HTTPException(504, f"no answer within {self.limits.max_seconds:g} seconds") from None
+            downloaded = [await self._download(each, deadline) for each in given]
+            # Of its own, so that a request that is given up, whose thread continues, leaves nothing.
+            with TemporaryDirectory(dir=self._folder.name, ignore_cleanup_errors=True) as folder:
+                posts = await loop.run_in_executor(self._workers, self._posts, given, downloaded, Path(folder))
+                futures += (asyncio.wrap_future(self.batcher.submit(post)) for post in posts)
+                found = await asyncio.gather(*futures)
+            return await loop.run_in_executor(self._workers, lambda: [*map(self._record, given, found)])
         except OverloadedError as error:
             raise HTTPException(503, str(error), {"Retry-After": "1"}) from None
         except (DataError, ImageError) as error:
@@ -94,30 +114,28 @@ class Service:
         finally:
             for future in futures:
                 future.cancel()  # those that are not done
-            for image in images:
-                with suppress(OSError):
-                    image.unlink()
-        return [self._record(new, entities) for new, entities in zip(given, found, strict=True)]
 
-    async def _post(self, given: NewPost, images: list[Path]) -> Post:
-        contents = [*given.images]
-        for url in given.image_urls:
-            if not self.with_urls:
-                raise HTTPException(403, "this service downloads no images; send the image itself")
-            contents.append(
-                await asyncio.to_thread(download, url, self.limits.max_body_bytes, self.limits.max_seconds, is_public)
-            )
-        paths = []
-        for content in contents if self.sees_images else ():
-            path = Path(self._folder.name) / f"{uuid4().hex}.bmp"
-            images.append(path)
-            paths.append(path)
-            await asyncio.to_thread(self._store, content, path)
-        return self.tagger.new_post(given.text, paths, given.contexts)
+    async def _download(self, given: NewPost, deadline: float) -> list[bytes]:
+        if given.image_urls and not self.with_urls:
+            raise HTTPException(403, "this service downloads no images; send the image itself")
 
-    def _store(self, content: bytes, path: Path) -> None:
-        # Uncompressed: the model's own loader reads it again, and Pillow writes it fast.
-        load_image(content, max_pixels=self.limits.max_pixels).save(path)
+        def content(url: str) -> bytes:
+            left = max(0.001, deadline - time.monotonic())
+            return download(url, self.limits.max_body_bytes, left, is_public)
+
+        loop = asyncio.get_running_loop()
+        return [await loop.run_in_executor(self._downloads, content, url) for url in given.image_urls]
+
+    def _posts(self, given: Sequence[NewPost], downloaded: Sequence[Sequence[bytes]], folder: Path) -> list[Post]:
+        posts = []
+        for number, (new, further) in enumerate(zip(given, downloaded, strict=True)):
+            paths = []
+            for place, content in enumerate((*new.images, *further) if self.sees_images else ()):
+                # Uncompressed: the model's own loader reads it again, and Pillow writes it fast.
+                paths.append(folder / f"{number}_{place}.bmp")
+                load_image(content, max_pixels=self.limits.max_pixels).save(paths[-1])
+            posts.append(self.tagger.new_post(new.text, paths, new.contexts))
+        return posts
 
     def _record(self, given: NewPost, entities: Entities) -> dict[str, Any]:
         assert entities.post is not None

@@ -6,18 +6,17 @@ import socket
 import threading
 from contextlib import contextmanager
 
-import uvicorn
-
-from mner.serving.app import create_app
+from mner.inference.tagger import Tagger
 from mner.serving.limits import Limits
+from mner.serving.server import DrainingServer
 from mner.serving.service import Service
 
 
 class Client:
     """Sends requests; returns status and body."""
 
-    def __init__(self, port, service):
-        self.port, self.service = port, service
+    def __init__(self, port, server):
+        self.port, self.server, self.service = port, server, server.service
 
     def send(self, method, path, body=None, headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -43,17 +42,29 @@ class Client:
         return self.send("POST", "/tag", b"".join([*parts, b"--X--\r\n"]), headers)
 
 
+class GatedTagger(Tagger):
+    """Waits for a signal before every batch."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.may_go = threading.Event()
+
+    def predict_batch(self, posts, batch_size=32):
+        self.may_go.wait(60)
+        return super().predict_batch(posts, batch_size)
+
+
 @contextmanager
 def running(tagger, **options):
     """Serve a tagger while the block runs."""
     limits = Limits(**options.pop("limits", {}))
     service = Service(tagger, limits, **options)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="critical"))
+    server = DrainingServer(service, log_level="critical")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        yield Client(listening.getsockname()[1], service)
+        yield Client(listening.getsockname()[1], server)
     finally:
         server.should_exit = True
         thread.join()
