@@ -14,6 +14,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mner.errors import ConfigurationError
 
+MAX_SEED = 2**32 - 1
+"""The largest seed, that of NumPy."""
+
 _WORDS: dict[Any, str] = {
     float: "a finite number",
     int: "a whole number",

@@ -1,4 +1,4 @@
-"""Confusion of types: the predicted type of every gold entity whose boundaries were found."""
+"""Confusion of types: the predicted type of every gold entity, by its boundaries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from mner.predictions import Prediction, gold_spans
 
-ABSENT = "not found"
-"""Stands for the type of a gold entity without a predicted one of the same boundaries."""
+ABSENT = "no match"
+"""Stands for the predicted type of a gold entity whose boundaries no predicted entity has."""
 
 
 def confusion(predictions: Iterable[Prediction]) -> Counter[tuple[str, str]]:
@@ -18,7 +18,8 @@ def confusion(predictions: Iterable[Prediction]) -> Counter[tuple[str, str]]:
         predictions: Predictions of annotated posts.
 
     Returns:
-        Number of gold entities by gold and predicted type, the latter :data:`ABSENT` where none has its boundaries.
+        Number of gold entities by gold and predicted type; the latter is :data:`ABSENT` where no predicted entity has
+        its boundaries.
 
     Raises:
         DataError: If a post is not annotated.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 
 from mner.batch import Batch
+from mner.callbacks.gathering import gathered
 from mner.terminal import printable
 
 MAX_NAMED = 10
@@ -73,7 +73,7 @@ class ImageSummary(Callback):
 
     def summarize(self) -> None:
         """Sum the counts of all processes, warn of unusable images in the first one, and reset."""
-        named, bad = _gathered(self._named, self._bad)
+        named, bad = set(gathered([*self._named])), dict(gathered([*self._bad.items()]))
         self.named, self.used = len(named), len(named) - len(bad)
         self._named, self._bad = set(), {}
         if bad:
@@ -81,14 +81,3 @@ class ImageSummary(Callback):
             more = [f"and {len(bad) - MAX_NAMED:,} more"] if len(bad) > MAX_NAMED else []
             head = f"{len(bad):,} of {len(named):,} images could not be used and are left out"
             rank_zero_warn("\n  ".join(map(printable, [head, *shown, *more])))
-
-
-def _gathered(named: set[Path], bad: dict[Path, str]) -> tuple[set[Path], dict[Path, str]]:
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return named, bad
-    parts: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, (named, bad))
-    all_bad: dict[Path, str] = {}
-    for _, part in parts:
-        all_bad |= part
-    return set().union(*(part for part, _ in parts)), all_bad

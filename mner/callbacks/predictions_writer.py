@@ -6,9 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import Console
@@ -18,6 +17,7 @@ from rich.table import Table
 from mner.analysis.costs import TIMING_FILE
 from mner.analysis.mention_kinds import KindScore, score_kinds
 from mner.batch import Batch
+from mner.callbacks.gathering import gathered
 from mner.data.datamodule import PostDataModule
 from mner.decoders.entities import EntityLists
 from mner.files import atomic_write
@@ -28,7 +28,6 @@ from mner.posts import Post
 from mner.predictions import Prediction, check_threshold, confident, write_predictions
 from mner.terminal import printable, printable_lines
 
-Item = TypeVar("Item")
 GROUNDED = {"gmner": "span, type and box", "mner": "span and type", "eeg": "span and box"}
 
 
@@ -135,8 +134,8 @@ class PredictionsWriter(Callback):
     def _write(self, trainer: Trainer, model: LightningModule, stage: str) -> None:
         split: Literal["valid", "test"] = "valid" if stage == "val" else "test"
         seconds = time.perf_counter() - self._scoring_began
-        predictions, self._predictions = _gathered(self._predictions), []
-        images, self._images = dict(_gathered([*self._images.items()])), {}
+        predictions, self._predictions = gathered(self._predictions), []
+        images, self._images = dict(gathered([*self._images.items()])), {}
         images.pop(None, None)
         if not trainer.is_global_zero:
             return
@@ -237,11 +236,3 @@ def _posts(trainer: Trainer, split: Literal["train", "valid", "test"]) -> Sequen
     """Return the posts of the trainer's data module, none where it has another data module or only loaders."""
     datamodule = getattr(trainer, "datamodule", None)
     return datamodule.posts(split) if isinstance(datamodule, PostDataModule) else ()
-
-
-def _gathered(items: list[Item]) -> list[Item]:
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return items
-    parts: list[list[Item]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(parts, items)
-    return [item for part in parts for item in part]

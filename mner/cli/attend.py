@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mner.cli.parsing import OptionParser
-from mner.cli.remote_option import add_remote_images, remote_images
-from mner.data.columns import COLUMNS_HELP, parse_columns
-from mner.devices import ACCELERATOR_HELP, device_of
+from mner.cli.post_options import MODEL_HELP, add_post_options, add_region_file, given_model, given_posts
+from mner.devices import ACCELERATOR_HELP
 from mner.errors import ConfigurationError, ImageError
 from mner.file_names import file_names
 from mner.files import atomic_write, protected
@@ -33,16 +32,9 @@ def parser() -> OptionParser:
         "boxes of grounded entities: a figure and a JSON file of the numbers per image of a post.",
     )
     options.add_argument("file", type=Path, help="A file of posts, in any format that mner tag reads.")
-    options.add_argument("--ckpt_path", type=Path, required=True, help="A checkpoint, for example runs/0/best.ckpt.")
-    options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
-    add_remote_images(options)
-    options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
-    options.add_argument(
-        "--region_file",
-        type=Path | None,
-        default=None,
-        help="The file of a model with PrecomputedRegions or DetectedCrops.",
-    )
+    options.add_argument("--ckpt_path", type=Path, required=True, help=MODEL_HELP)
+    add_post_options(options)
+    add_region_file(options)
     options.add_argument("--output", required=True, type=Path, help="Folder of the figures.")
     options.add_argument(
         "--of",
@@ -64,26 +56,14 @@ def run(arguments: Sequence[str]) -> None:
         ConfigurationError: If the model attends to nothing, or no post has an image that can be used.
     """
     options = parser().parse_args(list(arguments[1:]))
-    from mner.data.readers import read_posts
-    from mner.inference.load import load_model
     from mner.inference.post_attention import ATTENDING, attend
-    from mner.vision import use_region_file
 
-    model = load_model(options.ckpt_path)
-    if model.runtime == "onnx":
-        raise ConfigurationError(
-            f"{options.ckpt_path} is an exported model, which has no attention; give the checkpoint"
-        )
-    model.to(device_of(options.accelerator))
-    use_region_file(model.image_encoder, options.region_file)
+    model = given_model(options, ", which has no attention; give the checkpoint")
     if model.image_encoder is None:
         raise ConfigurationError(
             f"{type(model).__name__} sees no images, so its words attend to none; methods that attend are {ATTENDING}"
         )
-    folder = None if options.images is None else options.images.absolute()
-    remote = remote_images(options)
-    model.preprocessor = model.preprocessor.using(image_folders=[folder], remote=remote)
-    posts = read_posts(options.file, images=folder, columns=parse_columns(options.columns), remote=remote)
+    posts = given_posts(options)
     chosen = [(post, number) for post in posts for number in _usable(model, post)]
     several = {post.id for post, number in chosen if number}
     names = file_names(f"{post.id}_{number + 1}" if post.id in several else post.id for post, number in chosen)

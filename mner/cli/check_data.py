@@ -8,10 +8,10 @@ from pathlib import Path
 
 import mner.demo  # noqa: F401  (its class is a choice of --data)
 from mner.cli.parsing import OptionParser, accept_unused
-from mner.cli.remote_option import add_remote_images, remote_images
+from mner.cli.post_options import add_post_options, remote_images
 from mner.data import PostFiles
 from mner.data.check import check_posts
-from mner.data.columns import COLUMNS_HELP, parse_columns
+from mner.data.columns import parse_columns
 from mner.data.datamodule import PostDataModule
 from mner.data.named_sets import read_named_sets
 from mner.data.overlap import find_overlap
@@ -39,9 +39,7 @@ def parser() -> OptionParser:
         default=None,
         help="A file of posts in any format; or give --data or --config.",
     )
-    options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that FILE names.")
-    add_remote_images(options)
-    options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
+    add_post_options(options, "FILE names")
     options.add_argument(
         "--word_tokenizer",
         type=WordTokenizer | None,

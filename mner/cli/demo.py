@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from jsonargparse import Namespace
+
 from mner.cli.parsing import OptionParser
+from mner.cli.post_options import add_columns, image_folder
+from mner.data.columns import parse_columns
 from mner.devices import ACCELERATOR_HELP, device_of
 from mner.errors import UsageError
 from mner.posts import Post
@@ -27,6 +30,7 @@ def parser() -> OptionParser:
         "--ckpt_path", type=Path, nargs="+", required=True, help="Checkpoints, for example runs/0/best.ckpt."
     )
     options.add_argument("--examples", type=Path | None, default=None, help="Posts to choose from, in any format.")
+    add_columns(options)
     options.add_argument(
         "--images", type=Path | None, default=None, help="Folder of the examples' images; visitors can see them."
     )
@@ -50,7 +54,7 @@ def run(arguments: Sequence[str]) -> None:
     names = short_names(paths)
     taggers = {name: load(path, device_of(options.accelerator)) for name, path in zip(names, paths, strict=True)}
     with TemporaryDirectory() as folder:
-        examples = _examples(options.examples, options.images, Path(folder))
+        examples = _examples(options, Path(folder))
         page = demo_page(taggers, examples)
         print(printable(f"http://{options.host}:{options.port}"), flush=True)
         launch(page, options.host, options.port, [str(post.image) for post in examples if post.image is not None])
@@ -84,12 +88,13 @@ def _shared(lists: Sequence[Sequence[str]]) -> int:
     )
 
 
-def _examples(file: Path | None, images: Path | None, folder: Path) -> list[Post]:
+def _examples(options: Namespace, folder: Path) -> list[Post]:
     """The first posts of the file, or generated ones whose images are drawn into a folder."""
     from mner.data.readers import read_posts
     from mner.demo.generate import SMALLEST, generate_demo_posts
 
-    if file is not None:
-        return list(islice(read_posts(file, images=None if images is None else images.absolute()), EXAMPLES))
+    if options.examples is not None:
+        columns = parse_columns(options.columns)
+        return read_posts(options.examples, images=image_folder(options), columns=columns)[:EXAMPLES]
     posts = generate_demo_posts(size=SMALLEST, folder=folder)["test"]
     return [post for post in posts if post.image is not None][:EXAMPLES]

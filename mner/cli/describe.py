@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
-from mner.cli.remote_option import remote_images
+from mner.cli.post_options import image_folder, remote_images
 from mner.cli.writer_options import (
+    add_asked_posts,
     add_example_options,
     add_writer_options,
     ask,
+    asked_posts,
     examples_for,
     image_loader,
     is_refusal,
     parse_options,
-    posts_of,
     summary,
     without_image_names,
 )
@@ -36,7 +37,7 @@ def parser() -> OptionParser:
         description="Ask a language model or vision-language model about every post, for a data set's contexts: one "
         "JSON object per line. Repeat the command to resume.",
     )
-    options.add_argument("--posts", type=Path, required=True, help="The posts, in any format that mner reads.")
+    add_asked_posts(options)
     add_writer_options(options, "knowledge")
     add_example_options(options)
     options.add_argument(
@@ -60,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parse_options(options_parser, arguments)
     prompt = Prompt.load(options.prompt)
     remote = remote_images(options)
-    posts = posts_of(options.posts, options.images, options.captions, remote)
+    posts = asked_posts(options)
     total = len(posts)
     if prompt.needs_image and options.images is None:
         raise ConfigurationError(f"the prompt {options.prompt!r} is about images; give their folder with --images DIR")
@@ -77,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
         queries.append(Query.about(post, instructions, prompt.ask(post, texts), load, examples=shown))
     report = ask(options, built.writer, prompt.kind, queries, "skip", is_refusal)
     replies = [report.replies.get(place) for place in range(len(posts))]
-    images = None if options.images is None else options.images.absolute()
+    images = image_folder(options)
     lines, unusable = context_lines(posts, replies, prompt.kind, images)
     with atomic_write(options.output) as file:
         file.writelines(to_json(line) + "\n" for line in lines)

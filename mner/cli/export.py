@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from mner.cli.parsing import OptionParser
+from mner.cli.post_options import MODEL_HELP
 from mner.errors import ConfigurationError
 from mner.exporting.target import is_new_folder
 from mner.terminal import printable
@@ -19,12 +20,7 @@ def parser() -> OptionParser:
         description="Export a model to a folder with its networks as ONNX graphs, which mner tag, serve and mner.load "
         "run with ONNX Runtime, and so can programs in other languages.",
     )
-    options.add_argument(
-        "--ckpt_path",
-        type=Path,
-        required=True,
-        help="A checkpoint, for example runs/0/best.ckpt, a model folder or user/name on a model hub.",
-    )
+    options.add_argument("--ckpt_path", type=Path, required=True, help=MODEL_HELP)
     options.add_argument("--output", type=Path, required=True, help="The folder; it must not exist or be empty.")
     options.add_argument("--format", type=Literal["onnx"], default="onnx", help="The format.")
     options.add_argument(

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from jsonargparse import Namespace
 
 from mner.cli.parsing import OptionParser
-from mner.cli.remote_option import remote_images
+from mner.cli.post_options import remote_images
 from mner.cli.writer_options import (
+    add_asked_posts,
     add_example_options,
     add_writer_options,
     ask,
+    asked_posts,
+    example_posts,
     examples_for,
     image_loader,
     parse_options,
-    posts_of,
     summary,
     without_image_names,
 )
 from mner.contexts import Reply
-from mner.data.readers import read_posts
 from mner.posts import Post
 from mner.predictions import write_predictions
 from mner.prompting import EntityPrompting, EntityTypes, Prompt, entity_solution, read_entity_answer
@@ -38,7 +38,7 @@ def parser() -> OptionParser:
         description="Find the entities of posts by asking a language model or vision-language model, with or without "
         "solved examples. Writes a predictions file for mner report. Repeat the command to resume.",
     )
-    options.add_argument("--posts", type=Path, required=True, help="The posts, in any format that mner reads.")
+    add_asked_posts(options)
     add_writer_options(options, "entities")
     options.add_argument(
         "--types",
@@ -68,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     options_parser = parser()
     options = parse_options(options_parser, arguments)
     remote = remote_images(options)
-    posts = posts_of(options.posts, options.images, options.captions, remote)
+    posts = asked_posts(options)
     prompting = EntityPrompting(Prompt.load(options.prompt), _types(options, posts), options.boxes)
     built = options_parser.instantiate_classes(options)
     asked = without_image_names(posts, options.images)
@@ -96,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
 def _types(options: Namespace, posts: Sequence[Post]) -> EntityTypes:
     if options.types is not None:
         return EntityTypes(options.types)
-    return EntityTypes.of(posts if options.examples is None else read_posts(options.examples))
+    return EntityTypes.of(posts if options.examples is None else example_posts(options))
 
 
 def _is_unusable(place: int, reply: Reply) -> bool:

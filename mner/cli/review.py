@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
-from mner.cli.remote_option import remote_images
+from mner.cli.post_options import image_folder, remote_images
 from mner.cli.writer_options import add_writer_options, ask, image_loader, parse_options, summary, with_captions
 from mner.contexts import Reply
 from mner.errors import ConfigurationError
 from mner.files import atomic_write
+from mner.labels import types_of
 from mner.post_json import to_json
 from mner.predictions import Prediction, read_predictions, write_predictions
 from mner.prompting import EntityTypes, Prompt, apply_verdicts, by_threshold, read_verdict, uncertain
@@ -58,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigurationError(f"no entity of {options.predictions} has a confidence, so none is uncertain")
     given = options.types or dict.fromkeys(_types(predictions), "")
     types = EntityTypes(given)
-    folder = None if options.images is None else options.images.absolute()
+    folder = image_folder(options)
     images = [[folder / image for image in each.post.images] if folder else [] for each in predictions]
     posts = with_captions(
         [each.post.with_images(paths) for each, paths in zip(predictions, images, strict=True)],
@@ -93,13 +94,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _types(predictions: Sequence[Prediction]) -> list[str]:
-    gold = EntityTypes.of([each.post for each in predictions]).names if predictions[0].post.tags else []
+    gold = types_of(tag for each in predictions for tag in each.post.tags or ())
     return sorted({*gold, *(entity.type for each in predictions for entity in each.entities)})
 
 
 def _table(rows: Sequence[ThresholdRow]) -> list[str]:
-    lines = ["  threshold   calls    kept retyped dropped      F1"]
+    lines = ["  threshold   calls    kept retyped dropped unusable      F1"]
     for row in rows:
         f1 = "" if row.f1 is None else f"{100 * row.f1:.2f}"
-        lines.append(f"  {row.threshold:9.3f} {row.calls:7} {row.kept:7} {row.retyped:7} {row.dropped:7} {f1:>7}")
+        counts = f"{row.calls:7} {row.kept:7} {row.retyped:7} {row.dropped:7} {row.unusable:8}"
+        lines.append(f"  {row.threshold:9.3f} {counts} {f1:>7}")
     return lines

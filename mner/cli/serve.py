@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
+from mner.cli.post_options import MODELS_HELP
 from mner.devices import ACCELERATOR_HELP
 from mner.errors import ConfigurationError
 from mner.extras import extra
@@ -25,14 +26,7 @@ def parser() -> OptionParser:
         description="Tag posts over HTTP: POST /tag with JSON or a form, GET /health, /ready, /metrics and /docs. "
         "Posts of several requests are tagged together. SIGTERM answers what has arrived, then ends.",
     )
-    options.add_argument(
-        "--ckpt_path",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="A checkpoint, a model folder or user/name on a model hub; several form an ensemble, whose probabilities "
-        "are averaged.",
-    )
+    options.add_argument("--ckpt_path", type=Path, nargs="+", required=True, help=MODELS_HELP)
     options.add_argument("--host", type=str, default=LOOPBACK, help="The address to listen on; 0.0.0.0 for all.")
     options.add_argument("--port", type=int, default=8000, help="The port; 0 chooses a free one.")
     options.add_argument("--batch_size", type=int, default=32, help="Maximum number of posts per batch; 1 for none.")

@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from mner.cli.parsing import OptionParser
+from mner.cli.post_options import add_columns
+from mner.data.columns import Columns, parse_columns
 from mner.data.readers import read_posts
 from mner.display.render import KINDS, render
 from mner.errors import DataError
@@ -39,6 +41,7 @@ def parser() -> OptionParser:
     options.add_argument(
         "--images", type=Path | None, default=None, help="Folder of the images, which are then embedded in the page."
     )
+    add_columns(options)
     options.add_argument(
         "--kinds",
         type=str,
@@ -59,7 +62,7 @@ def run(arguments: Sequence[str]) -> None:
     """
     options = parser().parse_args(list(arguments[1:]))
     rendering = render(
-        posts_in(options.file),
+        posts_in(options.file, parse_columns(options.columns)),
         title=options.file.name if options.title is None else options.title,
         images=False if options.images is None else options.images,
         kinds=options.kinds or list(KINDS),
@@ -71,7 +74,7 @@ def run(arguments: Sequence[str]) -> None:
     print(printable(options.output))
 
 
-def posts_in(path: Path) -> Sequence[Post | Prediction]:
+def posts_in(path: Path, columns: Columns | None = None) -> Sequence[Post | Prediction]:
     """Read predictions, recognised by their first line, or posts in any format.
 
     Raises:
@@ -79,7 +82,7 @@ def posts_in(path: Path) -> Sequence[Post | Prediction]:
     """
     if is_file(path) and _has_predictions(path):
         return read_predictions(path)
-    return read_posts(path)
+    return read_posts(path, columns=columns)
 
 
 def _has_predictions(path: Path) -> bool:

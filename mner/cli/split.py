@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner.cli.parsing import OptionParser
-from mner.cli.remote_option import add_remote_images, remote_images
-from mner.data.columns import COLUMNS_HELP, parse_columns
+from mner.cli.post_options import add_post_options, given_posts, image_folder
 from mner.data.partition import group_posts, split_posts
-from mner.data.readers import read_posts
 from mner.data.writers import write_json_lines
 from mner.errors import OutputError
 from mner.paths import is_there
@@ -35,9 +33,7 @@ def parser() -> OptionParser:
         help="Fractions of the posts for training, validation and test; their sum is 1 (default: 0.8 0.1 0.1).",
     )
     options.add_argument("--seed", type=int, default=0, help="Seed of the random order.")
-    options.add_argument("--images", type=Path | None, default=None, help="Folder of the images that the posts name.")
-    add_remote_images(options)
-    options.add_argument("--columns", type=str, default=None, nargs="+", help=COLUMNS_HELP)
+    add_post_options(options)
     options.add_argument(
         "--annotator", type=str | None, default=None, help="Whose annotation to read where a task has several."
     )
@@ -54,21 +50,14 @@ def run(arguments: Sequence[str]) -> None:
         MNERError: If the posts cannot be read or split, or one of the new files is already there.
     """
     options = parser().parse_args(list(arguments[1:]))
-    posts = read_posts(
-        options.file,
-        images=options.images,
-        annotator=options.annotator,
-        tag_column=options.tag_column,
-        columns=parse_columns(options.columns),
-        remote=remote_images(options),
-    )
+    posts = given_posts(options, annotator=options.annotator, tag_column=options.tag_column)
     parts = split_posts(posts, options.shares or SHARES, options.seed)
     files = {split: options.output / f"{split}.jsonl" for split in parts}
     for file in files.values():
         if is_there(file):
             raise OutputError(f"{file} is already there; give another --output, or delete it")
     for split, part in parts.items():
-        write_json_lines(part, files[split], images=options.images)
+        write_json_lines(part, files[split], images=image_folder(options))
     repeated = len(posts) - len(group_posts(posts))
     lines = [f"{files[split]}: {len(part)} posts" for split, part in parts.items()]
     lines.append(f"{repeated} posts are near-identical to another one, or have its image, and are in the same split")

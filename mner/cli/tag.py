@@ -20,11 +20,11 @@ from tqdm import tqdm
 from mner.bounded_report import BoundedReport
 from mner.cli.option import options_in
 from mner.cli.parsing import OptionParser
-from mner.cli.remote_option import add_remote_images, remote_images
+from mner.cli.post_options import MODELS_HELP, add_post_options, add_region_file, image_folder, remote_images
 from mner.cli.static_help import help_text
 from mner.cli.tag_output import tag_output, tagging_key
 from mner.cli.usage import is_option
-from mner.data.columns import COLUMNS_HELP, parse_columns
+from mner.data.columns import parse_columns
 from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
@@ -55,14 +55,7 @@ def parser() -> OptionParser:
         "tagged as they arrive.",
     )
     options.add_argument("file", type=str, help="The posts; - reads standard input; with --engine ray a folder or URL.")
-    options.add_argument(
-        "--ckpt_path",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="A checkpoint, a model folder or user/name on a hub; several form an ensemble, whose probabilities are "
-        "averaged.",
-    )
+    options.add_argument("--ckpt_path", type=Path, nargs="+", required=True, help=MODELS_HELP)
     options.add_argument(
         "--runtime",
         type=Literal["torch", "onnx"] | None,
@@ -77,12 +70,8 @@ def parser() -> OptionParser:
     options.add_argument(
         "--format", type=Format | None, help="The input format (default: recognised by the first lines)."
     )
-    options.add_argument("--images", type=Path | None, help="Folder of the images that the posts name.")
-    add_remote_images(options)
-    options.add_argument("--columns", type=str, nargs="+", help=COLUMNS_HELP)
-    options.add_argument(
-        "--region_file", type=Path | None, help="The file of a model with PrecomputedRegions or DetectedCrops."
-    )
+    add_post_options(options)
+    add_region_file(options)
     options.add_argument(
         "--figures",
         type=Path | None,
@@ -211,7 +200,7 @@ def _here(options: Namespace) -> int:
                 "--figures draws the boxes of entities, but the model predicts none; train one with grounding, or "
                 "leave it out"
             )
-        folder = None if options.images is None else options.images.absolute()
+        folder = image_folder(options)
         remote = remote_images(options)
         tagger.use_image_folder(folder, remote)
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
@@ -272,9 +261,9 @@ def _with_ray(options: Namespace) -> int:
     folder = options.output if "://" in options.output else str(Path(options.output).absolute())
     output = OutputParts(folder, options.output_format)
     output.claim(tagging_key(options))
-    images = None if options.images is None else options.images.absolute()
-    chunk, columns = options.batch_size * options.window, parse_columns(options.columns)
-    reading = Reading(images, options.format, options.max_line_bytes, chunk, columns, remote_images(options))
+    images, remote, columns = image_folder(options), remote_images(options), parse_columns(options.columns)
+    chunk = options.batch_size * options.window
+    reading = Reading(images, options.format, options.max_line_bytes, chunk, columns, remote)
     cluster = Cluster(options.num_actors, options.cpus_per_actor, options.gpus_per_actor)
     started, totals = time.monotonic(), Totals()
     with tqdm(unit=" posts", disable=None) as bar:

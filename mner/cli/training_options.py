@@ -18,6 +18,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
 from mner import data, decoders, demo, fusion, pretraining, text, vision  # noqa: F401  (their classes are the choices)
+from mner.argument_types import MAX_SEED
 from mner.callbacks import BestCheckpoint
 from mner.callbacks.best_checkpoint import mode_of
 from mner.cli.parsing import OptionParser, accept_unused
@@ -38,7 +39,6 @@ TRAINER_DEFAULTS = {
 }
 AUTO = "auto"
 """The metric of the model."""
-MAX_SEED = 2**32 - 1
 MINIMA = {
     "min_epochs": 0,
     "min_steps": 0,

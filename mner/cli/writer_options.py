@@ -10,8 +10,9 @@ from jsonargparse import Namespace
 
 from mner.bounded_report import BoundedReport
 from mner.cli.parsing import OptionParser
-from mner.cli.remote_option import add_remote_images, remote_images
+from mner.cli.post_options import add_columns, add_image_options, image_folder, remote_images
 from mner.contexts import Budget, ContextWriter, Reply
+from mner.data.columns import parse_columns
 from mner.data.contexts import attach_contexts, read_contexts
 from mner.data.readers import read_posts
 from mner.devices import ACCELERATOR_HELP, device_of
@@ -27,6 +28,12 @@ from mner.remote_images import RemoteImages
 from mner.terminal import printable
 from mner.text import TextEncoder
 from mner.vision import ImageEncoder
+
+
+def add_asked_posts(options: OptionParser) -> None:
+    """Declare the posts that are asked about."""
+    options.add_argument("--posts", type=Path, required=True, help="The posts, in any format that mner reads.")
+    add_columns(options)
 
 
 def add_writer_options(options: OptionParser, prompt: str) -> None:
@@ -46,8 +53,7 @@ def add_writer_options(options: OptionParser, prompt: str) -> None:
     options.add_argument(
         "--output", type=Path, required=True, help="File to write; answers are kept in OUTPUT.KIND.answers."
     )
-    options.add_argument("--images", type=Path | None, help="Folder of the images that the posts name.")
-    add_remote_images(options)
+    add_image_options(options)
     options.add_argument("--captions", type=Path | None, help="Captions of the images, for the prompt.")
     options.add_argument(
         "--prompt", type=str, default=prompt, help="A prompt that ships with mner, or a YAML file of your own."
@@ -82,6 +88,9 @@ def add_example_options(options: OptionParser) -> None:
     """Declare where solved examples come from."""
     options.add_argument("--examples", type=Path | None, help="Annotated training posts, for solved examples.")
     options.add_argument(
+        "--example_columns", type=str, default=None, nargs="+", help="Columns of the training posts, as for --columns."
+    )
+    options.add_argument(
         "--example_images", type=Path | None, help="Folder of the images of the training posts (default: --images)."
     )
     options.add_argument("--example_captions", type=Path | None, help="Captions of the images of the training posts.")
@@ -103,10 +112,27 @@ def add_example_options(options: OptionParser) -> None:
     )
 
 
-def posts_of(path: Path, images: Path | None, captions: Path | None, remote: RemoteImages | None) -> list[Post]:
-    """Read posts with the captions of their images."""
+def asked_posts(options: Namespace) -> list[Post]:
+    """Read the posts that are asked about, with the captions of their images."""
+    folder, columns = image_folder(options), parse_columns(options.columns)
+    posts = read_posts(options.posts, images=folder, columns=columns, remote=remote_images(options))
+    return with_captions(posts, options.captions, folder)
+
+
+def example_posts(options: Namespace) -> list[Post]:
+    """Read the training posts, with the captions of their images; those of the asked posts are in the same file."""
+    is_same_file = _are_same(options)
+    images = options.example_images or options.images
     folder = None if images is None else images.absolute()
-    return with_captions(read_posts(path, images=folder, remote=remote), captions, folder)
+    captions = options.example_captions or (options.captions if is_same_file else None)
+    columns = parse_columns(options.example_columns or (options.columns if is_same_file else None))
+    posts = read_posts(options.examples, images=folder, columns=columns, remote=remote_images(options))
+    return with_captions(posts, captions, folder)
+
+
+def _are_same(options: Namespace) -> bool:
+    """Whether the training posts are the posts that are asked about."""
+    return bool(options.examples.exists() and options.examples.samefile(options.posts))
 
 
 def with_captions(posts: list[Post], captions: Path | None, images: Path | None) -> list[Post]:
@@ -149,15 +175,11 @@ def examples_for(
         return solved_examples(posts, None, 0, prompt, solve)
     if options.num_examples < 1:
         raise ConfigurationError(f"expected --num_examples of at least 1, got {options.num_examples}")
-    is_same_file = options.examples.exists() and options.examples.samefile(options.posts)
-    images = options.example_images or options.images
-    captions = options.example_captions or (options.captions if is_same_file else None)
-    remote = remote_images(options)
-    train = posts_of(options.examples, images, captions, remote)
-    kept = training_posts(train, posts, solve, is_same_file)
+    train = example_posts(options)
+    kept = training_posts(train, posts, solve, _are_same(options))
     if len(kept) < len(train):
         say(f"{len(train) - len(kept)} of {len(train)} training posts have no solution or are asked about themselves")
-    load = image_loader(images, options.images, remote=remote)
+    load = image_loader(options.example_images, options.images, remote=remote_images(options))
     device = device_of(options.accelerator)
     similar = SimilarPosts(kept, built.text_encoder, built.image_encoder, load, device=device)
     shown = load if options.show_example_images else None

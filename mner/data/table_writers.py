@@ -51,14 +51,7 @@ def to_dataset(items: Iterable[Post | Prediction], images: str | Path | None = N
 def write_parquet(posts: Iterable[Post], path: str | Path, *, images: str | Path | None = None) -> None:
     """Write posts as a Parquet file, with all their fields.
 
-    Args:
-        posts: The posts.
-        path: The file, replaced if it exists; a failure leaves it unchanged.
-        images: The image folder, to which image names are written relative.
-
-    Raises:
-        DataError: If a post would not read back equal; names it and what differs.
-        OutputError: If the file cannot be written.
+    For arguments and errors see :func:`mner.data.writers.write_json_lines`.
     """
     import pyarrow
     import pyarrow.parquet

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from mner.argument_types import MAX_SEED
 from mner.errors import ConfigurationError
 from mner.file_names import file_names
 from mner.shipped_configs import find_config
 
 _OPTION = re.compile(r"[A-Za-z_][\w.]*")
 _SET_BY_AXES = ("seed_everything", "data.init_args.seed", "data.init_args.train_fraction", "run_folder")
-_MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ class Grid:
                         f"expected names that can be folders, distinct on every system, got {name!r:.60}; for "
                         f"example {allowed!r:.60}"
                     )
-        if not all(type(seed) is int and 0 <= seed <= _MAX_SEED for seed in self.seeds):
-            raise ConfigurationError(f"expected seeds from 0 to {_MAX_SEED}, got {list(self.seeds)}")
+        if not all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in self.seeds):
+            raise ConfigurationError(f"expected seeds from 0 to {MAX_SEED:,}, got {list(self.seeds)}")
         if not all(0 < fraction <= 1 for fraction in self.fractions):
             raise ConfigurationError(f"expected fractions above 0 and up to 1, got {list(self.fractions)}")
         if len({f"{fraction:g}" for fraction in self.fractions}) < len(self.fractions):

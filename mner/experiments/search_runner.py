@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,16 @@ class SearchRunner(GridRunner):
         if result.status == "failed":
             study.tell(trial.trial, state=states.FAIL)
             return
-        scores = self._scores(cell)
-        if not scores:
+        logged = self._scores(cell)
+        if not logged:
             raise ExperimentError(
                 f"{self.cell_folder(cell) / METRICS} has no {self.search.monitor}: a search reads it from the default "
                 "logger; leave out trainer.logger, or correct search.monitor"
             )
+        scores = [score for score in logged if not isnan(score)]
+        if not scores:  # repeating the training would not help; Optuna refuses such a value
+            study.tell(trial.trial, state=states.PRUNED)
+            return
         trial.values.append(max(scores) if self.search.direction == "maximize" else min(scores))
         if len(trial.values) < len(trial.cells):
             self._ready.append(trial)

@@ -22,13 +22,13 @@ from mner.remote_images import RemoteImages
 
 
 class _Output(NamedTuple):
-    """What a model of the ensemble computed: its features, emissions, mask of words, and order of the labels."""
+    """What a model of the ensemble computed: its batch, features, emissions and order of the labels."""
 
     model: FusionModule
+    batch: Batch
     text: TextFeatures
     image: ImageFeatures
     emissions: Tensor
-    mask: Tensor
     order: Tensor
 
 
@@ -59,7 +59,7 @@ class Ensemble(Tagger):
         super().__init__(models[0], options)
         self.models = [model.eval() for model in models]
         first = self.models[0]
-        # Makes the batches, and reports images: a model without images would not know of those that cannot be used.
+        # Makes the batches: a model without images would not read them.
         self._reader = next((model for model in self.models if model.image_encoder is not None), first)
         self.preprocessor = self._reader.preprocessor.using(draft_images=options.draft_images)
         for other in self.models[1:]:
@@ -89,29 +89,34 @@ class Ensemble(Tagger):
         for model in self.models[1:]:
             model.preprocessor = model.preprocessor.using(image_folders=[folder], remote=remote)
 
-    def _find(self, batch: Batch) -> EntityLists:
+    def _find(self, batch: Batch) -> tuple[EntityLists, Sequence[str | None]]:
         first = self.models[0]
         mask = batch.word_mask.to(first.device)
         outputs = [self._run(model, batch) for model in self.models]
         marginals = torch.zeros((), device=first.device)
         for each in outputs:
-            found = each.model.decoder.marginals(each.emissions, each.mask)[..., each.order]
+            found = each.model.decoder.marginals(each.emissions, each.batch.word_mask)[..., each.order]
             marginals = marginals + found.to(first.device)
         averaged = (marginals / len(self.models)).clamp_min(torch.finfo(torch.float32).tiny).log()
         tags = self._softmax.decode(averaged, mask)
         confidence = torch.zeros(tags.shape, device=first.device)
         for each in outputs if self.options.confidences else ():
-            found = each.model.decoder.confidence(each.emissions, each.mask, each.order[tags.to(each.order.device)])
+            found = each.model.decoder.confidence(
+                each.emissions, each.batch.word_mask, each.order[tags.to(each.order.device)]
+            )
             confidence += found.to(first.device) / len(self.models)
         entities = find_entities(self._softmax, batch.to(first.device), averaged, tags, confidence=confidence)
-        return entities if first.grounding is None else _ground(entities, outputs)
+        further = {
+            error: None for each in outputs for error in each.batch.image_errors if error not in batch.image_errors
+        }
+        return entities if first.grounding is None else _ground(entities, outputs), [*batch.image_errors, *further]
 
     def _run(self, model: FusionModule, batch: Batch) -> _Output:
         own = (batch if model is self._reader else model.preprocessor.using(quiet=True)(batch.posts)).to(model.device)
         text, image = model.encode(own)
         emissions = model.emissions(text, image)
         order = torch.tensor([model.labels.index(label) for label in self.models[0].labels], device=model.device)
-        return _Output(model, text, model.with_boxes(image), emissions, own.word_mask, order)
+        return _Output(model, own, text, model.with_boxes(image), emissions, order)
 
 
 def _ground(found: EntityLists, outputs: Sequence[_Output]) -> EntityLists:

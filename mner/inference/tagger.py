@@ -232,19 +232,21 @@ class Tagger:
                 entities: dict[int, Entities] = {}
                 batches = maker.make(self._with_features(chunk, preprocessor), groups)
                 for group, batch in zip(places, batches, strict=True):
-                    for error in filter(None, batch.image_errors):
+                    found, image_errors = self._tag(batch)
+                    for error in filter(None, image_errors):
                         on_bad_image(error)
-                    entities.update(zip(group, self._tag(batch), strict=True))
+                    entities.update(zip(group, found, strict=True))
                 for place, post in enumerate(chunk):
                     yield Prediction(given.release(post), tuple(entities[place]), entities[place].scores)
 
     @torch.inference_mode()
-    def _tag(self, batch: Batch) -> EntityLists:
+    def _tag(self, batch: Batch) -> tuple[EntityLists, Sequence[str | None]]:
         with self._context():
             return self._find(batch)
 
-    def _find(self, batch: Batch) -> EntityLists:
-        return self.model.predict_step(batch.to(self.model.device), 0)
+    def _find(self, batch: Batch) -> tuple[EntityLists, Sequence[str | None]]:
+        """Find the entities, and say why images could not be used."""
+        return self.model.predict_step(batch.to(self.model.device), 0), batch.image_errors
 
     def _context(self) -> AbstractContextManager[object]:
         return self.options.context(self.model.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mner.analysis.counts import count_entities
 from mner.contexts import Reply
@@ -47,9 +47,10 @@ class ThresholdRow:
     Args:
         threshold: Entities below this confidence are asked about.
         calls: Number of entities asked about.
-        kept: Of these, how many are kept.
+        kept: Of these, how many are confirmed.
         retyped: How many get another type.
         dropped: How many are dropped.
+        unusable: How many stay as they are because the answer is unusable.
         f1: Micro F1 of all predictions, or ``None`` without gold tags.
     """
 
@@ -58,6 +59,7 @@ class ThresholdRow:
     kept: int
     retyped: int
     dropped: int
+    unusable: int
     f1: float | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def review_query(post: Post, entity: Entity, prompt: Prompt, types: EntityTypes,
 def review_schema(types: EntityTypes) -> dict[str, Any]:
     """The JSON schema of a verdict."""
     properties = {
-        "decision": {"type": "string", "enum": ["keep", "retype", "drop"]},
+        "decision": {"type": "string", "enum": list(get_args(Decision))},
         "type": {"type": "string", "enum": types.names},
     }
     return {
@@ -146,9 +148,11 @@ def by_threshold(
     rows = []
     for threshold in thresholds:
         asked = [verdicts[place] for place in uncertain(predictions, threshold) if place in verdicts]
-        decisions = Counter(verdict.decision for verdict in asked)
+        decisions = Counter(verdict.decision for verdict in asked if verdict.is_usable)
+        unusable = len(asked) - decisions.total()
         f1 = count_entities(apply_verdicts(predictions, verdicts, threshold)).score().f1 if has_gold else None
-        rows.append(ThresholdRow(threshold, len(asked), decisions["keep"], decisions["retype"], decisions["drop"], f1))
+        kept, retyped, dropped = (decisions[each] for each in get_args(Decision))
+        rows.append(ThresholdRow(threshold, len(asked), kept, retyped, dropped, unusable, f1))
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mner.analysis.calibration import Calibration, calibrate
 from mner.analysis.counts import count_entities
 from mner.checkpoints import SelfContained
 from mner.components import to_config
-from mner.errors import ConfigurationError, DataError
+from mner.errors import ConfigurationError, DataError, FormatError
 from mner.labels import types_of
 from mner.markdown import escape_markdown
 from mner.paths import is_file
@@ -27,6 +28,7 @@ from mner.sharing.code import foreign_modules
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "f1_strict": "F1 strict"}
 TASK = "token-classification"
+_AS_WRITTEN = "Give the run folder of mner fit as it was written"
 
 
 def model_card(model: SelfContained, name: str, run: str | Path | None = None, license: str | None = None) -> str:
@@ -93,11 +95,13 @@ def _run(folder: Path) -> dict[str, Any]:
     path = folder / "metrics.json"
     if not is_file(path):
         raise ConfigurationError(f"{folder} has no metrics.json; give the run folder of mner fit, or leave it out")
-    metrics = {"split": None, "version": None, "posts": None, **from_json(path.read_text(encoding="utf-8"))}
-    config: Any = {}
-    if is_file(folder / "config.yaml"):
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
-    data = (config.get("data") or {}).get("class_path", "").rpartition(".")[2]
+    metrics = {"split": None, "version": None, "posts": None, **_mapping(path, from_json)}
+    for name, value in metrics.items():
+        if name.startswith(tuple(SCORES)) and type(value) not in (int, float):
+            raise FormatError(path, None, f"expected {name} to be a number, got {value!r:.60}", _AS_WRITTEN)
+    path = folder / "config.yaml"
+    config = _mapping(path, yaml.safe_load) if is_file(path) else {}
+    data = str(_section(config, "data").get("class_path", "")).rpartition(".")[2]
     predictions = _predictions(folder / "predictions.jsonl")
     return {
         "data": data or None,
@@ -107,10 +111,26 @@ def _run(folder: Path) -> dict[str, Any]:
         "calibration": _calibration(predictions),
         "training": {
             "seed": config.get("seed_everything"),
-            "epochs": (config.get("trainer") or {}).get("max_epochs"),
+            "epochs": _section(config, "trainer").get("max_epochs"),
             "posts": metrics.get("train_posts"),
         },
     }
+
+
+def _mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """Read a file of the run that contains one mapping, or is empty."""
+    try:
+        found = parse(path.read_text(encoding="utf-8"))
+    except (DataError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FormatError(path, None, f"it cannot be read ({' '.join(str(error).split())})", _AS_WRITTEN) from error
+    if not isinstance(found, dict | None):
+        raise FormatError(path, None, f"expected a mapping, got a {type(found).__name__}", _AS_WRITTEN)
+    return found or {}
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _predictions(path: Path) -> list[Prediction]:
@@ -158,5 +178,5 @@ def _results(record: dict[str, Any]) -> list[EvalResult]:
             metric_value=round(metrics[key], 6),
         )
         for key, name in SCORES.items()
-        if isinstance(metrics.get(key), float)
+        if key in metrics
     ]

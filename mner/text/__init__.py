@@ -7,6 +7,7 @@ from mner.text.joint_encoder import JointEncoder
 from mner.text.lxmert import LxmertText
 from mner.text.modernvbert import ModernVBertText
 from mner.text.modernvbert_patches import ModernVBertPatches
+from mner.text.pretrained_encoder import PretrainedEncoder
 from mner.text.region_encoder import RegionEncoder
 from mner.text.subword_encoder import SubwordEncoder
 from mner.text.subwords import SubwordTokenizer
@@ -19,6 +20,7 @@ __all__ = [
     "LxmertText",
     "ModernVBertPatches",
     "ModernVBertText",
+    "PretrainedEncoder",
     "RegionEncoder",
     "SubwordEncoder",
     "SubwordTokenizer",

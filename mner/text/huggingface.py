@@ -12,17 +12,15 @@ from torch import Tensor
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.text.architecture import BUILT_IN_ATTENTION
-from mner.text.base_model import BaseLoader, adapt, restore
-from mner.text.lora import LoRA
+from mner.text.base_model import BaseLoader
 from mner.text.prefix import Prefix
-from mner.text.pretrained import describe, load_model, load_tokenizer
-from mner.text.probe import check_causal, check_encoder, check_vocabulary
-from mner.text.subword_encoder import SubwordEncoder
-from mner.text.subword_factory import subword_tokenizer
+from mner.text.pretrained import load_model
+from mner.text.pretrained_encoder import PretrainedEncoder
+from mner.text.probe import check_causal
 from mner.text.tweet_words import check_emoji_names
 
 
-class HuggingFaceText(SubwordEncoder):
+class HuggingFaceText(PretrainedEncoder):
     """A pretrained transformer over subwords, one vector per word (paper 3.2: BERT).
 
     Contexts enter as the second segment, ``[CLS] words [SEP] caption [SEP]``: the encoder attends to them, the CRF
@@ -33,11 +31,6 @@ class HuggingFaceText(SubwordEncoder):
 
     Args:
         name: A name on a model hub, a folder, or ``pkg://package/folder`` inside an installed package.
-        pooling: The vector of a word is the ``mean`` of its subwords, or its ``first`` subword as in the paper's code.
-        max_length: Maximum number of subwords per row; by default what the model allows, 512 if it has no limit.
-        on_long_post: ``window`` reads a post that does not fit in overlapping windows, ``error`` refuses it.
-        freeze_embeddings: Do not train the subword embeddings. They are half of the parameters of a small encoder, and
-            a few thousand posts update few of them.
         attn_implementation: The attention kernel by its name in ``transformers`` (``eager``, ``sdpa``,
             ``flash_attention_2``, ...); by default the one that ``transformers`` chooses.
         dtype: Data type of the encoder's weights; its output is in that of the rest of the model. A trainer's
@@ -48,9 +41,7 @@ class HuggingFaceText(SubwordEncoder):
             contexts before the post; otherwise a causal model is rejected.
         normalize_tweets: Read mentions as ``@USER``, links as ``HTTPURL`` and emoji by name, as BERTweet was
             pretrained; words and entities stay as they are.
-        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints.
-        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
-            leave it out.
+        kwargs: Other arguments of :class:`~mner.text.PretrainedEncoder`.
 
     Raises:
         WeightsNotFoundError: If the weights are neither on disk nor reachable.
@@ -61,60 +52,47 @@ class HuggingFaceText(SubwordEncoder):
     def __init__(
         self,
         name: str,
-        pooling: Literal["mean", "first"] = "mean",
-        max_length: int | None = None,
-        on_long_post: Literal["window", "error"] = "window",
-        freeze_embeddings: bool = False,
         attn_implementation: str | None = None,
         dtype: Literal["float32", "bfloat16", "float16"] = "float32",
         revision: str | None = None,
         gradient_checkpointing: bool = False,
         bidirectional: bool = False,
         normalize_tweets: bool = False,
-        lora: LoRA | None = None,
-        architecture: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(name if architecture is None else None, revision, lora)
         if normalize_tweets:
             check_emoji_names()
-        load = partial(load_model, attn_implementation=attn_implementation)
-        loader = BaseLoader(name, load, revision, attn_implementation)
-        known = None
-        if architecture is None:
-            self.model, tokenizer = loader(), load_tokenizer(name, revision)
-        else:
-            self.model, tokenizer, known = restore(architecture, loader, lora is not None)
-        self.model.train()  # loading leaves it in evaluation mode, without dropout
-        self.architecture = describe(self.model, tokenizer)
-        self.hidden_size: int = self.model.config.hidden_size
-        if architecture is None:
-            check_vocabulary(tokenizer, self.model, name)
-        self.subword_tokenizer = subword_tokenizer(
-            tokenizer,
-            self.model,
-            pooling,
-            max_length,
-            on_long_post,
-            contexts_first=bidirectional,
-            normalize_tweets=normalize_tweets,
-        )
+        self._attn_implementation, self._revision = attn_implementation, revision
+        self._bidirectional, self._normalize_tweets = bidirectional, normalize_tweets
+        super().__init__(name, **kwargs)
+        if bidirectional:  # that of a checkpoint too
+            self.model.config.is_causal = False
+        if gradient_checkpointing:
+            self._checkpoint_gradients()
+        self.model.to(getattr(torch, dtype))
+
+    def base_loader(self, name: str) -> BaseLoader:
+        """Return how the model is loaded, with the attention kernel and the revision."""
+        load = partial(load_model, attn_implementation=self._attn_implementation)
+        return BaseLoader(name, load, self._revision, self._attn_implementation)
+
+    def prepare(self, tokenizer: Any, architecture: dict[str, Any] | None) -> None:
+        """Find out whether the model distinguishes segments."""
         self._has_segments = (
             getattr(self.model.config, "type_vocab_size", 0) > 1
             and "token_type_ids" in inspect.signature(self.model.forward).parameters
         )
-        if bidirectional:
-            if architecture is None:
-                check_causal(self, name)
+
+    def tokenizer_options(self) -> dict[str, bool]:
+        """Put contexts before the post that a bidirectional decoder-only model reads, and rewrite tweets."""
+        return {"contexts_first": self._bidirectional, "normalize_tweets": self._normalize_tweets}
+
+    def check(self, name: str) -> None:
+        """Test whether a model that shall be bidirectional is causal, and then whether it reads in both directions."""
+        if self._bidirectional:
+            check_causal(self, name)
             self.model.config.is_causal = False  # what transformers builds the attention mask by
-        if architecture is None:
-            check_encoder(self, name)
-        if self.lora is not None:
-            adapt(self, self.lora, known)
-        if freeze_embeddings:
-            self.model.get_input_embeddings().weight.requires_grad_(False)
-        if gradient_checkpointing:
-            self._checkpoint_gradients()
-        self.model.to(getattr(torch, dtype))
+        super().check(name)
 
     def checkpoint_arguments(self) -> dict[str, Any]:
         """Those of every subword encoder, without an attention kernel that is not part of torch."""

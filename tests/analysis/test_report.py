@@ -290,5 +290,5 @@ def test_types_are_confused_as_counted_by_hand(results):
             for prediction in (each for run in runs for each in run):
                 spans = {(entity.start, entity.end): entity.type for entity in prediction.entities}
                 gold = [entity for entity in get_entities(list(prediction.post.tags)) if entity[0] == row["type"]]
-                counted += sum(spans.get((start, last + 1), "not found") == kind for _, start, last in gold)
+                counted += sum(spans.get((start, last + 1), "no match") == kind for _, start, last in gold)
             assert count == counted / len(runs)

@@ -92,6 +92,22 @@ def test_describe(folder, chat_server, capsys):
     assert [line["id"] for line in lines(folder / "out.jsonl")] == ["1", "2", "3"]
 
 
+def test_columns_with_other_names(folder, chat_server, tiny_text_encoder_folder):
+    (folder / "posts.csv").write_text("id,tweet\n1,in Oslo\n", encoding="utf-8")
+    train = [{"id": city, "tokens": ["in", city], "gold": ["O", "B-LOC"]} for city in ("Riga", "Rome")]
+    (folder / "train.jsonl").write_text("".join(json.dumps(post) + "\n" for post in train), encoding="utf-8")
+    chat_server.respond = lambda body, number: entities(("Oslo", "LOC"))
+    posts = ["--posts", str(folder / "posts.csv"), "--columns", "text=tweet"]
+    assert call("describe", folder, *posts, images=False) == 0
+    assert posts_asked(chat_server) == ["in Oslo"]
+    examples = ["--examples", str(folder / "train.jsonl"), "--example_columns", "tags=gold", "--num_examples", "1"]
+    encoder = ["--text_encoder", "HuggingFaceText", "--text_encoder.name", str(tiny_text_encoder_folder)]
+    assert (
+        call("prompt", folder, *posts, *examples, *encoder, "--output", str(folder / "found.jsonl"), images=False) == 0
+    )
+    assert [entity.span for entity in read_predictions(folder / "found.jsonl")[0].entities] == [("LOC", 1, 2)]
+
+
 def test_describe_images_only(folder, chat_server):
     chat_server.respond = lambda body, number: "a red square"
     assert call("describe", folder, "--prompt", "description") == 0
@@ -243,6 +259,7 @@ def test_an_instruction_in_a_post_changes_nothing(folder, chat_server):
 
 def test_review(folder, chat_server, capsys):
     tagged = [
+        Prediction(Post("0", (), ()), ()),  # whose tags name no type
         Prediction(
             Post("1", ("Nike", "opens", "in", "Oslo"), ("B-ORG", "O", "O", "B-LOC")),
             (Entity("LOC", 0, 1, confidence=0.3), Entity("LOC", 3, 4, confidence=0.5)),
@@ -261,17 +278,22 @@ def test_review(folder, chat_server, capsys):
     said = capsys.readouterr().out
     assert "3 entities asked, 0 answered before, 1 answers unusable" in said
     assert [[entity.span for entity in each.entities] for each in read_predictions(folder / "out.jsonl")] == [
+        [],
         [("ORG", 0, 1), ("LOC", 3, 4)],
         [],
         [("LOC", 0, 1)],
     ]
     rows = json.loads((folder / "out.jsonl.thresholds.json").read_text(encoding="utf-8"))
     by_threshold = {
-        row["threshold"]: (row["calls"], row["retyped"], row["dropped"], round(row["f1"], 3)) for row in rows
+        row["threshold"]: (
+            *(row[name] for name in ("calls", "kept", "retyped", "dropped", "unusable")),
+            round(row["f1"], 3),
+        )
+        for row in rows
     }
-    assert by_threshold[0.0] == (0, 0, 0, 0.571)
-    assert by_threshold[0.32] == (1, 1, 0, 0.857)
-    assert by_threshold[0.8] == (3, 1, 1, 1.0)
+    assert by_threshold[0.0] == (0, 0, 0, 0, 0, 0.571)
+    assert by_threshold[0.32] == (1, 0, 1, 0, 0, 0.857)
+    assert by_threshold[0.8] == (3, 0, 1, 1, 1, 1.0)
     assert len(chat_server.requests) == 3
     write_predictions([Prediction(each.post, ()) for each in tagged], folder / "tagged.jsonl")
     assert call("review", folder, images=False) == 1

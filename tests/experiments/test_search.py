@@ -28,7 +28,9 @@ if stop.exists() and stop.read_text() == folder.parent.parent.parent.name:
 with (folder / "metrics.csv").open("w") as file:
     file.write("epoch,train/loss,val/f1\\n")
     for epoch in range(int(options.get("--trainer.max_epochs", 3))):
-        file.write(f"{epoch},0.5,\\n{epoch},,{(1 - (x - 0.3) ** 2) * (epoch + 1) / 10 + seed / 100}\\n")
+        score = (1 - (x - 0.3) ** 2) * (epoch + 1) / 10 + seed / 100
+        score = "nan" if epoch < int(options.get("--model.nan", 0)) else score
+        file.write(f"{epoch},0.5,\\n{epoch},,{score}\\n")
         file.flush()
         time.sleep(float(options.get("--model.sleep", 0)))
 for name in ("best.ckpt", "last.ckpt", "predictions.jsonl"):
@@ -130,6 +132,22 @@ def test_a_hopeless_trial_is_stopped(make, tmp_path):
     assert not list((tmp_path / "folder" / "cells").glob("**/last.ckpt"))
     make(**pruned).run()
     assert len((tmp_path / "calls").read_text(encoding="utf-8").splitlines()) == 4
+
+
+@pytest.mark.parametrize(("nan", "state"), [(2, "COMPLETE"), (3, "PRUNED")])
+def test_scores_that_are_no_numbers_do_not_count(make, tmp_path, nan, state):
+    """A trial without a score has no value, and is not trained again."""
+    options = {"options": {"model.nan": nan}, "seeds": (1,), "num_trials": 1, "pruner": "MedianPruner"}
+    for _ in range(2):
+        runner = make(**options)
+        runner.run()
+        (trial,) = (trial for study in runner._studies.values() for trial in study.get_trials())
+        assert trial.state.name == state
+    x = trial.params["model.x"]
+    assert [value for _, value in values_of(runner).values()] == (
+        [pytest.approx(0.3 * (1 - (x - 0.3) ** 2) + 0.01)] if state == "COMPLETE" else []
+    )
+    assert len((tmp_path / "calls").read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_storage_is_any_url_of_optuna(make, tmp_path):

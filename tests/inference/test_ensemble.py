@@ -5,8 +5,10 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import mner
 from mner.cli import main
@@ -22,7 +24,7 @@ from mner.inference.tagger import Tagger
 from mner.inference.tagging_options import TaggingOptions
 from mner.predictions import read_predictions
 from mner.testing import TinyRegions
-from mner.vision import Grid
+from mner.vision import Grid, PrecomputedRegions
 from mner.word_tokenizers import WhitespaceTokenizer
 
 TEXT = "Kevin Durant is in Oslo"
@@ -213,6 +215,18 @@ def test_a_temperature_is_fitted_and_saved(checkpoint, shared_twitter_folder, tm
 def test_n_best_readings_are_of_one_model(checkpoint):
     with pytest.raises(ConfigurationError, match="an ensemble has no n best sequences"):
         n_best(mner.load([checkpoint] * 2), TEXT)
+
+
+def test_an_image_that_only_the_second_model_cannot_use_is_reported(make_model, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    np.savez(tmp_path / "regions.npz", **{"another.png": np.ones((1, 4), dtype=np.float32)})
+    encoders = [Grid("test_resnet", None, image_size=32), PrecomputedRegions(tmp_path / "regions.npz")]
+    errors = []
+    posts = [{"text": TEXT, "image": str(tmp_path / "image.png")}] * 2
+    ensemble = Ensemble([make_model(CoAttention, image_encoder=encoder) for encoder in encoders])
+    list(ensemble.stream(posts, max_wait=None, on_bad_image=errors.append))
+    assert len(errors) == 1
+    assert "regions.npz has no features" in errors[0]
 
 
 @pytest.mark.parametrize("sees", [(False, True), (True, False)])

@@ -1,10 +1,13 @@
 """Model cards: the scores of the run, valid metadata, and names from data as text."""
 
 import json
+import re
 
+import pytest
 from huggingface_hub import ModelCard
 
 import mner
+from mner.errors import FormatError
 from mner.posts import Entity, Post
 from mner.predictions import Prediction, write_predictions
 from mner.sharing.card import model_card
@@ -43,6 +46,31 @@ def test_without_a_run_nothing_is_claimed(make_model):
     assert "Not recorded." in text
     assert "Not stated by the authors." in text
     assert ModelCard(text).data.eval_results is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("metrics.json", b"{", "it cannot be read"),
+        ("metrics.json", b"\xff", "it cannot be read"),
+        ("metrics.json", b"[1]", "expected a mapping, got a list"),
+        ("metrics.json", b'{"f1": "good"}', "expected f1 to be a number, got 'good'"),
+        ("config.yaml", b"data: [", "it cannot be read"),
+        ("config.yaml", b"- data", "expected a mapping, got a list"),
+    ],
+)
+def test_malformed_files_of_a_run_are_named(make_model, tmp_path, name, content, message):
+    (tmp_path / "metrics.json").write_text('{"f1": 1.0}', encoding="utf-8")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FormatError, match=re.escape(str(tmp_path / name))) as caught:
+        model_card(make_model(), "name", tmp_path)
+    assert message in str(caught.value)
+
+
+def test_sections_of_a_config_may_be_anything(make_model, tmp_path):
+    (tmp_path / "metrics.json").write_text('{"f1": 1}', encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("data: Twitter2017\ntrainer: 3\n", encoding="utf-8")
+    assert "| all |  |  | 100.00 |  |" in model_card(make_model(), "name", tmp_path)
 
 
 def test_names_from_data_are_text(make_model):
