@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
 FAST = "not slow and not gpu and not realdata"
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
+AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 
 nox.options.sessions = ["lint", "docs", "tests"]
 
@@ -46,10 +47,12 @@ def isolation(session: nox.Session) -> None:
 def stranger(session: nox.Session) -> None:
     """The tests of ``isolation`` as the user ``nobody``, from another directory and a read-only copy of the checkout.
 
-    It needs root, and an interpreter that ``nobody`` can run: not one in ``/root``.
+    It needs root, and an interpreter and an environment that ``nobody`` can run: nothing in ``/root``. Of the same
+    version, nox prefers the interpreter that runs itself.
     """
     if os.geteuid():
         session.error("only root can run the tests as another user")
+    session.run(*AS_NOBODY, "python", "--version", external=True)
     session.install(".[test,offline]")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -59,9 +62,8 @@ def stranger(session: nox.Session) -> None:
         session.run("git", "clone", "--quiet", str(ROOT), str(checkout), external=True)
         session.run("chmod", "-R", "a+rX,a-w", str(checkout), external=True)
         session.chdir(home)
-        identity = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
         settings = {**machine(), "HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": str(checkout)}
-        session.run(*identity, *hostile(checkout), *session.posargs, env=settings, external=True)
+        session.run(*AS_NOBODY, *hostile(checkout), *session.posargs, env=settings, external=True)
 
 
 @nox.session(python="3.11")

@@ -1,11 +1,12 @@
-"""Faults: commands are killed at random moments, run on a full disk and run twice at once, then repeated to the end.
+"""Faults: commands are killed or told to stop at random moments, run on a full disk, run twice at once, then repeated.
 
 python benchmarks/faults.py --kills 5   (as root the full disk too: it mounts a small tmpfs)
 
-Results are compared line by line with those of an undisturbed run: predictions (``fit``, ``tag``), captions, stored
-image features (``cache``), the cells of a grid (``experiment``), figures and their numbers (``attend``). ``lost``
-counts lines that are missing at the end, ``doubled`` lines that are duplicated or differ from the undisturbed run's,
-and ``damaged`` files that could not be read after a fault. All three should be 0.
+Signals take turns: SIGKILL, then SIGTERM, each to the command with its children, then to the command alone. Results
+are compared line by line with those of an undisturbed run: predictions (``fit``, ``tag``), weights and scores
+(``fit``), captions, stored image features (``cache``), the cells of a grid (``experiment``), figures and their numbers
+(``attend``). ``lost`` counts lines that are missing at the end, ``doubled`` lines that are duplicated or differ from
+the undisturbed run's, and ``damaged`` files that could not be read after a fault. All three should be 0.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import lmdb
@@ -40,6 +41,7 @@ from mner.testing import TinyGrid, tiny_text_encoder
 from mner.vision import Grid
 
 COMMANDS = ("fit", "cache", "caption", "experiment", "tag", "tag with Ray", "attend")
+SIGNALS = tuple(product((signal.SIGKILL, signal.SIGTERM), (os.killpg, os.kill)))
 MAX_REPEATS = 10
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
 
@@ -130,20 +132,25 @@ def undisturbed(job: Job, folder: Path) -> tuple[float, float]:
 
 
 def killed(job: Job, folder: Path, expected: list[str], tally: Tally, kills: int, delays: Iterator[float]) -> None:
-    """Kill a command after each delay, with and without its children in turn; then repeat it to the end."""
+    """Send a command each of the signals in turn, after each delay; then repeat it to the end.
+
+    Raises:
+        AssertionError: A command that a signal stopped says that it succeeded.
+    """
     while tally.kills < kills:
         process = begun(job, folder)
         tally.runs += 1
         try:
             process.wait(next(delays))
         except subprocess.TimeoutExpired:
-            kill = os.killpg if tally.kills % 2 == 0 else os.kill
-            kill(process.pid, signal.SIGKILL)
+            sent, send = SIGNALS[tally.kills % len(SIGNALS)]
+            send(process.pid, sent)
             tally.kills += 1
-        process.communicate()
+        said = process.communicate()[1]
         tally.damaged += damaged(folder)
-        # It ended before the delay, so neither it nor a training that outlived it is left to kill.
-        if process.returncode == 0 and len(job.content(folder)) >= len(expected):
+        # It ended before the signal, so neither it nor a training that outlived it is left to kill.
+        if process.returncode == 0:
+            assert len(job.content(folder)) >= len(expected), f"a stopped command says that it succeeded: {said}"
             compare(job, folder, expected, tally)
             shutil.rmtree(folder)
     finish(job, folder, expected, tally)
@@ -284,7 +291,7 @@ def make_jobs(folder: Path) -> dict[str, Job]:
     tag = ["tag", str(posts), "--ckpt_path", str(trained / "best.ckpt"), "--window", "8", "--output"]
     with_ray = ["--engine", "ray", "--num_actors", "1"]
     return {
-        "fit": Job(lambda to: [*fit, str(to / "run")], lambda to: lines(to / "run" / "predictions.jsonl")),
+        "fit": Job(lambda to: [*fit, str(to / "run")], lambda to: trained_result(to / "run")),
         "cache": Job(
             lambda to: ["cache", "--config", str(config), "--feature_store", str(to / "features.lmdb")],
             lambda to: stored(to / "features.lmdb"),
@@ -309,6 +316,16 @@ def make_jobs(folder: Path) -> dict[str, Job]:
 def lines(path: Path) -> list[str]:
     """Return the lines of a file, none if it does not exist."""
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def trained_result(run: Path) -> list[str]:
+    """Return the predictions, scores and digests of the best weights of a finished training."""
+    predictions = lines(run / "predictions.jsonl")
+    if not predictions or not (run / "metrics.json").exists():
+        return []
+    weights = torch.load(run / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    digest = [f"{name} {hashlib.sha256(each.numpy().tobytes()).hexdigest()}" for name, each in weights.items()]
+    return [*predictions, *lines(run / "metrics.json"), *digest]
 
 
 def cells(path: Path) -> list[str]:

@@ -22,7 +22,7 @@ def faults():
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["fit", "cache", "caption", "experiment", "tag", "attend"])
 def test_nothing_is_lost_doubled_or_damaged(faults, command, tmp_path):
-    tally = faults.run_faults(tmp_path, [command], kills=3)[command]
+    tally = faults.run_faults(tmp_path, [command], kills=4)[command]  # each signal once
     assert (tally.lost, tally.doubled, tally.damaged) == (0, 0, [])
     assert tally.full in ("exit 1, said", "skipped: mounting needs root")
     assert tally.twice in ("both ended", "one refused")

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import mner
-
-PACKAGE = Path(mner.__file__).parent
-ROOT = PACKAGE.parent
+ROOT = Path(__file__).parents[1]  # of the checkout; what is imported may be installed
+PACKAGE = ROOT / "mner"
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, f'build_{sys.argv[1]}')(sys.argv[2])"
 
 

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import mner
-
-PACKAGE = Path(mner.__file__).parent
-ROOT = PACKAGE.parent
+ROOT = Path(__file__).parents[1]  # of the checkout; what is imported may be installed
+PACKAGE = ROOT / "mner"
 
 
 @pytest.fixture(scope="module")

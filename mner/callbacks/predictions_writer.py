@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -102,8 +103,10 @@ class PredictionsWriter(Callback):
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
     ) -> None:
-        """Collect."""
+        """Collect, and stop after SIGTERM, as Lightning's other loops do."""
         self._collect(outputs, batch)
+        if trainer.received_sigterm:
+            raise SIGTERMException
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write, unless the validation is part of training."""

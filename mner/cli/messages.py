@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from mner.errors import ConfigurationError, MNERError
 from mner.paths import is_folder
@@ -40,9 +41,14 @@ def lightning_errors() -> Iterator[None]:
 
     Raises:
         ConfigurationError: In Lightning's words, which name the option.
+        KeyboardInterrupt: If Ctrl-C or SIGTERM ended the trainer, which exits, after SIGTERM with 0.
     """
     try:
         yield
+    except SystemExit as stop:
+        if isinstance(stop, SIGTERMException) or isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from stop
+        raise
     except (ImportError, MisconfigurationException, NotImplementedError, TypeError, ValueError) as error:
         frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
         packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]

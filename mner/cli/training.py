@@ -124,8 +124,6 @@ class TrainingCommandLine(LightningCLI):
         """Train; if interrupted, save a checkpoint and print how to resume."""
         try:
             self.trainer.fit(**kwargs | {"ckpt_path": self.checkpoint})
-        except SystemExit as stop:  # Lightning turns Ctrl-C and SIGTERM into it, with a status of success
-            raise KeyboardInterrupt from stop
         finally:
             if self.parts.interruption.saved:
                 say(f"interrupted; to resume, repeat the command with --ckpt_path {self.parts.interruption.path}")

@@ -329,8 +329,11 @@ def _moved(encoder: ImageEncoder, device: torch.device | str | None) -> Iterator
 
 @contextmanager
 def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar over images; yields what advances it."""
+    """Show a progress bar over images, or none; yields what advances it."""
+    if not shown:  # rich 13.0 ends even a disabled bar with an empty line
+        yield lambda _: None
+        return
     columns = (TextColumn("encoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not shown) as bar:
+    with Progress(*columns) as bar:
         task = bar.add_task("", total=total)
         yield lambda images: bar.advance(task, images)

@@ -561,7 +561,7 @@ import os, signal
 from mner.fusion import TextOnly
 
 class Failing(TextOnly):
-    """Fails in its seventh step, or has Ctrl-C pressed, where a file says so."""
+    """Fails in its seventh step, has Ctrl-C pressed or is told to stop, where a file says so."""
 
     def training_step(self, batch, batch_idx):
         loss = super().training_step(batch, batch_idx)
@@ -569,11 +569,13 @@ class Failing(TextOnly):
             raise MemoryError("out of memory")
         if self.global_step == 6 and os.path.exists("press"):
             signal.raise_signal(signal.SIGINT)
+        if self.global_step == 6 and os.path.exists("stop"):
+            signal.raise_signal(signal.SIGTERM)
         return loss
 '''
 
 
-@pytest.mark.parametrize(("cause", "status"), [("fail", 1), ("press", 130)])
+@pytest.mark.parametrize(("cause", "status"), [("fail", 1), ("press", 130), ("stop", 130)])
 def test_an_interrupted_training_goes_on_where_it_stood(fit, monkeypatch, capsys, cause, status):
     monkeypatch.setattr(sys, "path", list(sys.path))
     Path("failing.py").write_text(FAILING_CLASS, encoding="utf-8")
@@ -596,6 +598,18 @@ def test_an_interrupted_training_goes_on_where_it_stood(fit, monkeypatch, capsys
     assert Path("parts/metrics.part_1.csv").exists()
     assert not Path("runs").exists()
     del sys.modules["failing"]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["test", "predict"])
+def test_an_interrupted_scoring_is_no_success(trained_run, data, monkeypatch, command, sent):
+    monkeypatch.setattr(mner.fusion.TextOnly, f"on_{command}_batch_start", lambda *_: signal.raise_signal(sent))
+    options = [*data, "--data.batch_size", "2", "--run_folder", "scored"]
+    try:
+        assert main([command, "--ckpt_path", str(trained_run / "best.ckpt"), *options]) == 130
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert not Path("scored/predictions.jsonl").exists()
 
 
 def test_a_training_that_fails_before_its_first_step_leaves_no_checkpoint(fit, capsys):

@@ -16,7 +16,7 @@ from mner.text import HuggingFaceText
 from mner.training import Optimization
 
 MODERNBERT = {
-    **{"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+    **{"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2},  # transformers 5.9 needs both kinds
     **{"cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0},
 }
 

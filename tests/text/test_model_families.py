@@ -23,6 +23,7 @@ SIDES = ("layers", "attention_heads", "ffn_dim")
 TRANSLATOR = {"d_model": 16, **{f"{part}_{name}": 2 for part in ("encoder", "decoder") for name in SIDES}}
 GROUPS = dict.fromkeys(("q_groups", "k_groups", "v_groups", "post_attention_groups", "output_groups"), 1)
 SPECIAL_IDS = {"cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3}
+MODERN = {**SIZES, **SPECIAL_IDS, "num_hidden_layers": 2}  # one of each kind, which transformers 5.9 needs
 FUNNEL = {
     **{"d_model": 16, "block_sizes": [1, 1], "block_repeats": [1, 1], "n_head": 2, "d_head": 8, "d_inner": 32},
     "architectures": ["FunnelModel"],
@@ -60,10 +61,10 @@ ACCEPTED = {
     "XLM": ("xlm", {"emb_dim": 16, "n_layers": 1, "n_heads": 2}),
     "RoBERTa": ("roberta", SIZES),
     "DeBERTa": ("deberta", RELATIVE),
-    "ModernBERT": ("modernbert", {**SIZES, **SPECIAL_IDS}),
+    "ModernBERT": ("modernbert", MODERN),
     "Longformer": ("longformer", {**SIZES, "attention_window": 8}),
     "EuroBERT": ("eurobert", GROUPED),
-    "mmBERT": ("modernbert", {**SIZES, **SPECIAL_IDS}),
+    "mmBERT": ("modernbert", MODERN),
     "bidirectional Gemma 3": ("gemma3_text", {**GROUPED, "use_bidirectional_attention": True}),
     "XLM-R": ("xlm-roberta", SIZES),
     "XLM-R XL": ("xlm-roberta-xl", SIZES),
@@ -86,7 +87,7 @@ REFUSED = {
     "GPT-NeoX": ("gpt_neox", SIZES, "causal"),
     "BLOOM": ("bloom", {"hidden_size": 16, "n_layer": 1, "n_head": 2}, "causal"),
     "Mamba": ("mamba", {"hidden_size": 16, "num_hidden_layers": 1, "state_size": 4}, "causal"),
-    "the ModernBERT decoder": ("modernbert-decoder", {**SIZES, **SPECIAL_IDS, "num_hidden_layers": 2}, "causal"),
+    "the ModernBERT decoder": ("modernbert-decoder", MODERN, "causal"),
     "CLIP's text part": ("clip_text_model", SIZES, "causal"),
     "BART": ("bart", TRANSLATOR, "generates text"),
     "mBART": ("mbart", TRANSLATOR, "generates text"),
