@@ -33,11 +33,9 @@ class OnCPU(torch.distributed.fsdp.FullyShardedDataParallel):
         super().__init__(*arguments, device_id=torch.device("cpu"), **options)
 
 
-torch.distributed.fsdp.FullyShardedDataParallel = OnCPU
-
-
 class FSDPOnCPU(FSDPStrategy):
     def __init__(self, layers: bool = False, state_dict_type: str = "full"):
+        torch.distributed.fsdp.FullyShardedDataParallel = OnCPU
         policy = {BertLayer} if layers else None
         super().__init__(process_group_backend="gloo", auto_wrap_policy=policy, state_dict_type=state_dict_type)
 
@@ -64,11 +62,12 @@ def trained(encoder, data, checkpoint, optimization=ADAM, resume=None, **setting
     norms = Norms()
     epochs = ModelCheckpoint(checkpoint.with_suffix(""), filename="{epoch}", save_top_k=-1)
     quiet = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler"), False)
-    settings |= {"accelerator": "cpu", "max_epochs": 2, "callbacks": [norms, epochs], "limit_val_batches": 0}
+    settings = {"accelerator": "cpu"} | settings
+    settings |= {"max_epochs": 2, "callbacks": [norms, epochs], "limit_val_batches": 0}
     trainer = pl.Trainer(**quiet, **settings)
     trainer.fit(model, Twitter2017(data, batch_size=2).using(model.preprocessor), ckpt_path=resume)
     trainer.save_checkpoint(checkpoint)
-    return torch.stack(norms.squares)
+    return torch.stack(norms.squares) if norms.squares else None  # DeepSpeed keeps gradients elsewhere
 
 
 if __name__ == "__main__":
