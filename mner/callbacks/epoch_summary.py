@@ -52,12 +52,12 @@ class EpochSummary(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print, if the validation is part of training."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._summarise(trainer, pl_module)
+            self._summarise(trainer, pl_module, validated=True)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print, if nothing was validated."""
         if trainer.global_step != self._printed_step and self._count:
-            self._summarise(trainer, pl_module)
+            self._summarise(trainer, pl_module, validated=False)
 
     def state_dict(self) -> dict[str, Any]:
         """Save the best value so far."""
@@ -67,16 +67,16 @@ class EpochSummary(Callback):
         """Continue from the best value of the checkpoint."""
         self._best = state_dict["best"]
 
-    def _summarise(self, trainer: Trainer, model: LightningModule) -> None:
+    def _summarise(self, trainer: Trainer, model: LightningModule, validated: bool) -> None:
         shown = getattr(model, "monitor", ("val/loss", "min"))
         best = next((each for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint)), None)
         name, mode = shown if best is None else (best.monitor, best.mode)
         values = {} if self._sum is None else {"train/loss": float(self._sum) / self._count}
         self._sum, self._count, self._printed_step = None, 0, trainer.global_step
         metrics = trainer.callback_metrics
-        values |= {
-            each: float(metrics[each]) for each in dict.fromkeys(("val/loss", shown[0], name)) if each in metrics
-        }
+        for each in dict.fromkeys(("val/loss", shown[0], name)):
+            if each in metrics and (validated or not each.startswith("val/")):  # those of another step are kept
+                values[each] = float(metrics[each])
         end = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
         line = f"epoch {trainer.current_epoch + 1}{end}, step {trainer.global_step}: "
         line += ", ".join(f"{each} {value:.4f}" for each, value in values.items())

@@ -141,6 +141,15 @@ def test_the_mean_of_the_losses_is_printed(make_model, make_trainer, data, tmp_p
     assert f"train/loss {sum(losses) / len(losses):.4f}, val/loss" in (tmp_path / "log.txt").read_text(encoding="utf-8")
 
 
+def test_scores_of_an_earlier_validation_are_not_printed_again(make_model, make_trainer, data, tmp_path):
+    """The training ends within the second epoch, before its validation."""
+    summary = EpochSummary(tmp_path / "log.txt")
+    make_trainer(max_steps=6, callbacks=[summary], enable_checkpointing=False).fit(make_model(), data)
+    _, first, second = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
+    assert ("step 5:" in first, "val/f1" in first) == (True, True)
+    assert ("step 6:" in second, "val/" in second) == (True, False)
+
+
 def test_the_last_checkpoint_is_of_the_last_epoch(make_model, make_trainer, data, tmp_path):
     """A learning rate of zero never gives a new best one."""
     callbacks = [BestCheckpoint(tmp_path), LastCheckpoint(tmp_path)]
