@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mner.errors import DataError, OutputError
-from mner.files import append_lines, atomic_write, open_output, protected, resumable_write
+from mner.files import append_lines, atomic_write, open_output
 
 
 def write(path, text):
@@ -291,32 +291,3 @@ def test_an_output_to_what_standard_output_is_redirected_to(tmp_path, name):
     with (tmp_path / "out.txt").open("ab") as redirected:
         subprocess.run([sys.executable, "-c", code, name], cwd=tmp_path, stdout=redirected, check=True)
     assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "before\ninside\nafter\n"
-
-
-def test_what_a_command_reads_is_not_written_under_any_name(tmp_path):
-    read, link = tmp_path / "read", tmp_path / "link"
-    write(read, "input")
-    link.symlink_to(read)
-    (tmp_path / "hard").hardlink_to(read)
-    writers = [
-        lambda: atomic_write(read), lambda: atomic_write(tmp_path / "." / "hard"), lambda: append_lines(read),
-        lambda: open_output(link), lambda: resumable_write(read, "0" * 16),
-    ]  # fmt: skip
-    with protected([read, tmp_path / "missing"]):
-        for writer in writers:
-            with pytest.raises(OutputError, match="this command reads it"), writer():
-                pass
-        write(tmp_path / "other", "output")
-    assert read.read_text(encoding="utf-8") == "input"
-    assert names(tmp_path) == ["hard", "link", "other", "read"]
-    write(read, "output")
-    assert read.read_text(encoding="utf-8") == "output"
-
-
-@pytest.mark.parametrize("name", ["file", "link"])
-def test_a_file_is_no_folder_of_outputs(tmp_path, name):
-    (tmp_path / "file").write_text("old", encoding="utf-8")
-    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(OutputError, match=f"cannot write .*/{name}/b/c: .*/{name} is not a folder"):
-        write(tmp_path / name / "b" / "c", "new")
-    assert (tmp_path / "file").read_text(encoding="utf-8") == "old"

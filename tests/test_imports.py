@@ -33,6 +33,7 @@ GROUND = [
     "images",
     "unicode",
     "files",
+    "output_paths",
     "bounded_report",
     "devices",
     "recurrent",

@@ -10,7 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from mner.callbacks.best_checkpoint import BestCheckpoint
-from mner.files import output_errors
+from mner.output_paths import output_errors
 
 
 class EpochSummary(Callback):
@@ -27,7 +27,7 @@ class EpochSummary(Callback):
         self._sum: Tensor | None = None
         self._count = 0
         self._printed_step = -1
-        self._best: float | None = None
+        self._best: dict[str, float] = {}
         self._start = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -60,11 +60,11 @@ class EpochSummary(Callback):
             self._summarise(trainer, pl_module, validated=False)
 
     def state_dict(self) -> dict[str, Any]:
-        """Save the best value so far."""
+        """Save the best value so far, by the metric that selects it."""
         return {"best": self._best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from the best value of the checkpoint."""
+        """Continue from the best value of the checkpoint, if the metric is the same."""
         self._best = state_dict["best"]
 
     def _summarise(self, trainer: Trainer, model: LightningModule, validated: bool) -> None:
@@ -81,9 +81,9 @@ class EpochSummary(Callback):
         line = f"epoch {trainer.current_epoch + 1}{end}, step {trainer.global_step}: "
         line += ", ".join(f"{each} {value:.4f}" for each, value in values.items())
         if best is not None and name in values:
-            value = values[name]
-            if self._best is None or (value < self._best if mode == "min" else value > self._best):
-                self._best = value
+            value, former = values[name], self._best.get(name)
+            if former is None or (value < former if mode == "min" else value > former):
+                self._best = {name: value}
                 line += " (best)"
         self._line(trainer, f"{line}, {_clock(time.monotonic() - self._start)}")
 

@@ -12,7 +12,8 @@ from mner.cli.post_options import MODEL_HELP, add_post_options, add_region_file,
 from mner.devices import ACCELERATOR_HELP
 from mner.errors import ConfigurationError, ImageError
 from mner.file_names import file_names
-from mner.files import atomic_write, protected
+from mner.files import atomic_write
+from mner.output_paths import protected
 from mner.post_json import to_json
 from mner.posts import Post
 from mner.terminal import printable

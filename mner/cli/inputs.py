@@ -13,8 +13,8 @@ from mner.cli.parsing import CONFIG_OPTIONS, with_config_files
 from mner.cli.static_help import described_classes, help_text
 from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
-from mner.files import check_folder, check_target, protected, refuse_protected
 from mner.model_names import is_model_folder, is_on_hub, no_checkpoint
+from mner.output_paths import check_folder, check_target, protected, refuse_protected
 from mner.paths import is_file, is_folder, is_there
 from mner.shipped_configs import find_config
 from mner.weights import resolve_weights

@@ -15,7 +15,7 @@ from mner.checkpoint_file import load_checkpoint
 from mner.cli.inputs import CHECKPOINT_NAMES
 from mner.cli.messages import is_first_process
 from mner.errors import CheckpointError, ConfigurationError
-from mner.files import output_errors
+from mner.output_paths import output_errors
 from mner.paths import is_file, is_there
 
 VARIABLE = "MNER_RUN_FOLDER"

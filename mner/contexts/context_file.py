@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mner.errors import ConfigurationError, FormatError, OutputError
-from mner.files import LineAppender, append_lines, atomic_write, check_target
+from mner.files import LineAppender, append_lines, atomic_write
+from mner.output_paths import check_target
 from mner.post_json import to_json
 
 ERROR = "error"

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from mner.errors import OutputError
-from mner.files import output_errors
+from mner.output_paths import output_errors
 
 
 def cache_folder() -> Path:

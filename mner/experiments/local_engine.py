@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mner.experiments.engine import LOG_FILE, Ended, Engine, Job
-from mner.files import output_errors
+from mner.output_paths import output_errors
 
 PATIENCE = 30.0
 """Seconds in which a training that is told to stop may save a checkpoint."""

@@ -20,7 +20,8 @@ from mner.experiments.engine import LOCK, LOG_FILE, Ended, Engine, Job
 from mner.experiments.grid import Cell, Grid
 from mner.experiments.local_engine import LocalEngine
 from mner.experiments.progress import Progress, State
-from mner.files import atomic_write, output_errors
+from mner.files import atomic_write
+from mner.output_paths import output_errors
 from mner.post_json import from_json, to_json
 
 CELL_FILE = "cell.json"

@@ -22,9 +22,9 @@ from mner.exporting.onnx_model import FILES, GRAPH, IMAGE_GRAPH, OnnxModel
 from mner.exporting.scorer import Scorer, export_program, sample_inputs
 from mner.exporting.subwords_only import SubwordsOnly
 from mner.exporting.target import is_new_folder
-from mner.files import make_folder_of, output_errors
 from mner.fusion.base import FusionModule
 from mner.model_names import CONFIG
+from mner.output_paths import make_folder_of, output_errors
 from mner.sharing.folder import write_folder
 from mner.vision.encoder import ImageEncoder
 from mner.vision.fingerprint import encoder_fingerprint

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from mner.errors import OutputError
-from mner.files import check_folder, output_errors
+from mner.output_paths import check_folder, output_errors
 
 
 def is_new_folder(folder: Path) -> bool:

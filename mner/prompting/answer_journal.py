@@ -11,7 +11,8 @@ from typing import Any
 
 from mner.contexts import ContextWriter, Reply
 from mner.errors import FormatError, OutputError
-from mner.files import LineAppender, append_lines, check_target
+from mner.files import LineAppender, append_lines
+from mner.output_paths import check_target
 from mner.paths import is_file, is_there
 from mner.post_json import to_json
 from mner.prompting.query import Query

@@ -12,7 +12,7 @@ from threading import RLock
 import lmdb
 
 from mner.errors import DataError, OutputError
-from mner.files import output_errors
+from mner.output_paths import output_errors
 from mner.paths import reason
 
 FIRST_SIZE = 1 << 28

@@ -1,0 +1,55 @@
+"""Paths that are refused as outputs: what is read, under any name, and what is not in a folder."""
+
+import pytest
+
+from mner.errors import OutputError
+from mner.files import append_lines, atomic_write, open_output, resumable_write
+from mner.output_paths import check_folder, check_target, protected
+
+
+def write(path, text):
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def test_a_path_is_checked_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for path in (tmp_path / "file", tmp_path / "new" / "file"):
+        check_target(path)
+    check_folder(tmp_path / "new" / "folder")
+    for path in (tmp_path, tmp_path / "link"):
+        with pytest.raises(OutputError, match="expected a file or a new name"):
+            check_target(path)
+    with pytest.raises(OutputError, match="is not a folder"):
+        check_folder(tmp_path / "file" / "folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+
+
+def test_what_a_command_reads_is_not_written_under_any_name(tmp_path):
+    read, link = tmp_path / "read", tmp_path / "link"
+    write(read, "input")
+    link.symlink_to(read)
+    (tmp_path / "hard").hardlink_to(read)
+    writers = [
+        lambda: atomic_write(read), lambda: atomic_write(tmp_path / "." / "hard"), lambda: append_lines(read),
+        lambda: open_output(link), lambda: resumable_write(read, "0" * 16),
+    ]  # fmt: skip
+    with protected([read, tmp_path / "missing"]):
+        for writer in writers:
+            with pytest.raises(OutputError, match="this command reads it"), writer():
+                pass
+        write(tmp_path / "other", "output")
+    assert read.read_text(encoding="utf-8") == "input"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hard", "link", "other", "read"]
+    write(read, "output")
+    assert read.read_text(encoding="utf-8") == "output"
+
+
+@pytest.mark.parametrize("name", ["file", "link"])
+def test_a_file_is_no_folder_of_outputs(tmp_path, name):
+    (tmp_path / "file").write_text("old", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match=f"cannot write .*/{name}/b/c: .*/{name} is not a folder"):
+        write(tmp_path / name / "b" / "c", "new")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "old"
