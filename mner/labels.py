@@ -29,6 +29,8 @@ _PREFIXES = {"BIO": "BI", "BIOES": "BIES"}
 _REMEDIES = {
     "L": "in BILOU, rename L- to E- and U- to S-",
     "U": "in BILOU, rename L- to E- and U- to S-",
+    "M": "in BMES, rename M- to I-",
+    "W": "in BMEWO, rename M- to I- and W- to S-",
     "X": "X marks words of a context; remove them from the post",
 }
 

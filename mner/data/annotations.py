@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from mner.data.extent import Extent
-from mner.data.forms import TAG, are_classes, are_tags, is_annotation, may_be_annotation, tags_in
+from mner.data.forms import are_classes, are_tags, is_annotation, is_tag, may_be_annotation, tags_in
 from mner.data.lines import Line
 from mner.data.literals import decoded, rows, words_of
 from mner.data.overlooked import holds_annotation, is_twitter
@@ -75,7 +75,9 @@ def _is_annotation(key: str, value: Any, extent: Extent) -> bool:
         return key != "tags"  # which many programs write for topics
     per_word = key in TAG_KEYS and extent.words is not None and len(value) == len(extent.words)
     if are_strings(value):
-        signs = [item == OUTSIDE or TAG.match(item) is not None for item in {*value}]
+        # In lower case, only where there is one per word or some are O: topics are called "e-commerce".
+        named = {item.upper() for item in value} if per_word or "o" in value else {*value}
+        signs = [item == OUTSIDE or is_tag(item) for item in named]
         return all(signs) or (per_word and (any(signs) or are_classes(value))) or is_annotation(value, extent)
     if all(type(item) in (int, float) for item in value):
         ignored = -100 in value  # of subwords that do not begin a word

@@ -32,6 +32,8 @@ _OTHERS = {
 def brat_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Return a document per text, in alphabetical order, with the images that are named like it.
 
+    A document in a subfolder, and its images, are named with the subfolder, as brat does: ``a/33``.
+
     Args:
         path: A folder, or the ``.ann`` or ``.txt`` file of one document.
 
@@ -39,20 +41,22 @@ def brat_rows(path: Path) -> Iterator[dict[str, Any]]:
         DatasetNotFoundError: If the text of an annotation is not there.
         FormatError: If a file is not in UTF-8.
     """
-    files = sorted((path.parent if is_file(path) else path).iterdir())
+    folder = path.parent if is_file(path) else path
+    files = sorted(folder.iterdir() if is_file(path) else filter(is_file, folder.rglob("*")))
     images: dict[str, list[str]] = defaultdict(list)
     for file in files:
-        name, suffix = split_suffix(file.name)
-        images[name] += [file.name] if suffix else []
+        name, suffix = split_suffix(file.relative_to(folder).as_posix())
+        images[name] += [name + suffix] if suffix else []
     documents = [path] if is_file(path) else [file for file in files if file.suffix in (".txt", SUFFIX)]
     for stem in dict.fromkeys(document.with_suffix("") for document in documents):
         text, annotations = stem.with_name(f"{stem.name}.txt"), stem.with_name(f"{stem.name}{SUFFIX}")
         if not is_file(text):
             raise DatasetNotFoundError(f"no text {text} of {annotations}; brat has both next to each other")
-        row: dict[str, Any] = {"id": stem.name, "text": _read(text)}
+        name = stem.relative_to(folder).as_posix()
+        row: dict[str, Any] = {"id": name, "text": _read(text)}
         if is_file(annotations):
             row |= {KEY: _read(annotations).split("\n"), ORIGIN: annotations}
-        yield row | ({"images": images[stem.name]} if images[stem.name] else {})
+        yield row | ({"images": images[name]} if images[name] else {})
 
 
 def brat_document(value: Any, line: Line) -> dict[str, Any] | None:

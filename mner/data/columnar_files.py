@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mner.data.brat import brat_rows
+from mner.data.brat import SUFFIX, brat_rows
 from mner.data.tables import BATCH, arrow_rows, rows_of
 from mner.data.tar_files import tar_rows
 from mner.errors import DataError, FormatError
@@ -80,7 +80,8 @@ def _kind(path: Path) -> str | None:
         names = {_SAVED: "saved", _SAVED_SPLITS: "splits"}
         kind = next((kind for name, kind in names.items() if is_file(path / name)), None)
         parts, found = {"parquet": "parts", "tar": "tars", "brat": "brat"}, set(map(_kind_by_suffix, path.iterdir()))
-        return kind or next((kind for part, kind in parts.items() if part in found), None)
+        kind = kind or next((kind for part, kind in parts.items() if part in found), None)
+        return kind or ("brat" if next(path.rglob(f"*{SUFFIX}"), None) is not None else None)
     if not is_file(path):
         return None
     with path.open("rb") as file:

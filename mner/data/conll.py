@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from mner.data.conll_layout import CHUNK_TYPES, UNNUMBERED, Layout, infer_layout, is_tag_first
-from mner.data.image_names import ImageFolder, image_path
+from mner.data.image_names import ImageFolder, image_path, split_suffix
 from mner.data.lines import LEFT_OUT, Line, Report, read_each
 from mner.data.spans import read_tag
 from mner.errors import FormatError
@@ -28,8 +28,8 @@ DOCUMENT_START = "-DOCSTART-"
 # Before the words of a post: "# id ...", "# key = value", "# newdoc", or a link. "#" alone may be a word.
 _HEADER = re.compile(rb"(IMGID|WID):[^\t]*(\t+O?\s*)?$", re.IGNORECASE)
 _COMMENT = re.compile(rb"#[ \t]+(id\s|\w+ *=|newdoc|newpar|\S+://)")
-_PROSE = re.compile(rb"#[ \t]+(?!.*\t)\S+( +\S+)* +(?!(O|X|[BIESLU]-\S+)\s*$)\S+\s*$")
-_ENTITY_TAG = re.compile(rf"[BIES]-(?!({CHUNK_TYPES})$)[^\W\d]\S*")
+_PROSE = re.compile(rb"#[ \t]+(?!.*\t)\S+( +\S+)* +(?!(O|X|[BIESLUMW]-\S+)\s*$)\S+\s*$")
+_ENTITY_TAG = re.compile(rf"[BIESLUMW]-(?!({CHUNK_TYPES})$)[^\W\d]\S*")
 _COMMENT_ID = re.compile(r"#\s*(?:id\s+|sent_id\s*=\s*)(\S+)")
 
 
@@ -127,10 +127,20 @@ def _blocks(lines: Iterable[Line]) -> Iterator[_Block]:
             header = line
         elif not rows and (is_comment(line.raw) if header is None else _COMMENT.match(line.raw)):
             comments.append(line)
-        elif not line.blank and line.raw.split()[:1] != [DOCUMENT_START.encode()]:
+        elif line.raw.split()[:1] == [DOCUMENT_START.encode()]:
+            _refuse_image(line)
+        elif not line.blank:
             rows.append(line)
     if rows or header:
         yield _Block(place, header, comments, rows)
+
+
+def _refuse_image(line: Line) -> None:
+    """Reject an image in a line that only begins a document."""
+    names = [cell.strip("()[]") for cell in line.raw.decode("utf-8", "replace").split()]
+    image = next((name for name in names if split_suffix(name)[1]), None)
+    if image is not None:
+        line.doubt(f"{DOCUMENT_START} names an image", image, f"Write {IMAGE_HEADER}{image} above each of its posts")
 
 
 def _check_layout(layout: Layout, tag_column: int | None, line: Line, *, tag_first: bool) -> None:

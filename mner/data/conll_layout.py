@@ -14,7 +14,7 @@ UNNUMBERED = re.compile(r"\d+-\d+|\d+\.\d+")
 CHUNK_TYPES = "NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP"
 """Types of phrases, whose tags look like those of entities."""
 
-_TAG = re.compile(r"O|X|[BIESLU][-_]\S+")
+_TAG = re.compile(r"O|X|[BIESLUMW][-_]\S+")
 _CHUNK = re.compile(rf"[BIESLU][-_]({CHUNK_TYPES})")
 _CONLL_U_WIDTH = 10
 _NAMES = frozenset({"ner", "ne", "nes", "name", "named", "entity", "entities", "tag", "tags", "bio", "iob", "bioes"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ DELIMITERS = ("\t", ",", ";", "|")
 
 _TEXTS = frozenset({"text", "tokens", "words", "text_snippet", "tokenized_text"})
 _WORD = frozenset({"word", "token"})
+_SEPARATOR = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
 _MAX_CELL = 1 << 30
 csv.field_size_limit(_MAX_CELL)  # the limit is that of a line
 
@@ -49,6 +51,8 @@ def read_csv(
     if first is None:
         return
     header = feed.line
+    if _SEPARATOR.fullmatch(first.strip()):
+        raise header.error(f"{first.strip()!r}, a line for Excel above the header", "Delete the line")
     names = [name.strip() or f"column {number}" for number, name in enumerate(header_of(first), start=1)]
     _check_header(names, header, columns)
     reader = csv.reader(feed, delimiter=_delimiter(first), strict=True)

@@ -17,7 +17,7 @@ Format = Literal["conll", "csv", "json", "text"]
 MAX_SAMPLE = 64
 """Number of lines that determine a format where a single one is ambiguous."""
 
-_TAGGED = re.compile(r"\t[^ \t]*\t*$|[ ](O|X|[BIESLU][-_]\S+|\S+[-_][BIESLU])[\s\u200b-\u200f\u2060\ufeff]*$")
+_TAGGED = re.compile(r"\t[^ \t]*\t*$|[ ](O|X|[BIESLUMW][-_]\S+|\S+[-_][BIESLU])[\s\u200b-\u200f\u2060\ufeff]*$")
 _JSON = re.compile(r"\{\s*([\"'}]|$)|\[\s*([{\[\]\"]|$)")
 _HEADER = re.compile(r"(IMGID|WID):\S+[ ]*(\t+O?\s*)?$", re.IGNORECASE)
 _COMMAS = re.compile(r"\S,\S")
@@ -30,8 +30,8 @@ _TABLE_NAMES = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[\"']?[^\W\d]\w*[\"']?")
-_OTHER_DELIMITER = re.compile(r"\S+?[,;|\xa0](\S*[,;|\xa0])?\"?(O|[BIES]-[^\s,;|\"]+)\"?$")
-_TAG = re.compile(r"O|[BIESLU][-_][^\W\d]\S*")
+_OTHER_DELIMITER = re.compile(r"\S+?[,;|\xa0](\S*[,;|\xa0])?\"?(O|[BIESLUMW]-[^\s,;|\"]+)\"?$")
+_TAG = re.compile(r"O|[BIESLUMW][-_][^\W\d]\S*")
 _PARALLEL = re.compile(r"\S[ ]*(\t|\|\|\|)")
 _YAML = re.compile(r"---$|- |[\w-]+: ")
 _STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")

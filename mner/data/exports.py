@@ -45,6 +45,11 @@ _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
         "an input and an output of a language model",
         'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]}',
     ),
+    (
+        frozenset({"paragraphs"}),
+        "training data of spaCy 2",
+        "Convert it with `python -m spacy convert FILE FOLDER`, whose .spacy file is read",
+    ),
     *(
         (
             frozenset({key}),

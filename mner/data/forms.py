@@ -24,13 +24,13 @@ from mner.data.span_forms import (
 )
 from mner.labels import OUTSIDE
 
-TAG = re.compile(r"[BIESLU][-_].|.+[-_][BIESLU]$")
-"""A tag of an entity in any scheme, also in those that are refused, such as ``PER-B``."""
+_TAG = re.compile(r"[BIESLU][-_].|[MW]-[^\W\d]|.+[-_][BIESLU]$")
+_LOWER_CASE = re.compile(r"[bieslumw][-_].")
 _LOOSE_TAG = re.compile(r"[BIESLUMW]([-_:.].+)?|.+[-_:.][BIESLUMW]")  # where there is one per word, some of them O
 _CHUNK = re.compile(r"[BIESLU][-_](NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)")
 _PIECES = re.compile(r"[\s,;|/\[\]()'\"]+")
-_INLINE = re.compile(r"\S+[/_|\\(](O|[BIESLU]-\S+)\)?")
-_COLUMNS = re.compile(r".*\S[ \t]+(O|[BIESLU]-\S+)\s*")
+_INLINE = re.compile(r"\S+[/_|\\(](O|[BIESLUMW]-\S+)\)?")
+_COLUMNS = re.compile(r".*\S[ \t]+(O|[BIESLUMW]-\S+)\s*")
 _BLANK = frozenset({"", "_", "-", "0"})
 """What stands for ``O`` next to tags."""
 _SURFACES = frozenset({"text", "word", "name", "phrase", "mention", "surface", "value", "entity"})
@@ -40,7 +40,12 @@ _MAX_TEXT = 100_000  # characters of a string that is searched
 def tags_in(text: str) -> list[str]:
     """The tags in a string of nothing else, such as ``O B-LOC`` or ``['O', 'B-LOC']``; empty for any other string."""
     pieces = _pieces(text)
-    return pieces if all(piece == OUTSIDE or TAG.match(piece) for piece in pieces) else []
+    return pieces if all(piece == OUTSIDE or is_tag(piece) for piece in pieces) else []
+
+
+def is_tag(item: str) -> bool:
+    """Whether a string is a tag of an entity in any scheme, also in those that are refused: ``PER-B``, ``b-per``."""
+    return _TAG.match(item) is not None or (_LOWER_CASE.match(item) is not None and is_common_type(item[2:]))
 
 
 def is_annotation(value: Any, extent: Extent) -> bool:
@@ -54,8 +59,8 @@ def is_annotation(value: Any, extent: Extent) -> bool:
     if isinstance(value, dict):
         if any(words_of(key) >= {"ner"} and item and isinstance(item, str) for key, item in value.items()):
             return any(words_of(key) & _SURFACES for key in value)  # a token, as those of Stanza and CoreNLP
-        tagged = value and all(isinstance(item, str) and _is_tag(item) for item in value.values())
-        by_tag = value and all(key == OUTSIDE or _is_tag(key) for key in value) and _has_places(value, extent)
+        tagged = value and all(isinstance(item, str) and is_tag(item) for item in value.values())
+        by_tag = value and all(key == OUTSIDE or is_tag(key) for key in value) and _has_places(value, extent)
         by_word = bool(value) and all(map(extent.contains, value)) and (tagged or all(map(has_numbers, value.values())))
         return (
             bool(by_tag) or by_word or is_span(value, extent) or is_typed(value, extent) or are_parallel(value, extent)
@@ -104,12 +109,12 @@ def may_be_annotation(value: Any, extent: Extent) -> bool:
 def are_tags(items: Sequence[str], extent: Extent) -> bool:
     """Whether strings are a tag per word; those of phrases, as ``B-NP``, are not of entities."""
     per_word = len(items) in extent.word_counts
-    is_tag = _is_tag
+    is_one = is_tag
     if len(items) > 1 and per_word:
         items = [item.upper() for item in items]
-        is_tag = _is_loose_tag if OUTSIDE in items else _is_tag
+        is_one = _is_loose_tag if OUTSIDE in items else is_tag
     tags = [item for item in items if item != OUTSIDE]
-    if not items or not all(map(is_tag, tags)) or (tags and all(map(_CHUNK.fullmatch, tags))):
+    if not items or not all(map(is_one, tags)) or (tags and all(map(_CHUNK.fullmatch, tags))):
         return False
     return per_word or (bool(tags) and items.count(OUTSIDE) > 1)
 
@@ -126,7 +131,7 @@ def are_classes(items: Sequence[Any]) -> bool:
     if all(isinstance(item, bool) for item in items) or all(_is_index(item) for item in items):
         return True
     return all(isinstance(item, str) for item in items) and (
-        OUTSIDE in items or "" in items or any(map(_is_tag, items)) or all(map(is_capitals, items))
+        OUTSIDE in items or "" in items or any(map(is_tag, items)) or all(map(is_capitals, items))
     )
 
 
@@ -143,10 +148,6 @@ def _is_annotated_text(text: str, extent: Extent) -> bool:
 
 def _pieces(text: str) -> list[str]:
     return [piece for piece in _PIECES.split(text) if piece]
-
-
-def _is_tag(item: str) -> bool:
-    return TAG.match(item) is not None
 
 
 def _is_loose_tag(item: str) -> bool:
@@ -183,7 +184,7 @@ def _has_places(value: Mapping[str, Any], extent: Extent) -> bool:
 def _tags_of_word(item: Any) -> list[str]:
     """The tags in an item such as ``["Oslo", "B-LOC"]`` or ``{"text": "Oslo", "ner": "B-LOC"}``."""
     parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-    return [part for part in parts if isinstance(part, str) and (part == OUTSIDE or _is_tag(part))]
+    return [part for part in parts if isinstance(part, str) and (part == OUTSIDE or is_tag(part))]
 
 
 def _are_words_with_types(items: Sequence[Any], extent: Extent) -> bool:

@@ -139,7 +139,7 @@ def _word_spans(
     key: str, items: list[Any], words: Sequence[str], text: str | None, offsets: Offsets | None, line: Line
 ) -> list[Span] | None:
     """Read an annotation as spans of words; ``None`` if it is a tag per word."""
-    if (items and isinstance(items[0], str)) or (not items and key in TAG_KEYS):
+    if any(isinstance(item, str) for item in items) or (not items and key in TAG_KEYS):
         tags = strings_of(items, key, line)
         if len(tags) != len(words):
             raise line.error(f"{len(words)} words and {len(tags)} tags", "Give every word one tag")

@@ -42,6 +42,20 @@ def split_suffix(name: str) -> tuple[str, str]:
     return (stem, dot + suffix) if known else (name, "")
 
 
+def split_names(names: str) -> list[str]:
+    """Split a string of several image names, as in the cell of a table; any other string is one name.
+
+    Example:
+        >>> split_names("a.jpg, b.png"), split_names("St. Louis, Missouri.jpg")
+        (['a.jpg', 'b.png'], ['St. Louis, Missouri.jpg'])
+    """
+    for delimiter in (r"[,;|]", r"\s+"):
+        found = [name.strip() for name in re.split(delimiter, names.strip())]
+        if len(found) > 1 and all(split_suffix(name)[1] for name in found) and not any(map(LINK.match, found)):
+            return found
+    return [names]
+
+
 def spelling(name: str) -> str:
     r"""Normalise a name, so that all spellings of one file are equal.
 

@@ -1,4 +1,4 @@
-"""Label Studio's exports: JSON, with annotations by several people, and JSON-MIN, one record per annotation."""
+"""Label Studio's exports: JSON, with annotations by several people; JSON-MIN and CSV, one record per annotation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mner.data.annotations import ANNOTATION_KEYS
 from mner.data.extent import Extent
 from mner.data.image_names import ImageFolder
 from mner.data.lines import Line
+from mner.data.literals import decoded
 from mner.data.offsets import settle_characters
 from mner.data.overlooked import refuse_overlooked
 from mner.data.spans import read_spans
@@ -89,6 +90,7 @@ def _full(task: Mapping[str, Any], line: Line, images: ImageFolder | None, annot
 
 def _minimal(task: Mapping[str, Any], line: Line, images: ImageFolder | None) -> dict[str, Any]:
     data = {key: item for key, item in task.items() if key not in _MIN_KEYS}
+    data |= {key: regions for key, item in data.items() if _region_types(regions := decoded(item))}  # as in CSV
     types = {key: _region_types(item) for key, item in data.items()}
     keys = [key for key, found in types.items() if found & set(_TEXT_LABELS)]
     if len(keys) > 1:

@@ -48,6 +48,7 @@ _BINARY = {
     b"<?xml": "an XML document",
     b"<!DOCTYPE": "an HTML or XML document",
     b"{\\rtf": "an RTF document",
+    b"\xff\xfe\0\0": "UTF-32 text",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
@@ -250,6 +251,10 @@ def _read_line(stream: IO[str] | IO[bytes], limit: int | None) -> bytes:
 def _refuse_binary(raw: bytes, path: Path) -> None:
     kind = next((kind for magic, kind in _BINARY.items() if raw.startswith(magic)), None)
     if kind is None and b"\0" in raw:
-        kind = "binary data"
+        halves = raw[1:20:2].strip(b"\0"), raw[:20:2].strip(b"\0")
+        kind = "UTF-16 text" if len(raw) > 1 and not all(halves) else "binary data"
+    if kind in ("UTF-16 text", "UTF-32 text"):
+        remedy = f"Convert it, for example with `iconv -f {kind.split()[0]} -t UTF-8`, or save it as UTF-8 in Excel"
+        raise FormatError(path, None, f"this is {kind}", remedy)
     if kind is not None:
         raise FormatError(path, None, f"this is {kind}", "Give posts as UTF-8 text, in CoNLL or JSON lines")

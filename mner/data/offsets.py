@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice
 
 from mner.data.lines import Line
 from mner.data.spans import Span, check_spans
@@ -21,14 +21,16 @@ _Reading = Callable[[Span], Span | None]
 _ESCAPED = re.compile(r"\\[nrt]")
 _PLACEHOLDER = re.compile(r"[@<\[:]|(HTTP)?URL$", re.IGNORECASE)
 _MARKS = re.compile(r"^[\u0120\u010a]+|</w>$")  # GPT-2's of spaces and line breaks; the others are not letters
+_MAX_MARKS = 30  # on one letter, as in Unicode's stream-safe text
 _HTML = re.compile(r"</?[a-z]|&#?\w+;", re.IGNORECASE)
 
 
 def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span]:
     """Infer the unit of character spans, and check them.
 
-    Bounds in UTF-16 units, as in JavaScript, or in UTF-8 bytes, inclusive ends, and bounds that count from 1 are
-    converted, and noted, where the spans' own text proves them.
+    Bounds in UTF-16 units, as in JavaScript, in UTF-8 bytes, or in the characters of the composed or decomposed text
+    (Unicode's NFC and NFD), inclusive ends, and bounds that count from 1 are converted, and noted, where the spans' own
+    text proves them.
 
     Args:
         text: The raw text.
@@ -138,7 +140,7 @@ def check_offsets(words: Sequence[str], text: str, offsets: Offsets, line: Line)
                 f"the offsets {start}-{end} of {word!r} are out of order, or not within the {len(text)} characters",
                 _remedy(text),
             )
-        if text[start:end] != word:
+        if _composed(text[start:end]) != _composed(word):
             raise line.error(f"the text at the offsets {start}-{end} of {word!r} is {text[start:end]!r}", _remedy(text))
         last = end
 
@@ -166,10 +168,11 @@ def align_words(words: Sequence[str], text: str) -> list[tuple[int, int]] | None
     """Find words in their text, one after the other; ``None`` if visible text is left over or a word is missing."""
     offsets, last = [], 0
     for word in words:
-        start = text.find(word, last)
+        forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
+        start, form = next(((place, form) for form in forms if (place := text.find(form, last)) >= 0), (-1, word))
         if start < 0 or text[last:start].strip():
             return None
-        last = start + len(word)
+        last = start + len(form)
         offsets.append((start, last))
     return None if text[last:].strip() else offsets
 
@@ -229,15 +232,36 @@ def _character_readings(text: str) -> Iterator[tuple[str, _Reading]]:
 
 def _unit_readings(text: str) -> Iterator[tuple[str, _Reading]]:
     if _has_astral(text):
-        yield "UTF-16 units", _from_units(text, lambda character: 2 if character > "\uffff" else 1)
+        yield "UTF-16 units", _from_units([2 if character > "\uffff" else 1 for character in text])
     if not text.isascii():
-        yield "UTF-8 bytes", _from_units(text, lambda character: len(character.encode("utf-8", "surrogatepass")))
+        yield "UTF-8 bytes", _from_units([len(character.encode("utf-8", "surrogatepass")) for character in text])
+    if not unicodedata.is_normalized("NFC", text):
+        yield "characters of the composed text (NFC)", _from_units(_composed_sizes(text))
+    if not unicodedata.is_normalized("NFD", text):
+        sizes = [len(unicodedata.normalize("NFD", character)) for character in text]
+        yield "characters of the decomposed text (NFD)", _from_units(sizes)
 
 
-def _from_units(text: str, size: Callable[[str], int]) -> _Reading:
-    units = [0]
-    for character in text:
-        units.append(units[-1] + size(character))
+def _composed_sizes(text: str) -> list[int]:
+    """The number of composed characters that begin at each character of a text."""
+    sizes: list[int] = []
+    start = composed = 0  # of the characters so far that may be composed with the next one
+    for place, character in enumerate(text):
+        grown = len(_composed(text[start : place + 1]))
+        if (not unicodedata.combining(character) and grown == composed + 1) or place - start > _MAX_MARKS:
+            start, grown, composed = place, 1, 0
+        sizes.append(grown - composed)
+        composed = grown
+    return sizes
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _from_units(sizes: Iterable[int]) -> _Reading:
+    """Read bounds that count units, by the number of units of each character."""
+    units = list(accumulate(sizes, initial=0))
     places = {unit: place for place, unit in enumerate(units)}
 
     def read(span: Span) -> Span | None:
@@ -252,11 +276,15 @@ def _has_astral(text: str) -> bool:
 
 
 def _is_claimed(span: Span, found: str) -> bool:
-    """Whether a text is that of its span, apart from white space (which may be escaped, as in Label Studio)."""
+    """Whether a text is that of its span, apart from case, composition and white space (which may be escaped)."""
     if span.text is None:
         return True
-    claimed = {span.text, _ESCAPED.sub(" ", span.text)}
-    return any("".join(text.split()).casefold() == "".join(found.split()).casefold() for text in claimed)
+    return _squeezed(found) in {_squeezed(span.text), _squeezed(_ESCAPED.sub(" ", span.text))}
+
+
+def _squeezed(text: str) -> str:
+    """A composed text without white space and case."""
+    return _composed("".join(text.split())).casefold()
 
 
 def _letters(text: str) -> str:

@@ -23,12 +23,13 @@ from mner.data.exports import to_record
 from mner.data.extent import Extent
 from mner.data.fields import object_of, set_once
 from mner.data.gold import Gold, read_gold, strings_of
-from mner.data.image_names import ImageFolder, image_path, spelling, split_suffix
+from mner.data.image_names import ImageFolder, image_path, spelling, split_names, split_suffix
 from mner.data.lines import LEFT_OUT, Line
 from mner.data.literals import decoded
 from mner.data.offsets import check_offsets, check_words
 from mner.data.overlooked import refuse_overlooked, refuse_scattered
 from mner.data.spans import is_plain_tag
+from mner.data.whole_tables import refuse_whole_table
 from mner.errors import DataError, FormatError
 from mner.posts import Boxes, Post
 from mner.word_tokenizers import TweetTokenizer
@@ -61,11 +62,13 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
     record = {"text": value} if isinstance(value, str) else to_record(value, line, images, annotator)
     if not isinstance(record, dict):
         raise line.error(f"{record!r:.40}, where a JSON object was expected", 'Write {"tokens": [...], "label": [...]}')
+    refuse_whole_table(record, line)
     words, text = _words(record, line), _text(record, "text", line)
     if words is None and text is None:
         raise line.error(
             f"an object with neither 'tokens' nor 'text' (its keys are {', '.join(map(str, record)) or 'none'})",
-            "Give the post's words or its text",
+            "Give the post's words or its text, or name the key that has them: columns={'text': ...} in Python, "
+            "--columns text=KEY",
         )
     offsets = None if words is None else _offsets(record.get("offsets"), len(words), line)
     if words is not None and text is not None:
@@ -187,7 +190,11 @@ def _id(record: Mapping[str, Any], line: Line) -> str:
 
 
 def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -> list[Path]:
-    filled = {key: value for key in _IMAGE_KEYS if (value := decoded(record.get(key))) is not None}
+    filled = {
+        key: _split_images(value, images, line)
+        for key in _IMAGE_KEYS
+        if (value := decoded(record.get(key))) is not None
+    }
     lists = {key: value for key, value in filled.items() if isinstance(value, list)}
     names = {key: record[key] for key in filled if key not in lists}
     if "images" in names:
@@ -213,6 +220,14 @@ def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -
         given = [(str(name), key == "image_id") for name in several]
     paths = [image_path(name, images, line, is_id=is_id) for name, is_id in given]
     return [path for path in paths if path is not None]
+
+
+def _split_images(value: Any, images: ImageFolder | None, line: Line) -> Any:
+    names = split_names(value) if isinstance(value, str) else []
+    if len(names) < 2 or (images is not None and value in images):
+        return value
+    line.note("a string of several image names is read as their list", value)
+    return names
 
 
 def _may_be_one_image(name: str, image_id: str) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from mner.data.lines import Line
+from mner.data.span_forms import is_common_type
 from mner.errors import LabelError
 from mner.labels import OUTSIDE, split_tag
 from mner.unicode import visible_name
@@ -22,12 +23,26 @@ _BOUNDS: tuple[tuple[str, str, Unit | None], ...] = (
     ("start_offset", "end_offset", "characters"),  # doccano
     ("start_char", "end_char", "characters"),
     ("startOffset", "endOffset", "characters"),
+    ("start_pos", "end_pos", "characters"),  # flair
+    ("BeginOffset", "EndOffset", "characters"),  # Amazon Comprehend
+    ("offset", "length", "characters"),  # Azure, whose second number is a length
 )
-_TYPE_KEYS = ("type", "label", "labels", "hypertextlabels", "entity_type", "entity_group", "category", "tag", "entity")
-_TEXT_KEYS = ("text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
-_TAG = re.compile("[BIESLU][-_].")
+_TYPE_KEYS = (
+    "type",
+    "label",
+    "labels",
+    "hypertextlabels",
+    "entity_type",
+    "entity_group",
+    "category",
+    "tag",
+    "entity",
+    "Type",
+)
+_TEXT_KEYS = ("text", "Text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
 _PLAIN_TAG = re.compile(r"O|[BIES]-[A-Za-z]\w*", re.ASCII)
-_BILOU = {"L-": "E-", "U-": "S-"}
+_ALIASES = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
+_TAG, _LOWER_CASE = re.compile("[BIESLU][-_]."), re.compile("o|[biesluomw]-.+")
 _TRAILING = re.compile(r"[|,;:/\\]$")
 _LOOKALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
@@ -60,23 +75,25 @@ class Span:
 def read_tag(tag: str, line: Line) -> str:
     """Read a tag; invisible characters, which would result in lookalike types, are removed and noted.
 
-    Tags of BILOU become those of BIOES.
+    Tags of BILOU, BMES and BMEWO become those of BIOES.
 
     Raises:
-        FormatError: If it is neither ``O`` nor a tag of BIO, BIOES or BILOU.
+        FormatError: If it is neither ``O`` nor a tag of BIO, BIOES or one of these.
     """
     if is_plain_tag(tag):
         return tag
     cleaned = _visible(tag, line)
     try:
-        if cleaned[:2] in _BILOU:
-            line.note("the tags are BILOU, and are read as BIOES: L- as E-, U- as S-", cleaned)
-            cleaned = _BILOU[cleaned[:2]] + cleaned[2:]
+        if cleaned[:2] in _ALIASES:
+            line.note("the tags are read as BIOES: L- of BILOU as E-, M- of BMES as I-, U- and W- as S-", cleaned)
+            cleaned = _ALIASES[cleaned[:2]] + cleaned[2:]
         split_tag(cleaned)
     except LabelError as error:
         raise line.error(
             f"the tag {tag!r}{_foreign(cleaned)}, where O or a tag such as B-PER was expected",
-            "Convert the tags to BIO, BIOES or BILOU",
+            "Write O and the prefixes in capitals, as in B-PER"
+            if _LOWER_CASE.fullmatch(cleaned)
+            else "Convert the tags to BIO, BIOES or BILOU",
         ) from error
     return cleaned
 
@@ -141,13 +158,16 @@ def _span(item: Any, line: Line) -> Span:
     if isinstance(kind, list) and len(kind) > 1:
         raise line.error(f"the span {item!r} has {len(kind)} types", "Keep one of them: a word can have one tag")
     kind = kind[0] if isinstance(kind, list) and kind else kind
+    kind = kind.get("value") if isinstance(kind, dict) else kind  # flair's label with its confidence
+    if {type(start), type(end), type(kind)} == {int}:
+        raise line.error(f"the span {item!r:.120} has a number as its type", "Write the type's name, such as PER")
     kind = _visible(kind, line) if isinstance(kind, str) else None
     if type(start) is not int or type(end) is not int or not kind:
         raise line.error(
             f"{item!r:.200} is not an entity span",
             'Write {"start": 0, "end": 2, "type": "PER"} or [0, 2, "PER"]',
         )
-    if _TAG.match(kind):
+    if _TAG.match(kind) or (_TAG.match(kind.upper()) and is_common_type(kind[2:])):
         raise line.error(
             f"the span {start}-{end} has the tag {kind!r}, where a type such as PER was expected",
             "Give one span per entity, with a type without B- and I-",
@@ -167,11 +187,16 @@ def _kind(item: Mapping[str, Any], line: Line) -> Any:
 
 
 def _bounds(item: Mapping[str, Any], line: Line) -> tuple[Any, Any, Unit | None]:
-    found = [(item[start], item[end], unit) for start, end, unit in _BOUNDS if start in item and end in item]
+    found = [(item[start], _end(item, start, end), unit) for start, end, unit in _BOUNDS if {start, end} <= item.keys()]
     if any(each[:2] != found[0][:2] for each in found):
         named = " and ".join(f"{start!r}-{end!r}" for start, end, _ in found)
         raise line.error(f"a span with two bounds, {named}", "Keep the correct one")
     return found[-1] if found else (None, None, None)
+
+
+def _end(item: Mapping[str, Any], start: str, end: str) -> Any:
+    both = type(item[start]) is int and type(item[end]) is int
+    return item[start] + item[end] if end == "length" and both else item[end]
 
 
 def _visible(label: str, line: Line) -> str:

@@ -1,4 +1,4 @@
-"""GLiNER2, MNRE, brat, BILOU, IOB1 and CoNLL-U: read with the entities that they encode, or named."""
+"""GLiNER2, MNRE, brat, BILOU, BMES, IOB1 and CoNLL-U: read with the entities that they encode, or named."""
 
 import json
 import re
@@ -37,11 +37,12 @@ def iob1(length, given):
     return tags
 
 
-def bilou(length, given):
+def other_scheme(scheme, length, given):
+    begin, inside, last, single = scheme
     tags = ["O"] * length
     for entity in given:
         size = entity.end - entity.start
-        prefixes = "U" if size == 1 else f"B{'I' * (size - 2)}L"
+        prefixes = single if size == 1 else f"{begin}{inside * (size - 2)}{last}"
         tags[entity.start : entity.end] = [f"{prefix}-{entity.type}" for prefix in prefixes]
     return tags
 
@@ -56,20 +57,22 @@ PROPERTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture],
 
 
 @PROPERTY
-@given(entities())
-@pytest.mark.filterwarnings("ignore:.*BILOU")
-def test_bilou_has_the_entities_of_bioes(tmp_path, given):
+@given(given=entities())
+@pytest.mark.parametrize("scheme", ["BILU", "BMES", "BMEW"])
+@pytest.mark.filterwarnings("ignore:.*are read as BIOES")
+def test_other_schemes_have_the_entities_of_bioes(tmp_path, scheme, given):
     length, expected = given
-    (post,) = read_posts(conll(tmp_path / "a.txt", bilou(length, expected)))
+    tags = other_scheme(scheme, length, expected)
+    (post,) = read_posts(conll(tmp_path / "a.txt", tags))
     assert list(post.tags) == tags_of(expected, length, "BIOES")
-    record = {"tokens": ["w"] * length, "label": bilou(length, expected)}
-    (tmp_path / "a.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text(json.dumps({"tokens": ["w"] * length, "label": tags}), encoding="utf-8")
     assert read_posts(tmp_path / "a.jsonl")[0].tags == post.tags
 
 
-def test_bilou_is_noted(tmp_path):
-    with pytest.warns(UserWarning, match="BILOU, and are read as BIOES"):
-        read_posts(conll(tmp_path / "a.txt", ["U-PER"]))
+@pytest.mark.parametrize("tag", ["U-PER", "L-PER", "M-PER", "W-PER"])
+def test_other_schemes_are_noted(tmp_path, tag):
+    with pytest.warns(UserWarning, match=f"are read as BIOES.*{tag}"):
+        read_posts(conll(tmp_path / "a.txt", [tag]))
 
 
 @PROPERTY
@@ -188,6 +191,19 @@ def test_images_of_brat_are_those_that_are_named_like_the_text(tmp_path):
     assert found == {"a": [], "a.b": ["a.b.jpg"], "a1": ["a1.jpg"], "a[1]": ["a[1].jpg", "a[1].png"]}
     (alone,) = read_posts(tmp_path / "a[1].ann")
     assert [image.name for image in alone.images] == ["a[1].jpg", "a[1].png"]
+
+
+def test_subfolders_of_brat_are_read(tmp_path):
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        brat(folder, "Ana sings", "T1\tPER 0 3\tAna\n")
+        (folder / "33.jpg").touch()
+    posts = read_posts(tmp_path, images=tmp_path)
+    assert [(post.id, post.image, post.spans) for post in posts] == [
+        (f"{name}/33", tmp_path / name / "33.jpg", ((0, 3, "PER"),)) for name in "ab"
+    ]
+    brat(tmp_path, "none", "", "1")
+    assert [post.id for post in read_posts(tmp_path)] == ["1", "a/33", "b/33"]
 
 
 def test_brat_splits_an_entity_at_a_line_break(tmp_path):

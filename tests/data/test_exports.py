@@ -1,6 +1,7 @@
 """What annotation tools and other libraries write is read as they mean it, or refused by name."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,18 @@ INCLUSIVE = [
     {"start": 0, "end": 1, "type": "PER", "text": "Ana Ruiz"},
     {"start": 3, "end": 3, "type": "LOC", "text": "Lugo"},
 ]
+AZURE = [
+    {"text": "Ana Ruiz", "category": "PER", "offset": 0, "length": 8, "confidenceScore": 0.9},
+    {"category": "LOC", "offset": 12, "length": 4},
+]
+FLAIR = [
+    {"text": "Ana Ruiz", "start_pos": 0, "end_pos": 8, "labels": [{"value": "PER", "confidence": 0.99}]},
+    {"text": "Lugo", "start_pos": 12, "end_pos": 16, "type": "LOC"},
+]
+COMPREHEND = [
+    {"BeginOffset": 0, "EndOffset": 8, "Score": 0.9, "Text": "Ana Ruiz", "Type": "PER"},
+    {"BeginOffset": 12, "EndOffset": 16, "Type": "LOC"},
+]
 WIKI = [["Ana Ruiz", "PER", 0, 8, "https://en.wikipedia.org/wiki/Ana"], ["Lugo", "LOC", 12, 16, ""]]
 
 
@@ -87,6 +100,10 @@ WIKI = [["Ana Ruiz", "PER", 0, 8, "https://en.wikipedia.org/wiki/Ana"], ["Lugo",
         {"tokens": WORDS, "entities": INCLUSIVE},
         {**PRODIGY, "spans": [{k: v for k, v in s.items() if k not in ("start", "end")} for s in PRODIGY["spans"]]},
         {"text": TEXT, "ents": [{"label": ["PER"], "start": 0, "end": 8, "tag": "PER"}, [12, 16, "LOC"]]},
+        {"text": TEXT, "entities": AZURE},
+        {"text": TEXT, "entities": FLAIR},
+        {"text": TEXT, "entities": COMPREHEND},
+        {"tokenized_text": WORDS, "ner": INCLUSIVE},
         {"text": TEXT, "character_spans": [[0, 8, "PER"], [12, 16, "LOC"]]},
         {"tokens": WORDS, "words": WORDS, "text": TEXT, "character_spans": [[0, 8, "PER"], [12, 16, "LOC"]]},
     ],
@@ -252,6 +269,22 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"text": TEXT, "entities": [{"start": 0, "end": 3, "type": "PER", "label": "ORG"}]}, "two types, type 'PER'"),
         ({"tokens": WORDS, "ner_tags": [1, 2, 0, 5]}, "ner_tags contains class indices"),
         ({"tokens": WORDS, "labels": [0, 0, 0, 0]}, "labels contains class indices"),
+        *(
+            ({"tokens": WORDS, "tags": tags}, message)
+            for tags, message in {
+                ("b-per", "i-per", "o", "b-loc"): "'b-per'.*the prefixes in capitals",
+                ("B-PER", "I-PER", "o", "B-LOC"): "'o'.*the prefixes in capitals",
+                ("b-per", "i-per", "o"): "4 words and 3 tags",
+                (None, None, "O", "B-LOC"): "where a list of strings was expected",
+            }.items()
+        ),
+        ({"tokens": ["Ana"], "tags": ["b-per"]}, "'b-per'.*the prefixes in capitals"),
+        ({"tokens": ["Ana"], "tags": ["b-x"]}, "'b-x'.*the prefixes in capitals"),
+        ({"tokens": ["Ana"], "label": "b-per"}, "'b-per'.*the prefixes in capitals"),
+        ({"tokens": ["Ana"], "x": ["b-per"]}, "x looks like an annotation"),
+        ({"text": TEXT, "entities": [[0, 8, "b-per"]]}, "the tag 'b-per'"),
+        ({"text": TEXT, "entities": [{**DOCCANO[0], "label": 3}]}, "a number as its type. Write the type's name"),
+        ({"tokenized_text": WORDS, "ner": [{"start": 0, "end": 1, "type": "PER"}]}, "of these objects are inclusive"),
         ({"tokens": WORDS, "gold_tags": [1, 2, 0, 5]}, "gold_tags looks like an annotation"),
         ({"tokens": WORDS, "bio": ["O"] * 4}, "bio looks like an annotation"),
         ({"tokens": WORDS, "y": ["B-PER", "I-PER", "O", "O"]}, "y looks like an annotation"),
@@ -320,3 +353,24 @@ def test_indented_exports(tmp_path):
     assert [found(post) for post in read_posts(path)] == [TRUE, TRUE]
     path.write_text(json.dumps([[TEXT, "u", "t", WIKI], [TEXT, "u", "t", WIKI]], indent=1), encoding="utf-8")
     assert [found(post) for post in read_posts(path)] == [TRUE, TRUE]
+
+
+@pytest.mark.parametrize("text", ["NFC", "NFD"])
+@pytest.mark.parametrize("counted", ["NFC", "NFD"])
+@pytest.mark.parametrize("claimed", ["NFC", "NFD"])
+@pytest.mark.filterwarnings("ignore:.*they count characters of the")
+def test_accents_may_be_composed_or_not(read, text, counted, claimed):
+    def normal(form, value):
+        return unicodedata.normalize(form, value)
+
+    plain, names = "Zo\u00e9 \u1e69 \ud55c\uae00 in L\u00fago!", ["Zo\u00e9", "\ud55c\uae00", "L\u00fago"]
+    spans = []
+    for name in names:
+        start = normal(counted, plain).find(normal(counted, name))
+        end = start + len(normal(counted, name))
+        spans.append({"start_char": start, "end_char": end, "type": "X", "text": normal(claimed, name)})
+    raw = read({"text": normal(text, plain), "entities": spans})[0]
+    assert [raw.text[start:end] for start, end, _ in raw.spans] == [normal(text, name) for name in names]
+    words = normal(claimed, plain).replace("!", " !").split()
+    split = read({"text": normal(text, plain), "tokens": words, "entities": spans})[0]
+    assert [name for _, name in found(split)] == [normal(claimed, name) for name in names]

@@ -1,5 +1,6 @@
 """Label Studio's exports as they are: cancelled tasks, several annotators, uploads, HyperText, JSON-MIN."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -212,7 +213,6 @@ HYPER = {"type": "hypertextlabels", "value": {"start": "/p[1]", "end": "/p[1]", 
         (task(data={"text": TEXT, "ner": [[0, 8, "PER"]]}), "ner looks like an annotation"),
         (task(data={"text": TEXT, "img": "33"}), "img looks like the name of an image"),
         (task(data={"text": TEXT, "captions": "a dog"}), "captions looks like a text about the image"),
-        (json_min(1, label=json.dumps([label()["value"]])), "label looks like an annotation"),
         (
             task(annotation(label(to_name="a"), label(12, 16, "LOC", "Lugo", to_name="b"))),
             "labels of several texts, a and b",
@@ -238,3 +238,14 @@ def test_malformed(tmp_path, malformed, message):
         read_posts(path)
     assert caught.value.line == 3
     assert caught.value.remedy
+
+
+def test_labels_in_a_csv_export(tmp_path):
+    row = {"annotation_id": 9, "annotator": 1, "id": 4, "label": json.dumps([label()["value"]]), "lead_time": 1.5}
+    path = tmp_path / "export.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*row, "text"])
+        writer.writeheader()
+        writer.writerow({**row, "text": TEXT})
+    (post,) = read_posts(path)
+    assert (post.id, post.spans) == ("4", ((0, 8, "PER"),))

@@ -101,7 +101,10 @@ def test_offset_counts_the_byte_order_mark(tmp_path):
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG"),
         (b"PK\x03\x04rest", "zip"),
         (b"\x1f\x8b\x08", "gzip"),
-        ("a\tO\n".encode("utf-16"), "UTF-16"),
+        ("a\tO\n".encode("utf-16"), "UTF-16 text. Convert it, for example with `iconv -f UTF-16 -t UTF-8`"),
+        ("a\tO\n".encode("utf-16-le"), "UTF-16 text"),
+        ("a\tO\n".encode("utf-16-be"), "UTF-16 text"),
+        ("a\tO\n".encode("utf-32"), "UTF-32 text"),
         (b"abc\0def", "binary"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",

@@ -47,11 +47,22 @@ def test_the_first_image_and_the_others():
         {"tokens": ["Oslo", "!"], "images": json.dumps(NAMES), "image": "b.jpg", "label": ["B-LOC", "O"]},
         {"tokens": ["Oslo", "!"], "image": [*NAMES], "label": ["B-LOC", "O"]},
         {"tokens": ["Oslo", "!"], "image": [*NAMES], "image_id": ["b", "a", "c"], "label": ["B-LOC", "O"]},
+        {"tokens": ["Oslo", "!"], "image": ", ".join(NAMES), "label": ["B-LOC", "O"]},
+        {"tokens": ["Oslo", "!"], "images": ";".join(NAMES), "label": ["B-LOC", "O"]},
+        {"tokens": ["Oslo", "!"], "image_id": " ".join(NAMES), "label": ["B-LOC", "O"]},
         {"tokens": ["Oslo", "!"], "images": ["b.jpg", "", *NAMES[1:]], "label": ["B-LOC", "O"]},
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*several image names is read as their list")
 def test_a_list_of_images_is_read_in_order(tmp_path, record):
     assert read(tmp_path, {"id": "1", **record}) == post("1", *NAMES)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_image_with_a_comma_in_its_name_is_one(tmp_path):
+    (tmp_path / "a.jpg,b.jpg").touch()
+    for name in ("a.jpg,b.jpg", "St. Louis, Missouri.jpg"):
+        assert read(tmp_path, {"id": "1", "text": "Oslo", "image": name}, images=tmp_path).image == tmp_path / name
 
 
 @pytest.mark.parametrize(
