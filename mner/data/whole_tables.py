@@ -28,7 +28,7 @@ def refuse_whole_table(record: Mapping[str, Any], line: Line) -> None:
         column = by_index(value)
         if not isinstance(column, list) or not column:
             continue
-        if column is not value or (key != "text" and all(map(_is_list, column))):
+        if isinstance(value, dict) or (key != "text" and all(_is_list(each) for each in column)):
             raise line.error(f"{key} contains those of {len(column)} posts, as in a table by columns", _RECORDS)
     if any(record.keys() == {*orient} for orient in _OTHER_ORIENTS):
         raise line.error(f"a table of pandas in one object ({', '.join(record)})", _RECORDS)
