@@ -1,8 +1,9 @@
 """Memory of ``mner tag`` over many posts with images: resident memory after each tenth of the posts.
 
-python benchmarks/tagging_memory.py [--posts 1000000]
+python benchmarks/tagging_memory.py [--posts 1000000] [--ckpt_path CKPT] [--images false]
 
-The model is a tiny one with random weights, which reads every image.
+By default the model is a tiny one with random weights, which reads every image. Resident memory is that of the process
+of mner tag, without its output.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ WORDS = ("so", "proud", "of", "Serena", "in", "Oslo", "with", "Kevin", "Durant",
 IMAGES = 1000
 
 
-def write(folder: Path, number: int) -> Path:
-    """Write posts, each with one of a thousand images."""
+def write(folder: Path, number: int, images: bool) -> Path:
+    """Write posts, each with one of a thousand images or without any."""
     random = np.random.default_rng(0)
     (folder / "images").mkdir()
     for place in range(IMAGES):
@@ -36,7 +37,8 @@ def write(folder: Path, number: int) -> Path:
     with (folder / "posts.jsonl").open("w", encoding="utf-8") as file:
         for place in range(number):
             words = random.choice(WORDS, 12).tolist()
-            file.write(json.dumps({"id": place, "text": " ".join(words), "image": f"{place % IMAGES}.jpg"}) + "\n")
+            image = {"image": f"{place % IMAGES}.jpg"} if images else {}
+            file.write(json.dumps({"id": place, "text": " ".join(words)} | image) + "\n")
     return folder / "posts.jsonl"
 
 
@@ -49,15 +51,18 @@ def memory(pid: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posts", type=int, default=1_000_000)
+    parser.add_argument("--ckpt_path", type=Path)
+    parser.add_argument("--images", choices=("true", "false"), default="true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        posts = write(folder, options.posts)
-        model = CoAttention(
-            labels=labels_for(["PER", "LOC", "ORG"]), text_encoder=tiny_text_encoder(), image_encoder=TinyGrid()
-        )
-        model.save_pretrained(folder / "model")
-        command = [sys.executable, "-m", "mner", "tag", str(posts), "--ckpt_path", str(folder / "model")]
+        posts = write(folder, options.posts, options.images == "true")
+        if options.ckpt_path is None:
+            labels = labels_for(["PER", "LOC", "ORG"])
+            model = CoAttention(labels=labels, text_encoder=tiny_text_encoder(), image_encoder=TinyGrid())
+            model.save_pretrained(folder / "model")
+        checkpoint = options.ckpt_path or folder / "model"
+        command = [sys.executable, "-m", "mner", "tag", str(posts), "--ckpt_path", str(checkpoint)]
         start = time.monotonic()
         with subprocess.Popen([*command, "--images", str(folder / "images")], stdout=subprocess.PIPE) as tagging:
             for number, _ in enumerate(tagging.stdout, start=1):

@@ -6,6 +6,7 @@ import pickle
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from hashlib import blake2b
 from itertools import accumulate, chain
 from typing import overload
@@ -119,8 +120,18 @@ def lengths_of(posts: Sequence[Post], preprocessor: Preprocessor) -> npt.NDArray
     if not path.exists():
         with only_writer(posts.folder):
             if not path.exists():
-                found = np.array(preprocessor.lengths(StoredPosts(posts.folder)), np.int32)
+                found = _counted(StoredPosts(posts.folder), preprocessor)
                 with atomic_write(path, "wb") as file:
                     np.save(file, found)
     lengths: npt.NDArray[np.int32] = np.load(path, mmap_mode="r")
     return np.asarray(lengths) if posts.places is None else lengths[posts.places]
+
+
+def _counted(posts: StoredPosts, preprocessor: Preprocessor) -> npt.NDArray[np.int32]:
+    if posts.facts.raw or not posts.facts.contexts.keys().isdisjoint(preprocessor.contexts):
+        return np.array(preprocessor.lengths(posts), np.int32)
+    tokenizer = preprocessor.subword_tokenizer
+    lengths = tokenizer.post_lengths(posts.sums_over_words(partial(tokenizer.num_subwords, known={})))
+    long = np.flatnonzero(lengths > tokenizer.options.max_length)
+    lengths[long] = preprocessor.lengths(posts.select(long))
+    return lengths

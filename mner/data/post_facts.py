@@ -104,9 +104,5 @@ def count_openings(tags: tuple[str, ...]) -> tuple[int, int]:
         >>> count_openings(("I-LOC", "I-LOC", "B-LOC", "O", "B-PER"))
         (1, 1)
     """
-    by_b = by_i = 0
-    for previous, tag in pairwise((OUTSIDE, *tags)):
-        if tag != OUTSIDE and previous[2:] != tag[2:]:
-            by_b += tag.startswith("B")
-            by_i += tag.startswith("I")
-    return by_b, by_i
+    opened = [tag[:1] for previous, tag in pairwise((OUTSIDE, *tags)) if tag != OUTSIDE and previous[2:] != tag[2:]]
+    return opened.count("B"), opened.count("I")

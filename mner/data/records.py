@@ -125,9 +125,8 @@ def tagged_words(value: Any, line: Line, images: ImageFolder | None) -> Post | N
         return None
     if not _STRING.issuperset(map(type, chain(words, tags))) or not all(map(is_plain_tag, {*tags})):
         return None
-    found = _images(value, images, line)
-    first, more = (found[0], tuple(found[1:])) if found else (None, ())
-    return Post(_id(value, line), tuple(words), tuple(tags), first, more_images=more)
+    found = _images(value, images, line) if named - {"id"} else ()
+    return Post(_id(value, line), tuple(words), tuple(tags), found[0] if found else None, more_images=tuple(found[1:]))
 
 
 def _with_boxes(post: Post, boxes: Boxes, gold: Gold, line: Line) -> Post:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from functools import cached_property
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, overload
@@ -19,17 +20,20 @@ from mner.files import atomic_write
 from mner.posts import Post
 
 POSTS_FILE, FACTS_FILE = "posts.arrow", "facts.json"
-LAYOUT = 1
+LAYOUT = 2
 """Counted up when posts or facts are stored in another way."""
 ROWS = 1000
 """Posts per record batch; the last one may have fewer."""
 
-_ENCODER = json.JSONEncoder(default=str, check_circular=False)  # paths are strings
+_COLUMNS = ("id", "words", "tags", "images", "others")
+_ENCODER = json.JSONEncoder(check_circular=False)
 _DECODER = json.JSONDecoder()
-_DEFAULTS = {
-    each.name: each.default_factory() if each.default_factory is not MISSING else each.default for each in fields(Post)
+_OTHERS = {
+    each.name: each.default_factory() if each.default_factory is not MISSING else each.default
+    for each in fields(Post)
+    if each.name not in {*_COLUMNS, "image", "more_images"}
 }
-_VALUES = attrgetter(*_DEFAULTS)
+_VALUES = attrgetter(*_OTHERS)
 
 
 class StoredPosts(Sequence[Post]):
@@ -85,7 +89,7 @@ class StoredPosts(Sequence[Post]):
         if isinstance(number, range):
             return self.select(number)
         batch, row = divmod(number if self.places is None else int(self.places[number]), ROWS)
-        return self._post(self._batches[batch].column("post")[row].as_py())
+        return self._post(*(self._batches[batch].column(name)[row].as_py() for name in _COLUMNS))
 
     def __iter__(self) -> Iterator[Post]:
         """Make the posts in order."""
@@ -93,7 +97,7 @@ class StoredPosts(Sequence[Post]):
             yield from map(self.__getitem__, range(len(self)))
             return
         for batch in self._batches:
-            yield from map(self._post, batch.column("post").to_pylist())
+            yield from map(self._post, *(batch.column(name).to_pylist() for name in _COLUMNS))
 
     def image_paths(self) -> Iterator[str]:
         """Yield the path of each image once, in any order; changes are not applied."""
@@ -105,6 +109,20 @@ class StoredPosts(Sequence[Post]):
         images = pyarrow.compute.unique(pyarrow.compute.list_flatten(images))
         for start in range(0, len(images), ROWS):
             yield from images.slice(start, ROWS).to_pylist()
+
+    def sums_over_words(self, numbers_of: Callable[[list[str]], Sequence[int]]) -> npt.NDArray[np.int32]:
+        """Return a sum over the words of each post, without making the posts; changes are not applied.
+
+        Args:
+            numbers_of: Returns a number for each of some distinct words.
+        """
+        sums = []
+        for batch in self._batches:
+            words = batch.column("words")
+            distinct = words.flatten().dictionary_encode()
+            numbers = np.array(numbers_of(distinct.dictionary.to_pylist()), np.int32)[distinct.indices.to_numpy()]
+            sums.append(np.diff(np.append(0, np.cumsum(numbers, dtype=np.int32))[words.offsets.to_numpy()]))
+        return np.concatenate(sums) if self.places is None else np.concatenate(sums)[self.places]
 
     @cached_property
     def _batches(self) -> list[Any]:
@@ -120,8 +138,10 @@ class StoredPosts(Sequence[Post]):
                 "repeat the command"
             ) from error
 
-    def _post(self, encoded: str) -> Post:
-        post = _decoded(encoded)
+    def _post(self, id: str, words: list[str], tags: list[str] | None, images: list[str], others: str | None) -> Post:
+        first, more = (Path(images[0]), tuple(images[1:])) if images else (None, ())
+        rest = {} if others is None else _decoded(others)
+        post = Post(id, tuple(words), None if tags is None else tuple(tags), first, more_images=more, **rest)
         return post if self._change is None else self._change(post)
 
 
@@ -150,49 +170,37 @@ def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
     """
     import pyarrow
 
-    schema = pyarrow.schema([("post", pyarrow.string()), ("images", pyarrow.list_(pyarrow.string()))])
+    strings = pyarrow.list_(pyarrow.string())
+    kinds = (pyarrow.string(), strings, strings, strings, pyarrow.string())
+    schema = pyarrow.schema(list(zip(_COLUMNS, kinds, strict=True)))
     counter = FactCounter()
     folder.mkdir(parents=True, exist_ok=True)
     with (
         atomic_write(folder / POSTS_FILE, "wb") as target,
         pyarrow.ipc.new_file(pyarrow.PythonFile(target, "w"), schema) as file,
     ):
-        encoded: list[str] = []
-        images: list[list[str]] = []
-
-        def write() -> None:
-            file.write_batch(pyarrow.record_batch([encoded, images], schema=schema))
-            encoded.clear()
-            images.clear()
-
-        for post in counter.counting(posts):
-            encoded.append(_encoded(post))
-            images.append(list(map(str, post.images)))
-            if len(encoded) == ROWS:
-                write()
-        if encoded:
-            write()
+        counted = counter.counting(posts)
+        while rows := list(map(_row, islice(counted, ROWS))):
+            file.write_batch(pyarrow.record_batch(list(zip(*rows, strict=True)), schema=schema))
     with atomic_write(folder / FACTS_FILE) as text:
         text.write(counter.facts.to_json())
     return counter.facts
 
 
-def _encoded(post: Post) -> str:
-    """The fields that differ from their defaults, as JSON."""
-    record = {name: value for name, value in zip(_DEFAULTS, _VALUES(post), strict=True) if value != _DEFAULTS[name]}
-    if "boxes" in record:
-        record["boxes"] = [[*bounds, several] for bounds, several in record["boxes"].items()]
-    return _ENCODER.encode(record)
+def _row(post: Post) -> tuple[Any, ...]:
+    """The values of a post in the columns; the last one has the fields that differ from their defaults, as JSON."""
+    others = {name: value for name, value in zip(_OTHERS, _VALUES(post), strict=True) if value != _OTHERS[name]}
+    if "boxes" in others:
+        others["boxes"] = [[*bounds, several] for bounds, several in others["boxes"].items()]
+    encoded = _ENCODER.encode(others) if others else None
+    return post.id, post.words, post.tags, list(map(str, post.images)), encoded
 
 
-def _decoded(encoded: str) -> Post:
-    record, _ = _DECODER.raw_decode(encoded)
-    for name in ("words", "tags", "more_images"):
-        if name in record:
-            record[name] = tuple(record[name])
+def _decoded(encoded: str) -> dict[str, Any]:
+    others, _ = _DECODER.raw_decode(encoded)
     for name in ("offsets", "spans"):
-        if name in record:
-            record[name] = tuple(map(tuple, record[name]))
-    if "boxes" in record:
-        record["boxes"] = {(start, end): tuple(map(tuple, several)) for start, end, several in record["boxes"]}
-    return Post(**record)
+        if name in others:
+            others[name] = tuple(map(tuple, others[name]))
+    if "boxes" in others:
+        others["boxes"] = {(start, end): tuple(map(tuple, several)) for start, end, several in others["boxes"]}
+    return dict(others)

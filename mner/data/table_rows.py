@@ -130,7 +130,10 @@ def read_rows(
     """
     notes = Notes(name, lenient, unit="row")
     numbered = (
-        ({key: cell for key, cell in row.items() if key != ORIGIN}, Line(row.get(ORIGIN, name), number, 0, b"", notes))
+        (
+            {key: cell for key, cell in row.items() if key != ORIGIN} if ORIGIN in row else row,
+            Line(row.get(ORIGIN, name), number, 0, b"", notes),
+        )
         for number, row in enumerate(rows, start=1)
     )
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
@@ -68,6 +69,24 @@ class SubwordTokenizer:
         while part := list(islice(remaining, _POSTS_AT_ONCE)):
             lengths += self._lengths(part, in_post, in_context)
         return lengths
+
+    def num_subwords(self, words: Sequence[str], known: dict[str, int]) -> list[int]:
+        """Count the subwords of each of some words of posts.
+
+        Args:
+            words: The words.
+            known: The counts so far, which are used and added to.
+        """
+        self._count_subwords(words, known, without_gaps=True)
+        return list(map(known.__getitem__, words))
+
+    def post_lengths(self, num_subwords: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Add the special tokens around posts without contexts; what is too long is not yet split.
+
+        Args:
+            num_subwords: Subwords in the words of each post, shape ``(B,)``.
+        """
+        return np.maximum(num_subwords + len(self._around_post), 1).astype(np.int32)
 
     def _lengths(self, posts: Sequence[Post], in_post: dict[str, int], in_context: dict[str, int]) -> list[int]:
         contexts = [_context_words(post) for post in posts]

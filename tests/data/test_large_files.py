@@ -8,10 +8,13 @@ import pytest
 
 from mner.data import PostFiles, large_files, large_sets, read_posts
 from mner.data.large_files import open_posts
-from mner.data.stored_posts import StoredPosts
+from mner.data.large_sets import lengths_of
+from mner.data.stored_posts import StoredPosts, store_posts
 from mner.data.unlabelled import read_unlabelled
 from mner.errors import DataError, FormatError, LabelError, OutputError
+from mner.posts import Post
 from mner.preprocessor import Preprocessor
+from mner.text import HuggingFaceText
 
 RECORDS = [
     {"id": n % 9, "text": f"#{n} Oslo, {'so ' * (n % 5)}far", "entities": [[len(f"#{n} "), len(f"#{n} ") + 4, "LOC"]]}
@@ -133,7 +136,7 @@ def test_damaged_posts_are_an_error_that_names_the_folder_to_delete(file):
 
 
 class Words:
-    """A stand-in for a subword tokenizer: a subword per word."""
+    """A stand-in for a subword tokenizer: a subword per word, for posts with contexts."""
 
     def lengths(self, posts):
         return [len(post.words) + sum(len(text.split()) for text in post.contexts.values()) for post in posts]
@@ -172,6 +175,22 @@ def test_lengths_are_counted_once(file, monkeypatch):
     first = of(data)
     monkeypatch.setattr(Words, "lengths", no_reading)
     assert of(PostFiles(train=file, valid=file, batch_size=3)) == first
+
+
+@pytest.mark.parametrize("contexts", [[], ["caption"]])
+@pytest.mark.parametrize("raw", [False, True])
+def test_lengths_are_those_of_posts_in_memory(tmp_path, tiny_text_encoder_folder, contexts, raw):
+    posts = [Post(str(n), ("Oslo", "\u200b", f"x{n}") * (n % 90), contexts={"caption": "a cat"}) for n in range(300)]
+    posts += [Post("raw", ("Oslo",), text="Oslo", offsets=((0, 4),), is_raw=True)] * raw + [Post("no words", ())]
+    store_posts(posts, tmp_path)
+    tokenizer = HuggingFaceText(str(tiny_text_encoder_folder)).subword_tokenizer
+    preprocessor = Preprocessor(tokenizer, ["O"], contexts).using(quiet=True)
+    lengths = preprocessor.lengths(posts)
+    assert max(lengths) > tokenizer.options.max_length > min(lengths)
+    assert lengths_of(StoredPosts(tmp_path).select([7, 299, 3]), preprocessor).tolist() == [
+        lengths[place] for place in (7, 299, 3)
+    ]
+    assert lengths_of(StoredPosts(tmp_path), preprocessor).tolist() == lengths
 
 
 def test_a_tag_that_the_model_does_not_have_is_refused(file):
