@@ -169,22 +169,22 @@ class ChatEndpoint(ContextWriter):
         return self._exchange.post(self.url, body, headers)
 
     def _content(self, question: Question) -> tuple[Any, tuple[int, int] | None]:
-        if all(image is None for image, _ in question.parts):
+        if not any(images for images, _ in question.parts):
             return "\n\n".join(text for _, text in question.parts), None
         content: list[dict[str, Any]] = []
-        size = None
-        for given, text in question.parts:
-            size = None
-            if given is not None:
+        sizes: list[tuple[int, int]] = []
+        for given_images, text in question.parts:
+            sizes = []
+            for given in given_images:
                 image = given.copy()
                 image.thumbnail((self.max_image_side, self.max_image_side), Image.Resampling.BICUBIC)
                 encoded = io.BytesIO()
                 image.save(encoded, "JPEG", quality=90)
                 url = f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"
                 content.append({"type": "image_url", "image_url": {"url": url}})
-                size = image.size
+                sizes.append(image.size)
             content.append({"type": "text", "text": text})
-        return content, size
+        return content, sizes[0] if sizes else None
 
     def _form(self, question: Question) -> dict[str, Any]:
         if question.schema is None or self.structured == "none":

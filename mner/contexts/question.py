@@ -1,4 +1,4 @@
-"""What a language model is asked: instructions, a text about a post, its image, and the form of the answer."""
+"""What a language model is asked: instructions, a text about a post, its images, and the form of the answer."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ class Question:
     Args:
         instructions: What is to be done, the same for every post: the system message.
         text: The post, with everything else that is said about it: the user's message.
-        image: The post's image in RGB, or ``None``.
+        images: The post's images in RGB, none or several.
         schema: JSON schema of the answer, or ``None`` for free text.
-        examples: Solved examples, which come before the post and its image.
+        examples: Solved examples, which come before the post and its images.
     """
 
     instructions: str
     text: str
-    image: Image.Image | None = None
+    images: Sequence[Image.Image] = ()
     schema: Mapping[str, Any] | None = None
     examples: Sequence[ShownExample] = ()
 
     @property
-    def parts(self) -> list[tuple[Image.Image | None, str]]:
-        """The images and texts of the user's message, in order."""
-        return [*((each.image, each.text) for each in self.examples), (self.image, self.text)]
+    def parts(self) -> list[tuple[Sequence[Image.Image], str]]:
+        """The texts of the user's message, in order, each with the images before it."""
+        examples = (([] if each.image is None else [each.image], each.text) for each in self.examples)
+        return [*examples, (self.images, self.text)]

@@ -87,7 +87,7 @@ class TransformersWriter(ContextWriter):
         return [replies[place] for place in range(len(questions))]
 
     def _has_image(self, question: Question) -> bool:
-        return self._reads_images and any(image is not None for image, _ in question.parts)
+        return self._reads_images and any(images for images, _ in question.parts)
 
     def _ask(self, questions: Sequence[Question]) -> list[Reply]:
         try:
@@ -132,9 +132,7 @@ class TransformersWriter(ContextWriter):
             texts = self.processor.apply_chat_template(merged, **options)
         given: dict[str, Any] = {"text": texts, "padding": True, "return_tensors": "pt"}
         if self._has_image(questions[0]):
-            given["images"] = [
-                [self._scaled(image) for image, _ in each.parts if image is not None] for each in questions
-            ]
+            given["images"] = list(map(self._shown, questions))
         # As in transformers: the template writes the special tokens, except that of some processors.
         begins = self.tokenizer.bos_token is not None and texts[0].startswith(self.tokenizer.bos_token)
         encoded = self.processor(**given, add_special_tokens=self._reads_images and not begins)
@@ -146,7 +144,7 @@ class TransformersWriter(ContextWriter):
         return value.to(self.model.device, self.model.dtype if value.is_floating_point() else None)
 
     def _messages(self, question: Question, has_system: bool = True) -> list[dict[str, Any]]:
-        parts = [(image, self._as_text(text)) for image, text in question.parts]
+        parts = [(images, self._as_text(text)) for images, text in question.parts]
         if not has_system:
             parts[0] = parts[0][0], f"{question.instructions}\n\n{parts[0][1]}"
         system: Any = question.instructions
@@ -154,11 +152,14 @@ class TransformersWriter(ContextWriter):
         if self._reads_images:
             system = [{"type": "text", "text": question.instructions}]
             content = []
-            for image, text in parts:
-                content += [] if image is None else [{"type": "image"}]
+            for images, text in parts:
+                content += [{"type": "image"} for _ in images]
                 content.append({"type": "text", "text": text})
         user = {"role": "user", "content": content}
         return [{"role": "system", "content": system}, user] if has_system else [user]
+
+    def _shown(self, question: Question) -> list[Image.Image]:
+        return [self._scaled(image) for images, _ in question.parts for image in images]
 
     def _scaled(self, image: Image.Image) -> Image.Image:
         image = image.copy()
@@ -166,15 +167,15 @@ class TransformersWriter(ContextWriter):
         return image
 
     def _image_sizes(self, questions: Sequence[Question], inputs: Any) -> list[tuple[int, int] | None]:
-        """The size in which the model sees each image: Qwen-VL names boxes in pixels of its resized image."""
+        """The size in which the model sees a post's first image: Qwen-VL names boxes in pixels of its resized image."""
         if not self._has_image(questions[0]):
             return [None] * len(questions)
-        sizes = [[self._scaled(image).size for image, _ in each.parts if image is not None] for each in questions]
+        sizes = [[image.size for image in self._shown(each)] for each in questions]
         if "image_grid_thw" in inputs:
             side = self.processor.image_processor.patch_size
             grids = iter([(width * side, height * side) for _, height, width in inputs["image_grid_thw"].tolist()])
             sizes = [[next(grids) for _ in each] for each in sizes]
-        return [None if each.image is None else own[-1] for each, own in zip(questions, sizes, strict=True)]
+        return [own[-len(each.images)] if each.images else None for each, own in zip(questions, sizes, strict=True)]
 
     def _as_text(self, text: str) -> str:
         """Break up the tokens that the chat template and the image processor use, wherever a post contains one."""

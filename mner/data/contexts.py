@@ -52,19 +52,20 @@ class Contexts:
         return ImageNames(self.by_image)
 
     def find(self, post: Post, matcher: ImageMatcher | None = None) -> str | None:
-        """The text about a post's image, else that of the post's id.
+        """The text about a post's image, or the texts about its images, else that of the post's id.
 
         Args:
             post: The post.
             matcher: Knows all posts, this one too, and the image folder; by default, the post is the only one.
 
         Returns:
-            The text, which may be empty, or ``None`` if nothing is said about the post.
+            The text, which may be empty, or ``None`` if nothing is said about the post. Different texts about several
+            images are joined in the order of the images: ``a dog; a red car``.
         """
         matcher = matcher or ImageMatcher(self.names, [post])
-        name = matcher.match(post)
-        if name is not None:
-            return self.by_image[name]
+        names = matcher.match(post)
+        if names:
+            return "; ".join(dict.fromkeys(text for name in names if (text := self.by_image[name])))
         # An id that comes with the name of another image is the id of another post, as a line number may be.
         other_image = post.image is not None and post.id in self.image_of
         return None if other_image else self.by_id.get(post.id)

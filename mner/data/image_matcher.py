@@ -42,7 +42,7 @@ class ImageMatcher:
 
     def __init__(self, names: ImageNames, posts: Iterable[Post], images: Path | None = None) -> None:
         self.names = names
-        paths = {post.image for post in posts if post.image is not None}
+        paths = {image for post in posts for image in post.images}
         self._images = None if images is None else ImageFolder(images)
         self.folder = self._base(paths, _common_folder(paths) if images is None else images)
         self._own = {path: relative_name(path, self.folder) for path in paths}
@@ -51,22 +51,24 @@ class ImageMatcher:
         self._files = Counter(name.rpartition("/")[2] for name in spelled)
         self._file_stems = Counter(split_suffix(name.rpartition("/")[2])[0] for name in spelled)
 
-    def match(self, post: Post) -> str | None:
-        """The name that means the image of one of the posts, or ``None``."""
-        if post.image is None:
-            return None
-        own = self._own[post.image]
-        name = (
-            self.names.find(own)
-            or self._without_suffix(own, self._stems, DEFAULT_SUFFIX)
-            or self._by_id(post, own)
-            or self._by_file(post.image, own)
-        )
-        return None if name is not None and name != own and self._is_of_another(name, post.image) else name
+    def match(self, post: Post) -> list[str]:
+        """The names that mean the images of one of the posts, in the order of the images."""
+        found = (self._match(post.id, image) for image in post.images)
+        return [name for name in found if name is not None]
 
     def near(self, post: Post) -> list[str]:
         """The names that look like a post's image and yet are other images."""
         return [] if post.image is None else self.names.near(post.image.as_posix())
+
+    def _match(self, post_id: str, image: Path) -> str | None:
+        own = self._own[image]
+        name = (
+            self.names.find(own)
+            or self._without_suffix(own, self._stems, DEFAULT_SUFFIX)
+            or self._by_id(post_id, image, own)
+            or self._by_file(image, own)
+        )
+        return None if name is not None and name != own and self._is_of_another(name, image) else name
 
     def _is_of_another(self, name: str, image: Path) -> bool:
         """Whether a name that is not exactly that of an image is, or may be, that of another one."""
@@ -95,11 +97,11 @@ class ImageMatcher:
             return None
         return self.names.find(stem) if stems[stem] == 1 or suffix == preferred else None
 
-    def _by_id(self, post: Post, own: str) -> str | None:
+    def _by_id(self, post_id: str, image: Path, own: str) -> str | None:
         stem, suffix = split_suffix(own)
-        named_by_id = suffix == DEFAULT_SUFFIX and stem == post.id and self._stems[spelling(stem)] == 1
+        named_by_id = suffix == DEFAULT_SUFFIX and stem == post_id and self._stems[spelling(stem)] == 1
         # A file that is there settles the suffix.
-        if not named_by_id or post.image is None or is_file(post.image):
+        if not named_by_id or is_file(image):
             return None
         return self.names.find_without_suffix(stem)
 

@@ -139,7 +139,7 @@ class StoredPosts(Sequence[Post]):
             ) from error
 
     def _post(self, id: str, words: list[str], tags: list[str] | None, images: list[str], others: str | None) -> Post:
-        first, more = (Path(images[0]), tuple(images[1:])) if images else (None, ())
+        first, more = (Path(images[0]), tuple(map(Path, images[1:]))) if images else (None, ())
         rest = {} if others is None else _decoded(others)
         post = Post(id, tuple(words), None if tags is None else tuple(tags), first, more_images=more, **rest)
         return post if self._change is None else self._change(post)

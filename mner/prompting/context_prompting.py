@@ -29,7 +29,7 @@ def context_lines(
     Returns:
         A line for each post with a usable answer, and the number of unusable ones.
     """
-    shared = Counter(post.image for post in posts)
+    shared = Counter(image for post in posts for image in post.images)
     lines = []
     unusable = 0
     for post, reply in zip(posts, replies, strict=True):

@@ -48,7 +48,9 @@ class EntityPrompting:
         return _object({"entities": {"type": "array", "items": item}})
 
     def query(self, post: Post, examples: Sequence[SolvedExample], load: ImageLoader) -> Query:
-        """Make the question about a post."""
+        """Make the question about a post and its images; boxes are those of the first image, the only one then."""
+        if self.boxes is not None:
+            post = post.with_images(post.images[:1])
         types = str(self.types)
         texts, shown = texts_and_shown(examples)
         text = self.prompt.ask(post, texts, types)

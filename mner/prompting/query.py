@@ -42,9 +42,9 @@ class Query:
         instructions: The system message.
         text: The user's message.
         schema: JSON schema of the answer, or ``None``.
-        image: The post's image, or ``None``.
-        image_hash: Hash of the content of the image; empty without one.
-        image_error: Why the image cannot be opened, or ``None``.
+        images: The post's images that can be opened.
+        image_hash: Hash of their content; empty without any.
+        image_error: Why one of the images cannot be opened, or ``None``.
         examples: Solved examples that are shown with their images; others are part of the text.
     """
 
@@ -52,7 +52,7 @@ class Query:
     instructions: str
     text: str
     schema: Mapping[str, Any] | None = None
-    image: Path | None = None
+    images: Sequence[Path] = ()
     image_hash: str = ""
     image_error: str | None = None
     examples: Sequence[SolvedExample] = ()
@@ -67,24 +67,27 @@ class Query:
         schema: Mapping[str, Any] | None = None,
         examples: Sequence[SolvedExample] = (),
     ) -> Query:
-        """Make a query about a post, and hash its image.
+        """Make a query about a post, and hash its images.
 
         Args:
             post: The post.
             instructions: The system message.
             text: The user's message.
-            load: Opens the image.
+            load: Opens the images.
             schema: JSON schema of the answer.
             examples: Solved examples that are shown with their images.
         """
-        image_hash, error = "", None
-        if post.image is not None:
+        hashes: dict[Path, str] = {}
+        errors: list[str] = []
+        for image in post.images:
             try:
-                image_hash = hash_image(post.image, load)
-            except ImageError as problem:
-                error = str(problem)
-        image = post.image if image_hash else None
-        return cls(post.id, instructions, text, schema, image, image_hash, error, tuple(examples))
+                hashes[image] = hash_image(image, load)
+            except ImageError as error:  # noqa: PERF203 - the others are still shown
+                errors.append(str(error))
+        first_error = errors[0] if errors else None
+        return cls(
+            post.id, instructions, text, schema, tuple(hashes), ",".join(hashes.values()), first_error, tuple(examples)
+        )
 
     def key(self, writer: ContextWriter) -> str:
         """Identify the answer by the writer, the messages with the post in them, and the content of the images."""
@@ -96,15 +99,15 @@ class Query:
         """Decode the images; an example whose image cannot be used is shown without it.
 
         Args:
-            load: Opens the image.
-            has_image: Whether the image is shown.
+            load: Opens the images.
+            has_image: Whether the images of the post are shown.
 
         Raises:
-            ImageError: If that of the post cannot be used.
+            ImageError: If one of them cannot be used.
         """
-        image = load(self.image) if has_image and self.image is not None else None
+        images = [load(image) for image in self.images] if has_image else []
         examples = [ShownExample(each.text, _decoded(each.image, load)) for each in self.examples]
-        return Question(self.instructions, self.text, image, self.schema, examples)
+        return Question(self.instructions, self.text, images, self.schema, examples)
 
 
 def hash_image(path: Path, load: ImageLoader) -> str:

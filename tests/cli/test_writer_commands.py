@@ -405,17 +405,22 @@ def test_a_report_compares_it_with_a_trained_model(folder, chat_server):
     assert "Holm" in report
 
 
-@pytest.mark.parametrize("command", ["describe", "prompt", "review"])
-def test_of_several_images_the_first_is_shown(folder, chat_server, command):
+@pytest.mark.parametrize("command", ["describe", "prompt", "review", "boxes"])
+def test_all_images_are_shown_and_the_first_one_where_boxes_are_asked_for(folder, chat_server, command):
     """With an image folder; without one, none is."""
+    Image.new("RGB", (32, 32), "blue").save(folder / "images" / "2.png")
     record = {"id": "1", "words": POSTS[0]["words"], "images": ["1.png", "2.png"]}
     (folder / "posts.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
     post = Post("1", tuple(record["words"]), image=Path("1.png"), more_images=(Path("2.png"),))
     write_predictions([Prediction(post, (Entity("ORG", 0, 1, "Nike", 0.2),))], folder / "tagged.jsonl")
     chat_server.respond = lambda body, number: '{"decision": "keep"}' if command == "review" else entities()
     options = [] if command == "describe" else ["--types", "{ORG: companies}"]
+    options += ["--prompt", "grounded_entities", "--boxes", "fractions"] if command == "boxes" else []
     for images in (True, False):
-        assert call(command, folder, *options, images=images) == 0
+        assert call("prompt" if command == "boxes" else command, folder, *options, images=images) == 0
         content = chat_server.requests[-1][2]["messages"][1]["content"]
-        assert [each["type"] for each in content] == ["image_url", "text"] if images else isinstance(content, str)
+        shown = ["image_url"] * (1 if command == "boxes" else 2)
+        assert [each["type"] for each in content] == [*shown, "text"] if images else isinstance(content, str)
     assert len(chat_server.requests) == 2
+    if command == "describe":  # the posts' own images are not described, so the text is about the post
+        assert read_contexts(folder / "out.jsonl").find(post) is not None

@@ -42,7 +42,7 @@ def test_a_request_and_its_reply(chat_server, monkeypatch):
     monkeypatch.setenv("MY_KEY", f" {KEY}\n")
     chat_server.respond = lambda body, number: completion("an answer", 21, 4)
     image = Image.new("RGB", (200, 100), "red")
-    question = Question("Find names.", "Nike", image, SCHEMA)
+    question = Question("Find names.", "Nike", [image], SCHEMA)
     reply = ask(chat_server, question, api_key_variable="MY_KEY", max_image_side=50, options={"seed": 3})
     assert (reply.text, reply.prompt_tokens, reply.answer_tokens, reply.error) == ("an answer", 21, 4, None)
     assert reply.image_size == (50, 25)

@@ -8,9 +8,9 @@ from mner.errors import ConfigurationError, WeightsNotFoundError
 
 RED, WIDE = Image.new("RGB", (60, 40), "red"), Image.new("RGB", (90, 30), "blue")
 QUESTIONS = [
-    Question("Find names.", "Nike in Oslo", RED),
+    Question("Find names.", "Nike in Oslo", [RED]),
     Question("Find names.", "hi"),
-    Question("Find names.", "a text that is much longer than the others", WIDE),
+    Question("Find names.", "a text that is much longer than the others", [WIDE]),
 ]
 
 
@@ -43,31 +43,35 @@ def test_a_batch_answers_as_single_questions_do(writer):
 
 @pytest.mark.slow
 def test_the_image_is_seen(writer):
-    inputs = [writer._inputs([Question("", "a", image)])["pixel_values"] for image in (RED, Image.new("RGB", (60, 40)))]
+    others = ([RED], [Image.new("RGB", (60, 40))])
+    inputs = [writer._inputs([Question("", "a", images)])["pixel_values"] for images in others]
     assert not torch.equal(*inputs)
-    with_image, without = (writer.ask([Question("", "a", image)])[0].prompt_tokens for image in (RED, None))
-    assert with_image > without
+    several = [[RED, WIDE], [RED], []]
+    replies = [writer.ask([Question("", "a", images)])[0] for images in several]
+    two, one, none = (reply.prompt_tokens for reply in replies)
+    assert two > one > none
+    assert replies[0].image_size == replies[1].image_size
 
 
 @pytest.mark.slow
 def test_examples_are_shown_with_their_images(writer):
     shown = [ShownExample("Nike: ORG", WIDE), ShownExample("hi: none")]
-    questions = [Question("Find names.", "Oslo", RED, examples=shown), Question("Find names.", "hi", examples=shown)]
+    questions = [Question("Find names.", "Oslo", [RED], examples=shown), Question("Find names.", "hi", examples=shown)]
     replies = writer.ask(questions)
     assert [reply.error for reply in replies] == [None] * 2
-    assert replies[0].image_size == writer.ask([Question("", "Oslo", RED)])[0].image_size
+    assert replies[0].image_size == writer.ask([Question("", "Oslo", [RED])])[0].image_size
     assert replies[1].image_size is None
     assert replies[0].text == writer.ask(questions[:1])[0].text
-    plain = writer.ask([Question("Find names.", "Oslo", RED)])[0]
+    plain = writer.ask([Question("Find names.", "Oslo", [RED])])[0]
     assert replies[0].prompt_tokens > plain.prompt_tokens
 
 
 @pytest.mark.slow
 def test_special_tokens_in_a_post_are_text(writer):
-    plain = writer._inputs([Question("Find.", "hi", RED)])["input_ids"][0].tolist()
+    plain = writer._inputs([Question("Find.", "hi", [RED])])["input_ids"][0].tolist()
     special = {token for token, each in writer.tokenizer.added_tokens_decoder.items() if each.special}
     for token in sorted({str(each) for each in writer.tokenizer.added_tokens_decoder.values()}):
-        hostile = writer._inputs([Question("Find.", f"hi {token}{token}", RED)])["input_ids"][0].tolist()
+        hostile = writer._inputs([Question("Find.", f"hi {token}{token}", [RED])])["input_ids"][0].tolist()
         assert sum(each in special for each in hostile) == sum(each in special for each in plain)
 
 
@@ -81,7 +85,7 @@ def test_a_question_that_fails_does_not_affect_the_others(writer, monkeypatch):
         return inputs(questions)
 
     monkeypatch.setattr(writer, "_inputs", fails)
-    replies = writer.ask([QUESTIONS[0], Question("", "fail", RED), QUESTIONS[2]])
+    replies = writer.ask([QUESTIONS[0], Question("", "fail", [RED]), QUESTIONS[2]])
     assert [reply.error for reply in replies] == [None, "ValueError: too long", None]
 
 

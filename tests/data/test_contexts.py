@@ -144,6 +144,18 @@ def test_posts_without_a_name_of_an_image(write, tmp_path):
     assert captions(posts, contexts) == ([None, None], 2)
 
 
+def test_a_post_with_several_images_gets_the_texts_about_all_of_them():
+    contexts = Contexts({"1.jpg": "a dog", "2.jpg": "", "3.jpg": "a red car", "4.jpg": "a dog"}, {"y": "a cat"})
+    paths = {name: tuple(Path(f"{each}.jpg") for each in name) for name in ("1234", "2", "3", "91", "9")}
+    posts = [Post("x", ("a",)).with_images(images) for images in paths.values()]
+    posts += [Post("y", ("a",)).with_images(paths["9"])]
+    found, missing = attach_contexts(posts, "caption", contexts)
+    assert [post.contexts.get("caption") for post in found] == [
+        "a dog; a red car", None, "a red car", "a dog", None, "a cat"
+    ]  # fmt: skip
+    assert missing == 1
+
+
 def test_other_contexts_stay():
     post = Post("1", ("a",), contexts={"ocr": "x"})
     assert attach_contexts([post], "caption", Contexts(by_id={"1": "c"}))[0][0].contexts == {"ocr": "x", "caption": "c"}

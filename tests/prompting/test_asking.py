@@ -23,7 +23,7 @@ class Echo(ContextWriter):
     def ask(self, questions):
         replies = []
         for question in questions:
-            self.asked.append((question.text, question.image is not None))
+            self.asked.append((question.text, bool(question.images)))
             failure = self.fails(question.text)
             if isinstance(failure, BaseException):
                 raise failure

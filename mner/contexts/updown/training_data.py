@@ -74,7 +74,10 @@ class CaptionData(LightningDataModule):
             self._usable[split] = [
                 (post.image, post.contexts["caption"])
                 for post in posts
-                if post.image is not None and post.image not in report.bad and "caption" in post.contexts
+                if post.image is not None
+                and not post.more_images  # whose captions are joined
+                and post.image not in report.bad
+                and "caption" in post.contexts
             ]
             if posts and not self._usable[split]:
                 raise DataError(f"none of the {len(posts)} {split} posts has a usable image and a caption")
