@@ -238,6 +238,13 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """
         return {}
 
+    def with_boxes(self, image: ImageFeatures) -> ImageFeatures:
+        """Give the regions their boxes; those of further images are masked out, since gold boxes are of the first."""
+        if self.image_encoder is None:
+            return image
+        mask = image.mask if image.image_index is None else image.mask & (image.image_index == 0)
+        return replace(image, boxes=self.image_encoder.region_boxes(image), mask=mask)
+
     def candidate_boxes(self, image: ImageFeatures) -> Sequence[Sequence[Box]] | None:
         """Return the boxes per post among which the model chooses; ``None`` if it predicts no boxes."""
         return None if self.grounding is None else self.grounding.candidates(self.with_boxes(image))
@@ -367,13 +374,6 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """Decode the entities with the scores of their posts, and ground them if the model does."""
         found = self.entities(batch, emissions, predicted, self.post_scores(text, image))
         return found if self.grounding is None else self.grounding.ground(found, text, self.with_boxes(image))
-
-    def with_boxes(self, image: ImageFeatures) -> ImageFeatures:
-        """Give the regions their boxes; those of further images are masked out, since gold boxes are of the first."""
-        if self.image_encoder is None:
-            return image
-        mask = image.mask if image.image_index is None else image.mask & (image.image_index == 0)
-        return replace(image, boxes=self.image_encoder.region_boxes(image), mask=mask)
 
     def _log_scores(self, stage: str, counted: EntityScores) -> None:
         scores = {f"{stage}/{name}": value for name, value in counted.compute().items()}

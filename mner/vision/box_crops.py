@@ -16,7 +16,6 @@ from mner.posts import Post
 from mner.vision.box_file import ImageBoxes, read_box_file
 from mner.vision.file_transform import FileTransform, names_in_file
 from mner.vision.transform import ImageTransform
-from mner.weights import require_open_source
 
 
 class BoxCrops(FileTransform):
@@ -33,13 +32,12 @@ class BoxCrops(FileTransform):
         FormatError: If it is not a file of boxes; names the line.
     """
 
+    content = "boxes"
     counted = "scores"
 
     def __init__(self, transform: ImageTransform, path: str | Path | None, max_crops: int, whole_image: bool) -> None:
-        if path is not None:
-            require_open_source("the file of boxes", path)
+        super().__init__(path)
         self.transform = transform
-        self.path = None if path is None else Path(path)
         self.max_crops = max_crops
         self.whole_image = whole_image
         self._read: tuple[Path, dict[str, ImageBoxes]] | None = None
@@ -107,11 +105,7 @@ class BoxCrops(FileTransform):
         return inside.astype(np.int64)
 
     def _boxes(self) -> dict[str, ImageBoxes]:
-        if self.path is None:
-            raise ConfigurationError(
-                "the file of boxes is not set, and a checkpoint does not name one: set it with --region_file FILE, or "
-                "mner.vision.use_region_file(model.image_encoder, FILE) in Python"
-            )
-        if self._read is None or self._read[0] != self.path:
-            self._read = (self.path, read_box_file(self.path))
+        path = self.given_path()
+        if self._read is None or self._read[0] != path:
+            self._read = (path, read_box_file(path))
         return self._read[1]

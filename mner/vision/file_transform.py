@@ -12,15 +12,40 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mner.errors import ConfigurationError
 from mner.vision.transform import ImageTransform
+from mner.weights import require_open_source
 
 
 class FileTransform(ImageTransform, ABC):
-    """An image transform with a file that no checkpoint names; :func:`~mner.vision.use_region_file` sets it."""
+    """An image transform with a file that no checkpoint names; :func:`~mner.vision.use_region_file` sets it.
 
-    path: Path | None
+    Args:
+        path: The file; ``None`` if it is yet to be set, as in a model that was loaded from a checkpoint.
+    """
+
+    content: ClassVar[str]
+    """What the file contains."""
     counted: ClassVar[str]
     """Name of a tensor of :meth:`load` with a row per region."""
+
+    def __init__(self, path: str | Path | None) -> None:
+        if path is not None:
+            require_open_source(f"the file of {self.content}", path)
+        self.path = None if path is None else Path(path)
+
+    def given_path(self) -> Path:
+        """Return the file.
+
+        Raises:
+            ConfigurationError: If it is not set.
+        """
+        if self.path is None:
+            raise ConfigurationError(
+                f"the file of {self.content} is not set, and a checkpoint does not name one: set it with --region_file "
+                "FILE, or mner.vision.use_region_file(model.image_encoder, FILE) in Python"
+            )
+        return self.path
 
     def collate(self, images: Sequence[dict[str, Tensor] | None]) -> dict[str, Tensor] | None:
         """Pad the regions of B posts.

@@ -15,7 +15,7 @@ from torch import Tensor
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
 from mner.posts import Post
 from mner.vision.file_transform import FileTransform, names_in_file
-from mner.weights import require_open_source, why_unreadable
+from mner.weights import why_unreadable
 
 BOXES = ".boxes"
 """What the name of an array of boxes ends with, after the id of the image."""
@@ -41,6 +41,7 @@ class RegionFile(FileTransform):
     """
 
     reads_files = False
+    content = "precomputed regions"
     counted = "regions"
 
     def __init__(
@@ -53,9 +54,7 @@ class RegionFile(FileTransform):
     ) -> None:
         if key not in ("image", "post"):
             raise ConfigurationError(f"expected key to be image or post, got {key!r}")
-        if path is not None:
-            require_open_source("the file of regions", path)
-        self.path = None if path is None else Path(path)
+        super().__init__(path)
         self.key = key
         self.max_regions = max_regions
         self.boxes = boxes
@@ -120,14 +119,10 @@ class RegionFile(FileTransform):
         return {**self.__dict__, "_opened": None}
 
     def _file(self) -> Mapping[str, Any]:
-        if self.path is None:
-            raise ConfigurationError(
-                "the file of precomputed regions is not set, and a checkpoint does not name one: set it with "
-                "--region_file FILE, or mner.vision.use_region_file(model.image_encoder, FILE) in Python"
-            )
+        path = self.given_path()
         # A file descriptor shared by forked processes has one position for all of them.
-        if self._opened is None or self._opened[:2] != (os.getpid(), self.path):
-            self._opened = (os.getpid(), self.path, _open(Path(self.path)))
+        if self._opened is None or self._opened[:2] != (os.getpid(), path):
+            self._opened = (os.getpid(), path, _open(path))
         return self._opened[2]
 
     def _width(self) -> int:
