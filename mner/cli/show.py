@@ -13,7 +13,7 @@ from mner.cli.post_options import add_columns
 from mner.data.columns import Columns, parse_columns
 from mner.data.readers import read_posts
 from mner.display.render import KINDS, render
-from mner.errors import DataError
+from mner.errors import ConfigurationError, DataError
 from mner.paths import is_file
 from mner.post_json import from_json
 from mner.posts import Post
@@ -79,8 +79,11 @@ def posts_in(path: Path, columns: Columns | None = None) -> Sequence[Post | Pred
 
     Raises:
         FormatError: If the file is malformed.
+        ConfigurationError: If it has predictions, whose keys are always mner's, and columns are given.
     """
     if is_file(path) and _has_predictions(path):
+        if columns is not None:
+            raise ConfigurationError(f"--columns are those of posts, and {path} has predictions; leave them out")
         return read_predictions(path)
     return read_posts(path, columns=columns)
 

@@ -37,6 +37,16 @@ def test_posts_of_any_format(working_directory, capsys):
         assert capsys.readouterr().out.endswith("in [Oslo LOC]\n")
 
 
+def test_columns_are_those_of_posts(working_directory, capsys):
+    (working_directory / "posts.csv").write_text("id,words,ner\n1,in Oslo,O B-LOC\n", encoding="utf-8")
+    columns = ["--columns", "tokens=words", "tags=ner"]
+    assert main(["show", "posts.csv", *columns]) == 0
+    assert capsys.readouterr().out == "1: in [Oslo LOC]\n"
+    write_predictions([Prediction(POST, ())], "predictions.jsonl")
+    assert main(["show", "predictions.jsonl", *columns]) == 1
+    assert "--columns are those of posts" in capsys.readouterr().err
+
+
 def test_a_page(working_directory, capsys):
     write_predictions([Prediction(POST, (Entity("LOC", 1, 2, confidence=0.5),))], "predictions.jsonl")
     assert main(["show", "predictions.jsonl", "--output", "page.html", "--title", "<b>"]) == 0
