@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> None:
     names = short_names(paths)
     taggers = {name: load(path, device_of(options.accelerator)) for name, path in zip(names, paths, strict=True)}
     with TemporaryDirectory() as folder:
-        examples = _examples(options, Path(folder))
+        examples = example_posts(options, Path(folder))
         page = demo_page(taggers, examples)
         print(printable(f"http://{options.host}:{options.port}"), flush=True)
         launch(page, options.host, options.port, [str(post.image) for post in examples if post.image is not None])
@@ -88,7 +88,7 @@ def _shared(lists: Sequence[Sequence[str]]) -> int:
     )
 
 
-def _examples(options: Namespace, folder: Path) -> list[Post]:
+def example_posts(options: Namespace, folder: Path) -> list[Post]:
     """The first posts of the file, or generated ones whose images are drawn into a folder."""
     from mner.data.readers import read_posts
     from mner.demo.generate import SMALLEST, generate_demo_posts
