@@ -9,6 +9,8 @@ export HF_HUB_OFFLINE := 1
 quickstart: $(VENV)/offline
 	$(MNER) experiment --config quickstart
 
+# pyproject.toml makes errors of these warnings.
+test: export PYTHONWARNDEFAULTENCODING := 1
 test: $(VENV)/dev
 	$(VENV)/bin/pytest -n auto --dist worksteal
 

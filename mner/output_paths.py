@@ -68,9 +68,9 @@ def check_target(path: str | Path) -> None:
         OutputError: If it is a folder, a symbolic link, a pipe or a device, or it or its folder is write-protected.
     """
     path = Path(path)
-    check_folder(path.parent)
     with output_errors(path, always=True):
-        refuse_special(path)
+        refuse_special(path)  # first: /dev/null is a device, also for a user who may not write into /dev
+    check_folder(path.parent)
 
 
 def check_folder(path: str | Path) -> None:
@@ -110,7 +110,7 @@ def refuse_special(path: Path) -> None:
     """
     try:
         mode = path.lstat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     if (what := _SPECIAL.get(stat.S_IFMT(mode))) is not None:
         raise OutputError(f"cannot write {path}: expected a file or a new name, got {what}; give another path")

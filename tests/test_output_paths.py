@@ -26,6 +26,17 @@ def test_a_path_is_checked_before_the_work(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
 
+def test_what_is_no_file_is_named_for_what_it_is_whoever_asks(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # as for an ordinary user in /dev
+    with pytest.raises(OutputError, match="got a device"):
+        check_target("/dev/null")
+    with pytest.raises(OutputError, match="is write-protected"):
+        check_target(tmp_path / "new")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file is not a folder"):
+        check_target(tmp_path / "file" / "new")
+
+
 def test_what_a_command_reads_is_not_written_under_any_name(tmp_path):
     read, link = tmp_path / "read", tmp_path / "link"
     write(read, "input")

@@ -137,21 +137,23 @@ def test_lines_of_mnre_are_posts_without_annotation(tmp_path, encode):
     ("text", "surface"), [("习近平在北京", "北京"), ("ไปกรุงเทพ", "กรุงเทพ"), ("在NBA打球", "在"), ("在NBA打球", "NBA")]
 )
 def test_entities_of_gliner2_in_scripts_without_spaces(tmp_path, text, surface):
-    (tmp_path / "a.json").write_text(json.dumps({"input": text, "output": {"entities": {"X": [surface]}}}))
+    record = {"input": text, "output": {"entities": {"X": [surface]}}}
+    (tmp_path / "a.json").write_text(json.dumps(record), encoding="utf-8")
     (post,) = read_posts(tmp_path / "a.json")
     assert [text[start:end] for start, end, _ in post.spans] == [surface]
 
 
 @pytest.mark.parametrize(("text", "surface"), [("Zoe\u0301 ran", "Zoe"), ("NBAs", "NBA"), ("नियम", "न")])
 def test_gliner2_has_no_parts_of_words(tmp_path, text, surface):
-    (tmp_path / "a.json").write_text(json.dumps({"input": text, "output": {"entities": {"X": [surface]}}}))
+    record = {"input": text, "output": {"entities": {"X": [surface]}}}
+    (tmp_path / "a.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(FormatError, match="is not in the text, as whole words"):
         read_posts(tmp_path / "a.json")
 
 
 def test_descriptions_of_gliner2_are_no_annotation(tmp_path):
     output = {"entities": {"PER": ["Ana"]}, "entity_descriptions": {"PER": "Ana", "LOC": "Riga"}}
-    (tmp_path / "a.json").write_text(json.dumps({"input": "Ana in Riga", "output": output}))
+    (tmp_path / "a.json").write_text(json.dumps({"input": "Ana in Riga", "output": output}), encoding="utf-8")
     (post,) = read_posts(tmp_path / "a.json")
     assert post.spans == ((0, 3, "PER"),)
     assert post.metadata == {"entity_descriptions": {"PER": "Ana", "LOC": "Riga"}}
