@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mner.posts import Entity, Post
 
 __all__ = ["Entity", "Post", "load", "load_model", "render"]
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 _HOMES = {
     "Entity": "mner.posts",

@@ -41,6 +41,14 @@ def test_ablations_and_generated_posts(make_model, tmp_path):
     assert "* seed: not set" in text
 
 
+def test_only_a_release_is_installed_by_its_number(make_model, monkeypatch):
+    for version, said in (("1.2.0", "pip install mner==1.2.0"), ("1.2.0.dev0", "1.2.0.dev0 of mner is not released")):
+        monkeypatch.setattr("mner.sharing.card.__version__", version)
+        text = model_card(make_model(), "name")
+        assert said in text
+        assert ("pip install mner==" in text) == (version == "1.2.0")
+
+
 def test_without_a_run_nothing_is_claimed(make_model):
     text = model_card(make_model(), "name")
     assert "Not recorded." in text
