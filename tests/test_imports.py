@@ -144,6 +144,7 @@ def test_there_is_no_drawer_for_everything():
             "import mner.posts, mner.labels, mner.errors, mner.word_tokenizers",
             "torch transformers pytorch_lightning numpy",
         ),
+        ("import mner.cli.show", "torch transformers pytorch_lightning timm torchvision pandas"),
         pytest.param(
             "import mner.data, mner.demo, mner.text, mner.vision, mner.fusion, mner.cli.training",
             "timm",

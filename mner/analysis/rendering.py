@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mner.analysis.report_sections import Section
+from mner.analysis.report_values import numeric_columns
 from mner.markdown import escape_markdown
 from mner.terminal import printable, printable_lines
 
@@ -50,7 +51,7 @@ def to_html(title: str, summary: Sequence[str], sections: Sequence[Section], svg
 
 def _environment(finalize: Callable[[Any], object]) -> Environment:
     """Build templates in which every expression passes through ``finalize``, and then through HTML escaping."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("mner.analysis"),
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else finalize(value),
@@ -59,3 +60,5 @@ def _environment(finalize: Callable[[Any], object]) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["numeric_columns"] = numeric_columns
+    return environment

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+import pandas as pd
+
 from mner.analysis.report import Row
 from mner.analysis.spread import Spread
+
+_NUMBER = re.compile(r"(< )?[+-]?[\d,]+(\.\d+)?%?( (±|to) [+-]?[\d,.]+| \([\d,/]+\))?|")
+
+
+def numeric_columns(table: pd.DataFrame) -> list[bool]:
+    """Which columns contain only numbers, with or without a deviation, an interval or a count; they are aligned right.
+
+    Example:
+        >>> numeric_columns(pd.DataFrame({"model": ["1.0.1"], "F1": ["80.10 ± 0.20"], "p": ["< 0.001"], "n": [""]}))
+        [False, True, True, False]
+    """
+    columns = ([str(cell) for cell in table.iloc[:, place]] for place in range(table.shape[1]))
+    return [any(cells) and all(map(_NUMBER.fullmatch, cells)) for cells in columns]
 
 
 def is_repeated(row: Row) -> bool:

@@ -9,10 +9,9 @@ from pathlib import Path
 import mner.demo  # noqa: F401  (its class is a choice of --data)
 from mner.cli.parsing import OptionParser, accept_unused
 from mner.cli.post_options import add_post_options, remote_images
-from mner.data import PostFiles
+from mner.data import PostDataModule, PostFiles
 from mner.data.check import check_posts
 from mner.data.columns import parse_columns
-from mner.data.datamodule import PostDataModule
 from mner.data.named_sets import read_named_sets
 from mner.data.overlap import find_overlap
 from mner.data.splits import SPLITS

@@ -12,7 +12,7 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 
 from mner.cli.messages import is_first_process, say
-from mner.data.datamodule import PostDataModule
+from mner.data import PostDataModule
 from mner.data.unlabelled import read_unlabelled
 from mner.errors import ConfigurationError
 from mner.files import atomic_write

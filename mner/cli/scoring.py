@@ -18,8 +18,8 @@ from mner.callbacks import BestCheckpoint
 from mner.cli.messages import say
 from mner.cli.pretraining import ENCODER_FOLDER
 from mner.cli.run_folder import latest
+from mner.data import PostDataModule
 from mner.data.ablations import Ablation
-from mner.data.datamodule import PostDataModule
 from mner.decoders.chain_decoder import ChainDecoder
 from mner.errors import CheckpointError, ConfigurationError, DatasetNotFoundError
 from mner.fusion.base import FusionModule

@@ -18,7 +18,7 @@ from mner.cli.run_parts import run_parts
 from mner.cli.run_record import RunRecord
 from mner.cli.scoring import load_scored, score, score_after_fit
 from mner.cli.training_options import TrainingOptionParser, add_options, check_ranges, place_options
-from mner.data.datamodule import PostDataModule
+from mner.data import PostDataModule
 from mner.data.named_sets import hold_out
 from mner.plugins import load_plugins
 from mner.training.module import TrainingModule

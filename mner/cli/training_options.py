@@ -22,8 +22,8 @@ from mner.argument_types import MAX_SEED
 from mner.callbacks import BestCheckpoint
 from mner.callbacks.best_checkpoint import mode_of
 from mner.cli.parsing import OptionParser, accept_unused
+from mner.data import PostDataModule
 from mner.data.ablations import Ablation
-from mner.data.datamodule import PostDataModule
 from mner.data.overlap import OnOverlap
 from mner.decoders.chain_decoder import Constraints
 from mner.devices import device_of

@@ -1,12 +1,11 @@
 """Reading, writing, checking and batching posts."""
 
-from mner.data.datamodule import PostDataModule
-from mner.data.post_files import PostFiles
+from typing import TYPE_CHECKING, Any
+
 from mner.data.readers import iter_posts, read_posts
-from mner.data.snapchat import Snapchat
-from mner.data.twitter2015 import Twitter2015
-from mner.data.twitter2017 import Twitter2017
-from mner.data.twitter10000 import Twitter10000
+
+if TYPE_CHECKING:
+    from mner.data.modules import PostDataModule, PostFiles, Snapchat, Twitter2015, Twitter2017, Twitter10000
 
 __all__ = [
     "PostDataModule",
@@ -18,3 +17,12 @@ __all__ = [
     "iter_posts",
     "read_posts",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the data modules on first access, so that posts are read and shown without PyTorch."""
+    if name not in __all__:
+        raise AttributeError(f"module 'mner.data' has no attribute {name!r}")
+    from mner.data import modules
+
+    return getattr(modules, name)

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pytorch_lightning.utilities import rank_zero_warn
-
 from mner.errors import FormatError
 from mner.posts import Post
 from mner.terminal import printable
@@ -64,6 +62,8 @@ def without_labels(posts: Iterable[Post], path: Path) -> Iterator[Post]:
             yield post
     if not held:
         return
+    from pytorch_lightning.utilities import rank_zero_warn  # which imports PyTorch
+
     count = f"{printable(path)}: {sum(map(_has_only_others, held))} of {total} tasks have no labels, at most other"
     if labelled:
         rank_zero_warn(f"{count} annotations: they are read as having no entities, since other tasks have labels")

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
-from pytorch_lightning.utilities import rank_zero_warn
-
 from mner.data.entity_boxes import SIZE_KEY, Pixels, fractions
 from mner.data.image_names import ImageFolder, ImageNames, relative_name, split_suffix
 from mner.errors import FormatError, ImageError
@@ -73,6 +71,8 @@ def attach_boxes(posts: Sequence[Post], folder: Path, images: Path | None = None
                 folder / name, None, f"boxes of {' or '.join(map(str, several))}", "Name the file of each image like it"
             )
     if not owners:
+        from pytorch_lightning.utilities import rank_zero_warn  # which imports PyTorch
+
         rank_zero_warn(printable(f"{folder}: none of its files is that of an image of these posts; they have no boxes"))
         return list(posts)
     contents = {images_[0]: (folder / name, read_boxes(folder / name)) for name, images_ in owners.items()}
@@ -162,4 +162,6 @@ def _report(folder: Path, posts: Sequence[Post], unmatched: Mapping[Path, set[st
     notes["posts without tags, to which no boxes were attached"] += sum(post.tags is None for post in posts)
     for what, count in notes.items():
         if count:
+            from pytorch_lightning.utilities import rank_zero_warn  # which imports PyTorch
+
             rank_zero_warn(printable(f"{folder}: {count} {what}"))

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
 
-from pytorch_lightning.utilities import rank_zero_warn
-
 from mner.errors import DataError, DatasetNotFoundError, FormatError
 from mner.git_lfs import BEGINNING, REASON
 from mner.paths import is_folder, reason
@@ -77,6 +75,10 @@ class Notes:
 
     def report(self) -> None:
         """Warn of everything noted since the last report."""
+        if not self._lines:
+            return
+        from pytorch_lightning.utilities import rank_zero_warn  # which imports PyTorch
+
         for what, (count, first, _, example) in self._lines.items():
             lines = f"{self.unit} {first}" if count == 1 else f"{count} {self.unit}s, the first is {first}"
             rank_zero_warn(printable(f"{self.path}: {what} ({lines}{example and f': {example}'})"))

@@ -47,8 +47,8 @@ def fetch(name: str, revision: str | None, token: str | bool | None, *, with_cod
         raise CheckpointError(f"{at} is gated: request access on its page, then give token=...") from error
     except RepositoryNotFoundError as error:
         raise CheckpointError(
-            f"no checkpoint at {name}, and the hub has no such repository or it is private; check the name; log in with "
-            "hf auth login or give token=..."
+            f"no checkpoint at {name}, and the hub has no such repository or it is private; check the name; log in "
+            "with hf auth login or give token=..."
         ) from error
     except RevisionNotFoundError as error:
         raise CheckpointError(f"{name} has no revision {revision!r}; give a branch, a tag or a commit") from error

@@ -59,7 +59,7 @@ def test_examples_are_markup_in_html_and_a_block_of_code_in_markdown():
 
 
 def test_markdown_has_the_layout_of_its_template():
-    table = pd.DataFrame([{"a": "1", "b": "2"}, {"a": "3", "b": "4"}])
+    table = pd.DataFrame([{"a": "x", "b": "2"}, {"a": "y", "b": "< 0.001"}])
     parts = [Section("Scores", "How to read it.", [table], ["x_y"]), Section("More", "", [], ["x_y"])]
     expected = """# Report
 
@@ -71,9 +71,9 @@ def test_markdown_has_the_layout_of_its_template():
 How to read it.
 
 | a | b |
-|---|---|
-| 1 | 2 |
-| 3 | 4 |
+|---|---:|
+| x | 2 |
+| y | < 0.001 |
 
 ![x y](x_y.png)
 
@@ -85,10 +85,17 @@ How to read it.
 
 
 def test_what_begins_like_a_list_or_heading_is_text():
-    assert [str(escape_markdown(text)) for text in ("# a", "- a", "1. a", "1.0_bert", "a - b")] == [
+    assert [str(escape_markdown(text)) for text in ("# a", "- a", "1. a", "_a_b_", "a - b", "> a")] == [
         r"\# a",
         r"\- a",
         r"1\. a",
-        r"1.0\_bert",
+        r"\_a_b\_",
         "a - b",
+        r"\> a",
     ]
+
+
+def test_only_what_could_be_html_is_escaped_in_markdown():
+    texts = ("p < 0.001", "R&D <3", "a<b", "<", "</b>", "<!--", "&lt;", "&#60;")
+    escaped = ["p < 0.001", "R&D <3", "a&lt;b", "&lt;", "&lt;/b>", "&lt;!--", "&amp;lt;", "&amp;#60;"]
+    assert [str(escape_markdown(text)) for text in texts] == escaped

@@ -21,3 +21,10 @@ def test_latex_shows_names_as_text():
     text = dict(table_files([Section("Scores", "", [TABLE])]))["scores.tex"]
     assert r"1.0\_bert \& CRF" in text
     assert r"50 \% \textbackslash input\{a\}" in text
+
+
+def test_numbers_are_aligned_right_and_set_as_numbers():
+    table = pd.DataFrame({"model": ["0.1.0"], "F1": ["80.10 ± 0.20"], "interval": ["-1.2 to -0.3"], "p": ["< 0.001"]})
+    text = dict(table_files([Section("Scores", "", [table])]))["scores.tex"]
+    assert r"\begin{tabular}{lrrr}" in text
+    assert r"0.1.0 & 80.10 $\pm$ 0.20 & $-$1.2 to $-$0.3 & $<$ 0.001 \\" in text

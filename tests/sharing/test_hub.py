@@ -42,7 +42,7 @@ def test_a_revision_is_another_model(hub, make_model, sample_posts):
 def test_a_private_model_needs_its_token(hub, make_model):
     make_model().push_to_hub("user/secret", private=True, token=TOKEN)
     assert hub.private == {"user/secret"}
-    with pytest.raises(CheckpointError, match=r"no such repository or it is private; check the name; log in with hf auth"):
+    with pytest.raises(CheckpointError, match=r"no such repository or it is private; check the name; log in"):
         mner.load("user/secret", token=False)
     assert mner.load("user/secret", token=TOKEN).predict("Oslo") is not None
 
