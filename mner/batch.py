@@ -211,9 +211,9 @@ class Batch:
         """
         if non_blocking is None:  # Lightning passes it only for tensors
             non_blocking = torch.device(device).type == "cuda"
-        moved = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
-        moved.image_mask, moved.post_of_image = self.image_mask, self.post_of_image
-        return moved
+        other = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        other.image_mask, other.post_of_image = self.image_mask, self.post_of_image
+        return other
 
     def pin_memory(self: BatchType) -> BatchType:
         """Return a copy of the batch in pinned memory; called by ``DataLoader(pin_memory=True)``."""
@@ -221,6 +221,16 @@ class Batch:
 
     def _map(self: BatchType, function: Callable[[Tensor], Tensor]) -> BatchType:
         return type(self)(**{name: _map(value, function) for name, value in vars(self).items()})
+
+
+def moved(value: Any, device: torch.device) -> Any:
+    """Copy to a device what is not yet a batch, such as the pixels that ``ImageTransform.collate`` returned.
+
+    Args:
+        value: A tensor, a mapping of such values, or ``None``.
+        device: The device.
+    """
+    return _map(value, lambda tensor: tensor.to(device, non_blocking=device.type == "cuda"))
 
 
 def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:

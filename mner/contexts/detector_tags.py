@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mner.batch import moved
 from mner.contexts.captioner import Captioner
 from mner.vision.faster_rcnn import FasterRCNN
 
@@ -43,7 +44,7 @@ class DetectorTags(Captioner):
     def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
         """Detect objects in B transformed images; one without any gets no tag."""
         device = next(self.detector.parameters()).device
-        pixels = {name: part.to(device) for name, part in (self.detector.image_transform.collate(images) or {}).items()}
+        pixels = moved(self.detector.image_transform.collate(images), device)
         found = self.detector(pixels, torch.ones(len(images), dtype=torch.bool, device=device))
         names = self.detector.class_names
         records = []

@@ -151,7 +151,7 @@ class MatchingAlignment(FusionModule):
         if not self.training:
             return None
         device = image.mask.device
-        rows, others, names = (part.to(device, non_blocking=True) for part in shuffled_images(batch, self.global_step))
+        rows, others, names = shuffled_images(batch, self.global_step, device)
         own = _matched(text)[1]
         shuffled = self.match(
             TextFeatures(text.words[rows], text.mask[rows], text.pooled[rows]),

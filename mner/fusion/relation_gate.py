@@ -108,7 +108,7 @@ class RelationGate(TransformerAttention):
         if not self.training or not self.relation_weight:
             return None
         device = image.mask.device
-        rows, sources, names = (part.to(device) for part in shuffled_images(batch, self.global_step))
+        rows, sources, names = shuffled_images(batch, self.global_step, device)
         place = torch.arange(len(batch), device=device).index_copy(0, rows, sources)
         shuffled = ImageFeatures(image.regions[place], image.mask[place], image.pooled[place])
         if image.boxes is not None:

@@ -7,19 +7,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mner.batch import Batch
+from mner.batch import Batch, moved
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def shuffled_images(batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def shuffled_images(batch: Batch, seed: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Give every post with an image that of another post.
 
     The order is drawn by a separate generator, seeded by the training step: resumed training draws the same, and
-    dropout is not affected. Everything runs on the CPU, without waiting for a GPU.
+    dropout is not affected. Everything is computed on the CPU, without waiting for a GPU.
 
     Args:
         batch: B posts.
         seed: The number of the training step.
+        device: Where the result is needed.
 
     Returns:
         The posts with images, in random order; for each of them another one, whose image it gets (both are empty if
@@ -32,4 +33,4 @@ def shuffled_images(batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     rows = batch.has_image.nonzero().squeeze(1)
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
     rows = rows[: len(rows) if len(rows) > 1 else 0]
-    return rows, rows.roll(1), names
+    return moved(rows, device), moved(rows.roll(1), device), moved(names, device)

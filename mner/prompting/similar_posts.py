@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mner.batch import moved
 from mner.errors import ConfigurationError, ImageError
 from mner.extras import extra
 from mner.images import ImageLoader
@@ -103,7 +104,7 @@ class SimilarPosts:
         if self._image_encoder is not None:
             images = [self._image(self._image_encoder.image_transform, post) for post in posts]
             mask = torch.tensor([image is not None for image in images])
-            pixels = _moved(self._image_encoder.image_transform.collate(images), self._device)
+            pixels = moved(self._image_encoder.image_transform.collate(images), self._device)
             parts.append(self._image_encoder(pixels, mask).pooled)
         units = [torch.nn.functional.normalize(part.float(), dim=1) for part in parts]
         vectors: Vectors = torch.cat(units, dim=1).cpu().numpy()
@@ -146,9 +147,3 @@ def nearest(vectors: Vectors, queries: Vectors, count: int) -> NDArray[np.int64]
 
 def _words(post: Post) -> tuple[str, ...]:
     return tuple(word.casefold() for word in post.words)
-
-
-def _moved(pixels: Any, device: torch.device) -> Any:
-    if isinstance(pixels, Mapping):
-        return {name: part.to(device) for name, part in pixels.items()}
-    return None if pixels is None else pixels.to(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ import torch
 from filelock import FileLock
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mner.batch import ImageFeatures
+from mner.batch import ImageFeatures, moved
 from mner.errors import ConfigurationError, DataError, ImageError
 from mner.images import ImageLoader, load_image, open_image_file
 from mner.posts import Post
@@ -260,7 +260,7 @@ class FeatureStore:
                 pending.encoded.add(digest)
                 new[digest] = image
         if new:
-            pixels = _moved_pixels(encoder, encoder.image_transform.collate(list(new.values())))
+            pixels = moved(encoder.image_transform.collate(list(new.values())), _device(encoder))
             with torch.no_grad(), precision_context():
                 features = encoder(pixels, torch.ones(len(new), dtype=torch.bool))
             for digest, value in zip(new, encode_rows(features, self.half_precision), strict=True):
@@ -306,14 +306,6 @@ class _Pending:
 
 def _device(encoder: ImageEncoder) -> torch.device:
     return next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
-
-
-def _moved_pixels(encoder: ImageEncoder, pixels: Any) -> Any:
-    """Move pixels to the encoder's device, in the type of its parameters."""
-    if isinstance(pixels, Mapping):
-        return {name: _moved_pixels(encoder, part) for name, part in pixels.items()}
-    dtype = next((each.dtype for each in encoder.parameters() if each.is_floating_point()), None)
-    return pixels.to(_device(encoder), dtype if pixels.is_floating_point() else None)
 
 
 @contextmanager

@@ -126,12 +126,13 @@ def test_only_other_images_are_a_mismatch():
     batch = SimpleNamespace(posts=posts, has_image=torch.tensor([True, False, True, True, True]))
     seen = set()
     for seed in range(20):
-        rows, others, names = shuffled_images(batch, seed)
+        rows, others, names = shuffled_images(batch, seed, torch.device("cpu"))
         assert sorted(rows.tolist()) == sorted(others.tolist()) == [0, 2, 3, 4]
         assert (rows != others).all()
         assert names.tolist() == [0, 1, 2, 3, 3]
         assert all(
-            part.equal(again) for part, again in zip((rows, others), shuffled_images(batch, seed)[:2], strict=True)
+            part.equal(again)
+            for part, again in zip((rows, others), shuffled_images(batch, seed, torch.device("cpu"))[:2], strict=True)
         )
         seen.add(tuple(others[rows.argsort()].tolist()))
     assert len(seen) > 3
@@ -141,7 +142,7 @@ def test_only_other_images_are_a_mismatch():
 def test_fewer_than_two_images_have_no_mismatch(make_fusion, image):
     model = make_fusion(MatchingAlignment).train()
     batch = model.preprocessor([Post("1", ("hi",), ("O",), image=image), Post("2", ("oslo",), ("B-LOC",))])
-    assert [len(part) for part in shuffled_images(batch, 0)] == [0, 0, 2]
+    assert [len(part) for part in shuffled_images(batch, 0, torch.device("cpu"))] == [0, 0, 2]
     losses = model.losses(batch)
     losses.total.backward()
     assert (losses.parts["auxiliary_loss"] > 0) == (image is not None)

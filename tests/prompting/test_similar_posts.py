@@ -151,7 +151,7 @@ def test_examples_are_shown_with_their_images(train, text_encoder, tmp_path):
     assert (texts, len(shown)) == ([], 6)
     query = Query.about(Post("q", ("kevin",)), "Find.", prompt.ask(Post("q", ("kevin",))), load, examples=shown)
     question = query.question(load)
-    assert sum(image is None for image, _ in question.parts) == 2  # the torn one, and the post has none
+    assert sum(not images for images, _ in question.parts) == 2  # the torn one, and the post has none
     assert [text for _, text in question.parts[:-1]] == [each.text for each in chosen]
     changed = [replace(each, image_hash="0") for each in shown]
     keys = [replace(query, examples=examples).key(Silent()) for examples in (shown, changed, [])]

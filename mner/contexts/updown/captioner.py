@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LinearLR
 
-from mner.batch import ImageFeatures
+from mner.batch import ImageFeatures, moved
 from mner.callbacks.divergence_stop import DivergenceStop
 from mner.checkpoints import SelfContained
 from mner.contexts.captioner import Captioner
@@ -99,11 +99,7 @@ class UpDown(Captioner, SelfContained):
     @torch.no_grad()
     def describe(self, images: Sequence[Tensor]) -> list[dict[str, Any]]:
         """Encode and caption B transformed images."""
-        pixels = self.image_encoder.image_transform.collate(images)
-        if isinstance(pixels, Mapping):
-            pixels = {name: part.to(self.device) for name, part in pixels.items()}
-        else:
-            pixels = pixels.to(self.device)
+        pixels = moved(self.image_encoder.image_transform.collate(images), self.device)
         features = self.image_encoder(pixels, torch.ones(len(images), dtype=torch.bool))
         return [{self.kind: caption} for caption in self.captions(features)]
 
