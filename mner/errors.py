@@ -88,6 +88,10 @@ class ImageError(MNERError):
     """An image that cannot be read, where the policy is to refuse it."""
 
 
+class MissingImageError(ImageError):
+    """An image whose file is not there."""
+
+
 class OutputError(MNERError):
     """A file that cannot be written: the disk is full, the path is not writable, or another process is writing it."""
 

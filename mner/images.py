@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from mner.errors import ConfigurationError, ImageError
+from mner.errors import ConfigurationError, ImageError, MissingImageError
 from mner.git_lfs import BEGINNING, REASON
 from mner.remote_images import RemoteImages
 
@@ -195,7 +195,7 @@ def _locate(path: str | Path, folders: Sequence[str | Path]) -> tuple[str, os.st
             raise ImageError(f"{path}: a loop of links")
         _check_regular(path, status)
     except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
+        raise MissingImageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # a NUL in the name, no permission
         raise ImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     return found, status

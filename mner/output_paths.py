@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from mner.errors import MNERError, OutputError
 from mner.paths import reason
@@ -86,6 +87,12 @@ def check_folder(path: str | Path) -> None:
             raise OutputError(f"cannot write into {path}: {there} is not a folder; give another path")
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "the folder is write-protected")
+        try:  # in some file systems, such as /proc, nobody can create a file
+            TemporaryFile(dir=there).close()
+        except OSError as error:
+            raise OutputError(
+                f"cannot write into {path}: no file can be created in {there} ({reason(error)}); give another path"
+            ) from error
 
 
 def make_folder_of(path: Path) -> None:

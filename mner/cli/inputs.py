@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
 from mner.model_names import is_model_folder, is_on_hub, no_checkpoint
 from mner.output_paths import check_folder, check_target, protected, refuse_protected
-from mner.paths import is_file, is_folder, is_there
+from mner.paths import expanded, is_file, is_folder, is_there
 from mner.shipped_configs import find_config
 from mner.weights import resolve_weights
 
@@ -89,10 +90,22 @@ def inputs_protected(command: str, arguments: Sequence[str]) -> Iterator[None]:
         for name in OUTPUTS:
             if isinstance(values.get(name), str):
                 refuse_protected(values[name])
-        check_output = check_folder if command in FOLDER_OUTPUTS else check_target if command in FILE_OUTPUTS else None
-        if check_output is not None and "output" in values:
-            check_output(values["output"])
+        _check_outputs(command, values)
         yield
+
+
+def _check_outputs(command: str, values: Mapping[str, Any]) -> None:
+    """Reject what cannot be written: a new file, or one that is replaced, and folders."""
+    for name in ("figures", "run_folder", "output") if command in FOLDER_OUTPUTS else ("figures", "run_folder"):
+        if name in values:
+            check_folder(values[name])
+    if command in FILE_OUTPUTS and "output" in values:
+        check_target(values["output"])
+    # Devices, pipes and links may be written into, and a store may only be read.
+    for name in ("feature_store", "output") if command == "tag" else ("feature_store",):
+        path = values.get(name, "-")
+        if path != "-" and not os.path.lexists(path):
+            check_folder(Path(path).parent)
 
 
 def _several(value: Any) -> list[str]:
@@ -109,12 +122,12 @@ def _check_data(command: str, values: Mapping[str, Any]) -> None:
     if not _own_class(values, "data", "mner.data"):
         return
     root = values.get("data.root")
-    if root is not None and not is_folder(root):
+    if root is not None and not is_folder(expanded(root)):
         raise DatasetNotFoundError(f"no folder {root}; give the data set's folder with --data.init_args.root DIR")
     _check_folders(values, "data.images")
     for split in SPLITS.get(command, ("train", "valid", "test")):
         file = values.get(f"data.{split}")
-        if file is not None and not is_there(file):
+        if file is not None and not is_there(expanded(file)):
             raise DatasetNotFoundError(
                 f"no file {file} for the {split} split; check the path, relative to {Path.cwd()}"
             )
@@ -133,7 +146,7 @@ def _check_files(files: Iterable[str]) -> None:
 
 
 def _check_folders(values: Mapping[str, Any], name: str) -> None:
-    if name in values and not is_folder(values[name]):
+    if name in values and not is_folder(expanded(values[name]) if name.startswith("data.") else values[name]):
         raise DataError(f"no image folder {values[name]}; correct --{name}, or leave it out")
 
 

@@ -27,7 +27,7 @@ from mner.inference.load import load_model
 from mner.paths import is_file, is_there
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
-from mner.text.base_model import given_base
+from mner.text.base_model import given_base, refuse_base
 from mner.training.module import TrainingModule
 from mner.vision.file_transform import FileTransform
 from mner.vision.precomputed_regions import use_region_file
@@ -45,12 +45,14 @@ def load_scored(path: Path | None, command: str, options: Namespace) -> Training
 
     Raises:
         CheckpointError: If there is no such checkpoint, or its model predicts no entities.
-        ConfigurationError: If its decoder has no constraints, but some are requested.
+        ConfigurationError: If its decoder has no constraints, but some are requested; or it has no adapter, but a base
+            is named.
     """
     if path is None:
         raise CheckpointError(f"mner {command} needs a checkpoint: --ckpt_path runs/0/best.ckpt")
     policy = {} if options.on_bad_image is None else {"on_bad_image": options.on_bad_image}
     model = TrainingModule.load_from_checkpoint(path, **policy).eval()
+    refuse_base(getattr(model, "text_encoder", None), path)
     use_region_file(model.image_encoder, options.region_file)
     if options.constraints is not None:
         decoder = getattr(model, "decoder", None)

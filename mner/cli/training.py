@@ -20,6 +20,7 @@ from mner.cli.scoring import load_scored, score, score_after_fit
 from mner.cli.training_options import TrainingOptionParser, add_options, check_ranges, place_options
 from mner.data import PostDataModule
 from mner.data.named_sets import hold_out
+from mner.output_paths import check_folder
 from mner.plugins import load_plugins
 from mner.training.module import TrainingModule
 
@@ -91,6 +92,8 @@ class TrainingCommandLine(LightningCLI):
         if outer is None:
             self.owned = RunFolder(options.run_folder, self.checkpoint, self.command)
             self.folder = self.owned.path
+            if self.command != "fit":  # before the model is loaded
+                check_folder(self.folder)
         if self.command == "fit" and options.pretraining and not options.trainer.fast_dev_run:
             self.pretrain(options)
 

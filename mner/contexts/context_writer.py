@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -25,9 +26,13 @@ class ContextWriter(Component, ABC):
     """Maximum number of questions per call of :meth:`ask`."""
     num_parallel: int = 1
     """Number of threads that call :meth:`ask` at the same time."""
-    budget: Budget = Budget()
     NOT_IN_ANSWERS: ClassVar[tuple[str, ...]] = ("batch_size", "num_parallel")
     """Arguments that do not change answers, so that they are kept when such an argument changes."""
+
+    @cached_property
+    def budget(self) -> Budget:
+        """The writer's own budget, without limits, until another one is set."""
+        return Budget()
 
     @property
     def identity(self) -> dict[str, Any]:

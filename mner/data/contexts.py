@@ -114,7 +114,7 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
 
 
 def attach_contexts(
-    posts: Iterable[Post], kind: str, contexts: Contexts, images: Path | None = None
+    posts: Sequence[Post], kind: str, contexts: Contexts, images: Path | None = None
 ) -> tuple[list[Post], int]:
     """Give each post the text about its image, or none; never the text about another post's.
 
@@ -128,7 +128,6 @@ def attach_contexts(
         The posts, in order, and how many of them have no such text because the texts say nothing about them. A post
         whose text is empty stays as it is and is not counted: an image may have no letters for OCR to read.
     """
-    posts = list(posts)
     matcher = ImageMatcher(contexts.names, posts, images)
     attached: list[Post] = []
     missing = 0
@@ -164,13 +163,12 @@ def check_unambiguous(contexts: Contexts, path: Path, images: Path | None, other
             )
 
 
-def lookalikes(posts: Iterable[Post], contexts: Contexts, images: Path | None = None, number: int = 3) -> list[str]:
+def lookalikes(posts: Sequence[Post], contexts: Contexts, images: Path | None = None, number: int = 3) -> list[str]:
     """For a few posts of which the texts say nothing: names in the texts that look like their image but are another's.
 
     Returns:
         For example ``["33.png for 33.jpg"]``, for a message.
     """
-    posts = list(posts)
     matcher = ImageMatcher(contexts.names, posts, images)
     found = (
         f"{' and '.join(names[:3])} for {post.image.name}"

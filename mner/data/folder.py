@@ -15,7 +15,7 @@ from mner.data.splits import SPLIT_NAMES, SPLITS, Split, find_split, place_of
 from mner.data.versions import identify
 from mner.errors import DataError, DatasetNotFoundError
 from mner.labels import labels_for
-from mner.paths import is_file, is_folder
+from mner.paths import expanded, is_file, is_folder
 from mner.posts import Post
 from mner.terminal import printable
 
@@ -69,7 +69,7 @@ class FolderDataModule(PostDataModule, ABC):
         max_missing_images: float = 0.5,
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
-        self.root = Path(f"data/{self.name}" if root is None else root).expanduser().absolute()
+        self.root = expanded(f"data/{self.name}" if root is None else root).absolute()
         self.context_files = dict(context_files or {})
         self.image_folder = image_folder
         self.labels = labels_for(self.types)
@@ -107,7 +107,7 @@ class FolderDataModule(PostDataModule, ABC):
             DataError: If ``image_folder`` was given and is not there.
         """
         if self.image_folder is not None:
-            folder = self.root / self.image_folder
+            folder = self.root / expanded(self.image_folder)
             if not is_folder(folder):
                 raise DataError(f"no image folder {folder}; correct image_folder, or leave it out")
             return folder
@@ -119,7 +119,7 @@ class FolderDataModule(PostDataModule, ABC):
         paths = {}
         for kind in self.context_kinds:
             if kind in self.context_files:
-                paths[kind] = place_of(self.root / self.context_files[kind], split, is_file)
+                paths[kind] = place_of(self.root / expanded(self.context_files[kind]), split, is_file)
                 continue
             patterns = [pattern.replace("{kind}", kind) for pattern in CONTEXT_FILES]
             try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mner.data.image_names import ImageFolder, relative_name
-from mner.errors import ImageError
+from mner.errors import ImageError, MissingImageError
 from mner.images import ImageLoader
 from mner.remote_images import RemoteImages, address_of
 
@@ -76,6 +76,8 @@ def _state(path: Path, load: ImageLoader) -> tuple[str | None, str | None]:
         with load.open(path) as file:
             digest = hashlib.blake2b(file.read(), digest_size=16).hexdigest()
         size = load(path).size
+    except MissingImageError:
+        return "missing", None
     except ImageError as error:
-        return ("missing" if f"{error}".endswith(": no such file") else f"{error}"), digest
+        return f"{error}", digest
     return ("small" if min(size) < SMALL else None), digest

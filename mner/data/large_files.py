@@ -23,6 +23,7 @@ from mner.data.large_sets import image_paths
 from mner.data.readers import no_posts, read_posts, row_reader, stream_posts
 from mner.data.stored_posts import FACTS_FILE, LAYOUT, StoredPosts, store_posts
 from mner.data.table_rows import RowReader
+from mner.output_paths import output_errors
 from mner.paths import is_file, is_folder, is_there
 from mner.posts import Post
 from mner.remote_images import RemoteImages
@@ -141,10 +142,11 @@ def _store(path: Path, make: RowReader, how: dict[str, Any], folder: Path) -> St
         shutil.rmtree(part)
         raise no_posts(path)
     notes = [str(each.message) for each in caught]
-    (part / _READING).write_text(json.dumps({"notes": notes, "saved": make.num_saved > 0}), encoding="utf-8")
     place = folder / _listing(make.images if make.images is not None and make.images.is_listed else None)
-    shutil.rmtree(place, ignore_errors=True)
-    part.rename(place)
+    with output_errors(place, always=True):
+        (part / _READING).write_text(json.dumps({"notes": notes, "saved": make.num_saved > 0}), encoding="utf-8")
+        shutil.rmtree(place, ignore_errors=True)
+        part.rename(place)
     return StoredPosts(place)
 
 

@@ -44,18 +44,20 @@ class Overlap:
         same_text: How many of these have the same words.
         same_image: How many of these have an image of the same name.
         same_image_only: Number of posts whose image has the name of an image in the second set, with another text.
+        places: The indices of these posts in the first set, whose ids need not be unique.
     """
 
     posts: Mapping[str, str]
     same_text: int
     same_image: int
     same_image_only: int
+    places: Sequence[int]
 
     def __str__(self) -> str:
         """Describe the overlap in a few words."""
         other = f"; {self.same_image_only} more have an image name in common, with another text"
         return (
-            f"{len(self.posts)} posts ({self.same_text} with the same text, {self.same_image} with the same image name"
+            f"{len(self.places)} posts ({self.same_text} with the same text, {self.same_image} with the same image name"
             f"{other if self.same_image_only else ''})"
         )
 
@@ -77,17 +79,19 @@ def find_overlap(posts: Sequence[Post], others: Sequence[Post]) -> Overlap:
     """
     index = _Index(others)
     found: dict[str, str] = {}
+    places: list[int] = []
     texts = images = image_only = 0
-    for post in posts:
+    for number, post in enumerate(posts):
         words, image = _words(post), _image(post)
         place = index.same_as(words, image)
         if place is None:
             image_only += image in index.images
             continue
+        places.append(number)
         found[post.id] = others[place].id
         texts += index.words[place] == words
         images += image is not None and index.image_names[place] == image
-    return Overlap(found, texts, images, image_only)
+    return Overlap(found, texts, images, image_only, places)
 
 
 def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap: OnOverlap = "error") -> Sequence[Post]:
@@ -110,7 +114,7 @@ def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap:
         rank_zero_info(f"none of the {len(posts)} training posts is among the {len(held_out)} held-out posts")
         return posts
     examples = ", ".join(f"{mine} is {theirs}" for mine, theirs in list(overlap.posts.items())[:_SHOWN])
-    what = f"{len(overlap.posts)} of {len(posts)} training posts are held out for testing: {overlap}: {examples}"
+    what = f"{len(overlap.places)} of {len(posts)} training posts are held out for testing: {overlap}: {examples}"
     if on_overlap == "error":
         raise DataError(
             f"{what}; scores on them would be too high. Leave them out of the training with --on_overlap drop (in "
@@ -119,7 +123,8 @@ def without_overlap(posts: Sequence[Post], held_out: Sequence[Post], on_overlap:
     rank_zero_warn(f"{what}; they are {'left out' if on_overlap == 'drop' else 'trained on'}")
     if on_overlap != "drop":
         return posts
-    return select(posts, [index for index, post in enumerate(posts) if post.id not in overlap.posts])
+    dropped = frozenset(overlap.places)
+    return select(posts, [index for index in range(len(posts)) if index not in dropped])
 
 
 def same_posts(posts: Sequence[Post]) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ from mner.data.post_facts import PostFacts
 from mner.data.splits import Split, place_of
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
-from mner.paths import is_file, is_folder, is_there
+from mner.paths import expanded, is_file, is_folder, is_there
 from mner.posts import Post
 from mner.remote_images import RemoteImages
 from mner.terminal import printable
@@ -73,10 +73,10 @@ class PostFiles(PostDataModule):
     ) -> None:
         super().__init__(batch_size, max_tokens, contexts, train_fraction, seed, num_workers, max_missing_images)
         given: dict[Split, str | Path | None] = {"train": train, "valid": valid, "test": test}
-        self.files: dict[Split, Path] = {split: Path(path) for split, path in given.items() if path is not None}
+        self.files: dict[Split, Path] = {split: expanded(path) for split, path in given.items() if path is not None}
         self.remote_images = RemoteImages(**remote_images) if isinstance(remote_images, Mapping) else remote_images
-        self.images = None if images is None else Path(images).absolute()
-        self.context_files = dict(context_files or {})
+        self.images = None if images is None else expanded(images).absolute()
+        self.context_files = {kind: str(expanded(path)) for kind, path in (context_files or {}).items()}
         # One that is missing is an error when its split is read: scoring a split needs no other.
         there = [split for split, path in self.files.items() if is_there(path)] or list(self.files)
         self._read: dict[Split, Sequence[Post]] = {

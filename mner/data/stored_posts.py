@@ -17,6 +17,7 @@ import numpy.typing as npt
 from mner.data.post_facts import FactCounter, PostFacts
 from mner.errors import DataError
 from mner.files import atomic_write
+from mner.output_paths import output_errors
 from mner.posts import Post
 
 POSTS_FILE, FACTS_FILE = "posts.arrow", "facts.json"
@@ -174,7 +175,8 @@ def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
     kinds = (pyarrow.string(), strings, strings, strings, pyarrow.string())
     schema = pyarrow.schema(list(zip(_COLUMNS, kinds, strict=True)))
     counter = FactCounter()
-    folder.mkdir(parents=True, exist_ok=True)
+    with output_errors(folder, always=True):
+        folder.mkdir(parents=True, exist_ok=True)
     with (
         atomic_write(folder / POSTS_FILE, "wb") as target,
         pyarrow.ipc.new_file(pyarrow.PythonFile(target, "w"), schema) as file,

@@ -18,7 +18,7 @@ from mner.inference.tagging_options import TaggingOptions
 from mner.model_names import is_model_folder, is_on_hub
 from mner.sharing.code import import_code
 from mner.sharing.hub import fetch
-from mner.text.base_model import given_base
+from mner.text.base_model import given_base, refuse_base
 from mner.trust import import_named
 
 Base = str | Path | nn.Module | Tagger
@@ -65,8 +65,7 @@ def load_model(
         import_code(Path(path))
     with given_base(base.model if isinstance(base, Tagger) else base):
         model = FusionModule.load_from_checkpoint(path).eval()
-    if base is not None and getattr(model.text_encoder, "lora", None) is None:
-        raise ConfigurationError(f"{path} contains a whole model, which has no base; leave base out")
+        refuse_base(model.text_encoder, path, base is not None)
     return model
 
 

@@ -99,6 +99,7 @@ def _from_json(body: bytes, limits: Limits) -> tuple[list[NewPost], bool]:
 
 async def _from_form(request: Request, limits: Limits) -> NewPost:
     try:
+        body = await request.body()
         form = await request.form(max_files=limits.max_images, max_fields=4, max_part_size=limits.max_body_bytes)
     except (MultiPartException, ValueError) as error:
         raise HTTPException(400, f"the form cannot be read: {printable(error)}") from None
@@ -111,6 +112,9 @@ async def _from_form(request: Request, limits: Limits) -> NewPost:
         await form.close()
     if any(not isinstance(value, str) for value in fields.values()) or len(contents) < len(files):
         raise HTTPException(422, "expected texts, and files named image only")
+    for name, value in fields.items():  # what is not UTF-8 was decoded as Latin-1
+        if value.encode() not in body:
+            raise HTTPException(400, f"the field {printable(name)} is not in UTF-8")
     if len(form.multi_items()) > len(fields) + len(files):
         raise HTTPException(422, "expected every field but image once")
     try:

@@ -52,7 +52,10 @@ def tiny_text_encoder(hidden_size: int = 16) -> HuggingFaceText:
 
 
 class _NoiseTransform(ImageTransform):
-    """Four cells of an image, or noise seeded by the image's name if there is no such file."""
+    """Four cells of an image, or noise seeded by the image's name if there is no such file.
+
+    A relative name is that of no file, whatever is in the working directory.
+    """
 
     reads_files = False
 
@@ -63,7 +66,7 @@ class _NoiseTransform(ImageTransform):
 
     def load(self, post: Post, read: Callable[[Path], Image.Image]) -> Tensor | None:
         """Read the image, or draw noise seeded by its name if there is no such file."""
-        if post.image is None or is_there(post.image):
+        if post.image is None or (post.image.is_absolute() and is_there(post.image)):
             loaded: Tensor | None = super().load(post, read)
             return loaded
         draw = torch.Generator().manual_seed(zlib.crc32(post.image.name.encode()))

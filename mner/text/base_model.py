@@ -43,6 +43,22 @@ def given_base(base: str | Path | nn.Module | None) -> Iterator[None]:
         _given.reset(token)
 
 
+def refuse_base(encoder: object, source: str | Path, is_given: bool = False) -> None:
+    """Reject a base that the user gives for a model without an adapter, where it would be ignored.
+
+    Args:
+        encoder: The text encoder that was loaded.
+        source: Where it is from, for the message.
+        is_given: Whether a base was given for this model; otherwise, one that is named for all counts (``--base``).
+
+    Raises:
+        ConfigurationError: If there is one.
+    """
+    is_named = isinstance(_given.get(), (str, Path))
+    if (is_given or is_named) and getattr(encoder, "lora", None) is None:
+        raise ConfigurationError(f"{source} contains a whole model, which has no base; leave base (--base) out")
+
+
 @dataclass(frozen=True)
 class BaseLoader:
     """How an encoder loads its base model.

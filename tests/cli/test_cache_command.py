@@ -35,6 +35,7 @@ def test_a_second_run_finds_everything_there(config, capsys, tmp_path):
     assert all(line.split()[1] == "0" for line in again)
 
 
-def test_a_config_without_a_cache_is_refused(config, capsys):
+def test_a_config_without_a_cache_is_refused(config, capsys, tmp_path):
     assert main(["cache", "--config", config]) == 1
     assert "--feature_store" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

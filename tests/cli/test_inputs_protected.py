@@ -1,5 +1,8 @@
 """Commands never write over what they read, and say so before they start."""
 
+import errno
+import os
+
 import pytest
 
 from mner.cli.inputs import inputs_protected
@@ -44,7 +47,9 @@ def test_the_output_is_not_an_input(command):
         "split a.jsonl --output b.jsonl", "attend a.jsonl --ckpt_path best.ckpt --output b.jsonl/new",
         "calibrate a.jsonl --ckpt_path model --output /dev/null", "export --ckpt_path model --output link",
         "caption --images model --output b.jsonl/new", "describe --posts a.jsonl --writer c.yaml --output model",
-        "show a.jsonl --output link",
+        "show a.jsonl --output link", "tag b.jsonl --ckpt_path best.ckpt --output a.jsonl/new",
+        "tag b.jsonl --ckpt_path best.ckpt --figures a.jsonl", "test --ckpt_path best.ckpt --run_folder a.jsonl/x",
+        "fit --data DemoPosts --feature_store a.jsonl/new", "experiment --run_folder a.jsonl/x",
     ],
 )  # fmt: skip
 def test_an_output_that_cannot_be_written(command):
@@ -72,3 +77,33 @@ def test_a_resumed_training_replaces_its_checkpoint(folder):
     with inputs_protected("fit", arguments), atomic_write("best.ckpt") as file:
         file.write("next")
     assert (folder / "best.ckpt").read_text(encoding="utf-8") == "next"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "tag a.jsonl --ckpt_path best.ckpt --output no/x", "attend a.jsonl --ckpt_path best.ckpt --output no/x",
+        "export --ckpt_path model --output no/x", "split a.jsonl --output no", "show a.jsonl --output no/x",
+        "caption --images model --output no/x", "predict --ckpt_path best.ckpt --run_folder no/x",
+        "cache --data DemoPosts --feature_store no/x",
+    ],
+)  # fmt: skip
+def test_a_folder_in_which_nothing_can_be_created(folder, command, monkeypatch):
+    (folder / "no").mkdir()
+
+    def refuse(dir):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # as /proc does, to root as well
+
+    monkeypatch.setattr("mner.output_paths.TemporaryFile", refuse)
+    name, *arguments = command.split()
+    with (
+        pytest.raises(OutputError, match=r"cannot write into no.*no file can be created in .*give another path"),
+        inputs_protected(name, arguments),
+    ):
+        raise AssertionError
+
+
+def test_a_link_and_a_device_may_be_written_into():
+    for output in ("link", "/dev/null", "-"):
+        with inputs_protected("tag", ["b.jsonl", "--ckpt_path", "best.ckpt", "--output", output]):
+            pass

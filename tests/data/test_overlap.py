@@ -111,6 +111,10 @@ def test_held_out_posts_are_refused_dropped_or_kept(tmp_path):
             assert len(data(on_overlap=on_overlap).posts("train")) == count
     with pytest.raises(ConfigurationError, match="on_overlap"):
         without_overlap(train, [], "ignore")
+    held_out = [post(TEXT, "a")]
+    kept = post("nobody is here tonight", train[0].id)  # of another file, with an id that occurs in both
+    with pytest.warns(UserWarning, match="1 of 2 training posts are held out"):
+        assert without_overlap([train[0], kept], held_out, "drop") == [kept]
     assert without_overlap(train, [post("something else entirely", "b")]) == train
 
 

@@ -150,3 +150,14 @@ def test_texts_that_may_be_about_images_of_two_splits_are_refused(write, tmp_pat
         data.posts("train")
     alone = PostFiles(train=posts, images=tmp_path / "images" / "{split}", **given)
     assert alone.posts("train")[0].contexts["caption"] == "a dog"
+
+
+def test_the_home_of_the_user_is_found(write, bio, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "images").mkdir()
+    write("captions.jsonl", {"id": "1", "caption": "a stage"})
+    data = PostFiles(
+        train=f"~/{bio.name}", images="~/images", contexts=["caption"], context_files={"caption": "~/captions.jsonl"}
+    )
+    assert (data.images, data.read("train")[0].contexts["caption"]) == (tmp_path / "images", "a stage")

@@ -85,3 +85,16 @@ def test_images_of_a_record_are_those_in_the_file(tmp_path, order):
     members = [("33.0.jpg", b"first"), ("33.1.jpg", b"second"), ("33.json", record), ("33.txt", b"Oslo")][::order]
     (post,) = read_posts(write(tmp_path / "a.tar", dict(members)), images=tmp_path / "images")
     assert [path.read_bytes() for path in post.images] == [b"first", b"second"][::order]
+
+
+def test_files_of_other_kinds_are_values_or_reported(tmp_path):
+    members = {
+        "33.txt": b"in Oslo",
+        "33.entities.JSON": b'[[3, 7, "LOC"]]',
+        "33.cls": b"5",
+        "34.txt": b"hi",
+        "34.cls": b"1",
+    }
+    with pytest.warns(UserWarning, match=r"files \*\.cls are left out \(2 members, the first is 3: 33\.cls\)"):
+        first, second = read_posts(write(tmp_path / "a.tar", members))
+    assert (first.spans, second.spans) == (((3, 7, "LOC"),), None)

@@ -34,7 +34,9 @@ class Client:
     def form(self, fields, files=()):
         parts = []
         for name, value in fields.items():
-            parts.append(f'--X\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
+            content = value if isinstance(value, bytes) else value.encode()
+            head = f'--X\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+            parts.append(head.encode() + content + b"\r\n")
         for name, content in files:
             head = f'--X\r\nContent-Disposition: form-data; name="{name}"; filename="../../etc/passwd"\r\n\r\n'
             parts.append(head.encode() + content + b"\r\n")

@@ -291,3 +291,10 @@ def test_an_unexpected_error_is_not_shown(served_tagger):
 def test_limits_are_positive(name):
     with pytest.raises(ConfigurationError, match=f"expected {name} greater than 0, got 0"):
         Limits(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["text", "contexts"])
+def test_a_field_that_is_not_utf8_is_refused(client, name):
+    fields = {"text": "in Ourem", name: "in Our\u00e9m".encode("latin-1")}
+    assert client.form(fields) == (400, {"error": f"the field {name} is not in UTF-8"})
+    assert client.form({"text": "in Our\u00e9m \U0001f600"})[0] == 200

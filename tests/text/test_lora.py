@@ -140,7 +140,7 @@ def test_adapters_share_one_base_and_tag_as_alone(train, sample_posts, tiny_text
 
 
 def test_a_whole_checkpoint_has_no_base(trained_run, tiny_text_encoder_folder):
-    with pytest.raises(ConfigurationError, match="contains a whole model, which has no base; leave base out"):
+    with pytest.raises(ConfigurationError, match="contains a whole model, which has no base; leave base .--base. out"):
         mner.load_model(trained_run / "best.ckpt", base=tiny_text_encoder_folder)
 
 
@@ -234,6 +234,15 @@ def test_the_command_line_trains_scores_and_tags(experiment, tiny_text_encoder_f
     assert main([*command, "--base", str(tiny_text_encoder_folder)]) == 0
     assert main([*command, f"--base={tiny_text_encoder_folder}"]) == 0
     assert asdict(mner.load_model(checkpoint, base=tiny_text_encoder_folder).text_encoder.lora)["rank"] == 2
+
+
+def test_a_base_that_would_be_ignored_is_refused(trained_run, tmp_path, capsys):
+    (tmp_path / "posts.txt").write_text("Kevin Durant enters Oracle Arena\n", encoding="utf-8")
+    posts, checkpoint = str(tmp_path / "posts.txt"), str(trained_run / "best.ckpt")
+    assert main(["tag", posts, "--ckpt_path", checkpoint, "--base", "bert"]) == 1
+    assert "contains a whole model, which has no base" in capsys.readouterr().err
+    assert main(["show", posts, "--base", "bert"]) == 2
+    assert "show loads none" in capsys.readouterr().err
 
 
 @pytest.mark.slow
