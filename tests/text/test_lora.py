@@ -140,7 +140,9 @@ def test_adapters_share_one_base_and_tag_as_alone(train, sample_posts, tiny_text
 
 
 def test_a_whole_checkpoint_has_no_base(trained_run, tiny_text_encoder_folder):
-    with pytest.raises(ConfigurationError, match=r"contains a whole model, which has no base; leave base \(--base\) out"):
+    with pytest.raises(
+        ConfigurationError, match=r"contains a whole model, which has no base; leave base \(--base\) out"
+    ):
         mner.load_model(trained_run / "best.ckpt", base=tiny_text_encoder_folder)
 
 
