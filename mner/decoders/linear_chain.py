@@ -169,6 +169,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         end: Tensor,
         products: bool,
     ) -> Tensor:
+        """Compute the losses, shape ``(B,)``, of emissions ``(W, L, B)``, tags ``(W, B)`` and mask ``(W, B)``."""
         forward, backward = _forward_backward(emissions, mask, Chain(start, transitions, end), products)
         real = mask.to(emissions.dtype)
         last = (mask.sum(0, keepdim=True) - 1).clamp_min(0)
