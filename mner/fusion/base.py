@@ -170,16 +170,21 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """
 
     def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
-        """Encode the texts and the images; overridden by a one-stream method.
+        """Encode the images, the texts and their characters.
 
         Returns:
             Text features and image features of B posts.
         """
         image = self.encode_image(batch)
-        text = self.text_encoder(batch)
+        text = self.encode_text(batch, image)
         if self.characters is not None and batch.characters is not None:
             text.characters = self.characters(batch.characters)
         return text, image
+
+    def encode_text(self, batch: Batch, image: ImageFeatures) -> TextFeatures:
+        """Encode the texts alone; overridden by a method whose text encoder reads the regions ``(B, R, V)`` as well."""
+        text: TextFeatures = self.text_encoder(batch)
+        return text
 
     def forward(self, batch: Batch) -> Tensor:
         """Score every label for every word.

@@ -74,14 +74,13 @@ class RelationGate(TransformerAttention):
         """Width of both directions of the LSTM."""
         return 2 * self.lstm_size
 
-    def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
-        """Encode the texts with the regions, and again with the regions scaled by the relation."""
-        image = self.encode_image(batch)
+    def encode_text(self, batch: Batch, image: ImageFeatures) -> RelatedTextFeatures:
+        """Encode the texts with the regions ``(B, R, V)``, and again with the regions scaled by the relation."""
         relation = self._relation(batch, image)
         gate = related(relation, image)
-        text = self.encode_together(batch, replace(image, regions=gate[:, None, None] * image.regions))
+        text = super().encode_text(batch, replace(image, regions=gate[:, None, None] * image.regions))
         self.record_attention(relation=gate[:, None].expand(text.mask.shape))
-        return RelatedTextFeatures(**vars(text), relation=relation), image
+        return RelatedTextFeatures(**vars(text), relation=relation)
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         """Run an LSTM over the words in both directions.

@@ -48,16 +48,9 @@ class TransformerAttention(FusionModule):
             )
         self.text_encoder.accept_images(cast("ImageEncoder", self.image_encoder))
 
-    def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
-        """Encode the images, then the texts together with the regions."""
-        image = self.encode_image(batch)
-        return self.encode_together(batch, image), image
-
-    def encode_together(self, batch: Batch, image: ImageFeatures) -> TextFeatures:
+    def encode_text(self, batch: Batch, image: ImageFeatures) -> TextFeatures:
         """Encode the texts together with regions ``(B, R, V)``, and record the attention if it is asked for."""
         text: TextFeatures = self.text_encoder(batch, image)
-        if self.characters is not None and batch.characters is not None:
-            text.characters = self.characters(batch.characters)
         if self.records_attention:
             looks = self.text_encoder.attention(batch, image)
             share = looks.sum(dim=-1)

@@ -67,13 +67,9 @@ class VisualPrefix(FusionModule):
         self.projection = nn.Sequential(nn.Linear(self.image_width, size), nn.Tanh(), nn.Linear(size, slices * width))
         self.gates = nn.Linear(cells * width, layers * slices)
 
-    def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
-        """Encode the images, then the texts with the images as prefixes."""
-        image = self.encode_image(batch)
-        text = self.text_encoder.encode_with_prefix(batch, self.prefix(image))
-        if self.characters is not None and batch.characters is not None:
-            text.characters = self.characters(batch.characters)
-        return text, image
+    def encode_text(self, batch: Batch, image: ImageFeatures) -> TextFeatures:
+        """Encode the texts with the images as prefixes."""
+        return self.text_encoder.encode_with_prefix(batch, self.prefix(image))
 
     def prefix(self, image: ImageFeatures) -> Prefix:
         """Turn regions into keys and values for every layer.
