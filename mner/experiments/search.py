@@ -68,7 +68,7 @@ class Search:
     """A search for the options with the best validation score, for every model, data set and fraction of a grid.
 
     A trial trains one choice of options with every seed of the grid; its value is the mean over seeds of the best
-    ``monitor`` of a training.
+    ``monitor`` of a training. One with a seed whose scores are all NaN has no value, and counts as pruned.
 
     Args:
         space: Range of each option, for example ``{"model.init_args.optimization.lr": {low: 1e-6, high: 1e-3, log:
