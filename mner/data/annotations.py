@@ -87,10 +87,14 @@ def _is_annotation(key: str, value: Any, extent: Extent) -> bool:
     return per_word and None in value
 
 
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(bound) is int for bound in value)
+
+
 def _is_span_like(item: Any) -> bool:
     """Whether an item has bounds of any kind, right or wrong."""
     if isinstance(item, dict):
-        return any(words_of(name) & _BOUNDS for name in item)
+        return any(words_of(name) & _BOUNDS or _is_pair(value) for name, value in item.items())
     if not isinstance(item, list):
         return False
     parts = chain.from_iterable(part if isinstance(part, list) else [part] for part in item)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mner.data.annotations import TAG_KEYS
 from mner.data.columns import Columns
+from mner.data.forms import is_tag
 from mner.data.lines import Line, Report
+from mner.data.literals import decoded
 from mner.errors import FormatError
+from mner.labels import OUTSIDE
 from mner.posts import Post
 
 DELIMITERS = ("\t", ",", ";", "|")
@@ -56,6 +60,7 @@ def read_csv(
     names = [name.strip() or f"column {number}" for number, name in enumerate(header_of(first), start=1)]
     _check_header(names, header, columns)
     reader = csv.reader(feed, delimiter=_delimiter(first), strict=True)
+    num_words = 0  # rows of one word so far, and no other
     while True:
         feed.begin()
         try:
@@ -68,7 +73,9 @@ def read_csv(
                     f"{len(cells)} cells, where the header has {len(names)} columns",
                     "Quote cells that contain the delimiter",
                 )
-            post = make({name: cell or None for name, cell in zip(names, cells, strict=True)}, line)
+            row = {name: cell or None for name, cell in zip(names, cells, strict=True)}
+            num_words = num_words + 1 if num_words >= 0 and _is_word(row, columns or {}) else -1
+            post = make(row, line)
         except StopIteration:
             return
         except csv.Error as error:
@@ -76,6 +83,8 @@ def read_csv(
         except FormatError as error:
             report(error)
         else:
+            if num_words == 2:
+                raise _word_per_row(names, header)
             yield post
 
 
@@ -112,12 +121,25 @@ def _check_header(names: list[str], line: Line, columns: Columns | None) -> None
         return
     lowered = {name.casefold() for name in names}
     if lowered & _WORD and len(names) > 1:
-        raise line.error(
-            f"the header of a table with a word per row ({', '.join(names)})",
-            "Write the words and tags of each post as CoNLL (delete the header, and leave a blank line between posts)",
-        )
+        raise _word_per_row(names, line)
     raise line.error(
         f"the header of a table ({', '.join(names)}) without a column 'text' or 'tokens'",
         f"Name it: columns={{'text': {names[-1]!r}}} in Python, --columns text=COLUMN; add a header if there is none; "
         "or request plain text with format='text' (--format text)",
+    )
+
+
+def _is_word(row: Mapping[str, str | None], columns: Columns) -> bool:
+    """Whether a row has a single word with a tag."""
+    words = [row.get(columns.get(key, key)) for key in ("tokens", "words")]
+    tags = [row.get(columns.get(key, key)) for key in TAG_KEYS]
+    return any(word and len(word.split()) == 1 and decoded(word) is word for word in words) and any(
+        tag == OUTSIDE or (tag and is_tag(tag)) for tag in tags
+    )
+
+
+def _word_per_row(names: Sequence[str], line: Line) -> FormatError:
+    return line.error(
+        f"the header of a table with a word per row ({', '.join(names)})",
+        "Write the words and tags of each post as CoNLL (delete the header, and leave a blank line between posts)",
     )

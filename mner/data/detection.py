@@ -52,6 +52,8 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
     Raises:
         FormatError: If it is a format that mner recognises but does not read, such as brat's.
     """
+    if sample and sample[0].raw.startswith(b"#FORMAT=WebAnno"):
+        raise sample[0].error("a TSV file of WebAnno or INCEpTION", "Export the documents as CoNLL 2002 or 2003")
     texts = [
         line.raw.decode("utf-8", "replace").strip(" ") for line in sample if not line.blank and not is_comment(line.raw)
     ]

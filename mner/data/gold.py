@@ -8,7 +8,7 @@ from typing import Any
 
 from mner.data.annotations import TAG_KEYS
 from mner.data.lines import Line
-from mner.data.offsets import Offsets, align_words, settle_characters, settle_words, spans_over_words
+from mner.data.offsets import Offsets, align_words, settle_characters, settle_words, spans_over_words, without_space
 from mner.data.spans import Span, read_spans, read_tag
 from mner.labels import spans as spans_of
 from mner.labels import tags_of
@@ -125,7 +125,8 @@ def _character_spans(text: str, key: str, items: list[Any], line: Line) -> list[
     """Read the gold entities of a raw text."""
     if items and all(isinstance(item, str) for item in items):
         raise line.error(f"{key} has {len(items)} word tags, but there are no words", "Give the words as 'tokens'")
-    return settle_characters(text, read_spans(items, line), line)
+    spans = settle_characters(text, read_spans(items, line), line)
+    return spans if key == EXACT else without_space(text, spans, line)
 
 
 def _tags(items: list[Any], spans: Sequence[Span] | None, length: int, line: Line) -> tuple[str, ...]:

@@ -59,6 +59,24 @@ def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span
     return spans
 
 
+def without_space(text: str, spans: Sequence[Span], line: Line) -> list[Span]:
+    """Leave white space at the ends of character spans out of them, which no predicted entity has; it is noted.
+
+    Args:
+        text: The raw text.
+        spans: Its spans, from :func:`settle_characters`.
+        line: Their line.
+    """
+    trimmed = []
+    for span in spans:
+        found = text[span.start : span.end]
+        start = span.start + len(found) - len(found.lstrip())
+        trimmed.append(replace(span, start=start, end=start + len(found.strip())))
+        if trimmed[-1] != span:
+            line.note("white space at the ends of spans was left out of them", repr(found))
+    return trimmed
+
+
 def settle_words(words: Sequence[str], spans: Sequence[Span], line: Line) -> list[Span]:
     """Infer whether the ends of word spans are exclusive, and check them.
 
@@ -186,7 +204,7 @@ def _words_of_characters(
     starts = {start: index for index, (start, _) in reversed(list(enumerate(offsets)))}
     ends = {end: index + 1 for index, (_, end) in enumerate(offsets)}
     converted = []
-    for span in settle_characters(text, spans, line):
+    for span in without_space(text, settle_characters(text, spans, line), line):
         if span.start not in starts or span.end not in ends:
             raise line.error(
                 f"the span {span}, in characters, does not begin and end with a word",

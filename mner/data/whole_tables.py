@@ -28,7 +28,9 @@ def refuse_whole_table(record: Mapping[str, Any], line: Line) -> None:
         column = by_index(value)
         if not isinstance(column, list) or not column:
             continue
-        if isinstance(value, dict) or (key != "text" and all(_is_list(each) for each in column)):
+        is_table = any(_is_list(other) and len(other) == len(column) for name, other in record.items() if name != key)
+        is_nested = key != "text" and all(_is_list(each) for each in column)
+        if isinstance(value, dict) or (is_table and is_nested):
             raise line.error(f"{key} contains those of {len(column)} posts, as in a table by columns", _RECORDS)
     if any(record.keys() == {*orient} for orient in _OTHER_ORIENTS):
         raise line.error(f"a table of pandas in one object ({', '.join(record)})", _RECORDS)

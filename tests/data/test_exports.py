@@ -283,6 +283,8 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"tokens": ["Ana"], "label": "b-per"}, "'b-per'.*the prefixes in capitals"),
         ({"tokens": ["Ana"], "x": ["b-per"]}, "x looks like an annotation"),
         ({"text": TEXT, "entities": [[0, 8, "b-per"]]}, "the tag 'b-per'"),
+        ({"tokens": WORDS, "entities": [{"pos": [0, 2], "type": "X"}]}, "'pos': .* is not an entity span"),
+        ({"tokens": [["Ana", "B-PER"]]}, "where a list of strings was expected"),
         ({"text": TEXT, "entities": [{**DOCCANO[0], "label": 3}]}, "a number as its type. Write the type's name"),
         ({"tokenized_text": WORDS, "ner": [{"start": 0, "end": 1, "type": "PER"}]}, "of these objects are inclusive"),
         ({"tokens": WORDS, "gold_tags": [1, 2, 0, 5]}, "gold_tags looks like an annotation"),
@@ -374,3 +376,9 @@ def test_accents_may_be_composed_or_not(read, text, counted, claimed):
     words = normal(claimed, plain).replace("!", " !").split()
     split = read({"text": normal(text, plain), "tokens": words, "entities": spans})[0]
     assert [name for _, name in found(split)] == [normal(claimed, name) for name in names]
+
+
+def test_white_space_at_the_ends_of_a_span_is_left_out(read):
+    with pytest.warns(UserWarning, match="white space at the ends of spans was left out of them .*'Ana Ruiz '"):
+        (post,) = read({"text": TEXT, "entities": [[0, 9, "PER"], [11, 16, "LOC"]]})
+    assert (post.spans, found(post)) == (((0, 8, "PER"), (12, 16, "LOC")), TRUE)

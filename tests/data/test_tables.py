@@ -275,3 +275,18 @@ def test_a_displaced_column_is_added_to_the_metadata(metadata):
 def test_a_displaced_column_and_metadata_that_are_none():
     with pytest.raises(FormatError, match="metadata is 'new', where an object was expected"):
         read_posts(pd.DataFrame([{"tweet": "Oslo", "text": "other", "metadata": "new"}]), columns={"text": "tweet"})
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("sentence_id,words,labels\n0,Ana,B-PER\n0,sings,O\n1,Oslo,B-LOC\n", None),
+        ("n,form,gold\n0,in,O\n0,Oslo,B-LOC\n", {"tokens": "form", "ner_tags": "gold"}),
+        ("sep=;\nid;text\n1;Ana\n", None),
+    ],
+)
+def test_tables_of_other_layouts_are_refused(write, content, columns):
+    with pytest.raises(
+        FormatError, match=r"line 1: (the header of a table with a word per row|'sep=;', a line for Ex)"
+    ):
+        read_posts(write(content), columns=columns)
