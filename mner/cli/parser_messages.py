@@ -88,6 +88,8 @@ def _unknown_class(name: str) -> str:
     from pytorch_lightning import LightningDataModule
 
     known = {cls.__name__ for base in (Component, LightningDataModule) for cls in _subclasses(base)}
+    if name in known:
+        return f"{name} is a class of another kind; --help lists those that the option takes"
     close = difflib.get_close_matches(name, sorted(known))
     meant = f"did you mean {', '.join(close)}? A" if close else "a"
     return f"no class is called {name!r}; {meant} class of your own is given by its dotted path, my_module.{name}"

@@ -22,6 +22,10 @@ from mner.errors import ConfigurationError, UsageError
             ["--model.init_args.decoder", "CRRF"],
             "--model.decoder: no class is called 'CRRF'; did you mean CRF? A class",
         ),
+        (
+            ["--model.init_args.decoder", "TextOnly"],
+            "--model.decoder: TextOnly is a class of another kind; --help lists",
+        ),
         (["--model.align_views", "5"], "--model.align_views: expected the name or the arguments of a class, got '5'"),
         (["--trainer.logger", "W&B"], "--trainer.logger: "),
         (["--trainer.precision", "foo"], "--trainer.precision: expected one of 64, 32, 16, bf16, transformer-engine, "),
