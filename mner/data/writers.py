@@ -67,7 +67,11 @@ def post_record(post: Post, images: Path | None) -> dict[str, Any]:
             {"start": start, "end": end, "type": kind, "text": post.text[start:end]} for start, end, kind in post.spans
         ]
     if post.is_raw:  # a reader tokenizes raw text again, with offsets and tags
-        record = {"entities" if name == "character_spans" else name: value for name, value in record.items()}
+        # Readers leave white space at the ends of entities out, but not of exact spans.
+        surfaces = [(post.text or "")[start:end] for start, end, _ in post.spans or ()]
+        is_exact = any(surface != surface.strip() for surface in surfaces)
+        key = "character_spans" if is_exact else "entities"
+        record = {key if name == "character_spans" else name: value for name, value in record.items()}
         record = {name: value for name, value in record.items() if name not in ("words", "tags", "offsets")}
     return record
 
