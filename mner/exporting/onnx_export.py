@@ -56,11 +56,11 @@ def export_onnx(model: FusionModule, folder: str | Path, int8: bool = False) -> 
         OutputError: If the folder has content, or cannot be written.
     """
     require_onnx()
-    encoder = model.image_encoder
-    if encoder is not None and encoder.not_exported_because is not None:
-        raise ConfigurationError(
-            f"{type(encoder).__name__} cannot be exported: {encoder.not_exported_because}; tag with PyTorch"
-        )
+    for part in (model.text_encoder, model.image_encoder):
+        if part is not None and part.not_exported_because is not None:
+            raise ConfigurationError(
+                f"{type(part).__name__} cannot be exported: {part.not_exported_because}; tag with PyTorch"
+            )
     folder = Path(folder)
     is_new = is_new_folder(folder)
     with output_errors(folder, always=True):

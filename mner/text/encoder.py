@@ -21,6 +21,8 @@ class TextEncoder(Component, nn.Module, ABC):
 
     hidden_size: int
     subword_tokenizer: SubwordTokenizer
+    not_exported_because: str | None = None
+    """Why ``mner export`` refuses it, as the end of a sentence; ``None`` to try."""
 
     @property
     def new_layers(self) -> list[nn.Module]:

@@ -70,6 +70,7 @@ class ModernVBertText(JointEncoder):
                 f"{type(image_encoder).__name__} with regions {image_encoder.hidden_size} wide; leave image_encoder "
                 "out, or give a ModernVBertPatches of the same model"
             )
+        self.not_exported_because = "with images, its graph would be for a fixed number of posts"
 
     def encode_subwords(self, batch: Batch, image: ImageFeatures | None = None) -> Tensor:
         """Return the states of all subwords, with the patches in the same sequence.

@@ -10,6 +10,7 @@ from PIL import Image
 from mner.batch import ImageFeatures
 from mner.components import from_config, to_config
 from mner.errors import ConfigurationError, WeightsNotFoundError
+from mner.exporting.onnx_export import export_onnx
 from mner.fusion import RelationGate, TextOnly, TransformerAttention
 from mner.inference.load import load_model
 from mner.labels import labels_for
@@ -196,6 +197,15 @@ def test_parts_that_do_not_combine(saved, tiny_text_encoder_folder, tmp_path):
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(WeightsNotFoundError, match=r"image processor \(preprocessor_config.json\)"):
         ModernVBertPatches(str(tmp_path))
+
+
+def test_it_is_not_exported_with_images(saved, tmp_path):
+    model = TransformerAttention(labels=LABELS, text_encoder=ModernVBertText(str(saved[0])))
+    with pytest.raises(ConfigurationError, match="ModernVBertText cannot be exported: with images, its graph would"):
+        export_onnx(model, tmp_path / "exported")
+    assert (
+        TextOnly(labels=LABELS, text_encoder=ModernVBertText(str(saved[0]))).text_encoder.not_exported_because is None
+    )
 
 
 def test_text_only_does_not_build_the_vision_part(saved):
