@@ -7,6 +7,8 @@ ARG PIP_EXTRA_INDEX_URL
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY mner mner
+# The project itself, whose pyproject.toml bounds its dependencies.
+# hadolint ignore=DL3013
 RUN pip install --no-cache-dir ".[serve]" && rm -rf /src/*
 # By number, so that Kubernetes can see that it is not root.
 USER 10001

@@ -26,3 +26,8 @@ def __getattr__(name: str) -> Any:
     from mner.data import modules
 
     return getattr(modules, name)
+
+
+def __dir__() -> list[str]:
+    """Name them too."""
+    return sorted({*globals(), *__all__})
