@@ -246,7 +246,7 @@ def _row(line: Line, layout: Layout) -> tuple[str, str | None]:
         raise line.error(f"the word {word!r} has no tag", "Give it one, O if it is in no entity")
     number = layout.tag_column + 1
     others = [place for place, cell in enumerate(cells, start=1) if place != number and _ENTITY_TAG.fullmatch(cell)]
-    if others and others[-1] > layout.word_column + 1:
+    if not layout.is_chosen and others and others[-1] > layout.word_column + 1:
         line.note(f"the tags are those of column {number}; column {others[-1]} has tags, too (see tag_column)")
     return word, tag
 

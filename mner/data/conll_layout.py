@@ -28,11 +28,13 @@ class Layout:
         width: Number of columns.
         numbered: Whether the first one is the number of the word in its post.
         tag_column: Index of the column of the tags.
+        is_chosen: Whether the user chose that column.
     """
 
     width: int
     numbered: bool
     tag_column: int
+    is_chosen: bool = False
 
     @property
     def word_column(self) -> int:
@@ -65,7 +67,7 @@ def infer_layout(posts: Sequence[Sequence[Sequence[str]]], tag_column: int | Non
     width = next((len(cells) for rows in posts for cells in rows), 0)
     numbered = width > 2 and all(map(_is_numbered, posts))
     if tag_column is not None:
-        return Layout(width, numbered, tag_column - 1)
+        return Layout(width, numbered, tag_column - 1, is_chosen=True)
     columns = list(zip(*(cells for rows in posts for cells in rows if len(cells) == width), strict=True))
     others = [place for place in range(numbered + 1, width - 1) if all(map(_TAG.fullmatch, columns[place]))]
     moved = len(others) == 1 and not _has_tags(columns[-1])

@@ -62,6 +62,7 @@ def test_one_post_alone_keeps_its_own(posts):
     assert ablate([], "shuffled_captions") == []
 
 
+@pytest.mark.filterwarnings("ignore:.*have no caption")
 def test_a_data_module_under_control_changes_what_is_scored_alone():
     data = DemoPosts(size=16, contexts=["caption"])
     train, test = data.posts("train"), data.posts("test")

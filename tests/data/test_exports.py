@@ -109,6 +109,7 @@ WIKI = [["Ana Ruiz", "PER", 0, 8, "https://en.wikipedia.org/wiki/Ana"], ["Lugo",
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, dict) else f"list of {len(value)}",
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*(boxes in pixels|bounds of spans were converted)")
 def test_the_entities_are_those_of_the_export(read, value):
     assert [found(post) for post in read(value, value)] == [TRUE, TRUE]
 
@@ -124,6 +125,7 @@ def test_words_of_prodigy_keep_their_offsets(read):
     assert (post.words, post.offsets) == (tuple(WORDS), ((0, 3), (4, 8), (9, 11), (12, 16)))
 
 
+@pytest.mark.filterwarnings("ignore:.*boxes in pixels")
 def test_what_unco_and_wikidiverse_say_of_the_image(read):
     unco, wiki = read(
         {"tokens": WORDS, "image_id": "33", "gt_entities": UNCO}, [TEXT, "https://x.org/My%20dog.jpg", "t", WIKI]
@@ -342,6 +344,7 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"classes": ["PER"], "annotations": []}, r"its keys are classes, annotations"),
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*(invisible characters|span groups)")
 def test_what_is_refused(read, value, message):
     with pytest.raises(FormatError, match=message) as caught:
         read({"tokens": ["fine"]}, value)

@@ -152,6 +152,7 @@ def json_min(annotator, *labels, **more):
     return record | ({"ner": [each["value"] for each in labels]} if labels else {})
 
 
+@pytest.mark.filterwarnings("ignore:.*have no labels")
 def test_json_min(read):
     post, other = read(json_min(1, label(), image="/data/upload/3/1a2b3c4d-33.jpg"), json_min(1, id=4))
     assert (post.id, found(post), post.image) == ("3", [("PER", "Ana Ruiz")], Path("33.jpg"))

@@ -105,6 +105,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_that_names_the_variable(file
         open_posts(file)
 
 
+@pytest.mark.filterwarnings("ignore:.*(no caption|reads text only)")
 def test_a_cache_may_be_read_only_once_the_posts_are_there(file, monkeypatch):
     def refuse(_):
         raise OutputError("read-only")
@@ -170,6 +171,7 @@ def test_training_is_the_same(file, monkeypatch, tmp_path):
     assert found[0] == found[1]
 
 
+@pytest.mark.filterwarnings("ignore:.*(no caption|reads text only)")
 def test_lengths_are_counted_once(file, monkeypatch):
     data = PostFiles(train=file, valid=file, batch_size=3)
     first = of(data)

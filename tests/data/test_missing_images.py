@@ -138,6 +138,7 @@ def test_an_ablation_of_images_that_are_not_there(data, image_model, trainer, ab
         trainer().validate(image_model, datamodule=none)
 
 
+@pytest.mark.filterwarnings("ignore:.*are not in")
 def test_the_images_of_a_data_set(twitter_folder):
     Twitter2017(twitter_folder).check_images("fit")
     (twitter_folder / "images").rename(twitter_folder / "pictures")

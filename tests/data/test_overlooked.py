@@ -170,6 +170,7 @@ def test_an_annotation_in_several_keys(read, body, keys):
 @pytest.mark.parametrize("body", BODIES, ids=["text", "tokens"])
 @pytest.mark.parametrize(("key", "value"), HARMLESS, ids=str)
 @pytest.mark.filterwarnings("ignore:.*is kept as metadata")
+@pytest.mark.filterwarnings("ignore:.*media looks like an image")
 def test_what_has_not_the_form_is_metadata(read, body, key, value):
     post = read({**body, key: value})
     assert (post.tags, post.metadata) == (None, {key: value})
@@ -217,6 +218,7 @@ def test_tags_in_a_string_are_read(read, value):
 @pytest.mark.parametrize(
     "empty", [{"annotations": []}, {"tags": []}, {"spans": {}}, {"spans": {"sc": []}}, {"labels": "[]"}], ids=str
 )
+@pytest.mark.filterwarnings("ignore:.*spans is kept as metadata")
 def test_an_empty_second_annotation_is_none(read, empty):
     assert read({"text": TEXT, "entities": SPANS, **empty}).spans == ((0, 8, "PER"), (12, 16, "LOC"))
 

@@ -156,7 +156,7 @@ def test_the_home_of_the_user_is_found(write, bio, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "images").mkdir()
-    write("captions.jsonl", {"id": "1", "caption": "a stage"})
+    write("captions.jsonl", *({"id": name, "caption": "a stage"} for name in "12"))
     data = PostFiles(
         train=f"~/{bio.name}", images="~/images", contexts=["caption"], context_files={"caption": "~/captions.jsonl"}
     )

@@ -105,6 +105,7 @@ def test_texts_as_json_strings(tmp_path):
         assert [post.text for post in iter_posts(path)] == ["In Lugo", "hi"]
 
 
+@pytest.mark.filterwarnings("ignore:.*they have no boxes")
 def test_folders_may_be_strings(tmp_path):
     path = tmp_path / "posts"
     path.write_text("IMGID:5\na\tO\n", encoding="utf-8")

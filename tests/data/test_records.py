@@ -230,6 +230,7 @@ TEXT = "Bob's in #NewYork \U0001f600 Paris"
     ],
     ids=["plain", "autogluon", "spacy", "doccano", "label studio min"],
 )
+@pytest.mark.filterwarnings("ignore:.*white space at the ends")
 def test_raw_text_with_character_offsets(read, annotation):
     post = read({"text": TEXT, **annotation})[0]
     assert [(entity.type, post.surface(entity.start, entity.end)) for entity in spans(post.tags)] == [
