@@ -175,9 +175,10 @@ def test_errors_of_the_system_are_about_the_path(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(OutputError, match=r"file\.txt: Read-only file system"):
-        write(tmp_path / "file.txt", "new")
+    with monkeypatch.context() as patch:  # not while pytest removes the folder
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(OutputError, match=r"file\.txt: Read-only file system"):
+            write(tmp_path / "file.txt", "new")
     assert (tmp_path / "file.txt").read_text(encoding="utf-8") == "former"
 
 

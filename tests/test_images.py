@@ -232,7 +232,7 @@ def test_bytes_and_pillow_images(tmp_path):
 
 SPECIAL = {
     "pipe": lambda path: os.mkfifo(path),
-    "socket": lambda path: bind(path),
+    "socket": lambda path: socket.socket(socket.AF_UNIX).bind(path.name),
     "device": lambda path: path.symlink_to("/dev/zero"),
     "terminal": lambda path: path.symlink_to("/dev/tty"),
     "memory": lambda path: path.symlink_to("/proc/self/mem"),
@@ -243,13 +243,9 @@ SPECIAL = {
 }
 
 
-def bind(path):
-    with contextlib.chdir(path.parent) if hasattr(contextlib, "chdir") else contextlib.nullcontext():
-        socket.socket(socket.AF_UNIX).bind(path.name)
-
-
 @pytest.mark.parametrize("kind", SPECIAL)
-def test_what_is_no_regular_file_is_refused_without_waiting(kind, tmp_path):
+def test_what_is_no_regular_file_is_refused_without_waiting(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the whole path may be too long for a socket
     path = tmp_path / "1.png"
     SPECIAL[kind](path)
     for folders in ([], [tmp_path]):
