@@ -12,7 +12,7 @@ import fsspec
 import pytest
 from PIL import Image
 
-from mner.cli import check_data
+from mner.cli import check_data, split
 from mner.cli.static_help import help_text
 from mner.contexts import Reply
 from mner.data.contexts import attach_contexts, read_contexts
@@ -173,6 +173,17 @@ def test_addresses_in_what_is_written_and_read(tmp_path):
     (tmp_path / "captions.jsonl").write_text(json.dumps({**lines[0], "id": "other"}) + "\n", encoding="utf-8")
     (attached,), missing = attach_contexts([post], "caption", read_contexts(tmp_path / "captions.jsonl"), tmp_path)
     assert (attached.contexts, missing) == ({"caption": "a red field"}, 0)
+
+
+def test_the_files_of_a_split_have_the_addresses(tmp_path):
+    urls = [f"memory://bucket/{name}.png" for name in ("ü 1", "b", "c")]
+    records = [{"id": url, "tokens": [url], "tags": ["O"], "images": [url, f"{url}#2"]} for url in urls]
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records), encoding="utf-8")
+    images = ["--images", str(tmp_path / "images"), "--remote_images.protocols", "[memory]"]
+    split.run(["split", str(tmp_path / "posts.jsonl"), "--output", str(tmp_path / "parts"), *images])
+    lines = [file.read_text(encoding="utf-8") for file in (tmp_path / "parts").iterdir()]
+    assert sorted(json.loads(line)["images"] for line in lines) == sorted(record["images"] for record in records)
+    assert not (tmp_path / "images").exists()
 
 
 def test_check_data_fetches_what_is_allowed(tmp_path, capsys):

@@ -242,7 +242,7 @@ def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool
         raise line.error(
             f"the image {name!r:.80}, a link",
             "Save it in the image folder, and give its file name; or give an image folder, and allow its protocol with "
-            "--remote_images.protocols [https] (remote=RemoteImages() in Python)",
+            "--remote_images.protocols [https], or with remote_images of PostFiles (remote=RemoteImages() in Python)",
         )
     name = name if images is None else _inside(name, images)
     # Windows paths have both kinds of slash, and drives, so one rule works on every system.

@@ -16,6 +16,7 @@ from mner.errors import DataError, FormatError
 from mner.files import atomic_write
 from mner.post_json import post_to_dict, to_json
 from mner.posts import Post
+from mner.remote_images import RemoteImages, address_of
 from mner.terminal import printable
 from mner.unicode import repair_surrogates
 
@@ -60,7 +61,7 @@ def write_conll(posts: Iterable[Post], path: str | Path, *, images: str | Path |
 
 
 def post_record(post: Post, images: Path | None) -> dict[str, Any]:
-    """Describe a post as a record that reads back equal; image names are relative to the image folder."""
+    """Describe a post as a record that reads back equal; image names are relative to the image folder, or addresses."""
     record = post_to_dict(post, [_relative(image, images) for image in post.images])
     if post.text is not None and post.spans is not None:  # their texts settle the unit of the bounds
         record["character_spans"] = [
@@ -95,7 +96,9 @@ def _conll_block(post: Post, images: Path | None) -> str:
 
 
 def _relative(image: Path, images: Path | None) -> str:
-    return (image.relative_to(images) if images is not None and image.is_relative_to(images) else image).as_posix()
+    if images is None or not image.is_relative_to(images):
+        return image.as_posix()
+    return address_of(image) or image.relative_to(images).as_posix()
 
 
 def _write(
@@ -157,7 +160,9 @@ def compare(posts: Sequence[Post], draft: Path, images: Path | None, format: str
         DataError: If it does not have the posts that were written; names the first that differs.
     """
     try:
-        read = list(iter_posts(draft, images=images))
+        addresses = [address for post in posts for image in post.images if (address := address_of(image)) is not None]
+        protocols = sorted({address.partition("://")[0].lower() for address in addresses})
+        read = list(iter_posts(draft, images=images, remote=RemoteImages(protocols) if protocols else None))
     except FormatError as error:
         raise DataError(f"these posts cannot be written as {format}: {error.found}. {error.remedy}") from error
     for post, back in zip(posts, read, strict=False):
