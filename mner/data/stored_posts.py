@@ -182,11 +182,20 @@ def store_posts(posts: Iterable[Post], folder: Path) -> PostFacts:
         pyarrow.ipc.new_file(pyarrow.PythonFile(target, "w"), schema) as file,
     ):
         counted = counter.counting(posts)
-        while rows := list(map(_row, islice(counted, ROWS))):
-            file.write_batch(pyarrow.record_batch(list(zip(*rows, strict=True)), schema=schema))
+        while (columns := _columns(islice(counted, ROWS)))[0]:
+            file.write_batch(pyarrow.record_batch(columns, schema=schema))
     with atomic_write(folder / FACTS_FILE) as text:
         text.write(counter.facts.to_json())
     return counter.facts
+
+
+def _columns(posts: Iterable[Post]) -> list[list[Any]]:
+    """The values of each column; it keeps tuples of strings only, which cost the garbage collector nothing."""
+    columns: list[list[Any]] = [[] for _ in _COLUMNS]
+    for post in posts:
+        for column, value in zip(columns, _row(post), strict=True):
+            column.append(value)
+    return columns
 
 
 def _row(post: Post) -> tuple[Any, ...]:
@@ -195,7 +204,7 @@ def _row(post: Post) -> tuple[Any, ...]:
     if "boxes" in others:
         others["boxes"] = [[*bounds, several] for bounds, several in others["boxes"].items()]
     encoded = _ENCODER.encode(others) if others else None
-    return post.id, post.words, post.tags, list(map(str, post.images)), encoded
+    return post.id, post.words, post.tags, tuple(map(str, post.images)), encoded
 
 
 def _decoded(encoded: str) -> dict[str, Any]:
