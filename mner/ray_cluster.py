@@ -47,7 +47,8 @@ def connect(num_cpus: int | None = None) -> None:
     try:
         ray.init(**({"address": address} if address else local), logging_level=logging.WARNING, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigurationError(f"cannot reach the Ray cluster {address or 'on this machine'}: {error}") from error
+        where = f"{address}; is RAY_AUTH_MODE the same as where it was started?" if address else "on this machine"
+        raise ConfigurationError(f"cannot reach the Ray cluster {where} ({error})") from error
 
 
 def check_resources(amounts: Mapping[str, float]) -> None:
