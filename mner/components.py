@@ -28,7 +28,10 @@ class Component:
     _arguments: dict[str, Any]
 
     def checkpoint_arguments(self) -> dict[str, Any]:
-        """Return the constructor arguments that a checkpoint keeps; by default all of them, defaults included.
+        """Return the constructor arguments that a checkpoint keeps; by default all of them.
+
+        Those are the arguments given and the defaults of the class's own constructor, not of bases that it passes
+        ``**kwargs`` on to: a subclass may fix these. A model of ``mner fit`` is given every argument.
 
         A part whose constructor reads weights, a name or a size from elsewhere overrides this, calls ``super()`` and
         replaces what must not be read again when a checkpoint is loaded.
