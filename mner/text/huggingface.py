@@ -13,6 +13,7 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.text.architecture import BUILT_IN_ATTENTION
 from mner.text.base_model import BaseLoader
+from mner.text.lora import LoRA
 from mner.text.prefix import Prefix
 from mner.text.pretrained import load_model
 from mner.text.pretrained_encoder import PretrainedEncoder
@@ -31,6 +32,11 @@ class HuggingFaceText(PretrainedEncoder):
 
     Args:
         name: A name on a model hub, a folder, or ``pkg://package/folder`` inside an installed package.
+        pooling: The vector of a word is the ``mean`` of its subwords, or its ``first`` subword as in the paper's code.
+        max_length: Maximum number of subwords per row; by default what the model allows, 512 if it has no limit.
+        on_long_post: ``window`` reads a post that does not fit in overlapping windows, ``error`` refuses it.
+        freeze_embeddings: Do not train the subword embeddings. They are half of the parameters of a small encoder, and
+            a few thousand posts update few of them.
         attn_implementation: The attention kernel by its name in ``transformers`` (``eager``, ``sdpa``,
             ``flash_attention_2``, ...); by default the one that ``transformers`` chooses.
         dtype: Data type of the encoder's weights; its output is in that of the rest of the model. A trainer's
@@ -41,7 +47,9 @@ class HuggingFaceText(PretrainedEncoder):
             contexts before the post; otherwise a causal model is rejected.
         normalize_tweets: Read mentions as ``@USER``, links as ``HTTPURL`` and emoji by name, as BERTweet was
             pretrained; words and entities stay as they are.
-        kwargs: Other arguments of :class:`~mner.text.PretrainedEncoder`.
+        lora: Train a small adapter in the encoder, whose own weights stay as they are and out of checkpoints.
+        architecture: Filled in when a checkpoint is saved, so that it can be loaded without the source of the weights;
+            leave it out.
 
     Raises:
         WeightsNotFoundError: If the weights are neither on disk nor reachable.
@@ -52,19 +60,24 @@ class HuggingFaceText(PretrainedEncoder):
     def __init__(
         self,
         name: str,
+        pooling: Literal["mean", "first"] = "mean",
+        max_length: int | None = None,
+        on_long_post: Literal["window", "error"] = "window",
+        freeze_embeddings: bool = False,
         attn_implementation: str | None = None,
         dtype: Literal["float32", "bfloat16", "float16"] = "float32",
         revision: str | None = None,
         gradient_checkpointing: bool = False,
         bidirectional: bool = False,
         normalize_tweets: bool = False,
-        **kwargs: Any,
+        lora: LoRA | None = None,
+        architecture: dict[str, Any] | None = None,
     ) -> None:
         if normalize_tweets:
             check_emoji_names()
         self._attn_implementation, self._revision = attn_implementation, revision
         self._bidirectional, self._normalize_tweets = bidirectional, normalize_tweets
-        super().__init__(name, **kwargs)
+        super().__init__(name, pooling, max_length, on_long_post, freeze_embeddings, lora, architecture)
         if bidirectional:  # that of a checkpoint too
             self.model.config.is_causal = False
         if gradient_checkpointing:
