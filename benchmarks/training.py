@@ -58,8 +58,10 @@ def padded(batch: Batch) -> Batch:
 class Trainer:
     """The training step of a model, timed by part."""
 
-    def __init__(self, model: TextOnly) -> None:
+    def __init__(self, model: TextOnly, ema_every_n_steps: int) -> None:
         self.model = model.train()
+        self.ema_every_n_steps = ema_every_n_steps
+        self.steps = 0
         self.parameters = [each for each in model.parameters() if each.requires_grad]
         groups = parameter_groups(model.learning_rates(), self.parameters)
         self.optimizer = optimizer_and_scheduler(model.optimization, groups, math.inf, "val/f1", True)["optimizer"]
@@ -90,7 +92,9 @@ class Trainer:
         lap()
         self.optimizer.step()
         lap()
-        self.update(self.average, self.weights, 1)
+        self.steps += 1
+        if self.steps % self.ema_every_n_steps == 0:
+            self.update(self.average, self.weights, 1)
         lap()
         spent = [end - start for start, end in pairwise(times)]
         spent[1:2] = [self.encoder, spent[1] - self.encoder]
@@ -116,7 +120,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
         optimization=Optimization(lr=1e-4, new_layer_lr=1e-3, decoder_lr=1e-2, scheduler="constant"),
     )
     preprocessor: Preprocessor = model.preprocessor
-    trainer = Trainer(model)
+    trainer = Trainer(model, given.ema_every_n_steps)
     generator = np.random.default_rng(0)
     grouped = list(LengthGroupedBatchSampler(preprocessor.lengths(posts), given.batch_size))[: given.batches or None]
     random = np.array_split(generator.permutation(np.concatenate(grouped)), len(grouped))
@@ -147,7 +151,7 @@ def benchmark(posts: Sequence[Post], labels: list[str], given: argparse.Namespac
     rate = {name: seen[name] / total[name] for name in timed}
     print(
         f"{len(grouped)} batches of {given.batch_size}, {torch.get_num_threads()} threads, "
-        f"frozen embeddings: {given.freeze_embeddings}"
+        f"frozen embeddings: {given.freeze_embeddings}, EMA every {given.ema_every_n_steps} steps"
     )
     for name in ("grouped", "random", "padded"):
         print(f"  {name:8} {rate[name]:7.1f} posts/s   grouped: {rate['grouped'] / rate[name]:.2f} times as fast")
@@ -167,6 +171,7 @@ def main() -> None:
     options.add_argument("--batch-size", type=int, default=32)
     options.add_argument("--batches", type=int, default=0, help="number of batches (default: an epoch)")
     options.add_argument("--freeze-embeddings", action="store_true")
+    options.add_argument("--ema-every-n-steps", type=int, default=1)
     options.add_argument("--profile", help="file of cProfile's statistics")
     given = options.parse_args()
     data = Twitter2017(given.root) if given.root else DemoPosts()

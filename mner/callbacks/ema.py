@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ KEY = "weights_in_training"
 
 
 class EMA(Callback):
-    """Averages the trainable weights after each optimizer step; validation and checkpoints see the average.
+    """Averages the trainable weights after optimizer steps; validation and checkpoints see the average.
 
     The decay rises from 0.1 towards its value over the first steps, so that the initial weights are forgotten. Unlike
     Lightning's ``EMAWeightAveraging``, which copies the whole model, this neither averages frozen weights nor saves
@@ -26,10 +27,13 @@ class EMA(Callback):
 
     Args:
         decay: In [0, 1); the average spans about ``1 / (1 - decay)`` steps.
+        every_n_steps: Steps from one update to the next, which decays the average by as many steps at once: an update
+            reads and writes all weights.
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, every_n_steps: int = 1) -> None:
         self.decay = decay
+        self.every_n_steps = every_n_steps
         self._step = 0
         self._weights: list[Tensor] = []
         self._average: list[Tensor] = []  # during validation, the weights in training
@@ -68,15 +72,17 @@ class EMA(Callback):
             self._restored = None
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Update the average after an optimizer step."""
-        if trainer.global_step <= self._step:
+        """Update the average after the first optimizer step and after every so many."""
+        step = trainer.global_step
+        if step <= self._step or (self._step and step // self.every_n_steps == self._step // self.every_n_steps):
             return
         # The first update discards the initial weights.
-        decay = min(self.decay, (1 + self._step) / (10 + self._step)) if self._step else 0.0
+        decays = (min(self.decay, (1 + each) / (10 + each)) for each in range(self._step, step))
+        decay = math.prod(decays) if self._step else 0.0
         weights = [new.to(old.dtype) for new, old in zip(self._weights, self._average, strict=True)]
         if weights:
             get_ema_multi_avg_fn(decay)(self._average, weights, self._step)
-        self._step = trainer.global_step
+        self._step = step
 
     def on_validation_epoch_start(self, *_: Any) -> None:
         """Swap the average into the model."""

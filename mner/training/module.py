@@ -232,8 +232,9 @@ class TrainingModule(Shareable, ABC):
         summary: list[Callback] = [] if present else [ImageSummary()]
         if self.trainer.state.fn != TrainerFn.FITTING:
             return summary
-        decay = self.optimization.ema_decay
-        return [*summary, DivergenceStop(), ExactResumption(), *([EMA(decay)] if decay else [])]
+        chosen = self.optimization
+        average = [EMA(chosen.ema_decay, chosen.ema_every_n_steps)] if chosen.ema_decay else []
+        return [*summary, DivergenceStop(), ExactResumption(), *average]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the arguments that rebuild the model, and the EMA of the weights where it replaces them."""

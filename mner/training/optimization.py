@@ -30,6 +30,8 @@ class Optimization:
         max_grad_norm: Maximum gradient norm; 0 disables clipping. Overridden by ``Trainer(gradient_clip_val=...)``.
         ema_decay: Decay of the exponential moving average (EMA) of the weights, which is validated and saved instead
             of the weights; 0 disables it.
+        ema_every_n_steps: Steps from one update of the EMA to the next; ``ema_decay`` stays that of one step. An update
+            reads and writes all weights.
         optimizer: A class of ``torch.optim`` by name, or any optimizer by its dotted path.
         optimizer_arguments: Further arguments of the optimizer, for example ``{"betas": [0.9, 0.98]}``.
         scheduler: A schedule of ``transformers.get_scheduler`` by name (``linear``, ``cosine``,
@@ -50,6 +52,7 @@ class Optimization:
     warmup_ratio: float = 0.0
     max_grad_norm: float = 1.0
     ema_decay: float = 0.0
+    ema_every_n_steps: int = 1
     optimizer: str = "AdamW"
     optimizer_arguments: dict[str, Any] = field(default_factory=dict)
     scheduler: str = "linear"
@@ -66,6 +69,7 @@ class Optimization:
         _check("layer_lr_decay", self.layer_lr_decay, "in (0, 1]", lambda value: 0 < value <= 1)
         _check("warmup_ratio", self.warmup_ratio, "in [0, 1]", lambda value: 0 <= value <= 1)
         _check("ema_decay", self.ema_decay, "in [0, 1)", lambda value: 0 <= value < 1)
+        _check("ema_every_n_steps", self.ema_every_n_steps, ">= 1", lambda value: value >= 1)
 
     @property
     def effective_new_layer_lr(self) -> float:

@@ -18,23 +18,53 @@ class Weights(Callback):
         self.steps.append([parameter.detach().clone() for parameter in pl_module.parameters()])
 
 
-def test_the_average_of_the_weights_is_what_is_validated_and_left(make_model, make_trainer, shared_twitter_folder):
+def weights_by_step_and_in_validation(make_model, make_trainer, folder, **optimization):
+    """The weights after each step, in each validation, and at the end."""
     weights = Weights()
-    validated = []
+    validated = {}
 
     class Validated(Callback):
         def on_validation_batch_start(self, trainer, pl_module, *_):
-            validated.append([parameter.detach().clone() for parameter in pl_module.parameters()])
+            validated[trainer.global_step] = [parameter.detach().clone() for parameter in pl_module.parameters()]
 
-    model = make_model(ema_decay=0.6, lr=1e-2)
-    trainer = make_trainer(max_epochs=1, callbacks=[weights, Validated()], enable_checkpointing=False)
-    trainer.fit(model, Twitter2017(shared_twitter_folder, batch_size=4).using(model.preprocessor))
-    average = weights.steps[0]
-    for step, current in enumerate(weights.steps[1:], start=1):
+    model = make_model(lr=1e-2, **optimization)
+    trainer = make_trainer(
+        max_epochs=1, callbacks=[weights, Validated()], enable_checkpointing=False, val_check_interval=5
+    )
+    trainer.fit(model, Twitter2017(folder, batch_size=2).using(model.preprocessor))
+    return weights.steps, validated, list(model.parameters())
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_left(make_model, make_trainer, shared_twitter_folder):
+    steps, validated, left = weights_by_step_and_in_validation(
+        make_model, make_trainer, shared_twitter_folder, ema_decay=0.6
+    )
+    average = steps[0]
+    for step, current in enumerate(steps[1:], start=1):
         decay = min(0.6, (1 + step) / (10 + step))
         average = [decay * old + (1 - decay) * new for old, new in zip(average, current, strict=True)]
-    for result in (validated[-1], list(model.parameters())):
-        torch.testing.assert_close(result, average, rtol=1e-5, atol=1e-6)
+        if step + 1 in validated:
+            torch.testing.assert_close(validated[step + 1], average, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(left, average, rtol=1e-5, atol=1e-6)
+
+
+def test_an_average_every_three_steps_decays_by_three(make_model, make_trainer, shared_twitter_folder):
+    steps, validated, left = weights_by_step_and_in_validation(
+        make_model, make_trainer, shared_twitter_folder, ema_decay=0.6, ema_every_n_steps=3
+    )
+    assert len(steps) > 7
+    assert 5 in validated
+    average, last = steps[0], 1  # the first update, by hand: the weights after the first step
+    for step in range(2, len(steps) + 1):
+        if step % 3 == 0:
+            decay = 1.0
+            for each in range(last, step):
+                decay *= min(0.6, (1 + each) / (10 + each))
+            average = [decay * old + (1 - decay) * new for old, new in zip(average, steps[step - 1], strict=True)]
+            last = step
+        if step in validated:
+            torch.testing.assert_close(validated[step], average, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(left, average, rtol=1e-5, atol=1e-6)
 
 
 def test_a_checkpoint_of_weights_alone_holds_the_average(make_model, make_trainer, shared_twitter_folder, tmp_path):

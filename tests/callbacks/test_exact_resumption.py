@@ -68,7 +68,8 @@ def train(make_model, shared_twitter_folder):
         folder, *callbacks, ckpt_path=None, interruption=None, average=0.9, num_workers=0, batch_size=4, **settings
     ):
         seed_everything(1)
-        model = make_model(Interrupted, seed=1, lr=1e-3, dropout=0.3, ema_decay=average, warmup_ratio=0.2)
+        optimization = {"lr": 1e-3, "ema_decay": average, "ema_every_n_steps": 2, "warmup_ratio": 0.2}
+        model = make_model(Interrupted, seed=1, dropout=0.3, **optimization)
         if interruption is not None:
             model.stage, model.step, model.interrupt = interruption
         scores = Scores()

@@ -46,7 +46,9 @@ def test_rates_that_make_no_sense_are_refused(name, value):
         Optimization(**{name: value})
 
 
-@pytest.mark.parametrize(("name", "value"), [("layer_lr_decay", 0.0), ("ema_decay", 1.0), ("warmup_ratio", 1.01)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("layer_lr_decay", 0.0), ("ema_decay", 1.0), ("ema_every_n_steps", 0), ("warmup_ratio", 1.01)]
+)
 def test_fractions_have_their_bounds(name, value):
     with pytest.raises(ConfigurationError, match=name):
         Optimization(**{name: value})
