@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from mner.data.conll_layout import CHUNK_TYPES, UNNUMBERED, Layout, infer_layout, is_tag_first
+from mner.data.conll_layout import ENTITY_TAG, UNNUMBERED, Layout, infer_layout, is_tag_first
 from mner.data.image_names import ImageFolder, image_path, split_suffix
 from mner.data.lines import LEFT_OUT, Line, Report, read_each
 from mner.data.spans import read_tag
@@ -29,7 +29,6 @@ DOCUMENT_START = "-DOCSTART-"
 _HEADER = re.compile(rb"(IMGID|WID):[^\t]*(\t+O?\s*)?$", re.IGNORECASE)
 _COMMENT = re.compile(rb"#[ \t]+(id\s|\w+ *=|newdoc|newpar|\S+://)")
 _PROSE = re.compile(rb"#[ \t]+(?!.*\t)\S+( +\S+)* +(?!(O|X|[BIESLUMW]-\S+)\s*$)\S+\s*$")
-_ENTITY_TAG = re.compile(rf"[BIESLUMW]-(?!({CHUNK_TYPES})$)[^\W\d]\S*")
 _COMMENT_ID = re.compile(r"#\s*(?:id\s+|sent_id\s*=\s*)(\S+)")
 
 
@@ -213,8 +212,11 @@ def _name(block: _Block, images: ImageFolder | None) -> tuple[str, list[Path]]:
     if not post_id:
         raise header.error(f"{mark}: without an id", f"Write {mark}:<id>, the image's name without .jpg")
     if mark.upper() == IMAGE_HEADER[:-1]:
-        image = image_path(post_id, images, header, is_id=True)
-        return post_id, [] if image is None else [image]
+        names = [post_id] if images is None else images.split_ids(post_id)
+        if len(names) > 1:
+            header.note(f"an {IMAGE_HEADER} of several images is read as their list", post_id)
+        paths = [image_path(name, images, header, is_id=True) for name in names]
+        return post_id, [path for path in paths if path is not None]
     return post_id, _weibo_images(post_id, images, header)
 
 
@@ -245,7 +247,7 @@ def _row(line: Line, layout: Layout) -> tuple[str, str | None]:
     if tag == "":
         raise line.error(f"the word {word!r} has no tag", "Give it one, O if it is in no entity")
     number = layout.tag_column + 1
-    others = [place for place, cell in enumerate(cells, start=1) if place != number and _ENTITY_TAG.fullmatch(cell)]
+    others = [place for place, cell in enumerate(cells, start=1) if place != number and ENTITY_TAG.fullmatch(cell)]
     if not layout.is_chosen and others and others[-1] > layout.word_column + 1:
         line.note(f"the tags are those of column {number}; column {others[-1]} has tags, too (see tag_column)")
     return word, tag

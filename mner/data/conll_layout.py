@@ -13,6 +13,8 @@ UNNUMBERED = re.compile(r"\d+-\d+|\d+\.\d+")
 """Numbers of CoNLL-U's multi-word tokens, whose words follow, and of its empty nodes, which are not in the text."""
 CHUNK_TYPES = "NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP"
 """Types of phrases, whose tags look like those of entities."""
+ENTITY_TAG = re.compile(rf"[BIESLUMW]-(?!({CHUNK_TYPES})$)[^\W\d]\S*")
+"""A tag of an entity, not of a phrase."""
 
 _TAG = re.compile(r"O|X|[BIESLUMW][-_]\S+")
 _CHUNK = re.compile(rf"[BIESLU][-_]({CHUNK_TYPES})")

@@ -5,22 +5,20 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from mner.data.annotations import TAG_KEYS
 from mner.data.columns import Columns
-from mner.data.forms import is_tag
 from mner.data.lines import Line, Report
-from mner.data.literals import decoded
+from mner.data.word_rows import Row, read_joined
 from mner.errors import FormatError
-from mner.labels import OUTSIDE
 from mner.posts import Post
 
 DELIMITERS = ("\t", ",", ";", "|")
 
 _TEXTS = frozenset({"text", "tokens", "words", "text_snippet", "tokenized_text"})
 _WORD = frozenset({"word", "token"})
+_LIKELY_TEXT = re.compile(r"(full[ _-]?)?text|tweets?|posts?|sentences?|content|body|messages?", re.IGNORECASE)
 _SEPARATOR = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
 _MAX_CELL = 1 << 30
 csv.field_size_limit(_MAX_CELL)  # the limit is that of a line
@@ -59,33 +57,31 @@ def read_csv(
         raise header.error(f"{first.strip()!r}, a line for Excel above the header", "Delete the line")
     names = [name.strip() or f"column {number}" for number, name in enumerate(header_of(first), start=1)]
     _check_header(names, header, columns)
-    reader = csv.reader(feed, delimiter=_delimiter(first), strict=True)
-    num_words = 0  # rows of one word so far, and no other
+    yield from read_joined(_rows(feed, names, _delimiter(first)), names, columns, make, report)
+
+
+def _rows(feed: _Feed, names: Sequence[str], delimiter: str) -> Iterator[Row]:
+    """The cells of each row that has any, by column."""
+    reader = csv.reader(feed, delimiter=delimiter, strict=True)
     while True:
         feed.begin()
         try:
             cells = next(reader)
-            if not any(cells):
-                continue
-            line = feed.first
-            if len(cells) != len(names):
-                raise line.error(
-                    f"{len(cells)} cells, where the header has {len(names)} columns",
-                    "Quote cells that contain the delimiter",
-                )
-            row = {name: cell or None for name, cell in zip(names, cells, strict=True)}
-            num_words = num_words + 1 if num_words >= 0 and _is_word(row, columns or {}) else -1
-            post = make(row, line)
         except StopIteration:
             return
         except csv.Error as error:
-            report(feed.first.error(f"invalid CSV ({error})", 'Double the quotes within a quoted cell: "a ""b"" c"'))
+            remedy = 'Double the quotes within a quoted cell: "a ""b"" c"'
+            yield feed.first.error(f"invalid CSV ({error})", remedy), feed.first
         except FormatError as error:
-            report(error)
+            yield error, feed.first
         else:
-            if num_words == 2:
-                raise _word_per_row(names, header)
-            yield post
+            if not any(cells):
+                continue
+            if len(cells) == len(names):
+                yield {name: cell or None for name, cell in zip(names, cells, strict=True)}, feed.first
+            else:
+                found = f"{len(cells)} cells, where the header has {len(names)} columns"
+                yield feed.first.error(found, "Quote cells that contain the delimiter"), feed.first
 
 
 class _Feed:
@@ -119,27 +115,11 @@ def _check_header(names: list[str], line: Line, columns: Columns | None) -> None
         raise line.error(f"two columns are called {repeated[0]!r}", "Rename one")
     if has_text(names, columns):
         return
-    lowered = {name.casefold() for name in names}
-    if lowered & _WORD and len(names) > 1:
-        raise _word_per_row(names, line)
+    if len(names) > 1 and not _WORD.isdisjoint(map(str.casefold, names)):
+        return
+    likely = next(filter(_LIKELY_TEXT.fullmatch, names), names[-1])
     raise line.error(
         f"the header of a table ({', '.join(names)}) without a column 'text' or 'tokens'",
-        f"Name it: columns={{'text': {names[-1]!r}}} in Python, --columns text=COLUMN; add a header if there is none; "
+        f"Name it: columns={{'text': {likely!r}}} in Python, --columns text=COLUMN; add a header if there is none; "
         "or request plain text with format='text' (--format text)",
-    )
-
-
-def _is_word(row: Mapping[str, str | None], columns: Columns) -> bool:
-    """Whether a row has a single word with a tag."""
-    words = [row.get(columns.get(key, key)) for key in ("tokens", "words")]
-    tags = [row.get(columns.get(key, key)) for key in TAG_KEYS]
-    return any(word and len(word.split()) == 1 and decoded(word) is word for word in words) and any(
-        tag == OUTSIDE or (tag and is_tag(tag)) for tag in tags
-    )
-
-
-def _word_per_row(names: Sequence[str], line: Line) -> FormatError:
-    return line.error(
-        f"the header of a table with a word per row ({', '.join(names)})",
-        "Write the words and tags of each post as CoNLL (delete the header, and leave a blank line between posts)",
     )

@@ -9,6 +9,8 @@ from typing import Literal
 
 from mner.data.conll import is_comment
 from mner.data.lines import Line
+from mner.data.span_forms import is_marked
+from mner.data.spans import BRACKETS, BRACKETS_REMEDY
 from mner.labels import OUTSIDE
 from mner.word_tokenizers.characters import EMOJI, UNSPACED
 
@@ -34,6 +36,10 @@ _OTHER_DELIMITER = re.compile(r"\S+?[,;|\xa0](\S*[,;|\xa0])?\"?(O|[BIESLUMW]-[^\
 _TAG = re.compile(r"O|[BIESLUMW][-_][^\W\d]\S*")
 _PARALLEL = re.compile(r"\S[ ]*(\t|\|\|\|)")
 _YAML = re.compile(r"---$|- |[\w-]+: ")
+_UNMARK = (
+    'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]}, the text without the marks, and '
+    "offsets in its characters"
+)
 _STANDOFF = re.compile(r"T\d+\t\S+ \d+ \d+(;\d+ \d+)*\t")
 
 
@@ -52,6 +58,12 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
     Raises:
         FormatError: If it is a format that mner recognises but does not read, such as brat's.
     """
+    if sample and sample[0].raw.startswith(b"#begin document"):
+        raise sample[0].error(
+            "a file of OntoNotes, or of CoNLL-2011 or 2012, with brackets in columns", f"Convert it. {BRACKETS_REMEDY}"
+        )
+    if sample and sample[0].raw.startswith((b"<DOC ", b"<DOC>")):
+        raise sample[0].error("a document in SGML, as of OntoNotes and MUC", _UNMARK)
     if sample and sample[0].raw.startswith(b"#FORMAT=WebAnno"):
         raise sample[0].error("a TSV file of WebAnno or INCEpTION", "Export the documents as CoNLL 2002 or 2003")
     texts = [
@@ -71,6 +83,7 @@ def detect_format(sample: Sequence[Line]) -> Format | None:
     _refuse_foreign(texts, first)
     if (tagged or _is_word_per_line(texts)) and _share(_COMMAS, texts) < 0.5:
         return "conll"
+    _doubt_marked(sample, first)
     if len(texts) > 1 and _YAML.match(texts[0]) and all(map(_YAML.match, texts)):
         raise sample[0].error(
             "a list in YAML, where posts were expected",
@@ -136,10 +149,24 @@ def _refuse_foreign(texts: Sequence[str], line: Line) -> None:
         raise line.error(
             "a word and its tag with a delimiter other than tab or spaces", "Separate the columns of CoNLL by tabs"
         )
+    last = [text.split()[-1] for text in texts if text.split()]
+    if all(map(BRACKETS.fullmatch, last)) and any(each.startswith("(") for each in last):
+        raise line.error("a word and a bracket in each line", BRACKETS_REMEDY)
     if _STANDOFF.match(texts[0]):
         raise line.error(
             "brat's standoff annotation, without its text",
             "Give the .ann file, with the text next to it as .txt, or the folder of both",
+        )
+
+
+def _doubt_marked(sample: Sequence[Line], first: Line) -> None:
+    """Reject texts that have their entities marked in them, as ``<PER>Ana</PER>`` or ``[Ana](PER)``."""
+    marked = [line for line in sample if is_marked(line.raw.decode("utf-8", "replace"))]
+    if 2 * len(marked) >= len(sample):
+        first.doubt(
+            "texts with their entities marked in them",
+            f"{marked[0].raw.decode('utf-8', 'replace')!r:.80}",
+            f"{_UNMARK}; if it is plain text, set format='text' (--format text)",
         )
 
 

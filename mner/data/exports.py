@@ -17,6 +17,7 @@ from mner.data.mner_mi import mner_mi_post
 from mner.data.mnre import mnre_relation
 from mner.data.prodigy import prodigy_task
 from mner.data.spacy_format import spacy_example
+from mner.data.ubiai import ubiai_document
 from mner.data.unco import unco_post
 from mner.data.wikidiverse import wikidiverse_sentence
 
@@ -32,6 +33,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     brat_document,
     autogluon_row,
     doccano_example,
+    ubiai_document,
     unco_post,
     wikidiverse_sentence,
     mner_mi_post,
@@ -49,6 +51,12 @@ _FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
         frozenset({"paragraphs"}),
         "training data of spaCy 2",
         "Convert it with `python -m spacy convert FILE FOLDER`, whose .spacy file is read",
+    ),
+    (
+        frozenset({"annotatable", "anncomplete"}),
+        "an annotation of tagtog (.ann.json), whose text is in the .plain.html file of the same name",
+        'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]}: the text is that of the part, an '
+        "offset's start counts its characters, and its end is the start plus the length of its text",
     ),
     *(
         (

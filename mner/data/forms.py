@@ -29,7 +29,6 @@ _LOWER_CASE = re.compile(r"[bieslumw][-_].")
 _LOOSE_TAG = re.compile(r"[BIESLUMW]([-_:.].+)?|.+[-_:.][BIESLUMW]")  # where there is one per word, some of them O
 _CHUNK = re.compile(r"[BIESLU][-_](NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)")
 _PIECES = re.compile(r"[\s,;|/\[\]()'\"]+")
-_INLINE = re.compile(r"\S+[/_|\\(](O|[BIESLUMW]-\S+)\)?")
 _COLUMNS = re.compile(r".*\S[ \t]+(O|[BIESLUMW]-\S+)\s*")
 _BLANK = frozenset({"", "_", "-", "0"})
 """What stands for ``O`` next to tags."""
@@ -136,10 +135,9 @@ def are_classes(items: Sequence[Any]) -> bool:
 
 
 def _is_annotated_text(text: str, extent: Extent) -> bool:
-    pieces, words, lines = _pieces(text), text.split(), [line for line in text.splitlines() if line.strip()]
+    pieces, lines = _pieces(text), [line for line in text.splitlines() if line.strip()]
     return (
         (len(pieces) > 1 and (are_tags(pieces, extent) or are_types(pieces, extent)))
-        or (len(words) > 1 and all(map(_INLINE.fullmatch, words)))
         or (len(lines) > 1 and all(map(_COLUMNS.fullmatch, lines)))
         or is_marked(text)
         or is_typed(text, extent)

@@ -27,6 +27,7 @@ DEFAULT_SUFFIX = ".jpg"
 LINK = re.compile(r"[a-z][a-z0-9+.-]+://|data:[a-z]+/", re.IGNORECASE)
 """The beginning of a URL or of an image that is encoded in its name."""
 
+_DELIMITERS = re.compile(r"[,;|\s]+")
 _PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 
 
@@ -198,6 +199,15 @@ class ImageFolder:
         """Return the image of a name without a suffix: its ``.jpg``, or else the only image of that name."""
         name = stem + DEFAULT_SUFFIX
         return name if name in self else self.names.find_without_suffix(stem)
+
+    def split_ids(self, ids: str) -> list[str]:
+        """Split an id such as ``33,34`` that names no image, but whose parts all do; any other is one id."""
+        parts = _DELIMITERS.split(ids.strip())
+        is_several = len(parts) > 1 and self._of_id(ids) is None and all(part and self._of_id(part) for part in parts)
+        return parts if is_several else [ids]
+
+    def _of_id(self, name: str) -> str | None:
+        return self.find(name) if split_suffix(name)[1] else self.find_without_suffix(name)
 
 
 def _is_new(folder: Path, listed: set[tuple[int, int]]) -> bool:

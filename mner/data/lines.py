@@ -251,6 +251,9 @@ def _read_line(stream: IO[str] | IO[bytes], limit: int | None) -> bytes:
 
 
 def _refuse_binary(raw: bytes, path: Path) -> None:
+    if b'class="anndoc"' in raw:
+        remedy = 'Write {"text": ..., "entities": [{"start": ..., "end": ..., "type": ...}]} per document'
+        raise FormatError(path, None, "a text of tagtog (.plain.html), whose entities are in its .ann.json", remedy)
     kind = next((kind for magic, kind in _BINARY.items() if raw.startswith(magic)), None)
     if kind is None and b"\0" in raw:
         halves = raw[1:20:2].strip(b"\0"), raw[:20:2].strip(b"\0")

@@ -28,6 +28,7 @@ from mner.data.lines import LEFT_OUT, Line
 from mner.data.literals import decoded
 from mner.data.offsets import check_offsets, check_words
 from mner.data.overlooked import refuse_overlooked, refuse_scattered
+from mner.data.span_forms import is_marked
 from mner.data.spans import is_plain_tag
 from mner.data.whole_tables import refuse_whole_table
 from mner.errors import DataError, FormatError
@@ -77,7 +78,7 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         else:
             check_offsets(words, text, offsets, line)
     extent = Extent(words, text)
-    gold, others = Gold(), set[str]()
+    gold, others, annotations = Gold(), set[str](), dict[str, list[Any]]()
     try:
         annotations, others = find_annotations(record, extent, line)
         gold = read_gold(record, annotations, words, text, offsets, line)
@@ -85,6 +86,8 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
         if not line.notes.lenient:
             raise
         line.note(LEFT_OUT, error.found)
+    if words is None and not annotations and is_marked(text or ""):
+        line.note("the text has entities marked in it, which are not read as its annotation")
     named = _images(record, images, line)
     image = named[0] if named else None
     common: dict[str, Any] = {"id": _id(record, line), "image": image, "contexts": _contexts(record, line)}
@@ -190,7 +193,7 @@ def _id(record: Mapping[str, Any], line: Line) -> str:
 
 def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -> list[Path]:
     filled = {
-        key: _split_images(value, images, line)
+        key: _split_images(key, value, images, line)
         for key in _IMAGE_KEYS
         if (value := decoded(record.get(key))) is not None
     }
@@ -221,8 +224,10 @@ def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -
     return [path for path in paths if path is not None]
 
 
-def _split_images(value: Any, images: ImageFolder | None, line: Line) -> Any:
+def _split_images(key: str, value: Any, images: ImageFolder | None, line: Line) -> Any:
     names = split_names(value) if isinstance(value, str) else []
+    if key == "image_id" and len(names) == 1 and images is not None:
+        names = images.split_ids(value)
     if len(names) < 2 or (images is not None and value in images):
         return value
     line.note("a string of several image names is read as their list", value)

@@ -32,10 +32,11 @@ _TYPED_BOUNDS = re.compile(
     rf"(?<![\w.-])(?:([0-9]+\W{{1,3}}[0-9]+)\W{{1,2}}(?:{_NAMES})|(?:{_NAMES})\W{{1,2}}([0-9]+\W{{1,3}}[0-9]+))(?![\w.-])"
 )
 _PIECES, _PARTS = re.compile(r"[;,|\n]"), re.compile(r"(?:[:/=|()<>\[\]]|->)+")
+_TAGGED = re.compile(r"\S+[/_|\\(](O|[BIESLUMW]-\S+)\)?")
 _MARKED = re.compile(
     rf"<([A-Z][A-Z_-]+|(?i:{_NAMES}))>[^<>]+</\1>|\[[^\[\]]+\]\([A-Z][A-Z_-]+\)|<START:\w+> "
     rf"|<(?:ENAMEX|\w{{1,20}} (?:type|label|class|category)=)[^<>]+>[^<>]+</"
-    rf"|(?:\[|\{{\{{|\()(?:{_NAMES})[:\s]\s*[^\]\s]|\[[^\[\]|]+[|/](?:{_NAMES})\]|\[[^\[\]]+\](?:{_NAMES})\b"
+    rf"|(?:\[|\{{\{{|\()(?:{_NAMES})[:\s]\s*[^\]\s]|\[[^\[\]|]+[|/\s](?:{_NAMES})\]|\[[^\[\]]+\](?:{_NAMES})\b"
 )
 
 
@@ -114,8 +115,9 @@ def are_parallel(value: Any, extent: Extent) -> bool:
 
 
 def is_marked(text: str) -> bool:
-    """Whether a text has its entities marked, as ``<PER>Ana</PER>`` or ``[Ana](PER)``."""
-    return _MARKED.search(text) is not None
+    """Whether a text has its entities marked, as ``<PER>Ana</PER>`` or ``[Ana](PER)``, or all words, as ``is/O``."""
+    words = text.split()
+    return _MARKED.search(text) is not None or (len(words) > 1 and all(map(_TAGGED.fullmatch, words)))
 
 
 def may_be_in_text(text: str, extent: Extent) -> bool:

@@ -40,6 +40,10 @@ _TYPE_KEYS = (
     "Type",
 )
 _TEXT_KEYS = ("text", "Text", "word", "phrase", "mention", "surface", "surface_form", "entity_text", "span_text")
+BRACKETS = re.compile(r"(\([A-Za-z][\w-]*)*(\*|\)|(?<=\w)\))\)*")
+"""A tag of the shared tasks and OntoNotes that is part of a bracket: ``(PERSON*``, ``*``, ``*)``, ``(PERSON)``."""
+BRACKETS_REMEDY = "These are brackets, as in OntoNotes: write (PERSON* as B-PERSON, * as I-PERSON within one, or else O"
+
 _PLAIN_TAG = re.compile(r"O|[BIES]-[A-Za-z]\w*", re.ASCII)
 _ALIASES = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
 _TAG, _LOWER_CASE = re.compile("[BIESLU][-_]."), re.compile("o|[biesluomw]-.+")
@@ -91,9 +95,7 @@ def read_tag(tag: str, line: Line) -> str:
     except LabelError as error:
         raise line.error(
             f"the tag {tag!r}{_foreign(cleaned)}, where O or a tag such as B-PER was expected",
-            "Write O and the prefixes in capitals, as in B-PER"
-            if _LOWER_CASE.fullmatch(cleaned)
-            else "Convert the tags to BIO, BIOES or BILOU",
+            _remedy(cleaned),
         ) from error
     return cleaned
 
@@ -198,6 +200,12 @@ def _bounds(item: Mapping[str, Any], line: Line) -> tuple[Any, Any, Unit | None]
 def _end(item: Mapping[str, Any], start: str, end: str) -> Any:
     both = type(item[start]) is int and type(item[end]) is int
     return item[start] + item[end] if end == "length" and both else item[end]
+
+
+def _remedy(tag: str) -> str:
+    if _LOWER_CASE.fullmatch(tag):
+        return "Write O and the prefixes in capitals, as in B-PER"
+    return BRACKETS_REMEDY if BRACKETS.fullmatch(tag) else "Convert the tags to BIO, BIOES or BILOU"
 
 
 def _visible(label: str, line: Line) -> str:

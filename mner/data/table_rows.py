@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,10 +13,11 @@ from mner.data.columns import Columns, rename
 from mner.data.embedded_images import content_of, is_embedded, suffix_of
 from mner.data.fields import set_once
 from mner.data.image_names import ImageFolder, split_suffix
-from mner.data.lines import Line, Notes, Report, read_each
+from mner.data.lines import Line, Notes, Report
 from mner.data.literals import decoded
 from mner.data.plain import plain
 from mner.data.records import post_from_record, tagged_words
+from mner.data.word_rows import read_joined
 from mner.errors import DataError, ImageError, OutputError
 from mner.files import atomic_write
 from mner.paths import reason
@@ -137,7 +139,9 @@ def read_rows(
         for number, row in enumerate(rows, start=1)
     )
     try:
-        yield from read_each(numbered, lambda item: make(*item), report)
+        first = next(numbered, None)
+        names = [] if first is None else list(first[0])
+        yield from read_joined(chain([] if first is None else [first], numbered), names, make.columns, make, report)
     finally:
         notes.report()
 

@@ -247,6 +247,43 @@ def test_tags_of_whole_posts_are_not_conll(tmp_path, content, found):
         read_posts(tmp_path / "train.txt")
 
 
+BRACKETS = r"write \(PERSON\* as B-PERSON, \* as I-PERSON within one, or else O"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("#begin document (bc/0); part 000\nbc/0 0 0 Ana NNP (PERSON*) -\n", f"OntoNotes.*{BRACKETS}"),
+        ("Ana\t(PERSON*\nRuiz\t*)\nin\t*\nLugo\t(GPE)\n", f"line 1: the tag .*{BRACKETS}|bracket.*{BRACKETS}"),
+        ("in *\nAna (PERSON*\nRuiz *)\nLugo (GPE)\n", f"line 1: a word and a bracket in each line.*{BRACKETS}"),
+        ("in\tO\nAna\t(PER*\n", f"line 2: the tag .*{BRACKETS}"),
+        (
+            '<DOC DOCNO="bc/0">\n<ENAMEX TYPE="PERSON">Ana</ENAMEX>\n</DOC>\n',
+            "SGML, as of OntoNotes.*without the marks",
+        ),
+        ('<ENAMEX TYPE="PERSON">Ana</ENAMEX> is here\n', "entities marked in them.*without the marks"),
+        ("[Ana Ruiz PER] is in [Lugo LOC]\nhi [Bo PER]\n", "entities marked in them"),
+        ("<PER>Ana</PER> is here\nso is <PER>Bo</PER>\n", "entities marked in them"),
+        ("Ana/B-PER is/O here/O\nBo/B-PER sings/O\n", "entities marked in them"),
+    ],
+)
+def test_brackets_and_marks_are_named(tmp_path, content, found):
+    path = tmp_path / "posts.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(FormatError, match=found):
+        read_posts(path)
+
+
+@pytest.mark.parametrize("text", ["<PER>Ana</PER> sings", "[Ana PER] sings", "Ana/B-PER sings/O"])
+def test_marks_in_texts_are_noted(tmp_path, text):
+    (tmp_path / "posts.jsonl").write_text(json.dumps({"text": text}), encoding="utf-8")
+    (tmp_path / "posts.txt").write_text(f"{text}\n", encoding="utf-8")
+    for name in ("posts.jsonl", "posts.txt"):
+        with pytest.warns(UserWarning, match="entities marked in"):
+            (post,) = iter_posts(tmp_path / name, lenient=True)
+        assert (post.text, post.tags) == (text, None)
+
+
 def test_comments_and_numbers_of_conll_u(tmp_path):
     content = (
         "# newdoc id = 1\n# sent_id = a\n# text = don't go\n# a remark of the annotator\n"

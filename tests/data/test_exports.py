@@ -352,6 +352,34 @@ def test_what_is_refused(read, value, message):
     assert caught.value.remedy
 
 
+UBIAI = {"documentName": "7.txt", "document": TEXT, "relations": []}
+UBIAI_SPANS = [{"start": 0, "end": 8, "text": "Ana Ruiz"}, {"start": 12, "end": 16, "text": "Lugo"}]
+
+
+@pytest.mark.parametrize(("key", "kind"), [("tokens", "entityLabel"), ("annotation", "label")])
+def test_documents_of_ubiai(read, key, kind):
+    spans = [{**span, kind: name, "token_start": 0} for span, (name, _) in zip(UBIAI_SPANS, TRUE, strict=True)]
+    (post,) = read({**UBIAI, key: spans})
+    assert (post.id, post.text, found(post), post.metadata) == ("7.txt", TEXT, TRUE, {"relations": []})
+    assert found(read({**UBIAI, key: []})[0]) == []
+    with pytest.raises(FormatError, match="an entity of UBIAI without entityLabel"):
+        read({**UBIAI, key: UBIAI_SPANS})
+    with pytest.raises(FormatError, match=r"line 1: .*'Ana Rui'"):
+        read({**UBIAI, key: [{**spans[0], "text": "Ana Rui"}]})
+
+
+TAGTOG = {"annotatable": {"parts": ["s1p1"]}, "anncomplete": True, "entities": [{"classId": "e_1", "part": "s1p1"}]}
+HTML = '<!DOCTYPE html ><html class="anndoc" data-anndoc-version="3.6"><body><p id="s1p1">Ana</p></body></html>'
+
+
+def test_tagtogs_pair_of_files_is_named(read, tmp_path):
+    with pytest.raises(FormatError, match=r"an annotation of tagtog \(.ann.json\), whose text is in the .plain.html"):
+        read(TAGTOG)
+    (tmp_path / "7.plain.html").write_text(HTML, encoding="utf-8")
+    with pytest.raises(FormatError, match=r"a text of tagtog .*entities are in its .ann.json"):
+        read_posts(tmp_path / "7.plain.html")
+
+
 def test_indented_exports(tmp_path):
     path = tmp_path / "posts.json"
     path.write_text("\n".join(json.dumps(value, indent=1) for value in (PRODIGY, PRODIGY)), encoding="utf-8")

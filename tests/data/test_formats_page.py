@@ -22,4 +22,4 @@ def test_every_example_holds_st_louis(tmp_path, example):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 13
+    assert len(EXAMPLES) == 15

@@ -69,7 +69,6 @@ def test_plain_text_must_be_asked_for(tmp_path):
     ("content", "found"),
     [
         ("tweet_id,full_text,user\n1,hi,x\n", "header of a table .tweet_id, full_text, user. without a column 'text'"),
-        ("Sentence #,Word,POS,Tag\nSentence: 1,Ana,NNP,B-per\n", "header of a table"),
         ("word\ttag\nAna\tB-PER\n", "delete the header"),
         ('1,"so, really"\n2,hi there\n', "rows of a table"),
         ("T1\tPER 0 8\tAna Ruiz\n", "brat"),

@@ -106,6 +106,31 @@ def test_cmner_names_the_images_of_a_post_by_its_id(tmp_path):
     assert second.images == ()
 
 
+@pytest.mark.filterwarnings("ignore:.*of several image")
+@pytest.mark.parametrize("ids", ["33,34", "33; 34", "33 34", "33.jpg,34.jpg", "33|sub/35"])
+def test_ids_of_several_images_in_one(tmp_path, ids):
+    """They are several only if that names no image and each of its parts does."""
+    (tmp_path / "images" / "sub").mkdir(parents=True)
+    for name in ("33.jpg", "34.jpg", "sub/35.png"):
+        (tmp_path / "images" / name).touch()
+    path = tmp_path / "posts.txt"
+    path.write_text(f"IMGID:{ids}\nOslo\tB-LOC\n", encoding="utf-8")
+    second = "sub/35.png" if "35" in ids else "34.jpg"
+    (several,) = read_posts(path, images=tmp_path / "images")
+    assert several.id == ids
+    assert several.images == (tmp_path / "images" / "33.jpg", tmp_path / "images" / second)
+    record = {"id": ids, "image_id": ids, "tokens": ["Oslo"], "tags": ["B-LOC"]}
+    assert read(tmp_path, record, images=tmp_path / "images") == several
+    assert len(read_posts(path)[0].images) == 1  # no folder shows what it names
+    (tmp_path / "images" / second).unlink()
+    assert len(read_posts(path, images=tmp_path / "images")[0].images) == 1
+    (tmp_path / "images" / second).touch()
+    one = tmp_path / "images" / (ids if ids.endswith(".jpg") else f"{ids}.jpg")
+    one.parent.mkdir(exist_ok=True)
+    one.touch()
+    assert read_posts(path, images=tmp_path / "images")[0].images == (one,)
+
+
 def test_ablations_move_all_images_of_a_post():
     posts = [post("1", "a.jpg", "b.jpg"), post("2", "c.jpg"), post("3")]
     assert [each.images for each in ablate(posts, "shuffled_images")] == [posts[1].images, posts[0].images, ()]
