@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -15,12 +14,12 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.components import check_arguments, takes_any_keyword
 from mner.decoders import CRF, Decoder
 from mner.decoders.entities import EntityLists, find_entities
-from mner.errors import CheckpointError, ConfigurationError, ShapeError
+from mner.errors import ConfigurationError, ShapeError
 from mner.fusion.annotation import TestAnnotation, annotated_tags
 from mner.fusion.attention import AttentionRecorder
 from mner.fusion.entity_scores import EntityScores
-from mner.fusion.label_set import check_label_set
-from mner.fusion.losses import Losses, compute_losses
+from mner.fusion.label_set import check_label_set, check_same_labels
+from mner.fusion.losses import Losses
 from mner.fusion.view_alignment import ViewAlignment
 from mner.fusion.word_dropout import WordDropout, checked_rate
 from mner.grounding import RegionPointer
@@ -243,29 +242,46 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         """
         return {}
 
-    def with_boxes(self, image: ImageFeatures) -> ImageFeatures:
-        """Give the regions their boxes; those of further images are masked out, since gold boxes are of the first."""
-        if self.image_encoder is None:
-            return image
-        mask = image.mask if image.image_index is None else image.mask & (image.image_index == 0)
-        return replace(image, boxes=self.image_encoder.region_boxes(image), mask=mask)
-
     def candidate_boxes(self, image: ImageFeatures) -> Sequence[Sequence[Box]] | None:
         """Return the boxes per post among which the model chooses; ``None`` if it predicts no boxes."""
-        return None if self.grounding is None else self.grounding.candidates(self.with_boxes(image))
+        return None if self.grounding is None else self.grounding.candidates(image)
 
     def on_test_epoch_start(self) -> None:
         """Forget the counts of an earlier test, and which of its posts were annotated."""
         self._test_annotation = TestAnnotation()
         self.test_scores.reset()
 
-    def losses(self, batch: Batch) -> Losses:
-        """Compute the losses of a batch.
+    def losses(self, batch: Batch, features: tuple[TextFeatures, ImageFeatures] | None = None) -> Losses:
+        """Compute emissions and losses: of the decoder, and, where the model has them, of views, regions and its own.
+
+        Args:
+            batch: B posts; in training, those of a model that aligns views need no tags, and then only align them.
+            features: What :meth:`encode` returned for them, if they are encoded already.
 
         Raises:
-            DataError: If a post has no tags; a batch of unlabelled posts may be used to align their views.
+            DataError: If a post has no tags.
         """
-        return compute_losses(self, batch, *self.encode(batch))
+        text, image = self.encode(batch) if features is None else features
+        emissions, mask = self.emissions(text, image), batch.word_mask
+        parts: dict[str, Tensor] = {}
+        align, text_only = self.align_views, None
+        if align is not None:
+            text_only = self(batch.text_only_view())
+            parts["alignment_loss"] = align.divergence(self.decoder, emissions, text_only, mask, batch.views_differ)
+            if self.training and batch.tags is None:
+                return Losses(emissions, align.mix(0.0, parts["alignment_loss"]), parts, text_only)
+        tags = annotated_tags(batch)
+        total = self.decoder.loss(emissions, tags, mask)
+        if align is not None and text_only is not None:
+            total = align.mix(total + self.decoder.loss(text_only, tags, mask), parts["alignment_loss"])
+        if self.grounding is not None:
+            parts["grounding_loss"] = self.grounding.loss(text, image, batch.gold_boxes)
+            total = total + parts["grounding_loss"]
+        auxiliary = self.auxiliary_loss(batch, text, image, emissions)
+        if auxiliary is not None:
+            parts["auxiliary_loss"] = auxiliary
+            total = total + auxiliary
+        return Losses(emissions, total, parts, text_only)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss, and log it with its parts."""
@@ -280,8 +296,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> EntityLists | None:  # type: ignore[override]
         """Count entities and log the loss; return predictions for a writer, except in validation during training."""
-        text, image = self.encode(batch)
-        losses = compute_losses(self, batch, text, image)
+        text, image = features = self.encode(batch)
+        losses = self.losses(batch, features)
         # A float, since Lightning truncates the average of integers over processes.
         options: dict[str, Any] = {"batch_size": float(len(batch)), "sync_dist": True}
         for name, part in losses.parts.items():
@@ -361,12 +377,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
             CheckpointError: If the checkpoint's labels differ from the model's, also in order, or its weights differ in
                 name or shape.
         """
-        labels = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("labels", self.labels)
-        if labels != self.labels:
-            raise CheckpointError(
-                f"the checkpoint was trained with the labels {labels}, in this order, but the model has {self.labels}; "
-                "load it with mner.load_model, which takes the labels from the checkpoint, or train a new model"
-            )
+        check_same_labels(checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {}).get("labels"), self.labels)
         super().on_load_checkpoint(checkpoint)
 
     def try_out(self) -> Tensor:
@@ -378,7 +389,7 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
     ) -> EntityLists:
         """Decode the entities with the scores of their posts, and ground them if the model does."""
         found = self.entities(batch, emissions, predicted, self.post_scores(text, image))
-        return found if self.grounding is None else self.grounding.ground(found, text, self.with_boxes(image))
+        return found if self.grounding is None else self.grounding.ground(found, text, image)
 
     def _log_scores(self, stage: str, counted: EntityScores) -> None:
         scores = {f"{stage}/{name}": value for name, value in counted.compute().items()}

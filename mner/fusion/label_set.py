@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mner.errors import ConfigurationError, LabelError
+from mner.errors import CheckpointError, ConfigurationError, LabelError
 
 MAX_LABELS = 4096
 """A decoder's tables have as many entries as pairs of labels."""
@@ -24,3 +24,20 @@ def check_label_set(labels: Sequence[str]) -> list[str]:
     if len(labels) > MAX_LABELS:
         raise ConfigurationError(f"expected at most {MAX_LABELS} labels, got {len(labels)}")
     return list(labels)
+
+
+def check_same_labels(trained: Sequence[str] | None, labels: Sequence[str]) -> None:
+    """Reject a checkpoint of a model with other labels, or in another order.
+
+    Args:
+        trained: The labels in the checkpoint, ``None`` if it names none.
+        labels: The labels of the model.
+
+    Raises:
+        CheckpointError: If they differ.
+    """
+    if trained is not None and trained != labels:
+        raise CheckpointError(
+            f"the checkpoint was trained with the labels {trained}, in this order, but the model has {labels}; "
+            "load it with mner.load_model, which takes the labels from the checkpoint, or train a new model"
+        )

@@ -34,7 +34,8 @@ class RegionPointer(Component, nn.Module):
     The target of an entity with gold boxes is its IoU with each region, the maximum over its boxes, where that is at
     least ``min_iou``, normalised to a sum of one; that of an entity that the image does not show is "not shown". The
     loss is the mean Kullback-Leibler divergence over the gold entities of posts with an image and annotated boxes.
-    In prediction, the pointer grounds the predicted entities; a post without an image shows none of them.
+    In prediction, the pointer grounds the predicted entities; a post without an image shows none of them. Of a post
+    with several images, only the regions of the first are candidates, since gold boxes are of that one.
 
     A config builds the pointer before the widths are known; the fusion module then calls :meth:`bind`, once.
 
@@ -92,7 +93,7 @@ class RegionPointer(Component, nn.Module):
 
         Returns:
             Logits in single precision or higher, shape ``(B, E, R + 1)``; the last are those of "not shown", and those
-            of masked regions are the lowest number.
+            of regions that are not candidates are the lowest number.
 
         Raises:
             ConfigurationError: If the pointer does not belong to a model, or there are no fused vectors.
@@ -110,7 +111,7 @@ class RegionPointer(Component, nn.Module):
         scores = image.mask if image.scores is None else image.scores
         regions = products + self.score * scores.to(products.dtype)[:, None]
         dtype = torch.promote_types(products.dtype, torch.float32)
-        regions = regions.to(dtype).masked_fill(~image.mask[:, None], torch.finfo(dtype).min)
+        regions = regions.to(dtype).masked_fill(~_candidates(image)[:, None], torch.finfo(dtype).min)
         return torch.cat([regions, self.not_shown(entities).to(dtype)], dim=-1)
 
     def target(self, image: ImageFeatures, gold: GoldBoxes) -> tuple[Tensor, Tensor]:
@@ -123,15 +124,16 @@ class RegionPointer(Component, nn.Module):
         Returns:
             Probabilities, shape ``(B, E, R + 1)``, and true where an entity is trained on, shape ``(B, E)``.
         """
+        candidates = _candidates(image)
         overlap = pairwise_overlap(gold.boxes.flatten(1, 2), _boxes(image).to(gold.boxes.dtype))
         overlap = overlap.unflatten(1, gold.boxes.shape[1:3]).masked_fill(~gold.shown[..., None], 0.0).amax(dim=2)
-        overlap = overlap.masked_fill((overlap < self.min_iou) | ~image.mask[:, None], 0.0)
+        overlap = overlap.masked_fill((overlap < self.min_iou) | ~candidates[:, None], 0.0)
         total = overlap.sum(dim=-1, keepdim=True)
         covered, shown = total.squeeze(-1) > 0, gold.shown.any(dim=-1)
         absent = ~covered if self.uncovered == "not_shown" else ~shown
         regions = overlap / total.clamp(min=torch.finfo(total.dtype).tiny)
         target = torch.cat([regions, absent[..., None].to(regions.dtype)], dim=-1)
-        return target, gold.known & image.present[:, None] & (covered | absent)
+        return target, gold.known & candidates.any(dim=1)[:, None] & (covered | absent)
 
     def loss(self, text: TextFeatures, image: ImageFeatures, gold: GoldBoxes | None) -> Tensor:
         """Compute the weighted loss of the gold entities.
@@ -158,9 +160,9 @@ class RegionPointer(Component, nn.Module):
         return self.loss_weight * (divergence * counted).sum() / counted.sum().clamp(min=1)
 
     def candidates(self, image: ImageFeatures) -> list[list[Box]]:
-        """List the boxes of the regions of B posts, with one transfer from the device."""
+        """List the boxes of the candidate regions of B posts, with one transfer from the device."""
         boxes = _boxes(image)
-        table = torch.cat([boxes, image.mask[..., None].to(boxes.dtype)], dim=-1).cpu().double().clamp(0, 1)
+        table = torch.cat([boxes, _candidates(image)[..., None].to(boxes.dtype)], dim=-1).cpu().double().clamp(0, 1)
         return [[(x1, y1, x2, y2) for x1, y1, x2, y2, real in of if real] for of in table.tolist()]
 
     def ground(self, found: EntityLists, text: TextFeatures, image: ImageFeatures) -> EntityLists:
@@ -208,6 +210,11 @@ def place(found: EntityLists, scores: Tensor, image: ImageFeatures) -> EntityLis
         Entities([_boxed(entity, box) for entity, box in zip(of, rows, strict=False)], of.scores)
         for of, rows in zip(found, chosen.tolist(), strict=True)
     )
+
+
+def _candidates(image: ImageFeatures) -> Tensor:
+    """True for each region among which the pointer chooses, shape ``(B, R)``: those of the first image of a post."""
+    return image.mask if image.image_index is None else image.mask & (image.image_index == 0)
 
 
 def _boxes(image: ImageFeatures) -> Tensor:

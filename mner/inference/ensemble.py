@@ -116,7 +116,7 @@ class Ensemble(Tagger):
         text, image = model.encode(own)
         emissions = model.emissions(text, image)
         order = torch.tensor([model.labels.index(label) for label in self.models[0].labels], device=model.device)
-        return _Output(model, own, text, model.with_boxes(image), emissions, order)
+        return _Output(model, own, text, image, emissions, order)
 
 
 def _ground(found: EntityLists, outputs: Sequence[_Output]) -> EntityLists:

@@ -151,7 +151,9 @@ def attend(model: FusionModule, post: Post, number: int = 0) -> PostAttention:
         )
     batch, alone = (model.preprocessor([each]).to(model.device) for each in (post, post.with_images([images[number]])))
     with torch.no_grad():
-        everything, features = model.encode_image(batch), model.encode_image(alone)
+        everything = model.encode_image(batch)
+        # What the encoder itself returns: the boxes of a detector, but not those of the cells of a grid.
+        features = encoder(alone.pixels, alone.image_mask) if alone.image is None else alone.image
     attention = model.attention(batch)
     if attention.regions is None and not attention.gates:
         raise ConfigurationError(

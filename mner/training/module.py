@@ -106,7 +106,8 @@ class TrainingModule(Shareable, ABC):
         Every model begins with it, so it also reports what a loader worker could not use.
 
         Regions of several images of a post are concatenated, see :func:`~mner.vision.post_regions.post_regions`.
-        They have the floating-point type of the model, so true half and double precision need no special handling.
+        They have the floating-point type of the model, so true half and double precision need no special handling, and
+        boxes where the image encoder knows them.
         """
         self.preprocessor.report(batch)
         dtype = cast("torch.dtype", self.dtype)  # not of the first parameter: the text encoder may have one of its own
@@ -123,9 +124,9 @@ class TrainingModule(Shareable, ABC):
                 trained = (each for each in encoder.parameters() if each.requires_grad)
                 regions = regions + sum(each.flatten()[:0].sum() for each in trained)
             return ImageFeatures(regions, torch.zeros_like(regions[..., 0], dtype=torch.bool), regions[:, 0])
+        if encoder is not None:  # before images are joined, since the cells of a grid follow from their number
+            image = replace(image, boxes=encoder.region_boxes(image))
         if batch.post_of_image is not None:
-            if encoder is not None:  # before posts are joined, since the cells of a grid follow from their number
-                image = replace(image, boxes=encoder.region_boxes(image))
             image = post_regions(image, batch.post_of_image, len(batch))
         return image.to_dtype(dtype)
 

@@ -69,6 +69,18 @@ def plain_logits(pointer, text, image, post, start, end):
     return torch.stack([*scores, (pointer.not_shown.weight[0] @ entity + pointer.not_shown.bias[0])])
 
 
+def test_only_regions_of_the_first_image_are_candidates(features):
+    text, image = features
+    pointer, spans = make_pointer(), torch.tensor([[[0, 2]]] * 3)
+    index = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 0, 0]])
+    several, first = replace(image, image_index=index), replace(image, mask=image.mask & (index == 0))
+    gold = collate_boxes(POSTS)
+    assert pointer(text, several, spans).equal(pointer(text, first, spans))
+    assert all(a.equal(b) for a, b in zip(pointer.target(several, gold), pointer.target(first, gold), strict=True))
+    assert pointer.target(several, gold)[1][1].sum() == 0  # the first image of the second post has no region
+    assert [len(boxes) for boxes in pointer.candidates(several)] == [2, 0, 0]
+
+
 def plain_loss(pointer, text, image, uncovered, min_iou):
     losses = []
     for row, post in enumerate(POSTS):

@@ -1,10 +1,12 @@
 """LXMERT against transformers' own class, post by post, and the contract of the fusions that run on it."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from joint_models import save_lxmert
+from PIL import Image
 
 from mner.batch import ImageFeatures
 from mner.components import from_config, to_config
@@ -14,6 +16,7 @@ from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.testing import FusionContract, TinyGrid, TinyRegions
 from mner.text import HuggingFaceText, LxmertText
+from mner.vision import Grid
 
 POSTS = [
     Post("short", ("RT", "a", "Nike")),
@@ -119,6 +122,22 @@ def test_regions_that_it_cannot_read_are_refused(saved):
         encoder.accept_images(TinyGrid(6))
     with pytest.raises(ConfigurationError, match=r"expected regions 6 wide, .* regions are 5 wide; .*new_projection"):
         encoder.accept_images(TinyRegions(5))
+
+
+def test_the_cells_of_a_grid_are_read_with_their_boxes(saved, tmp_path):
+    Image.effect_mandelbrot((60, 40), (-2.0, -1.5, 1.0, 1.5), 20).convert("RGB").save(tmp_path / "1.png")
+    whole = {"crop_mode": "squash", "crop_pct": 1.0}
+    grid = Grid("resnet18", weights=None, image_size=64, preprocessing=whole)
+    encoder = LxmertText(str(saved[0]), new_projection=True)
+    model = TransformerAttention(labels=["O", "B-LOC"], text_encoder=encoder, image_encoder=grid).eval()
+    batch = model.preprocessor([Post("1", ("Oslo",), image=tmp_path / "1.png")])
+    with torch.no_grad():
+        image = grid(batch.pixels, batch.image_mask)
+        boxes = torch.tensor([[[0, 0, 0.5, 0.5], [0.5, 0, 1, 0.5], [0, 0.5, 0.5, 1], [0.5, 0.5, 1, 1]]])
+        expected, elsewhere = (encoder(batch, replace(image, boxes=each)).words for each in (boxes, 1 - boxes))
+        found = model.encode(batch)[0].words
+    torch.testing.assert_close(found, expected)
+    assert (found - elsewhere).abs().max() > 1e-3
 
 
 def test_a_new_projection_survives_a_checkpoint(saved):
