@@ -51,6 +51,11 @@ class ImageFeatures:
         """Return the same features, regions and pooled vectors in another floating-point type."""
         return replace(self, regions=self.regions.to(dtype), pooled=self.pooled.to(dtype))
 
+    def select(self, posts: Tensor) -> ImageFeatures:
+        """Return the features of some posts, by their indices, shape ``(N,)``."""
+        parts: dict[str, Any] = {name: None if part is None else part[posts] for name, part in vars(self).items()}
+        return ImageFeatures(**parts)
+
 
 @dataclass
 class GoldBoxes:

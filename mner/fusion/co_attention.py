@@ -76,14 +76,16 @@ class CoAttention(FusionModule):
             Fused word states, shape ``(B, W, D)``.
         """
         words, regions = text.words, self.project_image(image.regions).tanh()
-        looks = self.visual_attention(words, regions, image.mask)
-        seen = looks.to(regions.dtype) @ regions
-        reads = self.textual_attention(seen, words, text.mask)
-        visual = self.visual(seen).tanh()
-        textual = self.textual(reads.to(words.dtype) @ words).tanh()
+        over_regions = self.visual_attention(words, regions, image.mask)
+        attended = over_regions.to(regions.dtype) @ regions
+        over_words = self.textual_attention(attended, words, text.mask)
+        visual = self.visual(attended).tanh()
+        textual = self.textual(over_words.to(words.dtype) @ words).tanh()
         gate = self.gate(torch.cat([visual, textual], dim=-1)).sigmoid() * image.present[:, None, None]
         mixed = gate * visual + (1 - gate) * textual
         filtration = self.filtration_gate(torch.cat([words, mixed], dim=-1)).sigmoid()
-        self.record_attention(looks, words=reads, visual=gate.squeeze(-1), filtration=filtration.squeeze(-1))
+        self.record_attention(
+            over_regions, words=over_words, visual=gate.squeeze(-1), filtration=filtration.squeeze(-1)
+        )
         fused: Tensor = self.output(torch.cat([words, filtration * self.filtered(mixed).tanh()], dim=-1))
         return fused

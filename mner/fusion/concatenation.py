@@ -72,5 +72,5 @@ class Concatenation(FusionModule):
             Three tensors of shape ``(B, W, size)``; the image's is zero where a post has none.
         """
         words, characters = self.project_words(text.words), self.project_characters(text.characters)
-        shown = self.project_image(image.pooled) * image.present[:, None]
-        return words, characters, shown.unsqueeze(1).expand_as(words)
+        visual = self.project_image(image.pooled) * image.present[:, None]
+        return words, characters, visual.unsqueeze(1).expand_as(words)

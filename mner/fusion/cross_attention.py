@@ -19,15 +19,16 @@ class CrossAttention(nn.Module):
 
     Args:
         size: Width of queries and keys.
-        heads: Number of attention heads; must divide the width.
+        heads: Number of attention heads; must divide the width. By default each is about 64 wide.
         dropout: Dropout on the attention weights and on both outputs.
 
     Raises:
         ConfigurationError: If ``heads`` does not divide ``size``.
     """
 
-    def __init__(self, size: int, heads: int, dropout: float = 0.1) -> None:
+    def __init__(self, size: int, heads: int | None = None, dropout: float = 0.1) -> None:
         super().__init__()
+        heads = math.gcd(size, max(1, size // 64)) if heads is None else heads
         if heads < 1 or size % heads:
             raise ConfigurationError(f"expected heads to divide the text encoder's width {size}, got {heads}")
         self.heads = heads
@@ -35,11 +36,11 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(size, 2 * size)
         self.output = nn.Linear(size, size)
         self.norm = nn.LayerNorm(size)
-        self.enter = nn.Linear(size, 4 * size)
-        self.leave = nn.Linear(4 * size, size)
+        self.feedforward_in = nn.Linear(size, 4 * size)
+        self.feedforward_out = nn.Linear(4 * size, size)
         self.last_norm = nn.LayerNorm(size)
         self.dropout = nn.Dropout(dropout)
-        for layer in (self.query, self.key_value, self.output, self.enter, self.leave):
+        for layer in (self.query, self.key_value, self.output, self.feedforward_in, self.feedforward_out):
             nn.init.normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
 
@@ -55,13 +56,14 @@ class CrossAttention(nn.Module):
             Shape ``(B, Q, size)``.
         """
         query, key, value = self._split(queries, keys)
-        there = mask.any(dim=1)[:, None, None]
-        allowed = (mask[:, None] | ~there)[:, None]  # a softmax over no key would be NaN
+        has_keys = mask.any(dim=1)[:, None, None]
+        allowed = (mask[:, None] | ~has_keys)[:, None]  # a softmax over no key would be NaN
         dropout = self.dropout.p if self.training else 0.0
         heads = scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropout)
-        attended = self.output(heads.transpose(1, 2).flatten(2)) * there
+        attended = self.output(heads.transpose(1, 2).flatten(2)) * has_keys
         hidden = self.norm(queries + self.dropout(attended))
-        result: Tensor = self.last_norm(hidden + self.dropout(self.leave(gelu(self.enter(hidden)))))
+        added = self.feedforward_out(gelu(self.feedforward_in(hidden)))
+        result: Tensor = self.last_norm(hidden + self.dropout(added))
         return result
 
     def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from mner.batch import ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.gated_sum import gated_sum
+from mner.fusion.word_dropout import checked_rate
 
 
 class GraphFusion(FusionModule):
@@ -68,8 +69,7 @@ class GraphFusion(FusionModule):
                 "expected size, num_layers, heads and feedforward_size of at least 1, and heads to divide size, got "
                 f"{size=}, {num_layers=}, {heads=}, {feedforward_size=}"
             )
-        if not 0 <= layer_dropout < 1:
-            raise ConfigurationError(f"expected layer_dropout in [0, 1), got {layer_dropout}")
+        checked_rate(layer_dropout, "layer_dropout")
         self.size = size
         super().__init__(**kwargs)
         self.project_words = _linear(self.text_encoder.hidden_size, size)
@@ -182,11 +182,11 @@ class _SelfAttention(nn.Module):
         """
         projected = (layer(states) for layer in (self.query, self.key, self.value))
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in projected)
-        there = mask.any(dim=1)[:, None, None]
-        allowed = (mask[:, None] | ~there)[:, None]  # a softmax over no key would be NaN
+        has_states = mask.any(dim=1)[:, None, None]
+        allowed = (mask[:, None] | ~has_states)[:, None]  # a softmax over no key would be NaN
         dropout = self.dropout.p if self.training else 0.0
         heads = scaled_dot_product_attention(query, key, value.to(query.dtype), allowed, dropout_p=dropout)
-        attended: Tensor = self.output(heads.transpose(1, 2).flatten(2)) * there
+        attended: Tensor = self.output(heads.transpose(1, 2).flatten(2)) * has_states
         return attended
 
 

@@ -54,5 +54,5 @@ class LateFusion(FusionModule):
         Returns:
             Fused word states, shape ``(B, W, D + image_size)``.
         """
-        shown = self.perceptron(image.pooled) * image.present[:, None]
-        return torch.cat([text.words, shown.unsqueeze(1).expand(-1, text.words.shape[1], -1)], dim=-1)
+        visual = self.perceptron(image.pooled) * image.present[:, None]
+        return torch.cat([text.words, visual.unsqueeze(1).expand(-1, text.words.shape[1], -1)], dim=-1)

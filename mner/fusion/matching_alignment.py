@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,7 +13,8 @@ from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.cross_attention import CrossAttention
-from mner.fusion.shuffled_images import shuffled_images
+from mner.fusion.shuffled_images import shuffle_images
+from mner.fusion.word_dropout import checked_rate
 
 
 @dataclass
@@ -84,15 +84,12 @@ class MatchingAlignment(FusionModule):
                 "expected tagging_weight in (0, 1], temperature > 0 and text_to_image_weight in [0, 1], got "
                 f"{tagging_weight=}, {temperature=}, {text_to_image_weight=}"
             )
-        if not 0 <= layer_dropout < 1:
-            raise ConfigurationError(f"expected layer_dropout in [0, 1), got {layer_dropout}")
         width = self.text_encoder.hidden_size
-        heads = math.gcd(width, max(1, width // 64)) if heads is None else heads
         self.auxiliary_weight = (1 - tagging_weight) / tagging_weight
         self.temperature = temperature
         self.text_to_image_weight = text_to_image_weight
         self.project_image = nn.Linear(self.image_width, width)
-        self.cross_layer = CrossAttention(width, heads, layer_dropout)
+        self.cross_layer = CrossAttention(width, heads, checked_rate(layer_dropout, "layer_dropout"))
         self.matching = nn.Linear(2 * width, 1)
         self.gate = nn.Linear(2 * width, width)
         self.align_text = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
@@ -136,8 +133,8 @@ class MatchingAlignment(FusionModule):
         visual = probability[:, None, None] * _matched(text)[0]
         gate = self.gate(torch.cat([text.words, visual], dim=-1)).sigmoid()
         if self.records_attention:
-            looks = self.cross_layer.weights(text.words, self.project_image(image.regions), image.mask)
-            self.record_attention(looks, match=probability[:, None].expand(text.mask.shape), visual=gate)
+            weights = self.cross_layer.weights(text.words, self.project_image(image.regions), image.mask)
+            self.record_attention(weights, match=probability[:, None].expand(text.mask.shape), visual=gate)
         return torch.cat([text.words, gate * visual], dim=-1)
 
     def post_scores(self, text: TextFeatures, image: ImageFeatures) -> dict[str, Tensor]:
@@ -150,21 +147,15 @@ class MatchingAlignment(FusionModule):
         """Compute the weighted losses of matching and alignment; none outside of training."""
         if not self.training:
             return None
-        device = image.mask.device
-        rows, others, names = shuffled_images(batch, self.global_step, device)
-        place = torch.arange(len(batch), device=device).index_copy(0, rows, others)
+        shuffled = shuffle_images(batch, image, self.global_step)
         own = _matched(text)[1]
-        shuffled = self.match(
-            TextFeatures(text.words, text.mask, text.pooled),
-            ImageFeatures(image.regions[place], image.mask[place], image.pooled[place]),
-        )
-        logits = torch.cat([own, _matched(shuffled)[1]])
-        mismatch = image.present & image.present[place] & (names != names[place])
-        weights = torch.cat([image.present, mismatch]).to(logits.dtype)
-        targets = (torch.arange(len(logits), device=device) < len(own)).to(logits.dtype)
+        others = _matched(self.match(TextFeatures(text.words, text.mask, text.pooled), shuffled.image))[1]
+        logits = torch.cat([own, others])
+        weights = torch.cat([image.present, shuffled.mismatch]).to(logits.dtype)
+        targets = (torch.arange(len(logits), device=logits.device) < len(own)).to(logits.dtype)
         losses = binary_cross_entropy_with_logits(logits, targets, reduction="none")
         matching = (losses * weights).sum() / weights.sum().clamp(min=1)
-        return self.auxiliary_weight * (matching + self._alignment(text, image, names))
+        return self.auxiliary_weight * (matching + self._alignment(text, image, shuffled.names))
 
     def _probability(self, text: TextFeatures, image: ImageFeatures) -> Tensor:
         return _matched(text)[1].sigmoid() * image.present

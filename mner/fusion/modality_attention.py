@@ -56,8 +56,8 @@ class ModalityAttention(Concatenation):
         """
         parts = self.project(text, image)
         scores = self.modality(torch.cat(parts, dim=-1)).sigmoid()
-        there = torch.ones_like(scores, dtype=torch.bool)
-        there[..., 2] = image.present[:, None]
-        weights = masked_softmax(scores, there)
+        available = torch.ones_like(scores, dtype=torch.bool)
+        available[..., 2] = image.present[:, None]
+        weights = masked_softmax(scores, available)
         self.record_attention(words=weights[..., 0], characters=weights[..., 1], visual=weights[..., 2])
         return (weights.unsqueeze(-1) * torch.stack(parts, dim=2)).sum(dim=2)

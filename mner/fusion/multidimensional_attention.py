@@ -61,13 +61,13 @@ class MultidimensionalAttention(FusionModule):
         self.project_image = nn.Linear(self.image_width, size)
         self.pair_first = nn.Linear(size, size)
         self.pair_second = nn.Linear(size, size, bias=False)
-        self.look_hidden = nn.Linear(size, size)
-        self.look_pair = nn.Linear(size, size)
-        self.look_region = nn.Linear(size, size, bias=False)
+        self.score_hidden = nn.Linear(size, size)
+        self.score_pair = nn.Linear(size, size)
+        self.score_region = nn.Linear(size, size, bias=False)
         self.filter_visual = nn.Linear(size, size)
         self.filter_pair = nn.Linear(size, size, bias=False)
         self.gate_before = nn.Linear(2 * size, size)
-        self.gate_behind = nn.Linear(2 * size, size)
+        self.gate_after = nn.Linear(2 * size, size)
         for layer in self.children():
             if isinstance(layer, nn.Linear) and layer is not self.emission_layer:
                 nn.init.xavier_uniform_(layer.weight)
@@ -102,14 +102,14 @@ class MultidimensionalAttention(FusionModule):
                 checkpoint(self._read, *given, i, p, use_reentrant=False, preserve_rng_state=False)
                 for i, p in zip(post.split(step), place.split(step), strict=True)
             ]
-        parts, looks = zip(*found, strict=True)
-        before, behind = torch.cat(parts).view(posts, count, 2 * size).chunk(2, dim=-1)
+        parts, region_weights = zip(*found, strict=True)
+        before, after = torch.cat(parts).view(posts, count, 2 * size).chunk(2, dim=-1)
         gate_before = self.gate_before(torch.cat([words, before], dim=-1)).sigmoid()
-        gate_behind = self.gate_behind(torch.cat([words, behind], dim=-1)).sigmoid()
+        gate_after = self.gate_after(torch.cat([words, after], dim=-1)).sigmoid()
         if self.records_attention:
-            looked = torch.cat([look for look in looks if look is not None])
-            self.record_attention(looked.view(posts, count, -1), before=gate_before, behind=gate_behind)
-        joined = [gate_before * words + (1 - gate_before) * before, gate_behind * words + (1 - gate_behind) * behind]
+            weights = torch.cat([part for part in region_weights if part is not None])
+            self.record_attention(weights.view(posts, count, -1), before=gate_before, after=gate_after)
+        joined = [gate_before * words + (1 - gate_before) * before, gate_after * words + (1 - gate_after) * after]
         return torch.cat(joined, dim=-1)
 
     def _read(
@@ -129,25 +129,24 @@ class MultidimensionalAttention(FusionModule):
             Shape ``(N, 2 * c)``; and the weight of each region averaged over features and other words, ``(N, R)``, if
             attention is recorded.
         """
-        partners, shown, seen = words[post], regions[post], mask[post]
+        partners, regions, mask = words[post], regions[post], mask[post]
         pairs = _stanh(self.pair_first(partners) + self.pair_second(words[post, place]).unsqueeze(1))
-        of_pair = self.look_pair(self.look_hidden(pairs).relu()).unsqueeze(2)
-        scores = _stanh(of_pair + self.look_region(shown).unsqueeze(1))
-        looks = masked_softmax(scores, seen[:, None, :, None], dim=2)
-        visual = torch.einsum("njrc,nrc->njc", looks.to(shown.dtype), shown)
+        of_pair = self.score_pair(self.score_hidden(pairs).relu()).unsqueeze(2)
+        scores = _stanh(of_pair + self.score_region(regions).unsqueeze(1))
+        over_regions = masked_softmax(scores, mask[:, None, :, None], dim=2)
+        visual = torch.einsum("njrc,nrc->njc", over_regions.to(regions.dtype), regions)
         filtering = (self.filter_visual(visual) + self.filter_pair(pairs)).sigmoid()
-        filtering = filtering.masked_fill(~seen.any(dim=1)[:, None, None], 1.0)
+        filtering = filtering.masked_fill(~mask.any(dim=1)[:, None, None], 1.0)
         scores = filtering * pairs + (1 - filtering) * visual
-        order, there = torch.arange(words.shape[1], device=words.device), word_mask[post]
-        reads = []
+        order, real = torch.arange(words.shape[1], device=words.device), word_mask[post]
+        contexts = []
         for direction in (order < place[:, None], order > place[:, None]):
-            weights = masked_softmax(scores, (direction & there).unsqueeze(-1), dim=1)
-            reads.append((weights * partners).sum(dim=1))
+            over_words = masked_softmax(scores, (direction & real).unsqueeze(-1), dim=1)
+            contexts.append((over_words * partners).sum(dim=1))
         mean = None
         if self.records_attention:
-            real = there[:, :, None]
-            mean = (looks.mean(dim=-1) * real).sum(dim=1) / real.sum(dim=1).clamp_min(1)
-        return torch.cat(reads, dim=-1), mean
+            mean = (over_regions.mean(dim=-1) * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True).clamp_min(1)
+        return torch.cat(contexts, dim=-1), mean
 
 
 def _stanh(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
-from mner.fusion.shuffled_images import shuffled_images
+from mner.fusion.shuffled_images import shuffle_images
 from mner.fusion.transformer_attention import TransformerAttention
 from mner.recurrent import run_recurrent
 
@@ -66,7 +66,8 @@ class RelationGate(TransformerAttention):
         self.relation_weight = relation_weight
         self.relation = nn.Linear(self.text_encoder.hidden_size, 2)
         self.forward_lstm, self.backward_lstm = (
-            nn.LSTM(self.text_encoder.hidden_size, lstm_size, batch_first=True) for _ in range(2)
+            nn.LSTM(self.text_encoder.hidden_size, int(lstm_size), batch_first=True)  # int: it refuses NumPy's
+            for _ in range(2)
         )
 
     @property
@@ -106,17 +107,11 @@ class RelationGate(TransformerAttention):
         """Compute the weighted loss of shuffled images; none outside of training."""
         if not self.training or not self.relation_weight:
             return None
-        device = image.mask.device
-        rows, sources, names = shuffled_images(batch, self.global_step, device)
-        place = torch.arange(len(batch), device=device).index_copy(0, rows, sources)
-        shuffled = ImageFeatures(image.regions[place], image.mask[place], image.pooled[place])
-        if image.boxes is not None:
-            shuffled.boxes = image.boxes[place]
-        own, others = _scores(text), self._relation(batch, shuffled)
+        shuffled = shuffle_images(batch, image, self.global_step)
+        own, others = _scores(text), self._relation(batch, shuffled.image)
         scores = torch.cat([own, others])
-        mismatch = image.present & (names != names[place])
-        weights = torch.cat([image.present & mismatch.any(), mismatch]).to(scores.dtype)
-        targets = (torch.arange(len(scores), device=device) < len(own)).long()
+        weights = torch.cat([image.present & shuffled.mismatch.any(), shuffled.mismatch]).to(scores.dtype)
+        targets = (torch.arange(len(scores), device=scores.device) < len(own)).long()
         losses = cross_entropy(scores, targets, reduction="none") * weights
         return self.relation_weight * losses.sum() / weights.sum().clamp(min=1)
 

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mner.batch import Batch, moved
+from mner.batch import Batch, ImageFeatures, moved
+
+
+@dataclass(frozen=True)
+class ShuffledImages:
+    """The images of B posts, each with that of another post.
+
+    Args:
+        image: The features; a post without an image still has none.
+        mismatch: True for each post that has an image of other files than its own, shape ``(B,)``.
+        names: A number for each post, equal for posts with the same image files, shape ``(B,)``.
+    """
+
+    image: ImageFeatures
+    mismatch: Tensor
+    names: Tensor
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def shuffled_images(batch: Batch, seed: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def shuffle_images(batch: Batch, image: ImageFeatures, seed: int) -> ShuffledImages:
     """Give every post with an image that of another post.
 
-    The order is drawn by a separate generator, seeded by the training step: resumed training draws the same, and
-    dropout is not affected. Everything is computed on the CPU, without waiting for a GPU.
+    The order is drawn on the CPU, without waiting for a GPU, by a separate generator that is seeded by the training
+    step: resumed training draws the same, and dropout is not affected.
 
     Args:
-        batch: B posts.
+        batch: B posts. If fewer than two have an image, all keep theirs.
+        image: Their image features.
         seed: The number of the training step.
-        device: Where the result is needed.
-
-    Returns:
-        The posts with images, in random order; for each of them another one, whose image it gets (both are empty if
-        there are fewer than two); and for every post a number, equal for posts with the same image files: images are
-        of other files where ``names[rows] != names[others]``.
     """
     numbers: dict[tuple[Any, ...], int] = {}
-    images = [post.images or (index,) for index, post in enumerate(batch.posts)]
-    names = torch.tensor([numbers.setdefault(image, len(numbers)) for image in images])
+    files = [post.images or (index,) for index, post in enumerate(batch.posts)]
+    names = torch.tensor([numbers.setdefault(each, len(numbers)) for each in files])
     rows = batch.has_image.nonzero().squeeze(1)
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
-    rows = rows[: len(rows) if len(rows) > 1 else 0]
-    return moved(rows, device), moved(rows.roll(1), device), moved(names, device)
+    sources = torch.arange(len(names)).index_copy(0, rows, rows.roll(1))
+    differ = names != names[sources]
+    sources, names, differ = (moved(part, image.mask.device) for part in (sources, names, differ))
+    shuffled = image.select(sources)
+    return ShuffledImages(shuffled, image.present & shuffled.present & differ, names)

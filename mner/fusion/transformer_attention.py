@@ -52,9 +52,10 @@ class TransformerAttention(FusionModule):
         """Encode the texts together with regions ``(B, R, V)``, and record the attention if it is asked for."""
         text: TextFeatures = self.text_encoder(batch, image)
         if self.records_attention:
-            looks = self.text_encoder.attention(batch, image)
-            share = looks.sum(dim=-1)
-            self.record_attention(looks / share.clamp_min(torch.finfo(share.dtype).tiny)[..., None], visual=share)
+            weights = self.text_encoder.attention(batch, image)
+            on_image = weights.sum(dim=-1)
+            tiny = torch.finfo(on_image.dtype).tiny
+            self.record_attention(weights / on_image.clamp_min(tiny)[..., None], visual=on_image)
         return text
 
     def fuse(self, text: TextFeatures, image: ImageFeatures) -> Tensor:

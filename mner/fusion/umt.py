@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -14,6 +14,7 @@ from mner.decoders import CRF
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.cross_attention import CrossAttention
+from mner.fusion.word_dropout import checked_rate
 from mner.labels import split_tag
 
 
@@ -63,37 +64,34 @@ class UMT(FusionModule):
     conversion: Tensor
     span_of_label: Tensor
 
-    @property
-    def fused_size(self) -> int:
-        """Width of the image-aware word and the gated word-aware image, concatenated."""
-        return 2 * self.text_encoder.hidden_size
-
     def __init__(
         self, heads: int | None = None, auxiliary_weight: float = 0.5, layer_dropout: float = 0.1, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not (0 <= layer_dropout < 1 and auxiliary_weight >= 0):
-            raise ConfigurationError(
-                f"expected layer_dropout in [0, 1) and auxiliary_weight >= 0, got {layer_dropout=}, {auxiliary_weight=}"
-            )
+        if not auxiliary_weight >= 0:
+            raise ConfigurationError(f"expected auxiliary_weight >= 0, got {auxiliary_weight}")
         width = self.text_encoder.hidden_size
-        heads = math.gcd(width, max(1, width // 64)) if heads is None else heads
         self.auxiliary_weight = auxiliary_weight
         self.project_image = nn.Linear(self.image_width, width)
         self.project_image_queries = nn.Linear(self.image_width, width)
-        self.main_layer = CrossAttention(width, heads, layer_dropout)
-        self.image_to_words = CrossAttention(width, heads, layer_dropout)
-        self.words_to_image = CrossAttention(width, heads, layer_dropout)
-        self.image_words_to_words = CrossAttention(width, heads, layer_dropout)
+        layer = partial(CrossAttention, width, heads, checked_rate(layer_dropout, "layer_dropout"))
+        self.main_layer, self.image_to_words, self.words_to_image, self.image_words_to_words = (
+            layer() for _ in range(4)
+        )
         self.gate = nn.Linear(2 * width, width)
 
         conversion = conversion_matrix(self.labels)
         self.register_buffer("conversion", conversion, persistent=False)
         self.register_buffer("span_of_label", conversion.argmax(dim=0), persistent=False)
-        self.span_layer = CrossAttention(width, heads, layer_dropout)
+        self.span_layer = layer()
         self.span_emissions = nn.Linear(width, len(conversion))
         self.span_decoder = CRF(reduction=self.decoder.reduction)
         self.span_decoder.bind(span_labels(self.labels))
+
+    @property
+    def fused_size(self) -> int:
+        """Width of the image-aware word and the gated word-aware image, concatenated."""
+        return 2 * self.text_encoder.hidden_size
 
     def encode(self, batch: Batch) -> tuple[TextFeatures, ImageFeatures]:
         """Encode the images and the texts, and score the spans, which both the emissions and the loss use."""

@@ -46,11 +46,11 @@ class VisualAttention(FusionModule):
     def __init__(
         self, query_size: int = 128, attention_size: int = 128, as_published: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
         if query_size < 1:
             raise ConfigurationError(f"expected a query_size of at least 1, got {query_size}")
+        super().__init__(**kwargs)
         width, image_width = self.text_encoder.hidden_size, self.image_width
-        self.query = nn.LSTM(width, int(query_size), batch_first=True)  # which takes no integer of NumPy
+        self.query = nn.LSTM(width, int(query_size), batch_first=True)  # int: it refuses NumPy's
         self.attend = AdditiveAttention(query_size, image_width, attention_size, as_published)
         self.gates_of_words = nn.Linear(width, 3 * width)
         self.gates_of_image = nn.Linear(image_width, 3 * width, bias=False)
@@ -65,12 +65,12 @@ class VisualAttention(FusionModule):
         Returns:
             Fused word states, shape ``(B, W, D)``.
         """
-        looks = self.attend(self._query(text), image.regions, image.mask)
-        context = looks.to(image.regions.dtype) @ image.regions
+        weights = self.attend(self._query(text), image.regions, image.mask)
+        context = weights.to(image.regions.dtype) @ image.regions
         visual, textual, mixed = (self.gates_of_words(text.words) + self.gates_of_image(context)).chunk(3, dim=-1)
         visual = visual.sigmoid() * image.present[:, None, None]
         textual = textual.sigmoid()
-        self.record_attention(looks.expand(-1, text.words.shape[1], -1), visual=visual, textual=textual)
+        self.record_attention(weights.expand(-1, text.words.shape[1], -1), visual=visual, textual=textual)
         fused: Tensor = textual * text.words + visual * mixed.tanh()
         return fused
 

@@ -133,5 +133,5 @@ def test_without_an_image_it_is_a_transformer_over_the_words(model, features):
 def test_numbers_out_of_range(make_fusion, arguments):
     with pytest.raises(ConfigurationError, match="and heads to divide size, got"):
         make_fusion(GraphFusion, **{**SMALL, **arguments})
-    with pytest.raises(ConfigurationError, match=r"expected layer_dropout in \[0, 1\), got 1"):
+    with pytest.raises(ConfigurationError, match=r"expected layer_dropout in \[0, 1\), got layer_dropout=1"):
         make_fusion(GraphFusion, **SMALL, layer_dropout=1.0)

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError
 from mner.fusion import MatchingAlignment
-from mner.fusion.shuffled_images import shuffled_images
+from mner.fusion.shuffled_images import shuffle_images
 from mner.posts import Post
 from mner.training import Optimization
 
@@ -40,9 +41,9 @@ def cross(w, query, regions, softmax):
         attended = softmax(k @ affine(w, "cross_layer_query", query) / sqrt(8)) @ v
         attended = affine(w, "cross_layer_output", attended)
     hidden = layer_norm(w, "cross_layer_norm", query + attended)
-    inner = affine(w, "cross_layer_enter", hidden)
+    inner = affine(w, "cross_layer_feedforward_in", hidden)
     inner = inner * np.array([0.5 * (1 + erf(value / sqrt(2))) for value in inner])
-    return layer_norm(w, "cross_layer_last_norm", hidden + affine(w, "cross_layer_leave", inner))
+    return layer_norm(w, "cross_layer_last_norm", hidden + affine(w, "cross_layer_feedforward_out", inner))
 
 
 def match(w, words, regions, softmax):
@@ -123,26 +124,41 @@ def test_the_probability_of_a_match_is_reported(model, features):
 
 def test_only_other_images_are_a_mismatch():
     posts = [Post(f"{i}", ("hi",), image=None if i == 1 else Path(f"{min(i, 3)}.png")) for i in range(5)]
-    batch = SimpleNamespace(posts=posts, has_image=torch.tensor([True, False, True, True, True]))
+    has_image = torch.tensor([True, False, True, True, True])
+    batch = SimpleNamespace(posts=posts, has_image=has_image)
+    own = torch.arange(5)
+    regions = own[:, None, None].float()
+    image = ImageFeatures(regions, has_image[:, None], regions[:, 0], boxes=torch.rand(5, 1, 4))
     seen = set()
     for seed in range(20):
-        rows, others, names = shuffled_images(batch, seed, torch.device("cpu"))
-        assert sorted(rows.tolist()) == sorted(others.tolist()) == [0, 2, 3, 4]
-        assert (rows != others).all()
-        assert names.tolist() == [0, 1, 2, 3, 3]
-        assert all(
-            part.equal(again)
-            for part, again in zip((rows, others), shuffled_images(batch, seed, torch.device("cpu"))[:2], strict=True)
-        )
-        seen.add(tuple(others[rows.argsort()].tolist()))
+        shuffled = shuffle_images(batch, image, seed)
+        sources = shuffled.image.regions.flatten().long()
+        assert sorted(sources.tolist()) == own.tolist()
+        assert ((sources == own) == ~has_image).all()
+        assert shuffled.image.boxes.equal(image.boxes[sources])
+        assert shuffled.image.present.equal(has_image)
+        assert shuffled.names.tolist() == [0, 1, 2, 3, 3]
+        assert shuffled.mismatch.tolist() == [
+            posts[post].image is not None and posts[source].image != posts[post].image
+            for post, source in enumerate(sources.tolist())
+        ]
+        assert shuffle_images(batch, image, seed).image.regions.equal(shuffled.image.regions)
+        seen.add(tuple(sources.tolist()))
     assert len(seen) > 3
+
+
+def test_an_image_without_regions_is_no_mismatch():
+    """Detectors find nothing in some images."""
+    posts = [Post(f"{i}", ("hi",), image=Path(f"{i}.png")) for i in range(2)]
+    batch = SimpleNamespace(posts=posts, has_image=torch.tensor([True, True]))
+    image = ImageFeatures(torch.zeros(2, 1, 3), torch.tensor([[True], [False]]), torch.zeros(2, 3))
+    assert not shuffle_images(batch, image, 0).mismatch.any()
 
 
 @pytest.mark.parametrize("image", [None, Path("a.png")])
 def test_fewer_than_two_images_have_no_mismatch(make_fusion, image):
     model = make_fusion(MatchingAlignment).train()
     batch = model.preprocessor([Post("1", ("hi",), ("O",), image=image), Post("2", ("oslo",), ("B-LOC",))])
-    assert [len(part) for part in shuffled_images(batch, 0, torch.device("cpu"))] == [0, 0, 2]
     losses = model.losses(batch)
     losses.total.backward()
     assert (losses.parts["auxiliary_loss"] > 0) == (image is not None)

@@ -27,8 +27,8 @@ def relation(first, second, regions, w):
     pair = stanh(affine(w, "pair_first", second) + affine(w, "pair_second", first))
     if not regions:
         return pair
-    of_pair = affine(w, "look_pair", np.maximum(affine(w, "look_hidden", pair), 0))
-    scores = np.array([stanh(of_pair + affine(w, "look_region", region)) for region in regions])
+    of_pair = affine(w, "score_pair", np.maximum(affine(w, "score_hidden", pair), 0))
+    scores = np.array([stanh(of_pair + affine(w, "score_region", region)) for region in regions])
     visual = (softmax_each_feature(scores) * np.array(regions)).sum(axis=0)
     filtering = sigmoid(affine(w, "filter_visual", visual) + affine(w, "filter_pair", pair))
     return filtering * pair + (1 - filtering) * visual
@@ -41,7 +41,7 @@ def test_it_equals_its_equations(make_fusion, features, numpy_weights, each_word
         word, words = affine(w, "project_words", word), [affine(w, "project_words", other) for other in words]
         regions = [affine(w, "project_image", region) for region in regions]
         expected = []
-        for others, gate in ((words[:place], "gate_before"), (words[place + 1 :], "gate_behind")):
+        for others, gate in ((words[:place], "gate_before"), (words[place + 1 :], "gate_after")):
             read = np.zeros(5)
             if others:
                 weights = softmax_each_feature(np.array([relation(word, other, regions, w) for other in others]))

@@ -94,6 +94,10 @@ def test_it_equals_its_equations(posts, numpy_weights, softmax):
     assert 0.05 < relation[0] < 0.95
 
 
+def test_the_lstm_may_have_a_size_of_numpy():
+    assert make(lstm_size=np.int64(4)).fused_size == 8
+
+
 def test_without_an_image_only_the_text_counts(posts):
     model = make()
     alone = model(model.preprocessor([posts[1]]))

@@ -33,9 +33,9 @@ def layer(w, name, query, keys, softmax):
         attended = np.concatenate([softmax(k[:, head] @ q[head] / 2) @ v[:, head] for head in heads])
         attended = affine(w, f"{name}_output", attended)
     hidden = layer_norm(w, f"{name}_norm", query + attended)
-    inner = affine(w, f"{name}_enter", hidden)
+    inner = affine(w, f"{name}_feedforward_in", hidden)
     inner = inner * np.array([0.5 * (1 + erf(value / sqrt(2))) for value in inner])
-    return layer_norm(w, f"{name}_last_norm", hidden + affine(w, f"{name}_leave", inner))
+    return layer_norm(w, f"{name}_last_norm", hidden + affine(w, f"{name}_feedforward_out", inner))
 
 
 def randomise(model):
@@ -96,8 +96,11 @@ def test_heads_and_decoders(make_fusion):
     assert make_fusion(UMT, decoder=Softmax()).span_decoder.reduction == "token_mean"
     with pytest.raises(ConfigurationError, match="heads to divide the text encoder's width 8, got 3"):
         make_fusion(UMT, heads=3)
-    for arguments in ({"layer_dropout": 2.0}, {"auxiliary_weight": -1.0}):
-        with pytest.raises(ConfigurationError, match=r"expected layer_dropout in \[0, 1\) and auxiliary_weight >= 0"):
+    for arguments, message in (
+        ({"layer_dropout": 2.0}, r"expected layer_dropout in \[0, 1\), got layer_dropout=2.0"),
+        ({"auxiliary_weight": -1.0}, "expected auxiliary_weight >= 0, got -1.0"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
             make_fusion(UMT, **arguments)
 
 
