@@ -134,13 +134,13 @@ class Preprocessor:
             unlabelled_views: Batches of posts without tags contain the text-only view too, where tagged ones do.
         """
         other = copy.copy(self)
-        known = tuple(folder for folder in image_folders or () if folder is not None)
-        if known:
-            other.image_loader = replace(other.image_loader, folders=known)
-        if on_bad_image is not None:
-            other.image_loader = replace(other.image_loader, on_bad_image=on_bad_image)
-        if remote is not None:
-            other.image_loader = replace(other.image_loader, remote=remote)
+        loading: dict[str, Any] = {
+            "folders": tuple(folder for folder in image_folders or () if folder is not None) or None,
+            "on_bad_image": on_bad_image,
+            "remote": remote,
+        }
+        given = {name: value for name, value in loading.items() if value is not None}
+        other.image_loader = replace(self.image_loader, **given)
         if features is not None:
             other.features = features
         if quiet is not None:

@@ -26,8 +26,8 @@ def run_recurrent(layer: nn.RNNBase | nn.RNNCellBase, inputs: Tensor, state: Any
 
     Returns:
         The result of ``layer(inputs, state)``; without the final state where the layer is exported as one operator.
-        After a fallback without autocast it is converted back to the data type
-        of ``inputs``; under autocast it stays in float32, as autocast does for its other float32 operations.
+        After a fallback without autocast it is converted back to the data type of ``inputs``; under autocast it stays
+        in float32, as autocast does for its other float32 operations.
     """
     if torch.compiler.is_compiling() and state is None and isinstance(layer, nn.LSTM) and _is_plain(layer):
         weights = (getattr(layer, f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))

@@ -56,7 +56,7 @@ class DivergenceStop(Callback):
             self._check_weights(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check, if there is no validation."""
+        """Check again, since there may have been no validation."""
         self._check_loss(trainer)
         self._check_weights(trainer, pl_module)
 

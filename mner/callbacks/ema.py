@@ -21,7 +21,8 @@ KEY = "weights_in_training"
 class EMA(Callback):
     """Averages the trainable weights after optimizer steps; validation and checkpoints see the average.
 
-    The decay rises from 0.1 towards its value over the first steps, so that the initial weights are forgotten. Unlike
+    The decay is 0 in the first step and ``(1 + t) / (10 + t)`` after t steps, until that exceeds its value, so that the
+    initial weights are forgotten. Unlike
     Lightning's ``EMAWeightAveraging``, which copies the whole model, this neither averages frozen weights nor saves
     them twice. Averages of half-precision weights are kept in float32.
 

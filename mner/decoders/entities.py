@@ -31,7 +31,7 @@ def find_entities(
     scores: Mapping[str, Tensor] | None = None,
     confidence: Tensor | None = None,
 ) -> EntityLists:
-    """Decode the entities of predicted tags under ``conlleval``, with one transfer from the device.
+    """Decode the entities of predicted tags under ``conlleval``, with one transfer from the device, and one per score.
 
     Args:
         decoder: The bound decoder, which computes the confidences.

@@ -21,20 +21,21 @@ def collate_boxes(posts: Sequence[Post]) -> GoldBoxes:
         DataError: If a post has boxes of words that are not an entity.
     """
     entities = [gold_entities(post) for post in posts]
-    most = max((len(found) for found in entities), default=0) or 1
-    boxes = [box for found in entities for entity in found for box in entity.boxes or ()]
-    several = max((len(entity.boxes or ()) for found in entities for entity in found), default=0) or 1
+    flat = [entity for of_post in entities for entity in of_post]
+    boxes = [box for entity in flat for box in entity.boxes or ()]
+    width = max(map(len, entities), default=0) or 1
+    depth = max((len(entity.boxes or ()) for entity in flat), default=0) or 1
     gold = GoldBoxes(
-        spans=torch.zeros(len(posts), most, 2, dtype=torch.long),
-        known=torch.zeros(len(posts), most, dtype=torch.bool),
-        boxes=torch.zeros(len(posts), most, several, 4),
-        shown=torch.zeros(len(posts), most, several, dtype=torch.bool),
+        spans=torch.zeros(len(posts), width, 2, dtype=torch.long),
+        known=torch.zeros(len(posts), width, dtype=torch.bool),
+        boxes=torch.zeros(len(posts), width, depth, 4),
+        shown=torch.zeros(len(posts), width, depth, dtype=torch.bool),
     )
-    for row, found in enumerate(entities):
-        for column, entity in enumerate(found):
-            gold.spans[row, column, 0], gold.spans[row, column, 1] = entity.start, entity.end
-            gold.known[row, column] = entity.boxes is not None
-            gold.shown[row, column, : len(entity.boxes or ())] = True
+    if flat:
+        real = torch.arange(width) < torch.tensor([len(of_post) for of_post in entities])[:, None]
+        gold.spans[real] = torch.tensor([(entity.start, entity.end) for entity in flat])
+        gold.known[real] = torch.tensor([entity.boxes is not None for entity in flat])
+        gold.shown[real] = torch.arange(depth) < torch.tensor([len(entity.boxes or ()) for entity in flat])[:, None]
     if boxes:
         gold.boxes[gold.shown] = torch.tensor(boxes)
     return gold

@@ -65,8 +65,8 @@ def fit_temperature(model: FusionModule, posts: Sequence[Post], batch_size: int 
     def loss(temperature: float) -> float:
         decoder.temperature = temperature
         with torch.inference_mode():
-            total = sum(float(decoder.calibrated_loss(*output).sum()) for output in outputs)
-        return total / len(posts)
+            losses = [decoder.calibrated_loss(*output).sum() for output in outputs]
+        return float(torch.stack(losses).cpu().double().sum()) / len(posts)
 
     before = loss(decoder.temperature)
     best = _minimum(loss)
@@ -79,7 +79,7 @@ def _outputs(model: FusionModule, posts: Sequence[Post], size: int) -> list[tupl
     preprocessor = model.preprocessor.using(quiet=True)
     found = []
     for start in range(0, len(posts), size):
-        batch = preprocessor([preprocessor.prepare(post) for post in posts[start : start + size]]).to(model.device)
+        batch = preprocessor(posts[start : start + size]).to(model.device)
         assert batch.tags is not None
         found.append((model(batch), batch.tags, batch.word_mask))
     return found

@@ -53,8 +53,8 @@ def n_best(
     if not isinstance(decoder, ChainDecoder):
         raise ConfigurationError(f"{type(decoder).__name__} has no n best sequences; train with CRF or Softmax")
     preprocessor = tagger.preprocessor.using(quiet=True)
-    post = preprocessor.prepare(tagger.new_post(text, image, contexts))
-    batch = preprocessor([post]).to(model.device)
+    batch = preprocessor([tagger.new_post(text, image, contexts)]).to(model.device)
+    (post,) = batch.posts
     with tagger.options.context(model.device):
         emissions, mask = model(batch), batch.word_mask
     tags, probabilities = (found[0] for found in decoder.n_best(emissions, mask, CANDIDATES * n))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from mner.metrics.ratios import ratios
 from mner.posts import Entity, Post
 
 
@@ -21,6 +22,9 @@ class CharacterF1(Metric):
     As input to ``update``: the predicted entities per post, with character offsets, and the posts; posts without gold
     character spans are left out. ``compute`` returns ``f1``, ``precision``, ``recall`` and ``support`` (gold spans).
 
+    Args:
+        kwargs: Options of :class:`torchmetrics.Metric`.
+
     Example:
         >>> post = Post("1", ("#", "ParisAttacks"), text="#ParisAttacks", spans=((1, 6, "LOC"),))
         >>> metric = CharacterF1()
@@ -30,7 +34,10 @@ class CharacterF1(Metric):
         0.5
     """
 
+    is_differentiable = False
+    higher_is_better = True
     full_state_update = False
+
     predicted: Tensor
     gold: Tensor
     correct: Tensor
@@ -62,10 +69,4 @@ class CharacterF1(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """Compute the scores from the counts, by name."""
-        correct = self.correct.double()
-        return {
-            "f1": (2 * correct / (self.predicted + self.gold).clamp_min(1)).float(),
-            "precision": (correct / self.predicted.clamp_min(1)).float(),
-            "recall": (correct / self.gold.clamp_min(1)).float(),
-            "support": self.gold,
-        }
+        return {**ratios(self.correct, self.predicted, self.gold), "support": self.gold}

@@ -11,6 +11,7 @@ from torchmetrics import Metric
 
 from mner.errors import ConfigurationError, ShapeError
 from mner.labels import OUTSIDE, Convention, check_choice, closes, continues, opens, scheme_of, split_tag, types_of
+from mner.metrics.ratios import ratios
 
 
 class EntityF1(Metric):
@@ -104,16 +105,12 @@ class EntityF1(Metric):
     def compute(self) -> dict[str, Tensor]:
         """Compute the scores from the counts, by name."""
         correct, predicted, gold = self.correct[:-1], self.predicted[:-1], self.gold[:-1]
-        precision, recall, f1 = _scores(correct, predicted, gold)
-        micro = _scores(correct.sum(), predicted.sum(), gold.sum())
+        by_type = {**ratios(correct, predicted, gold), "support": gold}
         occurs = (predicted + gold > 0).sum()
-        result = {"f1": micro[2], "precision": micro[0], "recall": micro[1], "support": gold.sum()}
-        result["macro_f1"] = f1.sum() / occurs.clamp_min(1)
+        result = {**ratios(correct.sum(), predicted.sum(), gold.sum()), "support": gold.sum()}
+        result["macro_f1"] = by_type["f1"].sum() / occurs.clamp_min(1)
         for index, type_ in enumerate(self.types):
-            result[f"f1_{type_}"] = f1[index]
-            result[f"precision_{type_}"] = precision[index]
-            result[f"recall_{type_}"] = recall[index]
-            result[f"support_{type_}"] = gold[index]
+            result |= {f"{name}_{type_}": values[index] for name, values in by_type.items()}
         return result
 
     def _spans(self, tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -134,12 +131,3 @@ class EntityF1(Metric):
     def _count(self, which: Tensor, types: Tensor) -> Tensor:
         """Count the true positions by type."""
         return torch.zeros_like(self.gold).scatter_add_(0, types.flatten(), which.flatten().long())
-
-
-def _scores(correct: Tensor, predicted: Tensor, gold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Precision, recall and F1 of counts; 0 where a denominator is."""
-    return (
-        correct / predicted.clamp_min(1),
-        correct / gold.clamp_min(1),
-        2 * correct / (predicted + gold).clamp_min(1),
-    )

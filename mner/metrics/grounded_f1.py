@@ -13,6 +13,7 @@ from mner.boxes import gold_entities
 from mner.errors import ConfigurationError
 from mner.grounding_counts import THRESHOLD, Matching, count_grounded, covers
 from mner.labels import check_choice
+from mner.metrics.ratios import ratios
 from mner.posts import Box, Entity, Post
 
 
@@ -56,6 +57,7 @@ class GroundedF1(Metric):
     is_differentiable = False
     higher_is_better = True
     full_state_update = False
+
     counts: Tensor
     shown: Tensor
     coverable: Tensor
@@ -107,13 +109,11 @@ class GroundedF1(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """Compute the scores from the counts, by name."""
-        *correct, predicted, gold = self.counts.double()
-        scores = {}
+        *correct, predicted, gold = self.counts
+        scores: dict[str, Tensor] = {}
         for name, count in zip(("gmner", "mner", "eeg"), correct, strict=True):
-            scores[f"{name}_f1"] = (2 * count / (predicted + gold).clamp_min(1)).float()
-            scores[f"{name}_precision"] = (count / predicted.clamp_min(1)).float()
-            scores[f"{name}_recall"] = (count / gold.clamp_min(1)).float()
-        scores["gmner_support"], scores["gmner_shown"] = self.counts[4], self.shown
+            scores |= {f"{name}_{ratio}": value for ratio, value in ratios(count, predicted, gold).items()}
+        scores |= {"gmner_support": gold, "gmner_shown": self.shown}
         if self.coverable:
-            scores["region_coverage"] = (self.covered.double() / self.coverable).float()
+            scores["region_coverage"] = self.covered / self.coverable
         return scores

@@ -103,10 +103,11 @@ class PretrainingModule(TrainingModule, ABC):
         Returns:
             Their cross-entropy.
         """
-        hidden = targets != IGNORE_INDEX
-        scores = self.head(states[hidden], self.text_encoder.model.get_input_embeddings().weight)
-        loss = functional.cross_entropy(scores, targets[hidden], reduction="sum")
-        return Objective(loss, (scores.argmax(dim=-1) == targets[hidden]).sum(), hidden.sum())
+        masked = targets != IGNORE_INDEX
+        target = targets[masked]
+        scores = self.head(states[masked], self.text_encoder.model.get_input_embeddings().weight)
+        loss = functional.cross_entropy(scores, target, reduction="sum")
+        return Objective(loss, (scores.argmax(dim=-1) == target).sum(), masked.sum())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss under freshly drawn masks."""

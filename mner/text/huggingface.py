@@ -90,11 +90,11 @@ class HuggingFaceText(PretrainedEncoder):
         return BaseLoader(name, load, self._revision, self._attn_implementation)
 
     def prepare(self, tokenizer: Any, architecture: dict[str, Any] | None) -> None:
-        """Find out whether the model distinguishes segments."""
-        self._has_segments = (
-            getattr(self.model.config, "type_vocab_size", 0) > 1
-            and "token_type_ids" in inspect.signature(self.model.forward).parameters
-        )
+        """Find out whether the model distinguishes segments, and what it calls a cache."""
+        parameters = inspect.signature(self.model.forward).parameters
+        self._has_segments = getattr(self.model.config, "type_vocab_size", 0) > 1 and "token_type_ids" in parameters
+        # The argument is being renamed: transformers 5.40 takes only the new name.
+        self._cache_name = "cache" if "cache" in parameters else "past_key_values"
 
     def tokenizer_options(self) -> dict[str, bool]:
         """Put contexts before the post that a bidirectional decoder-only model reads, and rewrite tweets."""
@@ -132,9 +132,7 @@ class HuggingFaceText(PretrainedEncoder):
         if prefix is not None:
             rows = prefix.of_rows(batch.post_of_row)
             mask = torch.cat([rows.mask.to(mask.dtype), mask], dim=1)
-            # The argument is being renamed: transformers 5.40 takes only the new name.
-            renamed = "cache" in inspect.signature(self.model.forward).parameters
-            cache = {"cache" if renamed else "past_key_values": rows}
+            cache = {self._cache_name: rows}
         output = self.model(input_ids=batch.input_ids, attention_mask=mask, **segments, **cache)
         pieces: Tensor = output.last_hidden_state
         return pieces.to(self.output_dtype)

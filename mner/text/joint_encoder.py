@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from mner.batch import Batch, ImageFeatures
@@ -40,3 +42,26 @@ class JointEncoder(PretrainedEncoder, ABC):
             Shape ``(B, W, R)``; zero where a region is masked or a word is padding. The weights of a word sum to the
             fraction of its attention that is on the image.
         """
+
+
+def regions_of_rows(batch: Batch, image: ImageFeatures) -> tuple[Tensor, Tensor]:
+    """Repeat the regions of each post for its encoder rows.
+
+    Returns:
+        Regions, shape ``(N, R, V)``, zero where masked, since a weight of zero does not cancel a region that contains
+        NaN; and their mask, shape ``(N, R)``.
+    """
+    mask = image.mask[batch.post_of_row]
+    return image.regions[batch.post_of_row].masked_fill(~mask[..., None], 0.0), mask
+
+
+def mean_attention(layers: Sequence[Tensor]) -> Tensor:
+    """Average the attention of several layers over heads and layers.
+
+    Args:
+        layers: Weights of each layer, shape ``(N, heads, Q, K)``.
+
+    Returns:
+        Shape ``(N, Q, K)``.
+    """
+    return torch.stack([layer.mean(dim=1) for layer in layers]).mean(dim=0)

@@ -12,6 +12,7 @@ from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.base_model import BaseLoader
 from mner.text.encoder import pool_words
+from mner.text.joint_encoder import mean_attention, regions_of_rows
 from mner.text.pretrained import load_model
 from mner.text.region_encoder import RegionEncoder
 from mner.vision.encoder import ImageEncoder
@@ -82,9 +83,9 @@ class LxmertText(RegionEncoder):
             Shape ``(B, W, R)``; the weights of a word sum to one, since its cross-attention is on the image only. Zero
             where a region is masked or a word is padding.
         """
-        layers = self.model(**self._inputs(batch, image), output_attentions=True).cross_encoder_attentions
-        mean = torch.stack([layer.mean(dim=1) for layer in layers]).mean(dim=0)
-        return pool_words(mean * image.mask[batch.post_of_row, None], batch)
+        outputs = self.model(**self._inputs(batch, image), output_attentions=True)
+        weights = mean_attention(outputs.cross_encoder_attentions)
+        return pool_words(weights * image.mask[batch.post_of_row, None], batch)
 
     def visual_layers(self) -> Iterator[nn.Module]:
         """Iterate over the layers of regions, except those of the last cross-modality layer."""
@@ -107,9 +108,7 @@ class LxmertText(RegionEncoder):
             regions, boxes = weight.new_zeros(rows, 1, self.region_size), weight.new_zeros(rows, 1, 4)
             mask = torch.zeros(rows, 1, dtype=torch.bool, device=weight.device)
         else:
-            mask = image.mask[batch.post_of_row]
-            # A weight of zero does not cancel a region that contains NaN.
-            regions = image.regions[batch.post_of_row].masked_fill(~mask[..., None], 0.0)
+            regions, mask = regions_of_rows(batch, image)
             if image.boxes is None:  # no post of the batch has an image
                 boxes = regions.new_zeros(*mask.shape, 4)
             else:

@@ -11,7 +11,7 @@ from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.base_model import BaseLoader
 from mner.text.encoder import pool_words
-from mner.text.joint_encoder import JointEncoder
+from mner.text.joint_encoder import JointEncoder, mean_attention, regions_of_rows
 from mner.text.modernvbert_patches import ModernVBertPatches
 from mner.text.pretrained import load_model
 from mner.vision.encoder import ImageEncoder
@@ -100,17 +100,15 @@ class ModernVBertText(JointEncoder):
         inputs, order = self._sequence(batch, image)
         self.model.set_attn_implementation("eager")
         try:
-            layers = self.model(**inputs, output_attentions=True).attentions
+            weights = mean_attention(self.model(**inputs, output_attentions=True).attentions)
         finally:
             self.model.set_attn_implementation(KERNEL)
-        mean = torch.stack([layer.mean(dim=1) for layer in layers]).mean(dim=0)
         place, length = order.argsort(dim=1), batch.input_ids.shape[1]
         start = length + len(self.get_buffer("_before_image"))
         patches = place[:, start : start + image.mask.shape[1]]
-        looks = torch.take_along_dim(
-            torch.take_along_dim(mean, place[:, :length, None], dim=1), patches[:, None], dim=2
-        )
-        return pool_words(looks * image.mask[batch.post_of_row, None], batch)
+        of_subwords = torch.take_along_dim(weights, place[:, :length, None], dim=1)
+        on_patches = torch.take_along_dim(of_subwords, patches[:, None], dim=2)
+        return pool_words(on_patches * image.mask[batch.post_of_row, None], batch)
 
     def _sequence(self, batch: Batch, image: ImageFeatures) -> tuple[dict[str, Tensor], Tensor]:
         """Insert the image of each row after ``[CLS]``, and move masked positions to its end.
@@ -120,11 +118,9 @@ class ModernVBertText(JointEncoder):
             subwords, tokens before the image, patches and tokens after it, in this order, shape ``(N, S)``.
         """
         rows, length = batch.input_ids.shape
-        patches = image.mask[batch.post_of_row]
+        regions, patches = regions_of_rows(batch, image)
         embed = self.model.get_input_embeddings()
         around = [embed(self.get_buffer(f"_{place}_image")).expand(rows, -1, -1) for place in ("before", "after")]
-        # A weight of zero does not cancel a patch that contains NaN.
-        regions = image.regions[batch.post_of_row].masked_fill(~patches[..., None], 0.0)
         embedded = embed(batch.input_ids)
         parts = [embedded, around[0], regions.to(embedded.dtype), around[1]]
         present = patches.any(dim=1, keepdim=True)

@@ -89,7 +89,8 @@ def load_model(
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
-    for key, given, expected in sorted(report["mismatched_keys"]):
+    if report["mismatched_keys"]:
+        key, given, expected = min(report["mismatched_keys"])
         raise WeightsNotFoundError(
             f"the weights of {name!r} do not fit its config.json: {key} has the shape {tuple(given)}, expected "
             f"{tuple(expected)}; check that the two belong together"

@@ -13,6 +13,7 @@ from mner.batch import Batch, ImageFeatures
 from mner.errors import ConfigurationError
 from mner.text.base_model import BaseLoader
 from mner.text.encoder import pool_words
+from mner.text.joint_encoder import mean_attention, regions_of_rows
 from mner.text.pretrained import load_model
 from mner.text.region_encoder import RegionEncoder
 from mner.weights import resolve_weights
@@ -85,10 +86,9 @@ class VisualBertText(RegionEncoder):
             Shape ``(B, W, R)``; a word's weights on regions and on other words sum to one. Zero where a region is
             masked or a word is padding.
         """
-        layers = self.model(**_inputs(batch, image), output_attentions=True).attentions
-        mean = torch.stack([layer.mean(dim=1) for layer in layers]).mean(dim=0)
+        weights = mean_attention(self.model(**_inputs(batch, image), output_attentions=True).attentions)
         length = batch.input_ids.shape[1]
-        return pool_words(mean[:, :length, length:], batch)
+        return pool_words(weights[:, :length, length:], batch)
 
     def visual_layers(self) -> Iterator[nn.Module]:
         """Iterate over the embeddings of regions."""
@@ -114,9 +114,7 @@ def _inputs(batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
         "token_type_ids": batch.token_type_ids,
     }
     if image is not None:
-        mask = image.mask[batch.post_of_row]
-        # A weight of zero does not cancel a region that contains NaN.
-        regions = image.regions[batch.post_of_row].masked_fill(~mask[..., None], 0.0)
+        regions, mask = regions_of_rows(batch, image)
         inputs |= {"visual_embeds": regions, "visual_attention_mask": mask.to(batch.attention_mask.dtype)}
     return inputs
 

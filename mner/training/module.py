@@ -26,6 +26,7 @@ from mner.training.schedules import optimizer_and_scheduler
 from mner.training.sharding import clip_shards, clips_itself, configure_deepspeed, flattens
 from mner.vision.encoder import ImageEncoder
 from mner.vision.post_regions import post_regions
+from mner.vision.registry import as_image_encoder
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
 
@@ -64,7 +65,7 @@ class TrainingModule(Shareable, ABC):
     ) -> None:
         super().__init__()
         self.text_encoder = text_encoder
-        self.image_encoder = _image_encoder(image_encoder)
+        self.image_encoder = None if image_encoder is None else as_image_encoder(image_encoder)
         self.contexts = list(contexts)
         self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
         self.image_loader = ImageLoader(on_bad_image=on_bad_image)
@@ -244,11 +245,3 @@ class TrainingModule(Shareable, ABC):
                 if isinstance(callback, EMA):
                     checkpoint["state_dict"] = callback.averaged(checkpoint["state_dict"])
         super().on_save_checkpoint(checkpoint)  # last: it writes the checksum
-
-
-def _image_encoder(image_encoder: ImageEncoder | str | None) -> ImageEncoder | None:
-    if not isinstance(image_encoder, str):
-        return image_encoder
-    from mner.vision.registry import create_image_encoder
-
-    return create_image_encoder(image_encoder)

@@ -60,7 +60,7 @@ class Optimization:
     scheduler_interval: Literal["step", "epoch"] = "step"
 
     def __post_init__(self) -> None:
-        """Check types and ranges, and import the modules of the user's own classes: this is where he names them."""
+        """Check types and ranges, and import the modules of the user's own classes, which are named here."""
         check_types(type(self), vars(self))
         if not sources_are_closed():
             import_named(name.rpartition(".")[0] for name in (self.optimizer, self.scheduler) if "." in name)

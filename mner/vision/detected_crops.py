@@ -15,6 +15,7 @@ from mner.vision.detector_transform import DetectorTransform
 from mner.vision.encoder import ImageEncoder
 from mner.vision.fingerprint import content_hash
 from mner.vision.grid import Grid
+from mner.vision.registry import as_image_encoder
 from mner.weights import sources_are_closed
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -69,8 +70,8 @@ class DetectedCrops(ImageEncoder):
             raise ConfigurationError("expected a detector, such as faster_rcnn, or a box_file, got neither")
         if max_crops < (0 if whole_image else 1):
             raise ConfigurationError(f"expected max_crops of at least 1, or 0 with whole_image, got {max_crops}")
-        self.image_encoder = _built(image_encoder)
-        self.detector = None if detector is None else _built(detector)
+        self.image_encoder = as_image_encoder(image_encoder)
+        self.detector = None if detector is None else as_image_encoder(detector)
         self.max_crops = max_crops
         self.whole_image = whole_image
         self.regions = regions
@@ -116,26 +117,27 @@ class DetectedCrops(ImageEncoder):
         """
         if self.detector is None:
             boxes, scores, mask, classes = pixels["boxes"], pixels["scores"], pixels["mask"], None
-            crops = pixels["crops"][mask]
         else:
             boxes, scores, mask, classes = self._detect(self.detector, pixels)
-            crops = self._cut(pixels, boxes, mask)
+        place = mask.flatten().nonzero().squeeze(1)  # a GPU waits here for the number of crops, once per batch
+        crops = pixels["crops"].flatten(0, 1)[place] if self.detector is None else self._cut(pixels, boxes, place)
         encoded = self.image_encoder(crops, torch.ones(len(crops), dtype=torch.bool))
         if self.regions == "pooled":
             vectors, real = encoded.pooled[:, None], torch.ones_like(encoded.mask[:, :1])
         else:
             vectors, real = encoded.regions, encoded.mask
-        regions = vectors.new_zeros(*mask.shape, *vectors.shape[1:])
-        regions[mask] = vectors
-        seen = torch.zeros(*mask.shape, vectors.shape[1], dtype=torch.bool, device=mask.device)
-        seen[mask] = real
-        pooled = vectors.new_zeros(*mask.shape, vectors.shape[-1])
-        pooled[mask] = encoded.pooled
+
+        def by_image(values: Tensor) -> Tensor:
+            """Put one value per crop at its place, shape ``(B, N, ...)``."""
+            placed = values.new_zeros(mask.numel(), *values.shape[1:]).index_copy(0, place, values)
+            return placed.view(*mask.shape, *values.shape[1:])
+
+        pooled = by_image(encoded.pooled)
         pooled = pooled[:, 0] if self.whole_image else pooled.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
         each = vectors.shape[1]
         return ImageFeatures(
-            regions=regions.flatten(1, 2),
-            mask=seen.flatten(1),
+            regions=by_image(vectors).flatten(1, 2),
+            mask=by_image(real).flatten(1),
             pooled=pooled,
             boxes=boxes.repeat_interleave(each, dim=1),
             classes=None if classes is None else classes.repeat_interleave(each, dim=1),
@@ -160,8 +162,14 @@ class DetectedCrops(ImageEncoder):
             classes = None if classes is None else torch.cat([first.to(classes.dtype) * 0, classes], dim=1)
         return boxes, scores, mask, classes
 
-    def _cut(self, pixels: dict[str, Tensor], boxes: Tensor, mask: Tensor) -> Tensor:
-        """Scale the boxes of the detector's images to the encoder's input, shape ``(N, 3, H, W)``."""
+    def _cut(self, pixels: dict[str, Tensor], boxes: Tensor, place: Tensor) -> Tensor:
+        """Scale boxes of the detector's images to the encoder's input, shape ``(N, 3, H, W)``.
+
+        Args:
+            pixels: What the detector read.
+            boxes: Shape ``(B, R, 4)``.
+            place: Index of each of N boxes among all B * R.
+        """
         from torchvision.ops import roi_align
 
         encoder, transform = self.image_encoder, self.image_transform
@@ -169,8 +177,8 @@ class DetectedCrops(ImageEncoder):
         assert isinstance(transform, DetectorTransform)
         canvas, sizes = pixels["canvas"], pixels["sizes"]
         corners = boxes.float() * sizes.flip(1).repeat(1, 2)[:, None]
-        image = torch.arange(len(boxes), device=boxes.device)[:, None].expand(mask.shape)
-        rois = torch.cat([image[mask][:, None].float(), corners[mask]], dim=1)
+        image = place // boxes.shape[1]
+        rois = torch.cat([image[:, None].float(), corners.flatten(0, 1)[place]], dim=1)
         with torch.autocast(canvas.device.type, enabled=False):
             crops = roi_align(canvas.float(), rois, encoder.preprocessing["input_size"][1:], aligned=True)
         mean, deviation, own_mean, own_deviation = (
@@ -179,14 +187,6 @@ class DetectedCrops(ImageEncoder):
         )
         normalised: Tensor = (crops * deviation + mean - own_mean) / own_deviation
         return normalised.to(canvas.dtype)
-
-
-def _built(encoder: ImageEncoder | str) -> ImageEncoder:
-    if not isinstance(encoder, str):
-        return encoder
-    from mner.vision.registry import create_image_encoder
-
-    return create_image_encoder(encoder)
 
 
 def _check(encoder: ImageEncoder, detector: ImageEncoder) -> None:

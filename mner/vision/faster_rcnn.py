@@ -81,7 +81,7 @@ class FasterRCNN(ImageEncoder):
             pixels: What :meth:`DetectorTransform.collate` returned, of images that are all present.
 
         Returns:
-            Regions of shape ``(B, R, 1024)``, best first, with their boxes, classes and scores; the pooled vector is
+            Regions of shape ``(B, R, V)``, best first, with their boxes, classes and scores; the pooled vector is
             the mean of the regions.
         """
         from torchvision.models.detection.image_list import ImageList

@@ -98,6 +98,11 @@ def create_image_encoder(name: str, **options: Any) -> ImageEncoder:
     )
 
 
+def as_image_encoder(encoder: ImageEncoder | str) -> ImageEncoder:
+    """Return an image encoder as it is, or build it by its name; see :func:`create_image_encoder`."""
+    return create_image_encoder(encoder) if isinstance(encoder, str) else encoder
+
+
 def list_image_encoders(pattern: str = "*") -> list[str]:
     """Names of image encoders, the registered ones and timm's, sorted.
 

@@ -21,7 +21,7 @@ from mner.contexts.updown.top_down_decoder import TopDownDecoder
 from mner.contexts.updown.vocabulary import END, START, UNKNOWN, Vocabulary
 from mner.errors import ConfigurationError
 from mner.vision.encoder import ImageEncoder
-from mner.vision.registry import create_image_encoder
+from mner.vision.registry import as_image_encoder
 
 MAX_BEAMS = 1000
 MAX_LENGTH = 1000
@@ -61,7 +61,7 @@ class UpDown(Captioner, SelfContained):
         max_length: int = 20,
     ) -> None:
         super().__init__()
-        encoder = create_image_encoder(image_encoder) if isinstance(image_encoder, str) else image_encoder
+        encoder = as_image_encoder(image_encoder)
         if not encoder.frozen:
             raise ConfigurationError(
                 f"{type(encoder).__name__} is trained, but a captioner learns from fixed features; "
