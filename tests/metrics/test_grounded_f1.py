@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mner.errors import ConfigurationError, DataError
-from mner.metrics import GroundedF1
+from mner.metrics import CharacterF1, GroundedF1
 from mner.posts import Entity, Post
 
 LEFT, RIGHT, WHOLE = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0), (0.0, 0.0, 1.0, 1.0)
@@ -166,6 +166,16 @@ def test_equals_the_plain_version(cases, threshold, by_surface):
         assert scores[f"{name}_f1"] == pytest.approx(2 * count / max(predicted + gold, 1))
         assert scores[f"{name}_precision"] == pytest.approx(count / max(predicted, 1))
         assert scores[f"{name}_recall"] == pytest.approx(count / max(gold, 1))
+
+
+def test_scores_need_no_double_precision(monkeypatch):
+    """Apple's GPUs have none."""
+    monkeypatch.setattr(torch.Tensor, "double", None)
+    shown = Post("1", ("Ann",), ("B-PER",), boxes={(0, 1): (LEFT,)})
+    raw = Post("1", ("Ann",), ("B-PER",), text="Ann", spans=((0, 3, "PER"),))
+    for metric, post in ((GroundedF1(), shown), (CharacterF1(), raw)):
+        metric.update([[Entity("PER", 0, 1, characters=(0, 3), boxes=(LEFT,))]], [post])
+        assert all(value.dtype != torch.float64 for value in metric.compute().values())
 
 
 def _share(rank, folder):
