@@ -23,6 +23,20 @@ class MNERError(Exception):
         return "\n".join(map(printable, self.args))
 
 
+def summary(error: BaseException) -> str:
+    """Summarise the message of another library's error in one line.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        The first line that is not blank, with what a colon at its end announces; without a message, the error's type.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    end = next((index for index, line in enumerate(lines, 1) if not line.endswith(":")), len(lines))
+    return " ".join(lines[:end]) or type(error).__name__
+
+
 class DataError(MNERError):
     """Posts, tags or context files that cannot be used as they are."""
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from mner.errors import CheckpointError, WeightsNotFoundError
+from mner.errors import CheckpointError, WeightsNotFoundError, summary
 from mner.git_lfs import REASON, is_pointer
 from mner.paths import expanded, is_there
 
@@ -113,7 +113,7 @@ def why_unreadable(error: BaseException, *files: Path) -> str:
         if isinstance(cause, pickle.UnpicklingError) or "weights_only" in str(cause):
             return "the weights contain objects other than tensors, which are never loaded; save them as .safetensors"
         cause = cause.__cause__ or cause.__context__
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return summary(error)
 
 
 def _inside_package(name: str) -> Path:

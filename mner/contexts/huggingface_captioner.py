@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from mner.contexts.captioner import Captioner
-from mner.errors import ConfigurationError, WeightsNotFoundError
+from mner.errors import ConfigurationError, WeightsNotFoundError, summary
 from mner.text.pretrained import quiet_loading
 from mner.weights import resolve_weights
 
@@ -76,7 +76,7 @@ def load_pretrained(name: str) -> tuple[Any, Any, Any]:
         return model, processor, AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise WeightsNotFoundError(
-            f"cannot load the captioner {name!r}: {str(error).splitlines()[0]} "
+            f"cannot load the captioner {name!r}: {summary(error)} "
             "Without a network give a folder that contains config.json, the weights, preprocessor_config.json and the "
             "tokenizer's files, or a checkpoint of UpDown"
         ) from error

@@ -14,7 +14,7 @@ from torch import Tensor
 from mner.contexts.context_writer import ContextWriter
 from mner.contexts.question import Question
 from mner.contexts.reply import Reply
-from mner.errors import ConfigurationError, WeightsNotFoundError
+from mner.errors import ConfigurationError, WeightsNotFoundError, summary
 from mner.text.pretrained import quiet_loading
 from mner.weights import resolve_weights
 
@@ -229,12 +229,10 @@ def load_chat_model(name: str, revision: str | None, dtype: str, attn_implementa
                 source, dtype=dtype, attn_implementation=attn_implementation, **given
             ).eval()
     except ImportError as error:  # as the processor of SmolVLM, which needs num2words
-        raise ConfigurationError(
-            f"{name} needs a package that is not installed: {str(error).splitlines()[0]}"
-        ) from error
+        raise ConfigurationError(f"{name} needs a package that is not installed: {summary(error)}") from error
     except (OSError, ValueError) as error:
         raise WeightsNotFoundError(
-            f"cannot load the chat model {name!r}: {str(error).splitlines()[0]} Without a network give a folder that "
+            f"cannot load the chat model {name!r}: {summary(error)} Without a network give a folder that "
             "contains config.json, the weights, the tokenizer's files and, if it reads images, its processor's"
         ) from error
     if not getattr(processor, "chat_template", None):

@@ -67,9 +67,6 @@ def load_json(line: Line) -> Any:
         FormatError: If it is not valid JSON, or has a key twice.
     """
     text = line.text
-    if text.startswith(_BOM):  # where files were joined
-        line.note("byte order marks within the file were left out")
-        text = text.removeprefix(_BOM)
     try:
         value = _DECODER.decode(text)
         return line.repaired(value) if "\\u" in text else value  # the text itself has no surrogates
@@ -187,5 +184,4 @@ def _is_python(text: str, position: int) -> bool:
         return False
 
 
-_BOM = "\ufeff"
 _DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_float=finite, parse_constant=_constant)

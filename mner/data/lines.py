@@ -173,7 +173,7 @@ def read_lines(source: Source, max_line_bytes: int | None = None, *, lenient: bo
     """Read a file or an open stream line by line, in constant memory.
 
     Lines end at LF or CRLF only: characters such as U+0085 and U+2028, at which ``str.splitlines`` splits too, occur
-    in tweets. A byte order mark is skipped.
+    in tweets. A byte order mark is skipped, within the file too, which is noted.
 
     Args:
         source: A path, or a stream open for reading, text or binary, such as ``sys.stdin``.
@@ -218,7 +218,11 @@ def _number(stream: IO[str] | IO[bytes], max_line_bytes: int | None, notes: Note
     offset = number = 0
     path = notes.path
     for number, (raw, size) in enumerate(_raw_lines(stream, max_line_bytes), start=1):
-        skip = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
+        skip = 0
+        if raw.startswith(_BOM) and (number == 1 or raw[len(_BOM) :][:1] not in (b"\t", b" ")):  # or it is a word
+            skip = len(_BOM)
+        if skip and number > 1:  # where files were joined
+            notes.add("byte order marks within the file were left out", number)
         if number == 1:
             _refuse_binary(raw, path)
         yield Line(path, number, offset + skip, raw[skip:].rstrip(b"\r\n"), notes, size)

@@ -7,13 +7,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate, islice
 
 from mner.data.lines import Line
 from mner.data.spans import Span, check_spans
 from mner.errors import FormatError
-from mner.word_tokenizers.characters import is_invisible
+from mner.word_tokenizers.characters import EMOJI, combining_marks, is_invisible
 
 Offsets = Sequence[tuple[int, int]]
 _Reading = Callable[[Span], Span | None]
@@ -28,9 +28,9 @@ _HTML = re.compile(r"</?[a-z]|&#?\w+;", re.IGNORECASE)
 def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span]:
     """Infer the unit of character spans, and check them.
 
-    Bounds in UTF-16 units, as in JavaScript, in UTF-8 bytes, or in the characters of the composed or decomposed text
-    (Unicode's NFC and NFD), inclusive ends, and bounds that count from 1 are converted, and noted, where the spans' own
-    text proves them.
+    Bounds in UTF-16 units, as in JavaScript, in UTF-8 bytes, in graphemes, as in Swift, or in the characters of the
+    composed or decomposed text (Unicode's NFC and NFD), inclusive ends, and bounds that count from 1 are converted, and
+    noted, where the spans' own text proves them.
 
     Args:
         text: The raw text.
@@ -258,6 +258,8 @@ def _unit_readings(text: str) -> Iterator[tuple[str, _Reading]]:
     if not unicodedata.is_normalized("NFD", text):
         sizes = [len(unicodedata.normalize("NFD", character)) for character in text]
         yield "characters of the decomposed text (NFD)", _from_units(sizes)
+    if 0 in (sizes := _grapheme_sizes(text)):
+        yield "graphemes, the characters as they are displayed", _from_units(sizes)
 
 
 def _composed_sizes(text: str) -> list[int]:
@@ -271,6 +273,16 @@ def _composed_sizes(text: str) -> list[int]:
         sizes.append(grown - composed)
         composed = grown
     return sizes
+
+
+def _grapheme_sizes(text: str) -> list[int]:
+    """The number of graphemes that begin at each character: none at a combining mark or within an emoji."""
+    return [size for found in _grapheme().finditer(text) for size in (1, *[0] * (len(found[0]) - 1))]
+
+
+@cache
+def _grapheme() -> re.Pattern[str]:
+    return re.compile(f"(?:{EMOJI}|\r\n|.)[{combining_marks()}\ufe00-\ufe0f\u200d]*", re.DOTALL)
 
 
 def _composed(text: str) -> str:
@@ -350,9 +362,11 @@ def _refuse_other_units(text: str, spans: Sequence[Span], line: Line) -> None:
 
 def _is_whole(text: str, span: Span) -> bool:
     """Whether a span begins and ends with visible characters and splits no word."""
+    inner = {place for place, size in enumerate(_grapheme_sizes(text)) if not size}
 
     def within_word(place: int) -> bool:
-        return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+        letters = 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+        return letters or place in inner
 
     surface = text[span.start : span.end]
     if not 0 <= span.start < span.end <= len(text) or surface.strip() != surface:

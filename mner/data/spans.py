@@ -47,6 +47,7 @@ BRACKETS_REMEDY = "These are brackets, as in OntoNotes: write (PERSON* as B-PERS
 _PLAIN_TAG = re.compile(r"O|[BIES]-[A-Za-z]\w*", re.ASCII)
 _ALIASES = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
 _TAG, _LOWER_CASE = re.compile("[BIESLU][-_]."), re.compile("o|[biesluomw]-.+")
+_SEVERAL = re.compile(r"[|,;:+#&/\\]([BIESLUMW]-\w|O$)")
 _TRAILING = re.compile(r"[|,;:/\\]$")
 _LOOKALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
@@ -82,11 +83,13 @@ def read_tag(tag: str, line: Line) -> str:
     Tags of BILOU, BMES and BMEWO become those of BIOES.
 
     Raises:
-        FormatError: If it is neither ``O`` nor a tag of BIO, BIOES or one of these.
+        FormatError: If it is neither ``O`` nor a tag of BIO, BIOES or one of these, or consists of several tags.
     """
     if is_plain_tag(tag):
         return tag
     cleaned = _visible(tag, line)
+    if _SEVERAL.search(cleaned):
+        raise line.error(f"several tags of one word, {tag!r}", "Keep one of them: a word can have one tag")
     try:
         if cleaned[:2] in _ALIASES:
             line.note("the tags are read as BIOES: L- of BILOU as E-, M- of BMES as I-, U- and W- as S-", cleaned)

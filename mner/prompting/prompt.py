@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, summary
 from mner.paths import is_file
 from mner.posts import Post
 from mner.unicode import repair_surrogates
@@ -80,7 +80,7 @@ class Prompt:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise ConfigurationError(f"{path} is not a YAML file: {str(error).splitlines()[0]}") from error
+            raise ConfigurationError(f"{path} is not a YAML file: {summary(error)}") from error
         if not isinstance(content, dict) or not {"kind", "instructions", "question"} <= content.keys():
             raise ConfigurationError(f"expected {path} to have kind, instructions and question, as a mapping")
         strange = sorted(content.keys() - {*cls.__dataclass_fields__}, key=str)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, summary
 from mner.extras import extra
 
 
@@ -77,9 +77,8 @@ def add_adapter(model: Any, lora: LoRA, exclude: Sequence[str] = ()) -> None:
     try:
         inject_adapter_in_model(config, model)
     except ValueError as error:
-        reason = next(iter(str(error).splitlines()), "")
         raise ConfigurationError(
-            f"lora.target_modules {lora.target_modules} do not fit a {type(model).__name__}: {reason}; "
+            f"lora.target_modules {lora.target_modules} do not fit a {type(model).__name__}: {summary(error)}; "
             "name linear layers of the model, or give all-linear"
         ) from error
 

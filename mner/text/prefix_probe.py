@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mner.batch import Batch
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, summary
 from mner.text.encoder import TextEncoder
 from mner.text.huggingface import HuggingFaceText
 from mner.text.prefix import Prefix
@@ -44,8 +44,9 @@ def check_prefix(encoder: TextEncoder) -> HuggingFaceText:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             plain, attended, masked = _states(encoder)
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ConfigurationError(f"{found} takes no prefix ({type(error).__name__}: {reason}); {SUITABLE}") from error
+        raise ConfigurationError(
+            f"{found} takes no prefix ({type(error).__name__}: {summary(error)}); {SUITABLE}"
+        ) from error
     finally:
         encoder.train(training)
     scale = plain.abs().max()

@@ -78,6 +78,8 @@ def load_model(
             _check_config(config, name)
         elif config.model_type != joint:
             raise ConfigurationError(f"expected a model of the type {joint}, {name!r} is a {_model_name(config)}")
+        if config.model_type == "big_bird":  # what it sees with sparse attention depends on padding
+            config.attention_type = "original_full"
         with quiet_loading():
             model, report = model_class(config).from_pretrained(
                 source,
@@ -296,6 +298,11 @@ def _check_config(config: Any, name: str) -> None:
         raise ConfigurationError(
             f"{name!r} is a {found}, a model of several parts whose config has no hidden_size; {remedy}"
         )
+    if type(config) not in MODEL_MAPPING and type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
+        raise ConfigurationError(
+            f"{name!r} is a {found}, a part of another model that transformers does not load alone; "
+            "choose an encoder such as BERT, RoBERTa or DeBERTa"
+        )
 
 
 def _model_name(config: Any) -> str:
@@ -332,7 +339,7 @@ def _loading(part: str, name: str, source: str | Path) -> Iterator[None]:
                 "executes; choose a model whose code is part of transformers"
             ) from None
         if not isinstance(error, OSError):
-            raise ConfigurationError(text) from error
+            raise ConfigurationError(f"{text}; check that its files are complete and of one model") from error
         if isinstance(source, Path):
             raise WeightsNotFoundError(f"{text} Expected a folder that contains {CONTENTS}") from error
         if _is_unreachable(error):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mner.batch import Batch
-from mner.errors import ConfigurationError
+from mner.errors import ConfigurationError, summary
 from mner.posts import Post
 from mner.text.architecture import NUM_SUBWORDS
 from mner.text.subword_encoder import SubwordEncoder
@@ -126,10 +126,9 @@ def _observed(encoder: SubwordEncoder, name: str) -> tuple[Tensor, Tensor]:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             return _states(encoder)
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ConfigurationError(
             f"{name!r} is a {type(encoder.model).__name__}, which fails on a row of plain text "
-            f"({type(error).__name__}: {reason}); {SUITABLE}"
+            f"({type(error).__name__}: {summary(error)}); {SUITABLE}"
         ) from error
     finally:
         encoder.train(training)

@@ -38,6 +38,8 @@ def subword_tokenizer(
     backend = without_special_words(Tokenizer.from_str(whole.to_str()))
     backend.no_padding()
     backend.no_truncation()
+    if getattr(backend.model, "dropout", None) is not None:  # of BPE merges: other subwords each time
+        backend.model.dropout = None
     allowed = _allowed_length(tokenizer, model)
     if allowed < 8:
         raise ConfigurationError(

@@ -85,6 +85,12 @@ def test_document_markers_are_no_posts(read):
     assert [post.words for post in read("-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\n\n")] == [("EU",)]
 
 
+def test_a_byte_order_mark_where_files_were_joined(read):
+    with pytest.warns(UserWarning, match=r"byte order marks .* \(line 4\)"):
+        posts = read("\ufeffIMGID:1\na\tO\n\n\ufeffIMGID:2\nb\tO\n\ufeff\tO\n")
+    assert [(post.id, post.words) for post in posts] == [("1", ("a",)), ("2", ("b", "\ufeff"))]
+
+
 @pytest.mark.parametrize("word", ["\xa0", "\u2028", "\u0085", "\u200b", "\ufe0f", "#", "IMGID:5", "O", "a b"])
 def test_strange_words_are_kept(read, word):
     post = read(f"IMGID:1\nx\tO\n{word}\tO\n")[0]
@@ -197,6 +203,8 @@ def test_context_behind_the_post(read):
         ("hi\tO\nParis\tb-loc\n", 2, "'b-loc'.*the prefixes in capitals"),
         ("hi\tO\n\n-DOCSTART- (33.jpg) O\n\nParis\tB-LOC\n", 3, "names an image: 33.jpg. Write IMGID:33.jpg"),
         ("IMGID:1\nhi\tO\nParis\tB-LOC|\n", 3, "ends in a delimiter"),
+        ("IMGID:1\nhi\tO\nParis\tB-LOC|B-ORG\n", 3, "several tags of one word"),
+        ("IMGID:1\nhi\tO\nParis\tB-LOC/O\n", 3, "several tags of one word"),
         ("IMGID:1\nhi\tO\nParis\tB-L\u041eC\n", 3, "mixes Cyrillic and Latin letters"),
         ("IMGID:1\nhi\tO\nParis\t\u041e\n", 3, "its first letter is cyrillic capital letter o"),
         ("IMGID:1\nhi\tO\nParis\t\u0392-LOC\n", 3, "its first letter is greek capital letter beta"),

@@ -205,6 +205,7 @@ def test_utf16_units_are_converted_where_the_text_of_a_span_proves_them(read, va
         (TEXT, 12, 15, "the end inclusively"),
         ("Aná Ruíz in Lugo", 14, 18, "UTF-8 bytes"),
         ("Ana 💩 in Lugo", 12, 16, "UTF-8 bytes"),
+        ("👩\u200d👩\u200d👧 👍🏽 Z\u0324\u0354a in Lugo", 10, 14, "graphemes, the characters as they are displayed"),
     ],
 )
 def test_units_that_the_text_of_a_span_proves(read, text, start, end, unit):
@@ -325,6 +326,7 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"text": TEXT, "spans": [{"start": 5, "end": 9, "type": "PER", "text": "Riga"}]}, "does not occur in the te"),
         ({"text": TEXT, "spans": [[1, 9, "PER"], [13, 17, "LOC"]]}, "the bounds counted from 1"),
         ({"text": "é in Lugo", "spans": [[6, 10, "LOC"]]}, "UTF-8 bytes. Count characters, not bytes"),
+        ({"text": "👩\u200d👩\u200d👧 Ana", "spans": [[2, 5, "PER"]]}, "splits a word; .* counted graphemes"),
         ({"tokens": ["é", "a"], "text": "é a", "offsets": [[0, 2], [3, 4]]}, "Count characters, not bytes"),
         ({"tokens": ["e", "a"], "text": "e a", "offsets": [[1, 2], [3, 4]]}, "from 0, with the end excl"),
         ({"text": TEXT, "entity_annotations": "PER: Ana"}, "where a list was expected"),

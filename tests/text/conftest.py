@@ -121,8 +121,11 @@ def save(config_of, tiny_text_encoder_folder, tmp_path):
         settings = {"vocab_size": len(tokenizer), "pad_token_id": 0, **positions, **settings}
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            config = config_of(kind, **settings)
-            transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
+            model = transformers.AutoModel.from_config(config_of(kind, **settings))
+            # The weights of an initialisation are small, which would hide what a subword sees of padding.
+            for weights in filter(lambda weights: weights.dim() > 1, model.parameters()):
+                torch.nn.init.normal_(weights, std=0.3)
+            model.save_pretrained(tmp_path)
         tokenizer.save_pretrained(tmp_path)
         return str(tmp_path)
 

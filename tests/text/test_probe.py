@@ -92,6 +92,16 @@ def test_weights_that_are_not_finite_in_the_vector_of_a_rare_subword(tiny_text_e
         HuggingFaceText(str(folder))
 
 
+def test_subwords_are_not_sampled(family, tmp_path):
+    folder = shutil.copytree(family("roberta").folder, tmp_path / "encoder")
+    record = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    record["model"]["dropout"] = 0.5
+    (folder / "tokenizer.json").write_text(json.dumps(record), encoding="utf-8")
+    tokenizer = HuggingFaceText(str(folder)).subword_tokenizer
+    ids = tokenizer([Post("1", ("a",) * 20)])["input_ids"][0].tolist()
+    assert ids[1:-1] == [tokenizer.tokenizer.token_to_id("Ġa")] * 20
+
+
 @pytest.mark.parametrize("kind", ["altclip", "blip"])
 def test_a_model_of_several_parts(tmp_path, kind):
     from transformers import AutoConfig
