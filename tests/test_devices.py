@@ -1,4 +1,7 @@
-"""What an --accelerator option stands for."""
+"""What an --accelerator option stands for, and what every device can compute."""
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,3 +42,14 @@ def test_a_gpu_beyond_the_last(gpus):
     gpus(2)
     with pytest.raises(ConfigurationError, match="there are 2 GPUs"):
         device_of("cuda:2")
+
+
+def test_no_tensor_is_converted_to_double_precision_on_its_device():
+    """Apple's GPUs have none; a graph that is compared with its model is on the CPU."""
+    package = Path(__file__).parents[1] / "mner"
+    found = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"(?<!\.cpu\(\))\.double\(\)", path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["exporting/onnx_graph.py"]

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from io import TextIOWrapper
@@ -62,53 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given, named = _without_sources(argument for argument in given if argument != "--debug")
-    if not given or given[0] in ("-h", "--help"):
-        print(overview())
-        return 0
-    if given[0] == "--version":
-        from mner import __version__
-
-        print(f"mner {__version__}")
-        return 0
-    if given[0] not in COMMANDS:
-        print(printable_lines(f"mner: no command {given[0]!r}\n\n{overview()}"), file=sys.stderr)
-        return 2
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # escape characters that the encoding lacks
-            stream.reconfigure(errors="backslashreplace")
-    if given[0] != "configs":  # whose parser is fast
-        if "-h" in given or "--help" in given:
-            from mner.cli.static_help import help_text
-
-            print(help_text(given[0]), end="")
-            return 0
-        from mner.cli.usage import requested_class_help, usage_error
-
-        class_help = requested_class_help(given[1:])
-        if class_help is not None:
-            print(class_help, end="")
-            return 0
-        complaint = usage_error(given[0], given[1:], has_imports=bool(named["--import"]))
-        if complaint is None and named["--base"] and given[0] not in LOADING:
-            complaint = f"--base names the base of a checkpoint, and {given[0]} loads none; leave it out"
-        if complaint is not None:
-            return _refused(given[0], complaint)
+    status = _answer(given, named)
+    if status is not None:
+        return status
     working_directory_last()
     try:
-        inputs: AbstractContextManager[None] = nullcontext()
-        if given[0] != "configs":
-            from mner.cli.inputs import check_inputs, inputs_protected
-
-            check_inputs(given[0], given[1:])
-            inputs = inputs_protected(given[0], given[1:])
-        if named["--import"]:
-            from mner.trust import import_named
-
-            import_named(named["--import"])
-        command = import_module(COMMANDS[given[0]][0])
-        own = (named["--import"],) if given[0] == "experiment" else ()  # whose cells are commands of their own
-        with useful_messages(), _base(named["--base"]), inputs:
-            return command.run(given, *own) or 0
+        return _run(given, named)
     except UsageError as error:
         if debug:
             raise
@@ -129,6 +88,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _answer(given: Sequence[str], named: Mapping[str, Sequence[str]]) -> int | None:
+    """Answer what needs no command: requests for help or the version, and usage errors.
+
+    Returns:
+        The exit status, or ``None`` if the command is to be run.
+    """
+    if not given or given[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if given[0] == "--version":
+        from mner import __version__
+
+        print(f"mner {__version__}")
+        return 0
+    if given[0] not in COMMANDS:
+        print(printable_lines(f"mner: no command {given[0]!r}\n\n{overview()}"), file=sys.stderr)
+        return 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # escape characters that the encoding lacks
+            stream.reconfigure(errors="backslashreplace")
+    if given[0] == "configs":  # whose own parser is fast
+        return None
+    if "-h" in given or "--help" in given:
+        from mner.cli.static_help import help_text
+
+        print(help_text(given[0]), end="")
+        return 0
+    from mner.cli.usage import requested_class_help, usage_error
+
+    class_help = requested_class_help(given[1:])
+    if class_help is not None:
+        print(class_help, end="")
+        return 0
+    complaint = usage_error(given[0], given[1:], has_imports=bool(named["--import"]))
+    if complaint is None and named["--base"] and given[0] not in LOADING:
+        complaint = f"--base names the base of a checkpoint, and {given[0]} loads none; leave it out"
+    return None if complaint is None else _refused(given[0], complaint)
+
+
+def _run(given: Sequence[str], named: Mapping[str, Sequence[str]]) -> int:
+    """Run a command, and return its exit status."""
+    inputs: AbstractContextManager[None] = nullcontext()
+    if given[0] != "configs":
+        from mner.cli.inputs import check_inputs, inputs_protected
+
+        check_inputs(given[0], given[1:])
+        inputs = inputs_protected(given[0], given[1:])
+    if named["--import"]:
+        from mner.trust import import_named
+
+        import_named(named["--import"])
+    command = import_module(COMMANDS[given[0]][0])
+    own = (named["--import"],) if given[0] == "experiment" else ()  # whose cells are commands of their own
+    with useful_messages(), _base(named["--base"]), inputs:
+        return command.run(given, *own) or 0
 
 
 def _silence_output() -> None:

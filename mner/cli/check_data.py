@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from jsonargparse import Namespace
+
 import mner.demo  # noqa: F401  (its class is a choice of --data)
 from mner.cli.parsing import OptionParser, accept_unused
 from mner.cli.post_options import add_post_options, remote_images
@@ -69,14 +71,49 @@ def run(arguments: Sequence[str]) -> None:
     """
     options = parser()
     config = options.parse_args(list(arguments[1:]))
+    data = _data(options, config)
+    posts: dict[str, Sequence[Post]] = {}
+    missing: list[DatasetNotFoundError] = []
+    for split in SPLITS:
+        try:
+            read = data.read(split)
+        except DatasetNotFoundError as error:
+            missing.append(error)
+            continue
+        posts[split] = [tokenize_post(post, data.word_tokenizer) for post in read]
+    if not posts:
+        raise missing[0]
+    found = [split for split in SPLITS if split in posts]
+    report = check_posts(
+        posts,
+        files={split: file for split in found if (file := data.split_file(split)) is not None},
+        labels=data.labels,
+        contexts=data.contexts,
+        image_folders={split: data.split_images(split) for split in found},
+        remote=data.remote_images,
+    )
+    overlaps = {
+        name: {split: find_overlap(each, others) for split, each in posts.items()}
+        for name, others in read_named_sets(config.against).items()
+    }
+    if config.json:
+        plain = {name: {split: asdict(each) for split, each in splits.items()} for name, splits in overlaps.items()}
+        print(printable_lines(to_json({**report.to_dict(), "overlap": plain}, indent=2)))
+        return
+    print(printable_lines(report))
+    for name, splits in overlaps.items():
+        for ours, overlap in splits.items():
+            print(printable(f"{ours} posts that are in {name}: {overlap}"))
+
+
+def _data(options: OptionParser, config: Namespace) -> PostDataModule:
+    """Build the data set that is checked, with the word tokenizer of the options."""
     if (config.file is None) == (config.get("data") is None):
         options.error("give either a FILE of posts, or a data set with --data or --config")
-    if config.file is None and config.images is not None:
-        options.error("--images is the folder of FILE's images; give a data set its own, --data.init_args.images")
-    if config.file is None and config.remote_images is not None:
-        options.error("--remote_images are those of FILE; give a data set its own, --data.init_args.remote_images")
-    if config.file is None and config.columns is not None:
-        options.error("--columns are those of FILE; give a data set its own, --data.init_args.columns")
+    those = "are those of FILE"
+    for name, what in {"images": "is the folder of FILE's images", "remote_images": those, "columns": those}.items():
+        if config.file is None and config[name] is not None:
+            options.error(f"--{name} {what}; give a data set its own, --data.init_args.{name}")
     built = options.instantiate_classes(config)
     data: PostDataModule = (
         built.data
@@ -89,39 +126,4 @@ def run(arguments: Sequence[str]) -> None:
         )
     )
     data.word_tokenizer = built.word_tokenizer or data.word_tokenizer
-    posts: dict[str, Sequence[Post]] = {}
-    files: dict[str, Path] = {}
-    folders: dict[str, Path | None] = {}
-    missing: list[DatasetNotFoundError] = []
-    for split in SPLITS:
-        try:
-            posts[split] = [tokenize_post(post, data.word_tokenizer) for post in data.read(split)]
-        except DatasetNotFoundError as error:
-            missing.append(error)
-            continue
-        file = data.split_file(split)
-        if file is not None:
-            files[split] = file
-        folders[split] = data.split_images(split)
-    if not posts:
-        raise missing[0]
-    report = check_posts(
-        posts,
-        files=files,
-        labels=data.labels,
-        contexts=data.contexts,
-        image_folders=folders,
-        remote=data.remote_images,
-    )
-    overlaps = {
-        name: {split: find_overlap(each, others) for split, each in posts.items()}
-        for name, others in read_named_sets(config.against).items()
-    }
-    if config.json:
-        found = {name: {split: asdict(each) for split, each in splits.items()} for name, splits in overlaps.items()}
-        print(printable_lines(to_json({**report.to_dict(), "overlap": found}, indent=2)))
-        return
-    print(printable_lines(report))
-    for name, splits in overlaps.items():
-        for ours, overlap in splits.items():
-            print(printable(f"{ours} posts that are in {name}: {overlap}"))
+    return data

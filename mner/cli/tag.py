@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import islice
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
 from jsonargparse import Namespace
 from tqdm import tqdm
@@ -188,29 +188,15 @@ def _here(options: Namespace) -> int:
             raise ConfigurationError(f"--{name} is of --engine ray; leave it out, or add --engine ray")
     source, live = _source(options.file)
     with tag_output(options, live) as output:
-        from mner.inference.load import load
-        from mner.vision import use_region_file
-
-        tagger = load(options.ckpt_path, options.accelerator, options=_how(options))
-        check_runtime(options.runtime, options.ckpt_path, tagger)
-        for model in tagger.models:
-            use_region_file(model.image_encoder, options.region_file)
-        if options.figures is not None and tagger.model.grounding is None:
-            raise ConfigurationError(
-                "--figures draws the boxes of entities, but the model predicts none; train one with grounding, or "
-                "leave it out"
-            )
-        folder = image_folder(options)
-        remote = remote_images(options)
-        tagger.use_image_folder(folder, remote)
+        tagger = _tagger(options)
         bad_lines, bad_images = BoundedReport(_say, "bad lines"), BoundedReport(_say, "bad images")
         max_wait = MAX_WAIT if live else None
         posts = iter_posts(
             source,
-            images=folder,
+            images=image_folder(options),
             format=options.format,
             columns=parse_columns(options.columns),
-            remote=remote,
+            remote=remote_images(options),
             on_error=bad_lines,
             max_line_bytes=options.max_line_bytes,
             max_wait=max_wait,
@@ -219,7 +205,6 @@ def _here(options: Namespace) -> int:
         if output.done:
             _say(f"resumed after {output.done} posts")
             posts = islice(posts, output.done, None)
-        ascii = codecs.lookup(getattr(output.file, "encoding", None) or "utf-8").name != "utf-8"
         found = tagger.stream(
             posts,
             options.batch_size,
@@ -230,9 +215,7 @@ def _here(options: Namespace) -> int:
         )
         started, count = time.monotonic(), 0
         for count, prediction in enumerate(tqdm(found, unit=" posts", disable=None), start=1):
-            line = prediction.to_json()
-            shown = printable(line) if output.file.isatty() else line  # escaped as JSON escapes: it stays JSON
-            output.file.write((json.dumps(json.loads(line)) if ascii else shown) + "\n")
+            output.file.write(_line(prediction, output.file))
             if options.figures is not None:
                 _draw(prediction, tagger, options.figures, output.done + count)
             if live or count % (options.batch_size * options.window) == 0:
@@ -243,6 +226,32 @@ def _here(options: Namespace) -> int:
         seconds = time.monotonic() - started
         _say(f"{count} posts in {seconds:.1f} s, {count / max(seconds, 1e-9):.1f} posts/s: {options.output}")
     return _summary(bad_lines.count, bad_images.count)
+
+
+def _tagger(options: Namespace) -> Tagger:
+    """Load the models, and check that they can do what the options ask for."""
+    from mner.inference.load import load
+    from mner.vision import use_region_file
+
+    tagger = load(options.ckpt_path, options.accelerator, options=_how(options))
+    check_runtime(options.runtime, options.ckpt_path, tagger)
+    for model in tagger.models:
+        use_region_file(model.image_encoder, options.region_file)
+    if options.figures is not None and tagger.model.grounding is None:
+        raise ConfigurationError(
+            "--figures draws the boxes of entities, but the model predicts none; train one with grounding, or leave "
+            "it out"
+        )
+    tagger.use_image_folder(image_folder(options), remote_images(options))
+    return tagger
+
+
+def _line(prediction: Prediction, file: IO[str]) -> str:
+    """A prediction as a line of JSON, in ASCII where the file is not in UTF-8, and without control characters."""
+    line = prediction.to_json()
+    if codecs.lookup(getattr(file, "encoding", None) or "utf-8").name != "utf-8":
+        return f"{json.dumps(json.loads(line))}\n"
+    return f"{printable(line) if file.isatty() else line}\n"  # escaped as JSON escapes: it stays JSON
 
 
 def _with_ray(options: Namespace) -> int:

@@ -15,7 +15,7 @@ from mner.labels import OUTSIDE, Convention, Scheme, continues, opens, scheme_of
 from mner.paths import is_file
 from mner.posts import CharacterSpan, Post
 from mner.remote_images import RemoteImages
-from mner.span_alignment import Alignment, align_spans
+from mner.span_alignment import align_spans
 from mner.terminal import printable
 from mner.word_tokenizers.characters import is_invisible
 
@@ -150,6 +150,7 @@ def _check_split(
     tagged = [post.tags for post in posts if post.tags is not None]
     counts = Counter(tag for tags in tagged for tag in tags)
     strays = [stray for tags in tagged for stray in _strays(tags)]
+    alignments = [(post, align_spans(post.text or "", post.offsets or (), post.spans or ())) for post in posts]
     return SplitReport(
         file=None if file is None else str(file),
         version=None if file is None or not is_file(file) else str(identify(file) or UNKNOWN),
@@ -165,10 +166,10 @@ def _check_split(
         invisible_words=sum(is_invisible(word) for post in posts for word in post.words),
         widened_entities=[
             f"{_shown(post, span)} -> {_covering_words(post, span)!r}"
-            for post in posts
-            for span in _alignment(post).widened
+            for post, aligned in alignments
+            for span in aligned.widened
         ],
-        lost_entities=[_shown(post, span) for post in posts for span in _alignment(post).lost],
+        lost_entities=[_shown(post, span) for post, aligned in alignments for span in aligned.lost],
         duplicates=_duplicates(((name, post) for post in posts), across=False),
         missing_contexts={kind: sum(kind not in post.contexts for post in posts) for kind in contexts},
         images=None
@@ -176,10 +177,6 @@ def _check_split(
         else check_images([image for post in posts for image in post.images], image_folder, remote),
         boxes=check_boxes(posts),
     )
-
-
-def _alignment(post: Post) -> Alignment:
-    return align_spans(post.text or "", post.offsets or (), post.spans or ())
 
 
 def _shown(post: Post, span: CharacterSpan) -> str:

@@ -278,11 +278,11 @@ class PostDataModule(LightningDataModule, ABC):
         return self.loader("valid")
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """The test posts, longest first."""
+        """Load the test posts, longest first."""
         return self.loader("test")
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """The test posts, longest first."""
+        """Load the test posts, longest first."""
         return self.loader("test")
 
     def loader(self, split: Split, shuffle: bool = False) -> DataLoader[Any]:

@@ -109,13 +109,13 @@ class PostAttention:
     def _regions(self) -> NDArray[np.float64] | None:
         """Weights, shape ``(words, R)``."""
         regions = self.attention.regions
-        return None if regions is None else regions[0, : len(self.post.words)].double().cpu().numpy()
+        return None if regions is None else regions[0, : len(self.post.words)].cpu().double().numpy()
 
     def _gates(self) -> dict[str, NDArray[np.float64]]:
         """Return one number per word: gates per feature are averaged, and weights over words are left out."""
         gates = {}
         for name, gate in self.attention.gates.items():
-            values = gate[0, : len(self.post.words)].double().cpu().numpy()
+            values = gate[0, : len(self.post.words)].cpu().double().numpy()
             if values.ndim == 1:
                 gates[name] = values
             elif not _over_words(values, self.attention):

@@ -118,8 +118,9 @@ class FasterRCNN(ImageEncoder):
         label = label + 1
         score, box = scores[proposal, label], boxes[proposal, label]
         group = image[proposal] * scores.shape[1] + label
-        # In double precision, since large offsets keep the images and classes of a batch apart.
-        kept = batched_nms(box.double(), score.double(), group, self.detector.roi_heads.nms_thresh)
+        # Large offsets keep the images and classes of a batch apart; Apple's GPUs have no double precision.
+        precise = torch.float32 if box.device.type == "mps" else torch.float64
+        kept = batched_nms(box.to(precise), score.to(precise), group, self.detector.roi_heads.nms_thresh)
         kept = kept[image[proposal[kept]].argsort(stable=True)]
         row = image[proposal[kept]]
         rank = torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)

@@ -30,7 +30,7 @@ def region_places(encoder: ImageEncoder, image: Image.Image, features: ImageFeat
     """
     count = features.regions.shape[1]
     if features.boxes is not None:
-        boxes: NDArray[np.float64] = features.boxes[0].double().cpu().numpy()
+        boxes: NDArray[np.float64] = features.boxes[0].cpu().double().numpy()
         return boxes * np.tile(np.array(image.size, dtype=np.float64), 2)
     rows, columns = grid_shape(encoder, image, count)
     across, down = _origins(encoder, image)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,17 @@ def save(config_of, tiny_text_encoder_folder, tmp_path):
         return str(tmp_path)
 
     return make
+
+
+@pytest.fixture
+def train_briefly(make_trainer, tmp_path):
+    """A function that trains a model, and returns it with its checkpoint."""
+
+    def run(model, posts, name="model", steps=3):
+        trainer = make_trainer(max_steps=steps, max_epochs=-1)
+        trainer.fit(model, DataLoader(posts, batch_size=5, collate_fn=model.preprocessor))
+        path = tmp_path / f"{name}.ckpt"
+        trainer.save_checkpoint(path)
+        return model.eval(), path
+
+    return run

@@ -4,7 +4,6 @@ import pytest
 import torch
 from joint_models import save_lxmert, save_modernvbert, save_visualbert
 from PIL import Image
-from torch.utils.data import DataLoader
 from transformers import AutoTokenizer
 
 import mner
@@ -65,16 +64,12 @@ def build(bases, labels):
 
 
 @pytest.fixture
-def train(build, make_trainer, posts, tmp_path):
+def train(build, train_briefly, posts):
     """A function from a kind to a trained model and its checkpoint."""
 
     def run(kind, seed=0, **arguments):
         torch.manual_seed(seed)
-        model = build(kind, **arguments)
-        trainer = make_trainer(max_steps=3, max_epochs=-1)
-        trainer.fit(model, DataLoader(posts, batch_size=3, collate_fn=model.preprocessor))
-        trainer.save_checkpoint(tmp_path / f"{seed}.ckpt")
-        return model.eval(), tmp_path / f"{seed}.ckpt"
+        return train_briefly(build(kind, **arguments), posts, name=seed)
 
     return run
 

@@ -36,15 +36,11 @@ def model_on(folder, seed=0, **arguments):
 
 
 @pytest.fixture
-def train(make_trainer, sample_posts, tmp_path):
+def train(train_briefly, sample_posts):
     """A function from a folder and a seed to the trained model and its checkpoint."""
 
     def run(folder, seed=0, steps=3, **arguments):
-        model = model_on(folder, seed, **arguments)
-        trainer = make_trainer(max_steps=steps, max_epochs=-1)
-        trainer.fit(model, DataLoader(sample_posts, batch_size=5, collate_fn=model.preprocessor))
-        trainer.save_checkpoint(tmp_path / f"{seed}.ckpt")
-        return model.eval(), tmp_path / f"{seed}.ckpt"
+        return train_briefly(model_on(folder, seed, **arguments), sample_posts, name=seed, steps=steps)
 
     return run
 
