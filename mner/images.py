@@ -135,11 +135,10 @@ def image_size(path: str | Path) -> tuple[int, int]:
     with open_image_file(path) as file:
         try:
             image = _open(file)
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
         except Exception as error:  # Pillow's decoders can raise anything on a broken file
             raise ImageError(f"{path}: {str(error) or type(error).__name__}") from error
     width, height = image.size
-    return (height, width) if turned else (width, height)
+    return (height, width) if _is_turned(image) else (width, height)
 
 
 @dataclass(frozen=True)
@@ -302,6 +301,14 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise ValueError(f"{width}x{height} pixels, enormous: more than {max_pixels:,}")
 
 
+def _is_turned(image: Image.Image) -> bool:
+    """Whether width and height change places where an image is made upright."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    except Exception:  # as in _upright
+        return False
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
@@ -311,8 +318,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits per pixel, which convert would clip to white
-        values = np.asarray(image, dtype=np.int64).clip(0, 65535) // 257
-        image = Image.fromarray(values.astype(np.uint8))
+        values = np.asarray(image, dtype=np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("the pixels have 32 bits, whose white is unknown")
+        image = Image.fromarray((values // 257).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("the pixels are floating-point numbers, whose white is unknown")
     if image.has_transparency_data:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mner import images
 from mner.errors import ConfigurationError, ImageError
-from mner.images import MAX_ASPECT_RATIO, MAX_PIXELS, ImageLoader, load_image
+from mner.images import MAX_ASPECT_RATIO, MAX_PIXELS, ImageLoader, image_size, load_image
 
 
 def picture(width=40, height=30, mode="RGB"):
@@ -171,7 +171,16 @@ def test_upright_by_exif_and_broken_exif(tmp_path):
     assert turned.size == (30, 40)
     assert np.array_equal(np.asarray(turned), np.rot90(np.asarray(upright), -1))
     upright.save(tmp_path / "broken.jpg", exif=b"Exif\0\0" + b"\xff" * 40)
-    assert load_image(tmp_path / "broken.jpg").size == (40, 30)
+    assert load_image(tmp_path / "broken.jpg").size == image_size(tmp_path / "broken.jpg") == (40, 30)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_the_size_of_a_file_is_that_of_its_pixels(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture(40, 30).save(tmp_path / "1.jpg", exif=exif)
+    expected = (30, 40) if orientation in (5, 6, 7, 8) else (40, 30)
+    assert load_image(tmp_path / "1.jpg").size == image_size(tmp_path / "1.jpg") == expected
 
 
 def test_the_policy_has_two_names(tmp_path):
@@ -297,6 +306,8 @@ def test_colours_of_sixteen_bits_and_frames_of_a_tiff(tmp_path):
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "green")]
     tiff = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
     assert np.asarray(load_image(tiff)).reshape(-1, 3).max(axis=0).tolist() == [255, 0, 0]
+    with pytest.raises(ImageError, match="32 bits, whose white is unknown"):
+        load_image(encoded(Image.fromarray((ramp * 30000).astype(np.int32)), "TIFF"))
 
 
 @pytest.mark.skipif("AVIF" not in Image.registered_extensions().values(), reason="this Pillow reads no AVIF")

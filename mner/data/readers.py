@@ -64,11 +64,11 @@ def read_posts(
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If it is empty, of no known format, or malformed; names the line and the remedy.
-        ConfigurationError: If ``tag_column`` is not a whole number.
+        ConfigurationError: If ``path`` or ``tag_column`` is of another type.
     """
+    name = _name(path)
     images = None if images is None else Path(images)
     make = row_reader(None if images is None else ImageFolder(images, remote), annotator, columns)
-    name = Path(type(path).__name__) if is_table(path) else Path(path)
     posts = list(stream_posts(path, make, format=format, tag_column=tag_column))
     if not posts:
         raise no_posts(name)
@@ -111,7 +111,7 @@ def stream_posts(
     """
     if tag_column is not None and type(plain_scalar(tag_column)) is not int:
         raise ConfigurationError(f"expected tag_column to be a whole number, got {tag_column!r:.60}")
-    name = Path(type(path).__name__) if is_table(path) else Path(path)
+    name = _name(path)
     rows = _rows(path)
     read = (
         _posts(read_lines(name, lenient=lenient), format, make, _raise, "text" if lenient else None, tag_column)
@@ -163,9 +163,10 @@ def iter_posts(
     make = row_reader(None if images is None else ImageFolder(Path(images), remote), annotator, columns)
     rows = _rows(source)
     if rows is not None:
-        name = Path(source if isinstance(source, (str, Path)) else type(source).__name__)
-        yield from read_rows(rows, name, make, report, lenient=lenient)
+        yield from read_rows(rows, _name(source), make, report, lenient=lenient)
         return
+    if not hasattr(source, "readline"):
+        _name(source)
     lines = read_lines(source, max_line_bytes, lenient=lenient)
     if max_wait is not None and format is None:
         chunks = read_ahead(dropwhile(lambda line: line.blank, lines), MAX_SAMPLE, max_wait)
@@ -173,6 +174,22 @@ def iter_posts(
         lines = chain(first, chain.from_iterable(chunks))
         format = (detect_format(first) or "text") if first else None
     yield from _posts(lines, format, make, report, fallback="text")
+
+
+def _name(source: object) -> Path:
+    """Name a file or a table for messages.
+
+    Raises:
+        ConfigurationError: If it is neither.
+    """
+    if isinstance(source, (str, Path)):
+        return Path(source)
+    if is_table(source):
+        return Path(type(source).__name__)
+    raise ConfigurationError(
+        f"expected a file, the folder of a saved data set or a table in memory, got a {type(source).__name__}; make a "
+        "table of records with pandas.DataFrame(records), or read an open stream with iter_posts"
+    )
 
 
 def _rows(source: Source | Table) -> Iterator[dict[str, Any]] | None:

@@ -142,7 +142,13 @@ def writable(posts: Iterable[Post], path: Path, images: Path | None) -> list[Pos
 def _repaired(posts: Iterable[Post], path: Path) -> list[Post]:
     """Return the posts without lone surrogates."""
     repaired, faulty = [], 0
+    if isinstance(posts, Post) or not isinstance(posts, Iterable):
+        raise DataError(f"expected posts to write to {path}, got a {type(posts).__name__}; give a list of them")
     for post in posts:
+        if not isinstance(post, Post):
+            raise DataError(
+                f"expected posts to write to {path}, got a {type(post).__name__}; read them with read_posts"
+            )
         texts, halves = repair_surrogates({name: getattr(post, name) for name in _TEXTS})
         repaired.append(replace(post, **texts) if halves else post)
         faulty += bool(halves)

@@ -57,6 +57,13 @@ def test_detection(content, format):
     assert detect_format(list(read_lines(io.StringIO(content)))) == format
 
 
+@pytest.mark.parametrize("read", [read_posts, lambda source: list(iter_posts(source))])
+@pytest.mark.parametrize("source", [[{"text": "a"}], {"text": ["a"]}, None, 7, b"posts.jsonl"])
+def test_what_is_no_file_and_no_table(read, source):
+    with pytest.raises(ConfigurationError, match=rf"got a {type(source).__name__}; make a table of records"):
+        read(source)
+
+
 def test_plain_text_must_be_asked_for(tmp_path):
     path = tmp_path / "file"
     path.write_text("just some text\nin two lines\n", encoding="utf-8")

@@ -105,6 +105,13 @@ def test_ids_must_be_unique_and_posts_must_be(tmp_path, write):
         write([], tmp_path / "posts")
 
 
+@pytest.mark.parametrize("posts", [Post("1", ("a",)), None, [{"text": "a"}], {"a": Post("1", ("a",))}])
+def test_what_is_no_list_of_posts(tmp_path, posts):
+    with pytest.raises(DataError, match="expected posts to write to"):
+        write_json_lines(posts, tmp_path / "posts.jsonl")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_surrogates_are_repaired_and_reported_once(tmp_path):
     posts = [replace(PLAIN, words=("\ud83d", "x", "y"), metadata={"user": "\ude00"}), replace(PLAIN, id="2")]
     with pytest.warns(UserWarning, match="lone surrogates.* in 1 posts") as caught:
