@@ -159,13 +159,7 @@ class PredictionsWriter(Callback):
         annotated = any(prediction.post.tags is not None for prediction in predictions)
         if metrics and annotated:
             kinds = score_kinds(predictions)
-            record: dict[str, Any] = {"split": split, "posts": len(predictions)}
-            record["version"] = datamodule.version(split) if isinstance(datamodule, PostDataModule) else None
-            label_map = getattr(datamodule, "label_map", None)
-            record |= {"label_map": dict(label_map)} if label_map else {}
-            record |= {"train_posts": self._train_posts} if self._train_posts else {}
-            record |= {"images": {"named": len(images), "used": sum(images.values())}} if images else {}
-            record |= metrics
+            record = {"split": split, "posts": len(predictions), **self._about(datamodule, split, images), **metrics}
             if kinds:
                 record["kind_of_mention"] = {score.kind: asdict(score) for score in kinds}
             with atomic_write(self.folder / f"metrics{suffix}.json") as file:
@@ -180,6 +174,19 @@ class PredictionsWriter(Callback):
                     file.write(report)
                 print(f"seqeval's classification_report:\n{printable_lines(report)}")
         print(printable(f"predictions: {path}"))
+
+    def _about(
+        self, datamodule: Any, split: Literal["valid", "test"], images: Mapping[Path | None, bool]
+    ) -> dict[str, Any]:
+        """Describe the data that were scored, as far as they are known."""
+        version = datamodule.version(split) if isinstance(datamodule, PostDataModule) else None
+        label_map = getattr(datamodule, "label_map", None)
+        return {
+            "version": version,
+            **({"label_map": dict(label_map)} if label_map else {}),
+            **({"train_posts": self._train_posts} if self._train_posts else {}),
+            **({"images": {"named": len(images), "used": sum(images.values())}} if images else {}),
+        }
 
     def _write_timing(self, seconds_per_post: float) -> None:
         timing = {"train_seconds": round(self._train_seconds, 1)} if self._train_seconds else {}
