@@ -87,14 +87,14 @@ class Interval:
 
     Args:
         mean: Mean over seeds.
-        deviation: Standard deviation over seeds; 0 for one seed.
+        deviation: Standard deviation over seeds, undefined (``None``) for one seed.
         low: Lower end of the interval.
         high: Upper end.
         seeds: Number of seeds.
     """
 
     mean: float
-    deviation: float
+    deviation: float | None
     low: float
     high: float
     seeds: int
@@ -132,7 +132,7 @@ def f1_interval(system: Sequence[Counts], draws: Resampling, level: float = 0.95
     """
     spread = Spread.of(counts.score().f1 for counts in system)
     low, high = _percentiles(_replicates(system, draws, stream), level)
-    return Interval(spread.mean, spread.deviation or 0.0, low, high, len(system))
+    return Interval(spread.mean, spread.deviation, low, high, len(system))
 
 
 def compare(

@@ -149,7 +149,7 @@ def test_lucky_seeds_are_no_difference():
 def test_the_interval_of_one_score():
     rows = [(1, 1, 1)] * 50 + [(0, 1, 1)] * 50
     interval = f1_interval([counts(rows)], Resampling(100, rounds=4000))
-    assert (interval.mean, interval.deviation, interval.seeds) == (0.5, 0.0, 1)
+    assert (interval.mean, interval.deviation, interval.seeds) == (0.5, None, 1)
     # F1 is the share of posts that are right: a binomial share with deviation 0.05.
     assert (interval.low, interval.high) == pytest.approx((0.5 - 1.96 * 0.05, 0.5 + 1.96 * 0.05), abs=0.012)
 
