@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,10 @@ def for_users(declared):
     return set().union(*(found for extra, found in declared.items() if extra not in ("test", "docs", "dev")))
 
 
+@cache
 def imported(file):
     """The third-party distributions that a file imports, each with whether the import is at module level."""
+    found = []
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -64,8 +67,9 @@ def imported(file):
             modules = [node.module]
         else:
             continue
-        for name in {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"mner"}:
-            yield DISTRIBUTIONS.get(name, name).lower(), node in tree.body
+        others = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"mner"}
+        found += [(DISTRIBUTIONS.get(name, name).lower(), node in tree.body) for name in others]
+    return found
 
 
 def test_every_import_is_declared(declared):
