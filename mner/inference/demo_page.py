@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from mner.display.render import render
-from mner.errors import ConfigurationError, MNERError
+from mner.errors import ConfigurationError, DataError, MNERError
 from mner.extras import extra
+from mner.images import load_image
 from mner.inference.new_posts import make_post
 from mner.inference.tagger import Tagger
 from mner.posts import Post
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
     import gradio
 
 MAX_CHARACTERS = 5_000
-"""Longest post that the page accepts."""
+"""Longest post, and longest context, that the page accepts."""
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
 """Of the visitor's own machine: the theme's own fonts would be loaded from elsewhere."""
+FOCUS = {"input_shadow_focus": "0 0 0 2px *primary_500", "input_shadow_focus_dark": "0 0 0 2px *primary_500"}
+"""A visible focus, which the theme does not have."""
+ANNOUNCED = "() => document.querySelectorAll('.entities .prose').forEach(shown => shown.role = 'status')"
+"""Lets screen readers read out the entities when they change."""
 
 
 def demo_page(taggers: Mapping[str, Tagger], examples: Sequence[Post] = ()) -> gradio.Blocks:
@@ -46,29 +52,31 @@ def demo_page(taggers: Mapping[str, Tagger], examples: Sequence[Post] = ()) -> g
         with gradio.Row():
             with gradio.Column():
                 text = gradio.Textbox(  # a field of several lines would not be submitted by Enter
-                    label="Post", lines=1, max_lines=6, max_length=MAX_CHARACTERS, autofocus=True, elem_id="post"
-                )
-                image = gradio.Image(
-                    label="Image" if sees else "Image (no model here sees it)",
-                    type="filepath",
-                    height=260,
-                    elem_id="image",
+                    label="Post", lines=1, max_lines=6, autofocus=True, elem_id="post"
                 )
                 contexts = [gradio.Textbox(label=kind.capitalize(), lines=2) for kind in kinds]
                 button = gradio.Button("Find entities", variant="primary", elem_id="find")
-            with gradio.Column(scale=2), gradio.Row():
-                shown = [_result(gradio, name, tagger) for name, tagger in taggers.items()]
+            image = gradio.Image(
+                label="Image" if sees else "Image (no model here sees it)", type="filepath", height=260, elem_id="image"
+            )
+            image.preprocess = _unopened(image.preprocess)
+        with gradio.Row():
+            shown = [_result(gradio, name) for name in taggers]
         inputs = [text, image, *contexts]
         outputs = [part for parts in shown for part in parts]
 
         def find(text: str, image: str | None, *given: str) -> list[Any]:
             try:
+                if image and sees:
+                    load_image(image)  # tagging would go on without it
                 named = dict(zip(kinds, given, strict=True))
                 return [part for tagger in taggers.values() for part in _found(tagger, text, image, named)]
             except MNERError as error:
-                raise gradio.Error(str(error), print_exception=False) from error
+                message = str(error).replace(str(image), Path(image or "").name)  # no path of this machine
+                raise gradio.Error(message, print_exception=False) from error
 
         gradio.on([button.click, text.submit], find, inputs, outputs, api_name="find")
+        page.load(js=ANNOUNCED)
         if examples:
             rows = [[_text(post), _image(post), *(post.contexts.get(kind, "") for kind in kinds)] for post in examples]
             gradio.Examples(rows, inputs, label="Examples")
@@ -90,7 +98,7 @@ def launch(page: gradio.Blocks, host: str, port: int, images: Sequence[str] = ()
     return page.launch(
         server_name=host,
         server_port=port,
-        theme=gradio.themes.Soft(**FONTS),
+        theme=gradio.themes.Soft(**FONTS).set(**FOCUS),
         allowed_paths=list(images),
         max_file_size="20mb",
         share=False,
@@ -100,11 +108,16 @@ def launch(page: gradio.Blocks, host: str, port: int, images: Sequence[str] = ()
     )
 
 
-def _result(gradio: Any, name: str, tagger: Tagger) -> list[Any]:
+def _unopened(open_file: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return an uploaded file as it is: the tagger's limits apply to it, and its errors say what is wrong."""
+    return lambda file: file.path if file is not None and file.path else open_file(file)
+
+
+def _result(gradio: Any, name: str) -> list[Any]:
     with gradio.Column(min_width=320):
-        gradio.HTML(f'<h3 style="overflow-wrap: anywhere">{escape(name)}</h3>')
+        gradio.HTML(f'<h2 style="font-size: 1.2rem; overflow-wrap: anywhere">{escape(name)}</h2>')
         return [
-            gradio.HTML(label="Entities"),
+            gradio.HTML(elem_classes="entities"),
             gradio.Image(
                 show_label=False, format="png", visible=False, interactive=False, buttons=["fullscreen", "download"]
             ),
@@ -116,7 +129,10 @@ def _found(tagger: Tagger, text: str, image: str | None, contexts: Mapping[str, 
     import gradio
 
     if not text.strip():
-        raise ConfigurationError("type a post first")
+        raise DataError("type a post first")
+    longest = max(map(len, [text, *contexts.values()]))
+    if longest > MAX_CHARACTERS:
+        raise DataError(f"expected at most {MAX_CHARACTERS:,} characters in a field, got {longest:,}")
     read = {kind: contexts[kind] for kind in tagger.preprocessor.contexts if contexts.get(kind)}
     seen = image if tagger.model.image_encoder is not None else None
     entities = tagger.predict(text, seen, read)
@@ -130,7 +146,7 @@ def _attention(tagger: Tagger, text: str, image: str, contexts: Mapping[str, str
     from mner.inference.post_attention import attend
 
     try:
-        figure = attend(tagger.model, make_post(text, image, contexts)).draw("entities")
+        figure = attend(tagger.model, make_post(text, image, contexts)).draw("entities", title=False)
     except ConfigurationError:
         return None
     drawn = io.BytesIO()

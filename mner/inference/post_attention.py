@@ -75,15 +75,21 @@ class PostAttention:
             for label, start, end in spans
         ]
 
-    def draw(self, of: str) -> Any:
-        """Draw the figure."""
+    def draw(self, of: str, title: bool = True) -> Any:
+        """Draw the figure.
+
+        Args:
+            of: ``words``, or ``entities`` for the predicted ones.
+            title: Whether the post is its title.
+        """
         small = Image.fromarray(self.image)
         small.thumbnail((DRAWN, DRAWN))  # a panel is a few hundred pixels wide, and there is one per word
         image = np.asarray(small, dtype=np.float64) / 255
         scale = np.tile(np.array(small.size) / self.image.shape[1::-1], 2)
         places = None if self.places is None else self.places * scale
-        title, boxes = marked_words(self.post, self.entities), self._draw_boxes(*small.size)
-        return draw_attention(image, self.looks(of), places, self.grid, self.names, title, boxes)
+        heading = marked_words(self.post, self.entities) if title else ""
+        boxes = self._draw_boxes(*small.size)
+        return draw_attention(image, self.looks(of), places, self.grid, self.names, heading, boxes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return as plain data everything that is drawn, and gates with several numbers per word."""

@@ -72,6 +72,27 @@ def test_the_page_shows_what_the_taggers_find(address, taggers, red_image):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "content", "message"),
+    [
+        ("nothing here", b"no image", "red.png: not an image"),
+        ("nothing here", b"\x89PNG\r\n\x1a\n" + b"x" * 500, "red.png: "),
+        (" ", None, "type a post first"),
+        ("a" * 5_001, None, "at most 5,000 characters in a field, got 5,001"),
+    ],
+    ids=["text", "broken", "empty", "long"],
+)
+def test_what_cannot_be_tagged_is_explained(address, red_image, text, content, message):
+    client = pytest.importorskip("gradio_client")
+    if content is not None:
+        red_image.write_bytes(content)
+    image = None if content is None else client.handle_file(red_image)
+    with pytest.raises(Exception, match=message) as refused:
+        client.Client(address, verbose=False).predict(text, image, api_name="/find")
+    assert "gradio/" not in str(refused.value)  # no folder of the server
+
+
+@pytest.mark.slow
 def test_a_browser_finds_entities_with_the_keyboard_alone(address):
     playwright = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium")
@@ -92,6 +113,7 @@ def test_a_browser_finds_entities_with_the_keyboard_alone(address):
         page.keyboard.type(TEXT)  # the field has the focus
         page.keyboard.press("Enter")
         page.wait_for_selector("mark", timeout=60_000)
-        assert page.locator("h3", has_text="text <only>").count() == 1
+        assert page.locator("h2", has_text="text <only>").count() == 1
+        assert page.get_by_role("status").filter(has=page.locator("mark")).count() >= 1  # read out by screen readers
         assert not foreign
         browser.close()
