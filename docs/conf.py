@@ -7,8 +7,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # the extensions in this folder
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.inspect import signature, stringify_signature
 
 import mner
+from mner.components import Component
 
 project = "mner"
 author = "the mner authors"
@@ -66,6 +68,15 @@ def keep_deviations(app: Sphinx, document: nodes.document) -> None:
             text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
 
 
+def constructor(app: Sphinx, what: str, name: str, documented: object, *_: object) -> tuple[str, str] | None:
+    """Show the arguments of ``__init__``: autodoc prefers those of ``Component.__new__``, which takes any."""
+    if not (isinstance(documented, type) and issubclass(documented, Component)):
+        return None
+    shown = signature(documented.__init__, bound_method=True)
+    return stringify_signature(shown, show_return_annotation=False, unqualified_typehints=True), ""
+
+
 def setup(app: Sphinx) -> None:
     """Register what this project adds."""
+    app.connect("autodoc-process-signature", constructor)
     app.connect("doctree-read", keep_deviations)

@@ -3,6 +3,7 @@
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
 
@@ -13,8 +14,14 @@ def inline_formula(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def displayed_formula(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """Write a formula on a line of its own, which scrolls where it is wider than the page."""
+    """Write a formula on a line of its own, which scrolls where it is wider than the page.
+
+    Raises:
+        ExtensionError: If latex2mathml leaves an ``&`` in the formula.
+    """
     formula = convert(_lines(node.astext()), display="block")
+    if "<mi>&</mi>" in formula:
+        raise ExtensionError(f"latex2mathml does not align {node.astext()}")
     translator.body.append(f'<div class="formula">{formula}</div>\n')
     raise nodes.SkipNode
 
@@ -26,7 +33,8 @@ def _lines(formula: str) -> str:
     """
     if r"\\" not in formula or r"\begin" in formula:
         return formula
-    return rf"\begin{{aligned}}{{}}{formula}\end{{aligned}}"
+    environment = "split" if "&" in formula else "gathered"  # latex2mathml aligns nothing in aligned
+    return rf"\begin{{{environment}}}{{}}{formula}\end{{{environment}}}"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -80,7 +80,7 @@ def drawing(lines: list[str]) -> str:
     parts = [f'<svg class="method-diagram" {size} role="img" aria-label="{description}">']
     parts += [_arrow([places[name] for name in chain]) for chain in chains]
     parts += [_box(name, *places[name]) for name in columns]
-    return "".join([*parts, "</svg>"])
+    return "".join(['<div class="scrolled">', *parts, "</svg></div>"])
 
 
 def _columns(edges: list[tuple[str, str]]) -> dict[str, int]:
