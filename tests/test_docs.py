@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -236,6 +237,16 @@ def test_every_module_is_in_the_reference():
     modules = {path.stem for path in ROOT.glob("mner/[!_]*.py")} - {"posts"}  # whose two classes are exported by mner
     assert set(re.findall(r"^\.\. package:: mner\.(\w+)$", pages, re.MULTILINE)) == packages
     assert set(re.findall(r"^\.\. automodule:: mner\.(\w+)$", pages, re.MULTILINE)) == modules
+
+
+def test_the_reference_shows_the_arguments_of_constructors():
+    pytest.importorskip("sphinx")
+    from mner.decoders import CRF
+
+    arguments, result = runpy.run_path(str(DOCS / "conf.py"))["constructor"](None, "class", "mner.decoders.CRF", CRF)
+    assert arguments.startswith("(reduction: Literal[")
+    assert "temperature: float = 1.0" in arguments
+    assert result == ""
 
 
 def test_every_command_has_a_page():
