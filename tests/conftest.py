@@ -17,6 +17,7 @@ import pytest
 import torch
 from chat_server import chat_server  # noqa: F401  (a fixture)
 from hypothesis import settings
+from left_files import pytest_sessionfinish, pytest_sessionstart, pytest_terminal_summary  # noqa: F401  (hooks)
 from PIL import Image
 from tiny_images import pictures, tiny_encoder  # noqa: F401  (fixtures)
 

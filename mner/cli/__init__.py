@@ -41,7 +41,7 @@ COMMANDS = {
     "check-data": ("mner.cli.check_data", "report statistics and faults of a data set before training on it"),
 }
 
-LOADING = frozenset({"fit", "validate", "test", "predict", "tag", "calibrate", "export", "serve", "attend", "demo"})
+LOADING = frozenset({"validate", "test", "predict", "tag", "calibrate", "export", "serve", "attend", "demo"})
 """The commands that load a checkpoint, whose base ``--base`` names."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -124,8 +124,8 @@ def _answer(given: Sequence[str], named: Mapping[str, Sequence[str]]) -> int | N
         print(class_help, end="")
         return 0
     complaint = usage_error(given[0], given[1:], has_imports=bool(named["--import"]))
-    if complaint is None and named["--base"] and given[0] not in LOADING:
-        complaint = f"--base names the base of a checkpoint, and {given[0]} loads none; leave it out"
+    if complaint is None and named["--base"]:
+        complaint = _useless_base(given[0], named["--base"])
     return None if complaint is None else _refused(given[0], complaint)
 
 
@@ -170,6 +170,18 @@ def _without_sources(arguments: Iterable[str]) -> tuple[list[str], dict[str, lis
         else:
             others.append(argument)
     return others, named
+
+
+def _useless_base(command: str, names: Sequence[str]) -> str | None:
+    """Why a command would ignore a base that is named, if it would."""
+    if command in ("fit", "cache", "experiment"):
+        return (
+            "--base names the base of a checkpoint that is loaded; a training takes that of its config: "
+            "--model.init_args.text_encoder.init_args.name"
+        )
+    if command not in LOADING:
+        return f"--base names the base of a checkpoint, and {command} loads none; leave it out"
+    return None if len(names) == 1 else f"--base is given {len(names)} times; give it once"
 
 
 def _base(names: Sequence[str]) -> AbstractContextManager[None]:

@@ -34,6 +34,7 @@ def parser() -> OptionParser:
     options.add_argument(
         "--images", type=Path | None, default=None, help="Folder of the examples' images; visitors can see them."
     )
+    options.require("examples", "columns", "images")
     options.add_argument("--host", type=str, default="127.0.0.1", help="Address to listen at; 0.0.0.0 for all.")
     options.add_argument("--port", type=int, default=7860, help="Port to listen at.")
     options.add_argument("--accelerator", type=str, default="auto", help=ACCELERATOR_HELP)

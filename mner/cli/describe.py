@@ -14,6 +14,7 @@ from mner.cli.writer_options import (
     ask,
     asked_posts,
     examples_for,
+    given_prompt,
     image_loader,
     is_refusal,
     parse_options,
@@ -25,7 +26,7 @@ from mner.errors import ConfigurationError
 from mner.files import atomic_write
 from mner.post_json import to_json
 from mner.posts import Post
-from mner.prompting import Prompt, Query, context_lines, listed_solution
+from mner.prompting import Query, context_lines, listed_solution
 from mner.prompting.examples import Solve, texts_and_shown
 from mner.terminal import printable
 
@@ -45,6 +46,7 @@ def parser() -> OptionParser:
         type=Path | None,
         help="Answers about training posts, a context file (default: their gold entities as a list).",
     )
+    options.require("examples", "solutions")
     return options
 
 
@@ -59,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     options_parser = parser()
     options = parse_options(options_parser, arguments)
-    prompt = Prompt.load(options.prompt)
+    prompt = given_prompt(options)
     remote = remote_images(options)
     posts = asked_posts(options)
     total = len(posts)

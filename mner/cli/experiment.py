@@ -68,6 +68,7 @@ def parser() -> OptionParser:
         default=3,
         help="How often a cell whose machine was lost is repeated, with --engine ray; -1 always.",
     )
+    options.require("engine", "cpus_per_cell", "max_retries", value="ray")
     options.add_argument("--keep", type=Keep, default="best", help="Checkpoints that are kept when a cell is finished.")
     options.add_argument("--dry_run", action="store_true", help="Print the commands and run nothing.")
     return options
@@ -93,6 +94,10 @@ def run(arguments: Sequence[str], modules: Sequence[str] = ()) -> None:
     grid.check_configs()
     console = Console()
     given: dict[str, Any] = {"keep": config.keep, "modules": modules}
+    if config.dry_run and built.search is not None:
+        raise ConfigurationError(
+            "--dry_run prints the cells of a grid, and a search chooses them as it runs; leave it out"
+        )
     if config.dry_run:
         runner = GridRunner(grid, config.run_folder, **given)
         for cell in grid.cells():

@@ -33,6 +33,7 @@ class OptionParser(ArgumentParser):
 
     def __init__(self, *given: Any, allow_abbrev: bool = False, **options: Any) -> None:
         super().__init__(*given, allow_abbrev=allow_abbrev, **options)
+        self._needed: dict[str, tuple[str, str | None]] = {}
 
     def add_argument(self, *names: str, **options: Any) -> Any:
         """Declare an option; one of several values may be repeated and keeps them all, so it has no default."""
@@ -40,13 +41,23 @@ class OptionParser(ArgumentParser):
             options.setdefault("action", "extend")
         return super().add_argument(*names, **options)
 
+    def require(self, needed: str, *names: str, value: str | None = None) -> None:
+        """Declare that options do nothing without another one, or without a value of it; they are then refused."""
+        self._needed |= dict.fromkeys(names, (needed, value))
+
     def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
         """Parse the options, with the names of shipped configs replaced by their files."""
         try:
             given = with_config_files(sys.argv[1:] if args is None else args)
         except ConfigurationError as error:
             self.error(str(error), error)
-        return super().parse_args([_as_yaml(argument) for argument in given], *others, **options)
+        parsed = super().parse_args([_as_yaml(argument) for argument in given], *others, **options)
+        for name, (needed, value) in self._needed.items():
+            is_there = parsed[needed] if value is None else parsed[needed] == value
+            if not is_there and parsed[name] != self.get_default(name):
+                other = f"--{needed}" if value is None else f"--{needed} {value}"
+                self.error(f"--{name} does nothing without {other}; add it, or leave --{name} out")
+        return parsed
 
     def instantiate_classes(self, *given: Any, **options: Any) -> Any:
         """Build the objects of a config.

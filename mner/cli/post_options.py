@@ -33,6 +33,7 @@ def add_image_options(options: OptionParser, whose: str = "the posts name") -> N
         default=None,
         help="What images at an address may be fetched into --images, such as --remote_images.protocols [https].",
     )
+    options.require("images", "remote_images")
 
 
 def add_columns(options: OptionParser) -> None:

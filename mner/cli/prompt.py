@@ -18,6 +18,7 @@ from mner.cli.writer_options import (
     asked_posts,
     example_posts,
     examples_for,
+    given_prompt,
     image_loader,
     parse_options,
     summary,
@@ -26,7 +27,7 @@ from mner.cli.writer_options import (
 from mner.contexts import Reply
 from mner.posts import Post
 from mner.predictions import write_predictions
-from mner.prompting import EntityPrompting, EntityTypes, Prompt, entity_solution, read_entity_answer
+from mner.prompting import EntityPrompting, EntityTypes, entity_solution, read_entity_answer
 from mner.prompting.box_units import BoxUnit
 from mner.terminal import printable
 
@@ -69,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parse_options(options_parser, arguments)
     remote = remote_images(options)
     posts = asked_posts(options)
-    prompting = EntityPrompting(Prompt.load(options.prompt), _types(options, posts), options.boxes)
+    prompting = EntityPrompting(given_prompt(options), _types(options, posts), options.boxes)
     built = options_parser.instantiate_classes(options)
     asked = without_image_names(posts, options.images)
     solve = partial(entity_solution, boxes=options.boxes)

@@ -144,6 +144,8 @@ def _by_data(given: Sequence[str], results: Sequence[Result]) -> dict[str, str]:
                     f"the results are on {', '.join(names)}: name the data set that {each} belongs to, DATA={each}"
                 )
             name, path = names[0], each
+        if name not in names:
+            raise ConfigurationError(f"no result is on {name!r}, of {each}; the results are on {', '.join(names)}")
         paths[name] = path
     missing = [path for path in paths.values() if not is_there(path)]
     if missing:

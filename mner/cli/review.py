@@ -7,14 +7,22 @@ from pathlib import Path
 
 from mner.cli.parsing import OptionParser
 from mner.cli.post_options import image_folder, remote_images
-from mner.cli.writer_options import add_writer_options, ask, image_loader, parse_options, summary, with_captions
+from mner.cli.writer_options import (
+    add_writer_options,
+    ask,
+    given_prompt,
+    image_loader,
+    parse_options,
+    summary,
+    with_captions,
+)
 from mner.contexts import Reply
 from mner.errors import ConfigurationError
 from mner.files import atomic_write
 from mner.labels import types_of
 from mner.post_json import to_json
 from mner.predictions import Prediction, read_predictions, write_predictions
-from mner.prompting import EntityTypes, Prompt, apply_verdicts, by_threshold, read_verdict, uncertain
+from mner.prompting import EntityTypes, apply_verdicts, by_threshold, read_verdict, uncertain
 from mner.prompting.review import ThresholdRow, review_query
 from mner.terminal import printable
 
@@ -53,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parse_options(options_parser, arguments)
     if not 0 < options.threshold <= 1:
         raise ConfigurationError(f"expected --threshold above 0 and up to 1, got {options.threshold}")
-    prompt = Prompt.load(options.prompt)
+    prompt = given_prompt(options)
     predictions = read_predictions(options.predictions)
     if all(entity.confidence is None for each in predictions for entity in each.entities):
         raise ConfigurationError(f"no entity of {options.predictions} has a confidence, so none is uncertain")

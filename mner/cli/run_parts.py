@@ -21,6 +21,7 @@ from mner.callbacks import (
     PrintedMetrics,
     StoredImageFeatures,
 )
+from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.training.module import TrainingModule
 
@@ -50,7 +51,14 @@ def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last:
         folder: The run folder.
         model: The model that is trained or scored.
         keeps_last: Whether ``last.ckpt`` is written.
+
+    Raises:
+        ConfigurationError: If a pre-training, which finds no entities, is to be scored under ablations.
     """
+    if "checkpoint" in built and built.ablations and not isinstance(model, FusionModule):
+        raise ConfigurationError(
+            "--ablations are of models that find entities, and this is a pre-training; leave them out"
+        )
     plugins = _list(built.trainer.plugins)
     if not any(isinstance(each, CheckpointIO) for each in plugins):
         plugins.append(AtomicCheckpointIO())

@@ -51,6 +51,7 @@ def parser() -> OptionParser:
         help="Show only posts with entities of these kinds, or without entities (none) (default: all).",
     )
     options.add_argument("--title", type=str | None, default=None, help="Heading of the page (default: the file name).")
+    options.require("output", "images", "title")
     return options
 
 

@@ -126,6 +126,7 @@ def parser() -> OptionParser:
         default="jsonl",
         help="Format of the parts of --engine ray.",
     )
+    options.require("engine", "num_actors", "cpus_per_actor", "gpus_per_actor", "output_format", value="ray")
     return options
 
 
@@ -143,8 +144,6 @@ def run(arguments: Sequence[str]) -> int:
         if options[name] < 1:
             raise ConfigurationError(f"expected --{name} of at least 1, got {options[name]}")
     check_threshold(options.threshold)
-    if options.remote_images and options.images is None:
-        raise ConfigurationError("--remote_images fetches into the image folder; give it with --images DIR")
     return _with_ray(options) if options.engine == "ray" else _here(options)
 
 
@@ -180,12 +179,6 @@ def file_first(arguments: Sequence[str]) -> list[str]:
 
 def _here(options: Namespace) -> int:
     """Tag in this process."""
-    if options.output_format != "jsonl":
-        raise ConfigurationError("parts in Parquet are written with --engine ray; leave --output_format out")
-    defaults = parser().get_defaults()
-    for name in ("num_actors", "cpus_per_actor", "gpus_per_actor"):
-        if options[name] != defaults[name]:
-            raise ConfigurationError(f"--{name} is of --engine ray; leave it out, or add --engine ray")
     source, live = _source(options.file)
     with tag_output(options, live) as output:
         tagger = _tagger(options)

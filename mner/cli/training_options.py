@@ -239,6 +239,7 @@ def check_ranges(options: Namespace, command: str) -> None:
         raise ConfigurationError(
             f"--trainer.strategy {trainer.strategy} trains in processes that do not report their results; use ddp"
         )
+    _check_useless(options)
     _check_processes(trainer)
     if trainer.barebones:
         raise ConfigurationError(f"--trainer.barebones forbids the logs that mner {command} writes; leave it out")
@@ -246,6 +247,27 @@ def check_ranges(options: Namespace, command: str) -> None:
     for name in (*lengths, f"limit_{LIMITS[command]}_batches"):
         if trainer[name] == 0:
             raise ConfigurationError(f"--trainer.{name} 0 leaves nothing to do for mner {command}; raise it")
+
+
+def _check_useless(options: Namespace) -> None:
+    """Reject options that do nothing without another one."""
+    stopping = options.get("early_stopping")
+    has_patience = not stopping or stopping.get("patience") is not None
+    useless = (
+        ("half_precision_features", options.half_precision_features and not options.feature_store, "--feature_store"),
+        (
+            "on_overlap",
+            options.get("on_overlap", "error") not in (None, "error") and not options.get("held_out"),
+            "--held_out",
+        ),
+        *(
+            (f"early_stopping.{name}", not has_patience and stopping.get(name) is not None, "a patience")
+            for name in ("stopping_threshold", "divergence_threshold")
+        ),
+    )
+    for name, is_useless, needed in useless:
+        if is_useless:
+            raise ConfigurationError(f"--{name} does nothing without {needed}; add it, or leave --{name} out")
 
 
 def _check_processes(trainer: Namespace) -> None:

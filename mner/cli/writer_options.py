@@ -29,6 +29,11 @@ from mner.terminal import printable
 from mner.text import TextEncoder
 from mner.vision import ImageEncoder
 
+_EXAMPLE_OPTIONS = (
+    "example_columns", "example_images", "example_captions", "num_examples", "show_example_images", "text_encoder",
+    "image_encoder",
+)  # fmt: skip
+
 
 def add_asked_posts(options: OptionParser) -> None:
     """Declare the posts that are asked about."""
@@ -110,6 +115,23 @@ def add_example_options(options: OptionParser) -> None:
     options.add_argument(
         "--image_encoder", type=ImageEncoder | None, default=None, help="How the images of posts are compared."
     )
+    options.require("examples", *_EXAMPLE_OPTIONS)
+
+
+def given_prompt(options: Namespace) -> Prompt:
+    """Load the prompt.
+
+    Raises:
+        ConfigurationError: If there is none, or it does not show what other options give.
+    """
+    prompt = Prompt.load(options.prompt)
+    for option, field in (("captions", "caption"), ("examples", "examples")):
+        if options.get(option) is not None and field not in prompt.fields:
+            raise ConfigurationError(
+                f"the prompt {options.prompt!r} has no field ${{{field}}}, so --{option} would do nothing; add it to "
+                f"the question, or leave --{option} out"
+            )
+    return prompt
 
 
 def asked_posts(options: Namespace) -> list[Post]:

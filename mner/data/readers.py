@@ -112,7 +112,11 @@ def stream_posts(
     if tag_column is not None and type(plain_scalar(tag_column)) is not int:
         raise ConfigurationError(f"expected tag_column to be a whole number, got {tag_column!r:.60}")
     name = _name(path)
-    rows = _rows(path)
+    rows = _rows(path, format)
+    if rows is not None and tag_column is not None:
+        raise ConfigurationError(
+            f"expected tag_column for a CoNLL file, and {name} is a table; name its column: columns={{'tags': ...}}"
+        )
     read = (
         _posts(read_lines(name, lenient=lenient), format, make, _raise, "text" if lenient else None, tag_column)
         if rows is None
@@ -161,7 +165,7 @@ def iter_posts(
     """
     report = on_error or _raise
     make = row_reader(None if images is None else ImageFolder(Path(images), remote), annotator, columns)
-    rows = _rows(source)
+    rows = _rows(source, format)
     if rows is not None:
         yield from read_rows(rows, _name(source), make, report, lenient=lenient)
         return
@@ -192,13 +196,17 @@ def _name(source: object) -> Path:
     )
 
 
-def _rows(source: Source | Table) -> Iterator[dict[str, Any]] | None:
-    """The rows of a table in memory or in a file; ``None`` for text."""
+def _rows(source: Source | Table, format: Format | None) -> Iterator[dict[str, Any]] | None:
+    """The rows of a table in memory or in a file; ``None`` for text, the only one that has a format to choose."""
     if is_table(source):
-        return rows_of(source)
-    if isinstance(source, (str, Path)) and is_columnar(Path(source)):
-        return columnar_rows(Path(source))
-    return None
+        rows = rows_of(source)
+    elif isinstance(source, (str, Path)) and is_columnar(Path(source)):
+        rows = columnar_rows(Path(source))
+    else:
+        return None
+    if format is not None:
+        raise ConfigurationError(f"expected no format for a table, got {format!r}; leave it out (--format)")
+    return rows
 
 
 def _posts(
@@ -225,6 +233,8 @@ def _posts(
         )
     if make.columns and format in ("text", "conll"):
         first.note(f"columns are not used: this is {'plain text' if format == 'text' else 'CoNLL'}, which has no names")
+    if make.annotator is not None and format in ("text", "conll"):
+        first.note("annotator is not used: this format has none")
     if tag_column is not None and format != "conll":
         first.note("tag_column is not used: this is not CoNLL")
     lines = chain(sample, lines)

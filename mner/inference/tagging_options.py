@@ -65,6 +65,8 @@ class TaggingOptions:
             raise ConfigurationError(
                 f"{type(model).__name__} sees no images, so there is nothing to store; leave feature_store out"
             )
+        if self.draft_images and model.image_encoder is None:
+            raise ConfigurationError(f"{type(model).__name__} sees no images to decode; leave draft_images out")
         model.decoder.with_confidence = self.confidences
         if model.runtime == "onnx" and (self.precision != "32" or self.compile):
             raise ConfigurationError(

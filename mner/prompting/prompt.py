@@ -61,8 +61,13 @@ class Prompt:
                     f"the {part} of the prompt {self.kind!r} contains the field {strange[0]!r}; there are "
                     f"{', '.join(sorted(known))}"
                 )
-        if "post" not in _FIELD.findall(self.question):
+        if "post" not in self.fields:
             raise ConfigurationError(f"the question of the prompt {self.kind!r} does not show the post; add ${{post}}")
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of the question: what it shows of a post, and around it."""
+        return frozenset(_FIELD.findall(self.question))
 
     @classmethod
     def load(cls, name: str | Path) -> Prompt:

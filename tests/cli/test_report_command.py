@@ -93,7 +93,10 @@ def test_predictions_without_an_experiment(experiment_folder):
         (["nowhere"], "no such file. Write it with mner experiment"),
         (["grid/1.0/1.0/1/predictions.jsonl"], "name their model: NAME=grid"),
         (["a=empty.jsonl"], "no predictions in the file"),
-        (["grid", "--train", "snap=train.jsonl"], "a training file is given for snap"),
+        (
+            ["grid", "--train", "snap=train.jsonl"],
+            "no result is on 'snap', of snap=train.jsonl; the results are on twitter2017",
+        ),
         (["grid", "--images", "no"], "there is nothing at no; correct the path"),
         (["grid", "--baseline", "2.0"], "no model is called '2.0'"),
     ],

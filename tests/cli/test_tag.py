@@ -270,8 +270,6 @@ def test_it_finds_what_the_tagger_finds(tag, trained_run):
         ("a", ["--batch_size", "0"], "expected --batch_size of at least 1, got 0"),
         ("a", ["--accelerator", "tpu"], "no device 'tpu'; expected auto, or one of those available: "),
         ("a", ["--window", "0"], "expected --window of at least 1, got 0"),
-        ("a", ["--cpus_per_actor", "2"], "--cpus_per_actor is of --engine ray"),
-        ("a", ["--remote_images.protocols", "[https]"], "give it with --images DIR"),
         ("a", ["--threshold", "0.5", "--confidences", "false"], "a threshold of 0.5 needs confidences"),
         ("a", ["--feature_store", "store.lmdb"], "TextOnly sees no images, so there is nothing to store"),
     ],
