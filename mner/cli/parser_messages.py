@@ -60,6 +60,11 @@ def _complaints(message: str) -> Iterator[str]:
     if unknown:
         yield from map(_unknown_class, unknown)
         return
+    given = _GIVEN.search(message)
+    reasons = [text for _, text in lines if not _EXPECTED.match(text)]
+    if reasons and given is not None and "Namespace(class_path=" in given[1]:  # what its constructor said
+        yield from reasons
+        return
     # Of Literal[64, 32] the parser says that it expected an int.
     is_literal = any("Literal[64" in each and "class 'int'" not in each for each in _SUBTYPES.findall(message))
     types = [
@@ -67,7 +72,6 @@ def _complaints(message: str) -> Iterator[str]:
         for text in innermost
         if (match := _EXPECTED.match(text)) and not (match[1] == "int" and is_literal)
     ]
-    given = _GIVEN.search(message)
     if not types or given is None:
         yield from innermost
         return

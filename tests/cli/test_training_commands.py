@@ -386,6 +386,19 @@ def test_a_class_whose_package_is_not_installed_is_one_line(fit, capsys):
         assert "Traceback" not in error
 
 
+class RefusesItsFolder(CSVLogger):
+    """Stands in for a logger such as MLflow's, which since its version 3.17 refuses folders."""
+
+    def __init__(self):
+        raise RuntimeError("folders are no longer supported.\nUse a database")
+
+
+def test_what_the_constructor_of_a_logger_says_is_shown(fit, capsys):
+    for loggers in (f"{__name__}.RefusesItsFolder", json.dumps([{"class_path": f"{__name__}.RefusesItsFolder"}])):
+        assert fit("--trainer.logger", loggers) == 1
+        assert capsys.readouterr().err.endswith("error: folders are no longer supported.; Use a database\n")
+
+
 def test_no_checkpoint_is_named_that_does_not_exist(fit, capsys):
     assert fit("--checkpoint.save_last", "false", "--run_folder", "run") == 0
     assert fit("--run_folder", "run") == 1
