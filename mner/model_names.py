@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mner.paths import is_file, is_there
+from mner.paths import is_address, is_file, is_there, not_there
 
 CONFIG = "config.json"
 """The file that makes a folder the folder of a model."""
@@ -20,6 +20,8 @@ def is_model_folder(path: str | Path) -> bool:
 
 def no_checkpoint(path: str | Path) -> str:
     """The message about a path without a checkpoint, and where one is."""
+    if is_address(path):
+        return not_there(path)
     kept = Path(path) / "best.ckpt"
     return f"no checkpoint at {path}; " + (
         f"of a run folder give the checkpoint, {kept}"

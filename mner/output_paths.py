@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from mner.errors import MNERError, OutputError
-from mner.paths import reason
+from mner.paths import is_address, reason
 
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 """Errors that only writing can raise, wherever they occur."""
@@ -78,9 +78,10 @@ def check_folder(path: str | Path) -> None:
     """Check, before hours of work, that files could be written into a folder, which need not exist yet.
 
     Raises:
-        OutputError: If it, or what it would be in, is not a folder or is write-protected.
+        OutputError: If it, or what it would be in, is not a folder or is write-protected; or it is an address.
     """
     path = Path(path)
+    _refuse_address(path)
     with output_errors(path, always=True):
         there = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
         if not there.is_dir():
@@ -99,13 +100,22 @@ def make_folder_of(path: Path) -> None:
     """Make the folder that a file or folder will be in, unless it is there.
 
     Raises:
-        OutputError: If a file is in its place.
+        OutputError: If a file is in its place, or it is an address.
     """
+    _refuse_address(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         above = next((each for each in path.parents if os.path.lexists(each)), path.parent)
         raise OutputError(f"cannot write {path}: {above} is not a folder; give another path") from None
+
+
+def _refuse_address(path: Path) -> None:
+    """Reject what would otherwise become a folder named ``s3:``."""
+    if is_address(path):
+        raise OutputError(
+            f"cannot write {path}: it is an address; give a path, and copy what is written, or tag with --engine ray"
+        )
 
 
 def refuse_special(path: Path) -> None:

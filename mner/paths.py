@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 
@@ -27,6 +28,24 @@ def is_folder(path: str | Path) -> bool:
 def is_there(path: str | Path) -> bool:
     """Whether a path is anything at all; a link to nothing is not."""
     return os.path.exists(path)  # noqa: PTH110
+
+
+def is_address(path: str | Path) -> bool:
+    """Whether a path is an address, such as ``s3://bucket/posts``, which pathlib shortens to ``s3:/bucket/posts``.
+
+    ``C:/posts`` is a path, and so is whatever exists.
+    """
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) is not None and not is_there(path)
+
+
+def not_there(path: str | Path) -> str:
+    """A message about a file that does not exist."""
+    if is_address(path):
+        return (
+            f"{path} is an address, and a path is expected: copy it here, or mount its storage; mner tag --engine ray "
+            "reads and writes addresses"
+        )
+    return f"there is no file {path}; check the path, relative to {Path.cwd()}"
 
 
 def reason(error: BaseException) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Timeout
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ FOLDER = "_remote"
 """Folder of fetched images, in the image folder."""
 _NAME = 200  # most file systems allow 255 bytes
 _REDIRECTS = 5
+_CREDENTIAL = re.compile(r"secret|password|token|credential|connection_string|(^|_)key$")
+_NO_CREDENTIALS = ("anon", "browser", "cache", "cloud", "google_default")
+"""Values of gcsfs's ``token`` that say where to look for one."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,11 @@ class RemoteImages:
         max_bytes: Maximum size of an image.
         max_seconds: Maximum time for an image.
         private: Whether ``http`` and ``https`` may lead to private networks and to other than the standard ports.
-        storage_options: Options of ``fsspec``'s file systems by protocol, such as ``{"s3": {"anon": true}}``.
+        storage_options: Options of ``fsspec``'s file systems by protocol, such as ``{"s3": {"anon": true}}``; no
+            credentials, since configs and run folders contain them.
 
     Raises:
-        ConfigurationError: If a number is out of range, or a protocol is one of local files.
+        ConfigurationError: If a number is out of range, a protocol is one of local files, or an option is a credential.
     """
 
     protocols: list[str] = field(default_factory=lambda: ["https"])
@@ -53,6 +58,11 @@ class RemoteImages:
             raise ConfigurationError(
                 f"expected protocols such as https and s3, got {wrong or 'none'}; local files are named by their path "
                 "in the image folder"
+            )
+        for place in _credentials(self.storage_options, "storage_options"):
+            raise ConfigurationError(
+                f"{place} is a credential, which would be written into configs; give it where the storage's own tools "
+                "read it, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws or GOOGLE_APPLICATION_CREDENTIALS"
             )
 
     def allows(self, url: str) -> bool:
@@ -132,6 +142,15 @@ class RemoteImages:
             raise ImageError(f"cannot be fetched ({type(error).__name__}: {error})") from error
         finally:
             pool.shutdown(wait=False)
+
+
+def _credentials(options: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Iterate over the places of options that are credentials, also in nested options such as ``client_kwargs``."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _credentials(value, f"{place}.{name}")
+        elif isinstance(value, str) and _CREDENTIAL.search(name.lower()) and value not in _NO_CREDENTIALS:
+            yield f"{place}.{name}"
 
 
 def remote_path(url: str, folder: Path) -> Path:

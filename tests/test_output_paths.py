@@ -26,6 +26,17 @@ def test_a_path_is_checked_before_the_work(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/a/b", "gs://bucket/a", "https://example.org/a"])
+def test_an_address_does_not_become_a_folder(tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    for check in (check_target, check_folder, lambda path: write(path, "text")):
+        with pytest.raises(OutputError, match="it is an address"):
+            check(address)
+    assert not list(tmp_path.iterdir())
+    check_target("C:/a/b")
+    write("notes:2", "text")
+
+
 def test_what_is_no_file_is_named_for_what_it_is_whoever_asks(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)  # as for an ordinary user in /dev
     with pytest.raises(OutputError, match="got a device"):

@@ -216,6 +216,29 @@ def test_options_out_of_range(options):
         RemoteImages(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"key": "AKIA0"}, "key"),
+        ({"anon": False, "client_kwargs": {"aws_secret_access_key": "S3CR3T"}}, "client_kwargs.aws_secret_access_key"),
+        ({"token": "ya29.S3CR3T"}, "token"),
+        ({"connection_string": "AccountKey=S3CR3T"}, "connection_string"),
+        ({"account_key": "S3CR3T"}, "account_key"),
+        ({"sas_token": "S3CR3T"}, "sas_token"),
+        ({"username": "me", "password": "S3CR3T"}, "password"),
+    ],
+)
+def test_credentials_are_no_options_since_configs_contain_those(options, name):
+    with pytest.raises(ConfigurationError, match=rf"storage_options\.x\.{name} is a credential") as raised:
+        RemoteImages(storage_options={"x": options})
+    assert "S3CR3T" not in str(raised.value)
+
+
+def test_other_options_of_storages():
+    for each in ({"anon": True}, {"profile": "me", "endpoint_url": "http://a"}, {"token": "anon", "project": "a"}):
+        RemoteImages(storage_options={"x": each})
+
+
 def test_images_within_data(tmp_path):
     encoded = base64.b64encode(png() * 3).decode()
     values = [encoded, f"data:image/png;base64,{encoded}", {"path": "a/b.png", "bytes": encoded}]

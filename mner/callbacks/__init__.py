@@ -15,6 +15,7 @@ from mner.callbacks.epoch_summary import EpochSummary
 from mner.callbacks.exact_resumption import ExactResumption
 from mner.callbacks.image_summary import ImageSummary
 from mner.callbacks.interruption_checkpoint import InterruptionCheckpoint
+from mner.callbacks.joint_stop import JointStop
 from mner.callbacks.last_checkpoint import LastCheckpoint
 from mner.callbacks.predictions_writer import PredictionsWriter
 from mner.callbacks.printed_metrics import PrintedMetrics
@@ -30,6 +31,7 @@ __all__ = [
     "ExactResumption",
     "ImageSummary",
     "InterruptionCheckpoint",
+    "JointStop",
     "LastCheckpoint",
     "PredictionsWriter",
     "PrintedMetrics",
@@ -43,7 +45,8 @@ def default_callbacks(folder: str | Path, monitor: str = "val/f1") -> list[Callb
 
     ``mner fit`` also has :class:`EarlyStop`, with the arguments of Lightning's ``EarlyStopping``, and the plugin
     :class:`AtomicCheckpointIO`: ``Trainer(plugins=[AtomicCheckpointIO()])``. A model adds :class:`ImageSummary`,
-    :class:`DivergenceStop`, :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by itself.
+    :class:`DivergenceStop`, :class:`JointStop`, :class:`ExactResumption` and, with an ``ema_decay``, :class:`EMA` by
+    itself.
 
     Args:
         folder: The run folder.

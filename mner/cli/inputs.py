@@ -16,7 +16,7 @@ from mner.cli.usage import config_content, is_option
 from mner.errors import CheckpointError, DataError, DatasetNotFoundError
 from mner.model_names import is_model_folder, is_on_hub, no_checkpoint
 from mner.output_paths import check_folder, check_target, protected, refuse_protected
-from mner.paths import expanded, is_file, is_folder, is_there
+from mner.paths import expanded, is_file, is_folder, is_there, not_there
 from mner.shipped_configs import find_config
 from mner.weights import resolve_weights
 
@@ -53,7 +53,7 @@ def check_inputs(command: str, arguments: Sequence[str]) -> None:
         if not _is_model(command, checkpoint):
             raise CheckpointError(no_checkpoint(checkpoint))
     if command in OF_POSTS:
-        _check_files(file for file in files if file != "-" and "://" not in file)
+        _check_files(file for file in files if file != "-" and not _is_remote(values, file))
         _check_files(_listed(values, "against"))
     if command not in ("caption", "report"):
         _check_folders(values, "images")
@@ -104,8 +104,13 @@ def _check_outputs(command: str, values: Mapping[str, Any]) -> None:
     # Devices, pipes and links may be written into, and a store may only be read.
     for name in ("feature_store", "output") if command == "tag" else ("feature_store",):
         path = values.get(name, "-")
-        if path != "-" and not os.path.lexists(path):
+        if path != "-" and not os.path.lexists(path) and not _is_remote(values, path):
             check_folder(Path(path).parent)
+
+
+def _is_remote(values: Mapping[str, Any], file: str) -> bool:
+    """Whether a file is an address that the engine opens."""
+    return values.get("engine") == "ray" and "://" in file
 
 
 def _several(value: Any) -> list[str]:
@@ -128,9 +133,7 @@ def _check_data(command: str, values: Mapping[str, Any]) -> None:
     for split in SPLITS.get(command, ("train", "valid", "test")):
         file = values.get(f"data.{split}")
         if file is not None and not is_there(expanded(file)):
-            raise DatasetNotFoundError(
-                f"no file {file} for the {split} split; check the path, relative to {Path.cwd()}"
-            )
+            raise DatasetNotFoundError(f"{split} split: {not_there(file)}")
 
 
 def _listed(values: Mapping[str, Any], name: str) -> list[str]:
@@ -142,7 +145,7 @@ def _listed(values: Mapping[str, Any], name: str) -> list[str]:
 def _check_files(files: Iterable[str]) -> None:
     for file in files:
         if not is_there(file):
-            raise DatasetNotFoundError(f"there is no file {file}; check the path, relative to {Path.cwd()}")
+            raise DatasetNotFoundError(not_there(file))
 
 
 def _check_folders(values: Mapping[str, Any], name: str) -> None:

@@ -10,7 +10,7 @@ from typing import IO, TypeVar
 
 from mner.errors import DataError, DatasetNotFoundError, FormatError
 from mner.git_lfs import BEGINNING, REASON
-from mner.paths import is_folder, reason
+from mner.paths import is_folder, not_there, reason
 from mner.posts import Post
 from mner.terminal import printable
 from mner.unicode import repair_surrogates
@@ -196,7 +196,7 @@ def read_lines(source: Source, max_line_bytes: int | None = None, *, lenient: bo
     try:
         stream = path.open("rb")
     except FileNotFoundError as error:
-        raise DatasetNotFoundError(f"there is no file {path}; check the path, relative to {Path.cwd()}") from error
+        raise DatasetNotFoundError(not_there(path)) from error
     except (OSError, ValueError) as error:  # a ValueError for a name with a NUL
         raise DataError(f"cannot open {path}: {reason(error)}; check the path") from error
     with stream:

@@ -16,7 +16,7 @@ from mner.data.post_facts import PostFacts
 from mner.data.splits import Split, place_of
 from mner.errors import DataError, DatasetNotFoundError, LabelError
 from mner.labels import OUTSIDE, labels_for, scheme_of, types_of
-from mner.paths import expanded, is_file, is_folder, is_there
+from mner.paths import expanded, is_file, is_folder, is_there, not_there
 from mner.posts import Post
 from mner.remote_images import RemoteImages
 from mner.terminal import printable
@@ -139,7 +139,7 @@ class PostFiles(PostDataModule):
                 f"no {split} file was given; name it with --data.init_args.{split} FILE ({split}=FILE in Python)"
             )
         if not is_there(self.files[split]):
-            raise DatasetNotFoundError(f"no file {self.files[split]} for the {split} split")
+            raise DatasetNotFoundError(f"{split} split: {not_there(self.files[split])}")
         return self.files[split]
 
 

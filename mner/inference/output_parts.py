@@ -39,11 +39,15 @@ class OutputParts:
             system.makedirs(folder, exist_ok=True)
             found = json.loads(system.cat_file(path))["key"] if system.exists(path) else None
             if found is None:
-                if any(name.endswith(f".{self.format}") for name in system.ls(folder, detail=False)):
+                if any(name.endswith(f".{self.format}") for name in system.find(folder, maxdepth=1)):
                     raise OutputError(f"{self.folder} has files of another origin; give another --output")
                 system.pipe_file(path, to_json({"key": key}).encode())
-        except (OSError, ValueError, KeyError) as error:
-            raise OutputError(f"cannot write into {self.folder}: {error}; give another --output") from error
+        except OutputError:
+            raise
+        except Exception as error:  # every storage has errors of its own
+            raise OutputError(
+                f"cannot write into {self.folder}: {type(error).__name__}: {error}; give another --output"
+            ) from error
         if found not in (None, key):
             raise OutputError(
                 f"{self.folder} has the parts of other posts, options or checkpoints; give another --output"
@@ -73,8 +77,8 @@ class OutputParts:
             return
         try:
             system.pipe_file(path, content)  # an object appears when it is complete
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error}") from error
+        except Exception as error:  # every storage has errors of its own
+            raise OutputError(f"cannot write {path}: {type(error).__name__}: {error}") from error
 
     def _system(self) -> tuple[Any, str]:
         system, folder = file_system(self.folder)

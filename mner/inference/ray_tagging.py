@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mner.data.columns import Columns
 from mner.data.detection import Format
 from mner.data.lines import MAX_LINE_BYTES
 from mner.data.readers import iter_posts
-from mner.errors import ConfigurationError, DatasetNotFoundError, MNERError
+from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, MNERError
 from mner.inference.output_parts import OutputParts, file_system
 from mner.inference.tagging_options import TaggingOptions
 from mner.posts import Post
@@ -156,13 +157,21 @@ def find_files(source: str) -> list[str]:
 
     Raises:
         DatasetNotFoundError: If there are none.
+        DataError: If the storage does not answer, or refuses to.
     """
     system, path = file_system(source)
     is_local = "file" in system.protocol
-    found = [path] if system.isfile(path) else []
-    if system.isdir(path):
-        found = sorted(each for each in system.ls(path, detail=False) if system.isfile(each))
-        found = [each for each in found if not each.rpartition("/")[2].startswith((".", "_"))]
+    found = []
+    try:
+        if system.info(path)["type"] == "file":
+            found = [path]
+        else:
+            found = sorted(each["name"] for each in system.ls(path, detail=True) if each["type"] == "file")
+            found = [each for each in found if not each.rpartition("/")[2].startswith((".", "_"))]
+    except FileNotFoundError:
+        pass
+    except Exception as error:  # every storage has errors of its own
+        raise DataError(f"cannot read {source}: {type(error).__name__}: {error}; check the address") from error
     if not found:
         raise DatasetNotFoundError(f"no file of posts at {source}; give a file, or a folder that has files")
     return found if is_local else [system.unstrip_protocol(each) for each in found]
@@ -180,9 +189,9 @@ def read_chunks(batch: dict[str, Any], reading: Reading, output: OutputParts) ->
         if len(errors) < SHOWN:
             errors.append(printable(f"{error}"))
 
-    with _opened(str(file)) as stream:
+    with _local(str(file)) as path:
         posts = iter_posts(
-            stream,
+            path,
             images=reading.images,
             format=reading.format,
             on_error=on_error,
@@ -249,14 +258,20 @@ class PartTagger:
         return _row(posts=[posts], bad_lines=[batch["bad_lines"][0]], bad_images=[bad_images], messages=[messages])
 
 
-def _opened(file: str) -> AbstractContextManager[Any]:
-    """What the readers take: a path, or the open stream of a URL."""
+@contextmanager
+def _local(file: str) -> Iterator[Path]:
+    """The path of a file, or of the temporary copy of one at an address: in this way every format can be read."""
     if "://" not in file:
-        return nullcontext(Path(file))
-    import fsspec
-
-    opened: AbstractContextManager[Any] = fsspec.open(file, "rb")
-    return opened
+        yield Path(file)
+        return
+    system, path = file_system(file)
+    with TemporaryDirectory(prefix="mner-") as folder:
+        copy = Path(folder) / path.rpartition("/")[2]
+        try:
+            system.get_file(path, str(copy))
+        except Exception as error:  # every storage has errors of its own
+            raise DataError(f"cannot read {file}: {type(error).__name__}: {error}; check the address") from error
+        yield copy
 
 
 def _row(**columns: list[Any]) -> Any:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
-from torch import nn
 
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.labels import check_choice
+from mner.text.int8_linear import Int8Linear
+from mner.text.token_scaled_linear import scale_tokens
 
 Precision = Literal["32", "bf16", "int8"]
 
@@ -24,8 +24,8 @@ class TaggingOptions:
 
     Args:
         precision: ``32`` computes as in training; ``bf16`` in mixed bfloat16 precision, fast on GPUs since Ampere and
-            CPUs with AMX or AVX512-BF16; ``int8`` quantises the linear layers of the text encoder dynamically, on the
-            CPU.
+            CPUs with AMX or AVX512-BF16; ``int8`` computes the linear layers of the text encoder with 8-bit numbers,
+            on the CPU.
         compile: Compile the text encoder with ``torch.compile``, which takes a minute and needs a C++ compiler.
         confidences: Compute the confidence of each entity.
         feature_store: File of a feature store: the features of an image are computed once, also over several runs.
@@ -75,7 +75,7 @@ class TaggingOptions:
         if self.precision == "int8":
             if model.device.type != "cpu":
                 raise ConfigurationError(f"int8 needs the CPU, got {model.device}; give --accelerator cpu, or use bf16")
-            _quantise(model.text_encoder)
+            scale_tokens(model.text_encoder, Int8Linear)
         if self.compile:
             model.text_encoder.compile(dynamic=True)
 
@@ -87,21 +87,3 @@ class TaggingOptions:
     def lightning_precision(self) -> str:
         """The precision of image features, as Lightning names it; int8 does not concern the image encoder."""
         return "bf16-mixed" if self.precision == "bf16" else "32-true"
-
-
-def _quantise(encoder: nn.Module) -> None:
-    """Replace linear layers by ones with weights of 8 bits, one scale per output; inputs are quantised as they come.
-
-    The first and the last output projection of a feed-forward network are kept, which was the fastest choice that lost
-    less than 0.3 F1 on the one model and split it was measured on (docs/how-to/tag_at_scale.md).
-    """
-    try:
-        from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
-    except ImportError as error:
-        raise ConfigurationError(f"torch {torch.__version__} has no dynamic quantisation; leave int8 out") from error
-    linear = {name: layer for name, layer in encoder.named_modules() if isinstance(layer, nn.Linear)}
-    narrowing = [name for name, layer in linear.items() if layer.in_features > layer.out_features]
-    quantised = linear.keys() - {*narrowing[:1], *narrowing[-1:]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its deprecation, in favour of a package that is not installed with torch
-        quantize_dynamic(encoder, dict.fromkeys(quantised, per_channel_dynamic_qconfig), torch.qint8, inplace=True)

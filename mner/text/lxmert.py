@@ -103,10 +103,10 @@ class LxmertText(RegionEncoder):
     def _inputs(self, batch: Batch, image: ImageFeatures | None) -> dict[str, Tensor]:
         """Build the inputs of ``transformers``' LxmertModel, one row per encoder row."""
         rows = batch.input_ids.shape[0]
-        weight = self.projection.weight
         if image is None:
-            regions, boxes = weight.new_zeros(rows, 1, self.region_size), weight.new_zeros(rows, 1, 4)
-            mask = torch.zeros(rows, 1, dtype=torch.bool, device=weight.device)
+            placed = {"device": batch.input_ids.device, "dtype": self.model.dtype}
+            regions, boxes = torch.zeros(rows, 1, self.region_size, **placed), torch.zeros(rows, 1, 4, **placed)
+            mask = torch.zeros(rows, 1, dtype=torch.bool, device=batch.input_ids.device)
         else:
             regions, mask = regions_of_rows(batch, image)
             if image.boxes is None:  # no post of the batch has an image

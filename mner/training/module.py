@@ -13,7 +13,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from mner.batch import Batch, ImageFeatures, TextFeatures
-from mner.callbacks import EMA, DivergenceStop, ExactResumption, ImageSummary
+from mner.callbacks import EMA, DivergenceStop, ExactResumption, ImageSummary, JointStop
 from mner.errors import CheckpointError, ConfigurationError
 from mner.images import ImageLoader
 from mner.preprocessor import MAX_IMAGES, Preprocessor
@@ -229,14 +229,14 @@ class TrainingModule(Shareable, ABC):
         return text.words
 
     def configure_callbacks(self) -> list[Callback]:
-        """Return an image summary and, for training, a stop at divergence, exact resumption, and the EMA if enabled."""
+        """Return an image summary and, for training, stops, exact resumption, and the EMA if enabled."""
         present = any(isinstance(each, ImageSummary) for each in self.trainer.callbacks)  # type: ignore[attr-defined]
         summary: list[Callback] = [] if present else [ImageSummary()]
         if self.trainer.state.fn != TrainerFn.FITTING:
             return summary
         chosen = self.optimization
         average = [EMA(chosen.ema_decay, chosen.ema_every_n_steps)] if chosen.ema_decay else []
-        return [*summary, DivergenceStop(), ExactResumption(), *average]
+        return [*summary, DivergenceStop(), JointStop(), ExactResumption(), *average]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the arguments that rebuild the model, and the EMA of the weights where it replaces them."""

@@ -234,13 +234,18 @@ def test_what_is_no_checkpoint(complain, trained_run, command, name, complaint):
         (["calibrate", "posts.txt", "--ckpt_path=a.ckpt", "--output=o", "--images", "no"], "no image folder no"),
         (["check-data", "--data", "Twitter2017", "--data.root=no"], "no folder no; give the data set's folder with"),
         (["test", "--config", "demo", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt"),
-        (["validate", "--ckpt_path", "a.ckpt", "--data", "PostFiles", "--data.valid", "no.txt"], "no file no.txt for"),
-        (["validate", "--ckpt_path", "a.ckpt", "--config", "post_files"], "no file valid.jsonl for the valid split"),
+        (
+            ["validate", "--ckpt_path", "a.ckpt", "--data", "PostFiles", "--data.valid", "no.txt"],
+            "valid split: there is no",
+        ),
+        (["validate", "--ckpt_path", "a.ckpt", "--config", "post_files"], "valid split: there is no file valid.jsonl"),
         (["fit", "--config", "1.0_bert_crf", "--config", "demo", "--ckpt_path", "no.ckpt"], "no checkpoint at no.ckpt"),
         (
             ["fit", "--model", "TextOnly", "--data", "PostFiles", "--data.init_args.train", "no"],
-            "no file no for the tr",
+            "train split: there is no file no; check",
         ),
+        (["tag", "s3://a/b.txt", "--ckpt_path", "a.ckpt"], "s3://a/b.txt is an address, and a path is expected"),
+        (["check-data", "s3://a/b.txt"], "s3://a/b.txt is an address, and a path is expected"),
         (
             ["fit", "--model", "TextOnly", "--data", "{class_path: Twitter2015, init_args: {root: gone}}"],
             "no folder gone;",

@@ -70,9 +70,9 @@ def test_no_entities(write, bio):
 
 def test_files_that_are_not_there(bio, tmp_path):
     missing = tmp_path / "none.conll"
-    with pytest.raises(DatasetNotFoundError, match=r"no file .*none\.conll for the valid split"):
+    with pytest.raises(DatasetNotFoundError, match=r"valid split: there is no file .*none\.conll"):
         PostFiles(train=bio, valid=missing).setup("fit")
-    with pytest.raises(DatasetNotFoundError, match=r"no file .*none\.conll for the train split"):
+    with pytest.raises(DatasetNotFoundError, match=r"train split: there is no file .*none\.conll"):
         PostFiles(train=missing, valid=missing)
     assert len(PostFiles(train=missing, test=bio).posts("test")) == len(PostFiles(train=bio).posts("train"))
     data = PostFiles(train=bio, valid=bio)

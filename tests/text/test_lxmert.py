@@ -16,6 +16,8 @@ from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.testing import FusionContract, TinyGrid, TinyRegions
 from mner.text import HuggingFaceText, LxmertText
+from mner.text.int8_linear import Int8Linear
+from mner.text.token_scaled_linear import scale_tokens
 from mner.vision import Grid
 
 POSTS = [
@@ -89,6 +91,14 @@ def test_it_is_the_model_on_the_words_and_the_real_regions(saved, lxmert, tiny_t
 def test_a_post_without_an_image_is_read_as_text(lxmert):
     together, alone = encode(lxmert, POSTS, random_regions()), encode(lxmert, POSTS[3:])
     torch.testing.assert_close(together.words[3, :2], alone.words[0], rtol=0, atol=1e-5)
+
+
+def test_int8_computes_nearly_the_same(lxmert):
+    expected = [encode(lxmert, POSTS, image).words for image in (random_regions(), None)]
+    scale_tokens(lxmert, Int8Linear)
+    for words, image in zip(expected, (random_regions(), None), strict=True):
+        difference = (encode(lxmert, POSTS, image).words - words).abs().max()
+        assert 0 < difference < 0.2 * words.abs().max()
 
 
 def test_the_attention_of_a_word_is_on_the_regions_of_its_image(lxmert):

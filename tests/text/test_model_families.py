@@ -11,6 +11,8 @@ from mner.batch import Batch
 from mner.errors import ConfigurationError
 from mner.posts import Post
 from mner.text import HuggingFaceText
+from mner.text.int8_linear import Int8Linear
+from mner.text.token_scaled_linear import scale_tokens
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "text_encoders.md"
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -142,6 +144,11 @@ def test_an_encoder_is_accepted(save, name):
         for batch in [Batch(posts=posts, **encoder.subword_tokenizer(posts))]
     )
     assert torch.allclose(alone, together, atol=1e-4 * alone.abs().max())
+    scale_tokens(encoder, Int8Linear)
+    assert not any(type(module) is torch.nn.Linear for module in encoder.modules())
+    with torch.no_grad():
+        difference = encoder(Batch(posts=[long], **tensors)).words - features.words
+    assert difference.abs().max() < 0.1 * features.words.abs().max()
 
 
 @pytest.mark.parametrize("name", REFUSED)
