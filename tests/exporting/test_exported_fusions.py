@@ -131,7 +131,7 @@ def test_other_parts(make, tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_int8_is_smaller_and_close(tmp_path):
-    model = build(TextOnly, tiny_text_encoder(64))
+    model = build(TextOnly, tiny_text_encoder(128))
     for name, int8 in (("whole", False), ("int8", True)):
         export_onnx(model, tmp_path / name, int8=int8)
     sizes = [(tmp_path / name / "model.onnx").stat().st_size for name in ("whole", "int8")]
