@@ -22,6 +22,7 @@ def test_a_model_returns_from_the_hub(hub, make_model, sample_posts):
     _, files = hub.files("user/name", "main")
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} < files.keys()
     assert b"license: mit" in files["README.md"]
+    assert list(hub.large.values()) == [files["model.safetensors"]]
     loaded = mner.load("user/name", token=False)
     assert torch.equal(emissions(loaded.model, sample_posts), emissions(model, sample_posts))
 
