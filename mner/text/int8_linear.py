@@ -48,7 +48,7 @@ def _packed(weight: Tensor) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its deprecation, since PyTorch 2.14
-            quantised = torch.quantize_per_channel(weight, scales.double(), zeros, axis=0, dtype=torch.qint8)
+            quantised = torch.quantize_per_channel(weight, scales, zeros, axis=0, dtype=torch.qint8)
         return torch.ops.quantized.linear_prepack(quantised, None)
     except (AttributeError, RuntimeError) as error:
         raise ConfigurationError(
