@@ -49,6 +49,7 @@ GROUND = [
     "span_alignment",
     "paths",
     "boxes",
+    "entity_bounds",
     "grounding_counts",
     "notebook",
     "markdown",

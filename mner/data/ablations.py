@@ -5,7 +5,7 @@ The drop in score of a model is the part of its score that is due to images (or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -16,6 +16,7 @@ from mner.posts import Post
 
 Ablation = Literal["blank_images", "shuffled_images", "blank_captions", "shuffled_captions"]
 IMAGE_ABLATIONS: tuple[Ablation, ...] = ("blank_images", "shuffled_images")
+_ONE_OF = {"images": "an image", "captions": "a caption"}
 
 
 def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Post]:
@@ -43,50 +44,25 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Pos
         >>> [post.contexts["caption"] for post in ablate(posts, "shuffled_captions")]
         ['2', '1']
     """
-    concerned, of_what = _CONCERNED[ablation.partition("_")[2]]
-    if posts and not any(map(concerned, posts)):
+    how, what = ablation.split("_")
+    concerned = [index for index, post in enumerate(posts) if (post.images if what == "images" else post.contexts)]
+    if posts and not concerned:
         raise DataError(
-            f"{ablation} changes nothing: none of the {len(posts)} posts has {of_what}; leave the ablation out, or "
-            f"give the data set with its {ablation.partition('_')[2]}"
+            f"{ablation} changes nothing: none of the {len(posts)} posts has {_ONE_OF[what]}; leave the ablation out, "
+            f"or give the data set with its {what}"
         )
-    return _ABLATIONS[ablation](posts, seed)
-
-
-def _blank_images(posts: Sequence[Post], seed: int) -> list[Post]:
-    return [post.with_images(()) for post in posts]
-
-
-def _blank_captions(posts: Sequence[Post], seed: int) -> list[Post]:
-    return [replace(post, contexts={}) for post in posts]
-
-
-def _shuffled_images(posts: Sequence[Post], seed: int) -> list[Post]:
-    others = _cycle([index for index, post in enumerate(posts) if _has_image(post)], seed)
-    return [post.with_images(posts[others.get(index, index)].images) for index, post in enumerate(posts)]
-
-
-def _shuffled_captions(posts: Sequence[Post], seed: int) -> list[Post]:
-    others = _cycle([index for index, post in enumerate(posts) if _has_context(post)], seed)
-    return [replace(post, contexts=posts[others.get(index, index)].contexts) for index, post in enumerate(posts)]
-
-
-def _has_image(post: Post) -> bool:
-    return post.image is not None
-
-
-def _has_context(post: Post) -> bool:
-    return bool(post.contexts)
+    sources = _cycle(concerned, seed) if how == "shuffled" else {}
+    ablated = list(posts)
+    for index in concerned:
+        source = posts[sources[index]] if sources else None
+        ablated[index] = (
+            posts[index].with_images(() if source is None else source.images)
+            if what == "images"
+            else replace(posts[index], contexts={} if source is None else source.contexts)
+        )
+    return ablated
 
 
 def _cycle(indices: list[int], seed: int) -> dict[int, int]:
     order = np.random.default_rng(seed).permutation(indices).tolist()
     return dict(zip(order, [*order[1:], *order[:1]], strict=True))
-
-
-_CONCERNED = {"images": (_has_image, "an image"), "captions": (_has_context, "a caption")}
-_ABLATIONS: Mapping[Ablation, Callable[[Sequence[Post], int], list[Post]]] = {
-    "blank_images": _blank_images,
-    "shuffled_images": _shuffled_images,
-    "blank_captions": _blank_captions,
-    "shuffled_captions": _shuffled_captions,
-}

@@ -65,15 +65,11 @@ def is_comment(raw: bytes) -> bool:
     return _COMMENT.match(raw) is not None or _PROSE.match(raw) is not None
 
 
-def columns(line: Line) -> list[str]:
+def _cells(text: str) -> list[str]:
     """Split a line at tabs, or at spaces where it has no tab, but not at no-break spaces, which are words.
 
     Delimiters after the last of at least two columns are left out.
     """
-    return _split(line.text)
-
-
-def _split(text: str) -> list[str]:
     if "\t" not in text:
         return [cell for cell in text.split(" ") if cell]
     cells = [cell.strip(" ") for cell in text.split("\t")]
@@ -108,7 +104,7 @@ def read_conll(
         ahead.append(block)
         if len(block.rows) > 1:
             break
-    cells = [[_split(line.raw.decode("utf-8", "replace")) for line in block.rows] for block in ahead]
+    cells = [[_cells(line.raw.decode("utf-8", "replace")) for line in block.rows] for block in ahead]
     layout = infer_layout(cells, tag_column)
     if ahead and ahead[0].rows:
         _check_layout(layout, tag_column, ahead[0].rows[0], tag_first=is_tag_first(cells))
@@ -181,7 +177,7 @@ def _post(block: _Block, layout: Layout, images: ImageFolder | None) -> Post:
 
 def _words_of_conll_u(rows: list[Line]) -> list[Line]:
     """Leave out multi-word tokens, such as ``1-2`` before ``1``, and empty nodes, such as ``1.1`` after ``1``."""
-    numbers = [columns(line)[0] for line in rows]
+    numbers = [_cells(line.text)[0] for line in rows]
     kept = []
     for place, (line, number) in enumerate(zip(rows, numbers, strict=True)):
         first, mark, _ = number.partition("-") if "-" in number else number.partition(".")
@@ -228,7 +224,7 @@ def _weibo_images(post_id: str, images: ImageFolder | None, header: Line) -> lis
 
 def _row(line: Line, layout: Layout) -> tuple[str, str | None]:
     """Return the word and tag of a line; the tag is ``None`` in a file of one column, or without one in CoNLL-U."""
-    cells = columns(line)
+    cells = _cells(line.text)
     if len(cells) != layout.width or not cells[0]:
         raise line.error(
             f"{len(cells)} columns {cells!r}, where the first word of the file has {layout.width}"

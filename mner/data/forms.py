@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from mner.data.conll_layout import CHUNK_TYPES
 from mner.data.extent import Extent
 from mner.data.literals import by_index, rows, words_of
 from mner.data.span_forms import (
@@ -27,7 +28,7 @@ from mner.labels import OUTSIDE
 _TAG = re.compile(r"[BIESLU][-_].|[MW]-[^\W\d]|.+[-_][BIESLU]$")
 _LOWER_CASE = re.compile(r"[bieslumw][-_].")
 _LOOSE_TAG = re.compile(r"[BIESLUMW]([-_:.].+)?|.+[-_:.][BIESLUMW]")  # where there is one per word, some of them O
-_CHUNK = re.compile(r"[BIESLU][-_](NP|VP|PP|ADJP|ADVP|SBAR|PRT|CONJP|INTJ|LST|UCP)")
+_CHUNK = re.compile(rf"[BIESLU][-_]({CHUNK_TYPES})")
 _PIECES = re.compile(r"[\s,;|/\[\]()'\"]+")
 _COLUMNS = re.compile(r".*\S[ \t]+(O|[BIESLUMW]-\S+)\s*")
 _BLANK = frozenset({"", "_", "-", "0"})

@@ -8,8 +8,9 @@ from typing import Any
 
 from mner.data.annotations import TAG_KEYS
 from mner.data.lines import Line
-from mner.data.offsets import Offsets, align_words, settle_characters, settle_words, spans_over_words, without_space
+from mner.data.offsets import settle_characters, settle_words, spans_over_words, without_space
 from mner.data.spans import Span, read_spans, read_tag
+from mner.data.words_in_text import Offsets, align_words
 from mner.labels import spans as spans_of
 from mner.labels import tags_of
 from mner.posts import CharacterSpan, Entity, are_strings

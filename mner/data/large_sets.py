@@ -1,4 +1,4 @@
-"""Operations on posts that leave stored posts on the disk, and lists of posts lists."""
+"""Operations on sequences of posts that leave stored posts on the disk."""
 
 from __future__ import annotations
 

@@ -1,27 +1,29 @@
-"""Units of span and word bounds, inferred from the text that the file gives for each of them."""
+"""Span bounds in characters or words, whatever unit the file counts in: its texts of the spans prove which."""
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
-from itertools import accumulate, islice
+from functools import partial
 
 from mner.data.lines import Line
+from mner.data.span_units import (
+    Reading,
+    character_readings,
+    counting_advice,
+    from_one,
+    grapheme_sizes,
+    unit_readings,
+    word_readings,
+)
 from mner.data.spans import Span, check_spans
+from mner.data.words_in_text import Offsets, align_words
 from mner.errors import FormatError
-from mner.word_tokenizers.characters import EMOJI, combining_marks, is_invisible
-
-Offsets = Sequence[tuple[int, int]]
-_Reading = Callable[[Span], Span | None]
+from mner.word_tokenizers.characters import is_invisible
 
 _ESCAPED = re.compile(r"\\[nrt]")
-_PLACEHOLDER = re.compile(r"[@<\[:]|(HTTP)?URL$", re.IGNORECASE)
-_MARKS = re.compile(r"^[\u0120\u010a]+|</w>$")  # GPT-2's of spaces and line breaks; the others are not letters
-_MAX_MARKS = 30  # on one letter, as in Unicode's stream-safe text
 _HTML = re.compile(r"</?[a-z]|&#?\w+;", re.IGNORECASE)
 
 
@@ -44,7 +46,7 @@ def settle_characters(text: str, spans: Sequence[Span], line: Line) -> list[Span
         FormatError: If a span is outside the text, or overlaps another; if its text is not the one in the file; or if,
             without such texts, the spans match words only in another unit.
     """
-    spans = _settle(spans, _character_readings(text), lambda span: text[span.start : span.end], len(text), line)
+    spans = _settle(spans, character_readings(text), lambda span: text[span.start : span.end], len(text), line)
     _refuse_other_units(text, spans, line)
     spans = check_spans(spans, len(text), "characters", line)
     for span in spans:
@@ -92,7 +94,7 @@ def settle_words(words: Sequence[str], spans: Sequence[Span], line: Line) -> lis
     Raises:
         FormatError: If a span is outside the post, overlaps another, or its words are not those in the file.
     """
-    spans = _settle(spans, _word_readings(), lambda span: " ".join(words[span.start : span.end]), len(words), line)
+    spans = _settle(spans, word_readings(), lambda span: " ".join(words[span.start : span.end]), len(words), line)
     spans = check_spans(spans, len(words), "words", line)
     for span in spans:
         found = " ".join(words[span.start : span.end])
@@ -145,56 +147,6 @@ def spans_over_words(
     return readings[0]
 
 
-def check_offsets(words: Sequence[str], text: str, offsets: Offsets, line: Line) -> None:
-    """Reject word offsets that are not those of the words.
-
-    Raises:
-        FormatError: Names the first word that is not at its offsets in the text.
-    """
-    last = 0
-    for word, (start, end) in zip(words, offsets, strict=True):
-        if not last <= start <= end <= len(text):
-            raise line.error(
-                f"the offsets {start}-{end} of {word!r} are out of order, or not within the {len(text)} characters",
-                _remedy(text),
-            )
-        if _composed(text[start:end]) != _composed(word):
-            raise line.error(f"the text at the offsets {start}-{end} of {word!r} is {text[start:end]!r}", _remedy(text))
-        last = end
-
-
-def check_words(words: Sequence[str], text: str, line: Line) -> None:
-    """Reject words that are not those of their text, such as those of another post.
-
-    A tokenisation may normalise: case, accents and entities of HTML are ignored, and so are punctuation, marks of
-    subwords, and placeholders such as ``@USER`` and ``<url>``.
-
-    Raises:
-        FormatError: If fewer than half of the words occur in the text.
-    """
-    compared = {word: letters for word in words if not _PLACEHOLDER.match(word) and (letters := _letters(word))}
-    whole = _letters(text)
-    missing = [word for word, letters in compared.items() if letters not in whole]
-    if whole and 2 * len(missing) > len(compared):
-        raise line.error(
-            f"the words are not those of the text: {missing[0]!r:.60} does not occur in {text!r:.60}",
-            "Keep the one that is annotated, and delete the other",
-        )
-
-
-def align_words(words: Sequence[str], text: str) -> list[tuple[int, int]] | None:
-    """Find words in their text, one after the other; ``None`` if visible text is left over or a word is missing."""
-    offsets, last = [], 0
-    for word in words:
-        forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
-        start, form = next(((place, form) for form in forms if (place := text.find(form, last)) >= 0), (-1, word))
-        if start < 0 or text[last:start].strip():
-            return None
-        last = start + len(form)
-        offsets.append((start, last))
-    return None if text[last:].strip() else offsets
-
-
 def _words_of_characters(
     words: Sequence[str], text: str, offsets: Offsets | None, spans: Sequence[Span], line: Line
 ) -> list[Span]:
@@ -216,7 +168,7 @@ def _words_of_characters(
 
 def _settle(
     spans: Sequence[Span],
-    readings: Iterator[tuple[str, _Reading]],
+    readings: Iterator[tuple[str, Reading]],
     surface: Callable[[Span], str],
     length: int,
     line: Line,
@@ -235,76 +187,6 @@ def _settle(
     return spans
 
 
-def _word_readings() -> Iterator[tuple[str, _Reading]]:
-    yield "", lambda span: span
-    yield "the end inclusively", lambda span: replace(span, end=span.end + 1)
-    yield "from 1, the end inclusively", lambda span: replace(span, start=span.start - 1)
-    yield "from 1", lambda span: replace(span, start=span.start - 1, end=span.end - 1)
-
-
-def _character_readings(text: str) -> Iterator[tuple[str, _Reading]]:
-    yield "", lambda span: span
-    yield from _unit_readings(text)
-    yield from islice(_word_readings(), 1, None)
-
-
-def _unit_readings(text: str) -> Iterator[tuple[str, _Reading]]:
-    if _has_astral(text):
-        yield "UTF-16 units", _from_units([2 if character > "\uffff" else 1 for character in text])
-    if not text.isascii():
-        yield "UTF-8 bytes", _from_units([len(character.encode("utf-8", "surrogatepass")) for character in text])
-    if not unicodedata.is_normalized("NFC", text):
-        yield "characters of the composed text (NFC)", _from_units(_composed_sizes(text))
-    if not unicodedata.is_normalized("NFD", text):
-        sizes = [len(unicodedata.normalize("NFD", character)) for character in text]
-        yield "characters of the decomposed text (NFD)", _from_units(sizes)
-    if 0 in (sizes := _grapheme_sizes(text)):
-        yield "graphemes, the characters as they are displayed", _from_units(sizes)
-
-
-def _composed_sizes(text: str) -> list[int]:
-    """The number of composed characters that begin at each character of a text."""
-    sizes: list[int] = []
-    start = composed = 0  # of the characters so far that may be composed with the next one
-    for place, character in enumerate(text):
-        grown = len(_composed(text[start : place + 1]))
-        if (not unicodedata.combining(character) and grown == composed + 1) or place - start > _MAX_MARKS:
-            start, grown, composed = place, 1, 0
-        sizes.append(grown - composed)
-        composed = grown
-    return sizes
-
-
-def _grapheme_sizes(text: str) -> list[int]:
-    """The number of graphemes that begin at each character: none at a combining mark or within an emoji."""
-    return [size for found in _grapheme().finditer(text) for size in (1, *[0] * (len(found[0]) - 1))]
-
-
-@cache
-def _grapheme() -> re.Pattern[str]:
-    return re.compile(f"(?:{EMOJI}|\r\n|.)[{combining_marks()}\ufe00-\ufe0f\u200d]*", re.DOTALL)
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
-def _from_units(sizes: Iterable[int]) -> _Reading:
-    """Read bounds that count units, by the number of units of each character."""
-    units = list(accumulate(sizes, initial=0))
-    places = {unit: place for place, unit in enumerate(units)}
-
-    def read(span: Span) -> Span | None:
-        start, end = places.get(span.start), places.get(span.end)
-        return None if start is None or end is None else replace(span, start=start, end=end)
-
-    return read
-
-
-def _has_astral(text: str) -> bool:
-    return any(character > "\uffff" for character in text)
-
-
 def _is_claimed(span: Span, found: str) -> bool:
     """Whether a text is that of its span, apart from case, composition and white space (which may be escaped)."""
     if span.text is None:
@@ -314,20 +196,7 @@ def _is_claimed(span: Span, found: str) -> bool:
 
 def _squeezed(text: str) -> str:
     """A composed text without white space and case."""
-    return _composed("".join(text.split())).casefold()
-
-
-def _letters(text: str) -> str:
-    """The letters and digits of a text, without case and accents."""
-    plain = unicodedata.normalize("NFKD", html.unescape(_MARKS.sub("", text)))
-    return "".join(filter(str.isalnum, plain.casefold()))
-
-
-def _remedy(text: str) -> str:
-    """How to count the characters of a text."""
-    if _has_astral(text):
-        return "Count Unicode characters from 0: an emoji is one, where JavaScript counts two and UTF-8 four"
-    return f"Count {'characters' if text.isascii() else 'characters, not bytes,'} from 0, with the end exclusive"
+    return unicodedata.normalize("NFC", "".join(text.split())).casefold()
 
 
 def _claim_remedy(claimed: str, text: str) -> str:
@@ -335,7 +204,7 @@ def _claim_remedy(claimed: str, text: str) -> str:
     if _HTML.search(text):
         return "Give the text without HTML: the bounds count what is displayed"
     if (start := text.find(claimed.strip())) >= 0:
-        return f"{_remedy(text)}; {claimed.strip()!r} is at {start}-{start + len(claimed.strip())}"
+        return f"{counting_advice(text)}; {claimed.strip()!r} is at {start}-{start + len(claimed.strip())}"
     return "Correct the bounds, or the text of the span, which does not occur in the text of the post"
 
 
@@ -343,35 +212,33 @@ def _refuse_other_units(text: str, spans: Sequence[Span], line: Line) -> None:
     """Reject spans without text that split words, where in another unit, or counted from 1, none of them would."""
     if not spans or any(span.text is not None for span in spans):
         return
-    whole = [_is_whole(text, span) for span in spans]
+    inner = {place for place, size in enumerate(grapheme_sizes(text)) if not size}
+
+    def is_whole(span: Span) -> bool:
+        """Whether a span begins and ends with visible characters and splits no word."""
+        surface = text[span.start : span.end]
+        is_within = 0 <= span.start < span.end <= len(text) and surface.strip() == surface
+        return is_within and not splits_word(span.start) and not splits_word(span.end)
+
+    def splits_word(place: int) -> bool:
+        letters = 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+        return letters or place in inner
+
+    whole = [is_whole(span) for span in spans]
     if all(whole):
         return
-    readings = list(_unit_readings(text))
+    readings = list(unit_readings(text))
     if not any(whole):  # words may be annotated in part, but hardly all of them, each one character late
-        readings.append(("from 1", lambda span: replace(span, start=span.start - 1, end=span.end - 1)))
+        readings.append(("from 1", from_one))
     for name, reading in readings:
         shifted = [reading(span) for span in spans]
-        if all(span is not None and span.start < span.end and _is_whole(text, span) for span in shifted):
+        if all(span is not None and is_whole(span) for span in shifted):
             span = spans[whole.index(False)]
             surface = text[span.start : span.end]
             raise line.error(
                 f"the span {span} is {surface!r}, which splits a word; it would not if the bounds counted {name}",
-                _remedy(text),
+                counting_advice(text),
             )
-
-
-def _is_whole(text: str, span: Span) -> bool:
-    """Whether a span begins and ends with visible characters and splits no word."""
-    inner = {place for place, size in enumerate(_grapheme_sizes(text)) if not size}
-
-    def within_word(place: int) -> bool:
-        letters = 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
-        return letters or place in inner
-
-    surface = text[span.start : span.end]
-    if not 0 <= span.start < span.end <= len(text) or surface.strip() != surface:
-        return False
-    return not within_word(span.start) and not within_word(span.end)
 
 
 def _entities(words: Sequence[str], spans: Sequence[Span]) -> str:

@@ -26,11 +26,11 @@ from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_names, split_suffix
 from mner.data.lines import LEFT_OUT, Line
 from mner.data.literals import decoded
-from mner.data.offsets import check_offsets, check_words
 from mner.data.overlooked import refuse_overlooked, refuse_scattered
 from mner.data.span_forms import is_marked
 from mner.data.spans import is_plain_tag
 from mner.data.whole_tables import refuse_whole_table
+from mner.data.words_in_text import check_offsets, check_words
 from mner.errors import DataError, FormatError
 from mner.posts import Boxes, Post
 from mner.word_tokenizers import TweetTokenizer
@@ -64,7 +64,7 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
     if not isinstance(record, dict):
         raise line.error(f"{record!r:.40}, where a JSON object was expected", 'Write {"tokens": [...], "label": [...]}')
     refuse_whole_table(record, line)
-    words, text = _words(record, line), _text(record, "text", line)
+    words, text = _words(record, line), _text(record, line)
     if words is None and text is None:
         raise line.error(
             f"an object with neither 'tokens' nor 'text' (its keys are {', '.join(map(str, record)) or 'none'})",
@@ -254,8 +254,8 @@ def _contexts(record: Mapping[str, Any], line: Line) -> dict[str, str]:
     return {kind: text for kind, text in texts.items() if text}
 
 
-def _text(record: Mapping[str, Any], key: str, line: Line) -> str | None:
-    value = record.get(key)
+def _text(record: Mapping[str, Any], line: Line) -> str | None:
+    value = record.get("text")
     if value is not None and not isinstance(value, str):
-        raise line.error(f"{key} is {value!r:.60}, not a text", f"Write {key} as a string")
+        raise line.error(f"text is {value!r:.60}, not a text", "Write text as a string")
     return value

@@ -103,7 +103,6 @@ def read_tag(tag: str, line: Line) -> str:
     return cleaned
 
 
-@lru_cache(maxsize=1000)  # a file has few tags, and each of them many times
 @lru_cache(maxsize=1000)  # called per post, and a data set has few tags
 def is_plain_tag(tag: str) -> bool:
     """Whether :func:`read_tag` returns a tag unchanged."""

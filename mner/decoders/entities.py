@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mner.batch import Batch
 from mner.decoders.decoder import Decoder
-from mner.decoders.entity_probability import entity_bounds
+from mner.entity_bounds import entity_bounds
 from mner.labels import split_tag
 from mner.posts import Entities, Entity, Post
 
@@ -49,7 +49,8 @@ def find_entities(
         confidence = emissions.new_zeros(tags.shape)
     elif confidence is None:
         confidence = decoder.confidence(emissions, batch.word_mask, tags)
-    first, last = entity_bounds(tags.t(), batch.word_mask.t(), decoder.spelling)
+    spelling = decoder.spelling
+    first, last = entity_bounds(tags.t(), batch.word_mask.t(), spelling.inside, spelling.continues)
     table = torch.stack([first.t(), last.t(), tags, confidence.float()]).cpu()
     starts, ends = table[0].nonzero().tolist(), table[1].nonzero().tolist()
     labels, probabilities = table[2].long().tolist(), table[3].tolist()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mner.entity_bounds import entity_bounds
 from mner.labels import OUTSIDE, continues, split_tag
 
 
@@ -67,27 +68,10 @@ class Slots(NamedTuple):
     last: Tensor
 
 
-def entity_bounds(tags: Tensor, mask: Tensor, spelling: Spelling) -> tuple[Tensor, Tensor]:
-    """Find the first and the last word of each entity.
-
-    Args:
-        tags: Label indices, shape ``(W, B)``, valid everywhere.
-        mask: True where a word is real, shape ``(W, B)``.
-        spelling: The label set.
-
-    Returns:
-        Two masks of shape ``(W, B)``.
-    """
-    entity = spelling.inside[tags] & mask
-    continued = spelling.continues[tags[:-1], tags[1:]] & mask[1:]
-    no = torch.zeros_like(mask[:1])
-    return entity & ~torch.cat([no, continued]), entity & ~torch.cat([continued, no])
-
-
 def entity_slots(tags: Tensor, mask: Tensor, spelling: Spelling) -> Slots:
-    """Look up the labels of each entity's type at its words; see :func:`entity_bounds`."""
+    """Look up the labels of each entity's type at its words; see :func:`mner.entity_bounds.entity_bounds`."""
     labels = spelling.siblings[tags].transpose(1, 2)
-    return Slots(labels.clamp_min(0), labels >= 0, *entity_bounds(tags, mask, spelling))
+    return Slots(labels.clamp_min(0), labels >= 0, *entity_bounds(tags, mask, spelling.inside, spelling.continues))
 
 
 def sum_spellings(begin: Tensor, step: Tensor, leave: Tensor, slots: Slots) -> Tensor:

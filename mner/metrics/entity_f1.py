@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from mner.entity_bounds import entity_bounds
 from mner.errors import ConfigurationError, ShapeError
 from mner.labels import OUTSIDE, Convention, check_choice, closes, continues, opens, scheme_of, split_tag, types_of
 from mner.metrics.ratios import ratios
@@ -117,16 +118,12 @@ class EntityF1(Metric):
         """Find the entities of label indices ``(B, W)``: where each begins, its last word, and its type."""
         words = mask.shape[1]
         tags = tags.masked_fill(~mask, 0)
-        types = self._type[tags]
-        entity = mask & (types < len(self.types))
-        continued = self._continues[tags[:, :-1], tags[:, 1:]] & mask[:, 1:]
-        no = torch.zeros_like(mask[:, :1])
-        first = entity & ~torch.cat([no, continued], dim=1)
-        ends = entity & ~torch.cat([continued, no], dim=1)
+        bounds = entity_bounds(tags.t(), mask.t(), self._type < len(self.types), self._continues)
+        first, ends = (each.t() for each in bounds)
         # The last word of the entity at a word is the nearest end from there on.
         positions = torch.arange(words, device=mask.device).expand_as(tags).masked_fill(~ends, words - 1)
         last = positions.flip(1).cummin(1).values.flip(1) if words else positions
-        return first & self._opens[tags] & self._closes[tags.gather(1, last)], last, types
+        return first & self._opens[tags] & self._closes[tags.gather(1, last)], last, self._type[tags]
 
     def _count(self, which: Tensor, types: Tensor) -> Tensor:
         """Count the true positions by type."""

@@ -29,7 +29,7 @@ _TOWERS = (
 )
 _CLIP = _TOWERS.format(why="is causal and reads 77 subwords", name="vit_base_patch32_clip_224")
 _SIGLIP = _TOWERS.format(why="was trained on captions of 64 subwords", name="vit_base_patch16_siglip_224")
-IMAGE_TEXT_MODELS = {
+_IMAGE_TEXT_MODELS = {
     "clip": _CLIP,
     "siglip": _SIGLIP,
     "siglip2": _SIGLIP,
@@ -283,8 +283,8 @@ def _check_config(config: Any, name: str) -> None:
             f"{name!r} is a {found}, whose layers fetch compiled code from the model hub, which mner never executes; "
             "choose an encoder such as BERT, RoBERTa or DeBERTa"
         )
-    if config.model_type in IMAGE_TEXT_MODELS:
-        raise ConfigurationError(f"{name!r} is a {found}, which reads images; {IMAGE_TEXT_MODELS[config.model_type]}")
+    if config.model_type in _IMAGE_TEXT_MODELS:
+        raise ConfigurationError(f"{name!r} is a {found}, which reads images; {_IMAGE_TEXT_MODELS[config.model_type]}")
     if config.is_encoder_decoder and type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
         raise ConfigurationError(
             f"{name!r} is a {found}, which generates text, where an encoder was expected; "

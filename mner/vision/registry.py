@@ -55,7 +55,7 @@ def register(name: str, factory: Factory | None = None) -> Factory | Callable[[F
     return factory
 
 
-IMAGE_TEXT_MODELS = {
+_IMAGE_PARTS = {
     "siglip": "its image part is vit_base_patch16_siglip_224 of timm",
     "clip": "its image part is vit_base_patch32_clip_224 of timm",
     "flava": "transformers does not load its image part alone; take a network of timm, such as vit_base_patch16_224",
@@ -85,7 +85,7 @@ def create_image_encoder(name: str, **options: Any) -> ImageEncoder:
 
     if timm.is_model(name):
         return Grid(name, **options)
-    part = next((part for kind, part in IMAGE_TEXT_MODELS.items() if kind in name.lower()), None)
+    part = next((part for kind, part in _IMAGE_PARTS.items() if kind in name.lower()), None)
     if part is not None:
         raise RegistryError(f"{name!r} names a model of text and images, where an image encoder was expected; {part}")
     close = get_close_matches(name, list_image_encoders(), n=5)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mner.data import offsets
 from mner.data.readers import read_posts
 from mner.errors import FormatError
 from mner.labels import spans
@@ -415,3 +416,13 @@ def test_white_space_at_the_ends_of_a_span_is_left_out(read):
     with pytest.warns(UserWarning, match="white space at the ends of spans was left out of them .*'Ana Ruiz '"):
         (post,) = read({"text": TEXT, "entities": [[0, 9, "PER"], [11, 16, "LOC"]]})
     assert (post.spans, found(post)) == (((0, 8, "PER"), (12, 16, "LOC")), TRUE)
+
+
+def test_the_time_of_many_bounds_does_not_grow_with_the_text(read, monkeypatch):
+    calls = []
+    sizes = offsets.grapheme_sizes
+    monkeypatch.setattr(offsets, "grapheme_sizes", lambda text: calls.append(text) or sizes(text))
+    places = [[17 * number, 17 * number + 8, "PER"] for number in range(50)]
+    (post,) = read({"text": f"{TEXT} " * 50, "entities": places})
+    assert found(post) == [("PER", "Ana Ruiz")] * 50
+    assert len(calls) == 1
