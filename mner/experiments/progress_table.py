@@ -58,7 +58,7 @@ def clock(progress: Progress) -> str:
     """Say how long the grid has been running, what it is running and how long it will run."""
     parts = [f"elapsed {_duration(progress.elapsed())}"]
     remaining = progress.remaining()
-    if remaining is not None and set(progress.states.values()) & {"waiting", "running"}:
+    if remaining is not None and round(remaining):  # 0 where cells run for longer than those before
         parts.append(f"about {_duration(remaining)} remaining")
     now = time.monotonic()
     running = [

@@ -18,6 +18,7 @@ from mner.analysis.results import Result, read_results
 from mner.errors import ConfigurationError, ExperimentError
 from mner.experiments import Grid, GridRunner, LocalEngine, Part
 from mner.experiments.progress import Progress
+from mner.experiments.progress_table import clock
 
 SCRIPT = """
 import json, os, sys, time
@@ -201,6 +202,9 @@ def test_remaining_time_is_that_of_the_cells_to_come():
     progress.set_state(cells[3], "failed")
     progress.set_state(cells[4], "failed")
     assert progress.remaining() == pytest.approx(100, abs=1)
+    assert "about 1 min 40 s remaining" in clock(progress)
+    progress.started[cells[2]] -= 1000
+    assert "remaining" not in clock(progress)  # it runs for longer than those before
     progress.set_state(cells[2], "finished")
     assert progress.remaining() == 0
 
