@@ -91,7 +91,7 @@ def run(reading: str, seed: int, folder: Path, data: DemoPosts, epochs: int) -> 
         scored = load_model(best.best_model_path)
         scored.text_encoder.model.config.is_causal = reading == "causal"
         predictions = list(Tagger(scored).stream(data.posts("test")))
-    return {score.kind: 100 * score.f1 for score in score_kinds(predictions)}
+    return {kind: 100 * score.f1 for kind, score in score_kinds(predictions).items()}
 
 
 def main() -> None:

@@ -101,7 +101,7 @@ def run(
             replace(prediction, post=replace(prediction.post, tags=post.tags))
             for prediction, post in zip(tagger.stream(ablated), posts, strict=True)
         ]
-        scores[name] = {score.kind: 100 * score.f1 for score in score_kinds(predictions)}
+        scores[name] = {kind: 100 * score.f1 for kind, score in score_kinds(predictions).items()}
     return scores
 
 

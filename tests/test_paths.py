@@ -9,7 +9,7 @@ from mner.analysis.published import read_published
 from mner.analysis.results import read_results
 from mner.contexts.folder import image_names
 from mner.data import PostFiles, Snapchat, Twitter2015, Twitter2017
-from mner.data.contexts import read_contexts
+from mner.data.context_files import read_contexts
 from mner.data.readers import read_posts
 from mner.data.writers import write_conll
 from mner.errors import MNERError

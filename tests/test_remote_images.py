@@ -15,7 +15,8 @@ from PIL import Image
 from mner.cli import check_data, split
 from mner.cli.static_help import help_text
 from mner.contexts import Reply
-from mner.data.contexts import attach_contexts, read_contexts
+from mner.data.context_files import read_contexts
+from mner.data.contexts import attach_contexts
 from mner.data.missing_images import check_images
 from mner.data.readers import iter_posts, read_posts
 from mner.errors import ConfigurationError, FormatError, ImageError

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from mner.analysis.counts import Score
 from mner.labels import spans
 from mner.predictions import Prediction
 
 
-@dataclass(frozen=True, slots=True)
-class KindScore:
-    """Scores on the mentions of one kind.
-
-    Args:
-        kind: For example ``ambiguous`` or ``plain``.
-        precision: Fraction of the predicted entities on such mentions that are correct; 0 if there are none.
-        recall: Fraction of such mentions that are predicted.
-        f1: Their harmonic mean.
-        support: Number of mentions of the kind.
-    """
-
-    kind: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
+def score_kinds(predictions: Iterable[Prediction]) -> dict[str, Score]:
     """Score each kind of mention separately.
 
     Kinds come from ``metadata["mentions"]``, a list of ``{"start", "end", "kind"}``, as :class:`mner.demo.DemoPosts`
@@ -42,7 +23,7 @@ def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
         predictions: Predictions of annotated posts.
 
     Returns:
-        One score per kind, in alphabetical order; empty if no kinds are recorded.
+        One score per kind, such as ``ambiguous`` or ``plain``, in alphabetical order; none if no kinds are recorded.
     """
     correct: Counter[str] = Counter()
     predicted: Counter[str] = Counter()
@@ -56,7 +37,7 @@ def score_kinds(predictions: Iterable[Prediction]) -> list[KindScore]:
             predicted.update(kinds)
             if entity.span in true and (entity.start, entity.end) in kind_of:
                 correct[kind_of[entity.start, entity.end]] += 1
-    return [_score(kind, correct[kind], predicted[kind], gold[kind]) for kind in sorted(gold)]
+    return {kind: Score.of(correct[kind], predicted[kind], gold[kind]) for kind in sorted(gold)}
 
 
 def _kinds(mentions: Any) -> dict[tuple[int, int], str]:
@@ -68,8 +49,3 @@ def _kinds(mentions: Any) -> dict[tuple[int, int], str]:
         for (start, end), kind in places
         if type(start) is int and type(end) is int and isinstance(kind, str)
     }
-
-
-def _score(kind: str, correct: int, predicted: int, gold: int) -> KindScore:
-    precision, recall = correct / predicted if predicted else 0.0, correct / gold
-    return KindScore(kind, precision, recall, 2 * correct / (predicted + gold), gold)

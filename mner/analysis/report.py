@@ -20,7 +20,7 @@ from mner.analysis.grounding import MEASURES, OUTCOMES, count_outcomes
 from mner.analysis.published import PublishedScores
 from mner.analysis.results import Result
 from mner.analysis.run_settings import run_settings
-from mner.analysis.significance import ROUNDS, Resampling, compare, f1_interval, holm
+from mner.analysis.significance import ROUNDS, Comparison, Resampling, compare, f1_interval, holm
 from mner.analysis.spread import Spread
 from mner.analysis.systems import DataSet, Run, read_systems
 from mner.errors import DataError, ExperimentError
@@ -29,6 +29,8 @@ from mner.subsets import fraction as fraction_of
 
 Row = dict[str, Any]
 Report = dict[str, list[Row]]
+_Trained = Callable[[float, int], TrainedMentions]
+"""The mentions in the training posts of a run, from its fraction and seed."""
 
 
 def make_report(
@@ -36,7 +38,6 @@ def make_report(
     train: Mapping[str, Sequence[Post]] | None = None,
     baseline: str | None = None,
     rounds: int = ROUNDS,
-    level: float = 0.95,
     published: PublishedScores | None = None,
 ) -> Report:
     """Compute every table of a report.
@@ -47,7 +48,6 @@ def make_report(
             fraction of the posts are chosen as its data module chose them. A data set without them has no such table.
         baseline: The model that the others are compared with; by default the first of the results.
         rounds: Rounds of randomisation and bootstrap.
-        level: Confidence level of the intervals.
         published: Published scores to print next to those of runs on all training posts.
 
     Returns:
@@ -71,43 +71,25 @@ def make_report(
     for data in data_sets:
         draws = Resampling(len(data.posts), rounds)
         systems = sorted(data.systems, key=_order(data))
-        report["scores"] += [_scores(data, key, draws, level, published) for key in systems]
-        report["comparisons"] += list(_comparisons(data, baseline, draws, level))
-        report["ablations"] += list(_ablations(data, draws, level))
+        report["scores"] += [_scores(data, key, draws, published) for key in systems]
+        report["comparisons"] += list(_comparisons(data, baseline, draws))
+        report["ablations"] += list(_ablations(data, draws))
         grounded = data.grounded()
         if grounded.systems:
             first = baseline if baseline in grounded.models else grounded.models[0]
             keys = sorted(grounded.systems, key=_order(data))
-            report["grounding"] += [_grounding(grounded, key, draws, level) for key in keys]
-            report["grounding_comparisons"] += list(_comparisons(grounded, first, draws, level))
-            report["grounding_ablations"] += list(_ablations(grounded, draws, level))
+            report["grounding"] += [_grounding(grounded, key, draws) for key in keys]
+            report["grounding_comparisons"] += list(_comparisons(grounded, first, draws))
+            report["grounding_ablations"] += list(_ablations(grounded, draws))
             for model, runs in grounded.main().items():
                 place = {"data": data.name, "model": model, "fraction": grounded.main_fraction}
                 _extend(report, "grounding_outcomes", place, _outcomes(runs))
     for name in tested:
         for row, corrected in zip(report[name], holm([row["p"] for row in report[name]]), strict=True):
             row["p_holm"] = corrected
-            row["significant"] = corrected < 1 - level and not row["low"] <= 0 <= row["high"]
+            row["significant"] = Comparison(row["difference"], row["low"], row["high"], row["p"]).significant(corrected)
     for data in data_sets:
-        for model, runs in data.main().items():
-            place = {"data": data.name, "model": model, "fraction": data.main_fraction}
-            _extend(report, "types", place, _types(runs))
-            _extend(report, "errors", place, [_errors(runs)])
-            _extend(report, "confusion", place, _confusion(runs))
-            _extend(report, "costs", place, costs(runs))
-            _extend(report, "runs", place, [row for row in [run_settings(runs)] if row])
-            if data.name in trained:
-                groups = _groups(runs, partial(_mentions, trained[data.name]))
-                score = published.find(model, data.name, runs[0].result.split) if data.main_fraction == 1 else None
-                known = score.groups if score else {}
-                _extend(report, "mentions", place, [{**row, "published": known.get(row["group"])} for row in groups])
-            counts = posts_of(data.posts)
-            lengths = _groups(runs, lambda run: by_length(run.predictions))
-            _extend(report, "lengths", place, [{**row, "posts": counts[row["group"]]} for row in lengths])
-            images = _groups(runs, lambda run: by_image(run.predictions))
-            if all(row["support"] for row in images):
-                _extend(report, "images", place, images)
-            _extend(report, "calibration", place, _calibration(runs))
+        _add_breakdowns(report, data, trained.get(data.name), published)
     report["failed"] = [
         {"model": each.model, "data": each.data, "fraction": each.fraction, "seed": each.seed, "error": each.error}
         for each in results
@@ -115,6 +97,29 @@ def make_report(
     ]
     report["incomplete"] = list(_incomplete(results))
     return report
+
+
+def _add_breakdowns(report: Report, data: DataSet, trained: _Trained | None, published: PublishedScores) -> None:
+    """Add the tables of each model at the main training size: types, errors, groups of entities and of posts, costs."""
+    for model, runs in data.main().items():
+        place = {"data": data.name, "model": model, "fraction": data.main_fraction}
+        _extend(report, "types", place, _types(runs))
+        _extend(report, "errors", place, [_errors(runs)])
+        _extend(report, "confusion", place, _confusion(runs))
+        _extend(report, "costs", place, costs(runs))
+        _extend(report, "runs", place, [row for row in [run_settings(runs)] if row])
+        if trained is not None:
+            groups = _groups(runs, partial(_mentions, trained))
+            score = published.find(model, data.name, runs[0].result.split) if data.main_fraction == 1 else None
+            known = score.groups if score else {}
+            _extend(report, "mentions", place, [{**row, "published": known.get(row["group"])} for row in groups])
+        counts = posts_of(data.posts)
+        lengths = _groups(runs, lambda run: by_length(run.predictions))
+        _extend(report, "lengths", place, [{**row, "posts": counts[row["group"]]} for row in lengths])
+        images = _groups(runs, lambda run: by_image(run.predictions))
+        if all(row["support"] for row in images):
+            _extend(report, "images", place, images)
+        _extend(report, "calibration", place, _calibration(runs))
 
 
 def _baseline(given: str | None, results: Sequence[Result]) -> str:
@@ -126,10 +131,7 @@ def _baseline(given: str | None, results: Sequence[Result]) -> str:
     return models[0] if given is None else given
 
 
-Trained = Callable[[float, int], TrainedMentions]
-
-
-def _trained(train: Mapping[str, Sequence[Post]], data_sets: Sequence[DataSet]) -> dict[str, Trained]:
+def _trained(train: Mapping[str, Sequence[Post]], data_sets: Sequence[DataSet]) -> dict[str, _Trained]:
     """The mentions in the training posts of a run, by data set, from its fraction and seed."""
     names = [data.name for data in data_sets]
     strange = [name for name in train if name not in names]
@@ -141,7 +143,7 @@ def _trained(train: Mapping[str, Sequence[Post]], data_sets: Sequence[DataSet]) 
     return {name: _mentions_of(posts) for name, posts in train.items()}
 
 
-def _mentions_of(posts: Sequence[Post]) -> Trained:
+def _mentions_of(posts: Sequence[Post]) -> _Trained:
     @cache
     def trained(fraction: float, seed: int) -> TrainedMentions:
         return TrainedMentions(fraction_of(posts, fraction, seed))
@@ -155,11 +157,11 @@ def _order(data: DataSet) -> Callable[[tuple[str, float]], tuple[float, int]]:
     return lambda key: (-key[1], models.index(key[0]))
 
 
-def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: float, published: PublishedScores) -> Row:
+def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, published: PublishedScores) -> Row:
     model, fraction = key
     runs = data.systems[key]
     results = [run.result for run in runs]
-    interval = f1_interval([run.counts for run in runs], draws, level)
+    interval = f1_interval([run.counts for run in runs], draws)
     split = results[0].split
     known = published.find(model, data.name, split) if fraction == 1 else None
     posts = [result.train_posts for result in results if result.train_posts]
@@ -181,9 +183,9 @@ def _scores(data: DataSet, key: tuple[str, float], draws: Resampling, level: flo
     }
 
 
-def _grounding(data: DataSet, key: tuple[str, float], draws: Resampling, level: float) -> Row:
+def _grounding(data: DataSet, key: tuple[str, float], draws: Resampling) -> Row:
     runs = data.systems[key]
-    interval = f1_interval([run.counts for run in runs], draws, level)
+    interval = f1_interval([run.counts for run in runs], draws)
     scores = {name: [run.grounding[name].score() for run in runs] for name in MEASURES}
     return {
         "data": data.name,
@@ -214,12 +216,12 @@ def _logged(results: Sequence[Result], name: str) -> Row | None:
     return _mean(values) if len(values) == len(results) else None
 
 
-def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) -> Iterable[Row]:
+def _comparisons(data: DataSet, baseline: str, draws: Resampling) -> Iterable[Row]:
     for (model, fraction), runs in sorted(data.systems.items(), key=lambda item: _order(data)(item[0])):
         others = data.systems.get((baseline, fraction))
         if model == baseline or others is None:
             continue
-        comparison = compare([run.counts for run in runs], [run.counts for run in others], draws, level)
+        comparison = compare([run.counts for run in runs], [run.counts for run in others], draws)
         seeds = [len(runs), len(others)]
         yield {
             "data": data.name,
@@ -232,7 +234,7 @@ def _comparisons(data: DataSet, baseline: str, draws: Resampling, level: float) 
         }
 
 
-def _ablations(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
+def _ablations(data: DataSet, draws: Resampling) -> Iterable[Row]:
     for model, runs in data.main().items():
         for ablation in dict.fromkeys(ablation for run in runs for ablation in run.ablations):
             pairs = [(run.counts, run.ablations[ablation]) for run in runs if _is_ablated(run, ablation)]
@@ -245,7 +247,7 @@ def _ablations(data: DataSet, draws: Resampling, level: float) -> Iterable[Row]:
                 **place,
                 "seeds": len(pairs),
                 **scores,
-                **_row(compare(real, ablated, draws, level, same_trainings=True)),
+                **_row(compare(real, ablated, draws, same_trainings=True)),
             }
 
 
@@ -262,7 +264,7 @@ def _images(counted: Sequence[Mapping[str, int] | None]) -> Row | None:
     return dict(min(known, key=lambda images: images["used"])) if known else None
 
 
-def _row(comparison: Any) -> Row:
+def _row(comparison: Comparison) -> Row:
     row = asdict(comparison)
     row["p"] = row.pop("p_value")
     return row
@@ -305,7 +307,7 @@ def _groups(runs: Sequence[Run], scores: Callable[[Run], Mapping[str, Score]]) -
     return [{"group": name, **_summary([each[name] for each in by_seed])} for name in by_seed[0]]
 
 
-def _mentions(trained: Trained, run: Run) -> dict[str, Score]:
+def _mentions(trained: _Trained, run: Run) -> dict[str, Score]:
     return by_mention(run.predictions, trained(run.result.fraction, run.result.seed))
 
 

@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mner.analysis.costs import TIMING_FILE
-from mner.analysis.mention_kinds import KindScore, score_kinds
+from mner.analysis.counts import Score
+from mner.analysis.mention_kinds import score_kinds
 from mner.batch import Batch
 from mner.callbacks.gathering import gathered
 from mner.data.datamodule import PostDataModule
@@ -161,7 +162,7 @@ class PredictionsWriter(Callback):
             kinds = score_kinds(predictions)
             record = {"split": split, "posts": len(predictions), **self._about(datamodule, split, images), **metrics}
             if kinds:
-                record["kind_of_mention"] = {score.kind: asdict(score) for score in kinds}
+                record["kind_of_mention"] = {kind: asdict(score) for kind, score in kinds.items()}
             with atomic_write(self.folder / f"metrics{suffix}.json") as file:
                 file.write(to_json(record, indent=2) + "\n")
             if not suffix:
@@ -194,7 +195,9 @@ class PredictionsWriter(Callback):
             file.write(to_json({**timing, "seconds_per_post": round(seconds_per_post, 6)}, indent=2) + "\n")
 
 
-def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kinds: Sequence[KindScore] = ()) -> Table:
+def score_table(
+    metrics: dict[str, float], types: Sequence[str], title: str, kinds: Mapping[str, Score] | None = None
+) -> Table:
     """Tabulate precision, recall and F1 in percent: per type, overall, over character spans, of boxes, per kind.
 
     Args:
@@ -228,9 +231,9 @@ def score_table(metrics: dict[str, float], types: Sequence[str], title: str, kin
         table.add_row("shown entities that a region covers", "", coverage, "", "", f"{metrics['gmner_shown']:.0f}")
     if kinds:
         table.add_section()
-    for score in kinds:
+    for kind, score in (kinds or {}).items():
         percents = [f"{100 * value:.2f}" for value in (score.precision, score.recall, score.f1)]
-        table.add_row(escape(printable(f"{score.kind} mentions")), *percents, "", str(score.support))
+        table.add_row(escape(printable(f"{kind} mentions")), *percents, "", str(score.support))
     return table
 
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mner.cli.parsing import OptionParser
-from mner.cli.post_options import image_folder, remote_images
-from mner.cli.writer_options import (
-    add_asked_posts,
-    add_example_options,
-    add_writer_options,
+from mner.cli.asking import (
     ask,
     asked_posts,
     examples_for,
     given_prompt,
     image_loader,
-    is_refusal,
-    parse_options,
     summary,
     without_image_names,
 )
-from mner.data.contexts import read_contexts
+from mner.cli.parsing import OptionParser
+from mner.cli.post_options import image_folder, remote_images
+from mner.cli.writer_options import add_asked_posts, add_example_options, add_writer_options, parse_options
+from mner.contexts import Reply
+from mner.data.context_files import read_contexts
 from mner.errors import ConfigurationError
 from mner.files import atomic_write
 from mner.post_json import to_json
@@ -78,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
     for post, chosen in zip(asked, examples, strict=True):
         texts, shown = texts_and_shown(chosen)
         queries.append(Query.about(post, instructions, prompt.ask(post, texts), load, examples=shown))
-    report = ask(options, built.writer, prompt.kind, queries, "skip", is_refusal)
+    report = ask(options, built.writer, prompt.kind, queries, "skip", _is_refusal)
     replies = [report.replies.get(place) for place in range(len(posts))]
     images = image_folder(options)
     lines, unusable = context_lines(posts, replies, prompt.kind, images)
@@ -101,3 +98,8 @@ def _solve(solutions: Path | None) -> Solve:
         return contexts.find(post) or ""
 
     return solve
+
+
+def _is_refusal(place: int, reply: Reply) -> bool:
+    """Whether a reply has no usable text, whatever the prompt."""
+    return reply.error is not None or not reply.text.strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from mner.cli.parsing import OptionParser
 from mner.errors import ConfigurationError, ExperimentError
 from mner.experiments import Cell, Engine, Grid, GridRunner, LocalEngine, Search, SearchRunner
 from mner.experiments.breakdown_tables import breakdown_tables
+from mner.experiments.cell_devices import cell_devices
 from mner.experiments.progress import Progress, State
 from mner.experiments.progress_table import clock, progress_table
 from mner.experiments.runner import Keep
@@ -166,7 +166,7 @@ class _Lines:
 
 def _engine(config: Namespace) -> Engine:
     if config.engine == "local":
-        return LocalEngine(_devices(config.jobs, config.gpus_per_cell))
+        return LocalEngine(cell_devices(config.jobs, config.gpus_per_cell))
     from mner.experiments.ray_engine import RayEngine
 
     gpus = config.gpus_per_cell
@@ -174,32 +174,6 @@ def _engine(config: Namespace) -> Engine:
         connect()
         gpus = min(1, import_ray().cluster_resources().get("GPU", 0))
     return RayEngine(config.cpus_per_cell, gpus, config.jobs, config.max_retries)
-
-
-def _devices(jobs: int | None, gpus_per_cell: float | None = None) -> list[str | None]:
-    """The devices of each cell that runs at a time: the visible CUDA devices in turn, or the processor.
-
-    Numbers, UUIDs (``GPU-...``) and MIG ids (``MIG-...``) of ``CUDA_VISIBLE_DEVICES`` are passed on as they are.
-    """
-    import torch
-
-    visible = [each.strip() for each in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if each.strip()]
-    count = torch.cuda.device_count()
-    are_slices = bool(visible) and all(each.startswith("MIG-") for each in visible)
-    # A process sees a single MIG slice, so that CUDA counts one of them.
-    names = visible if are_slices and count else list(visible[:count] or map(str, range(count)))
-    most = min(1, len(names)) if are_slices else len(names)
-    each = min(1, most) if gpus_per_cell is None else gpus_per_cell
-    if each != int(each) or not 0 <= each <= most:
-        raise ConfigurationError(
-            f"expected gpus_per_cell to be a whole number up to {most}, what a training on this machine can use, got "
-            f"{each:g}; to share a device, give --jobs, or --engine ray"
-        )
-    size = int(each)
-    groups: list[str | None] = [None if not names else ""]  # an empty list of devices hides those that exist
-    if size:
-        groups = [",".join(names[place : place + size]) for place in range(0, len(names) - size + 1, size)]
-    return [groups[job % len(groups)] for job in range(jobs or len(groups))]
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -8,22 +8,19 @@ from functools import partial
 
 from jsonargparse import Namespace
 
-from mner.cli.parsing import OptionParser
-from mner.cli.post_options import remote_images
-from mner.cli.writer_options import (
-    add_asked_posts,
-    add_example_options,
-    add_writer_options,
+from mner.cli.asking import (
     ask,
     asked_posts,
     example_posts,
     examples_for,
     given_prompt,
     image_loader,
-    parse_options,
     summary,
     without_image_names,
 )
+from mner.cli.parsing import OptionParser
+from mner.cli.post_options import remote_images
+from mner.cli.writer_options import add_asked_posts, add_example_options, add_writer_options, parse_options
 from mner.contexts import Reply
 from mner.posts import Post
 from mner.predictions import write_predictions

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mner.cli.parsing import OptionParser
-from mner.cli.post_options import image_folder, remote_images
-from mner.cli.writer_options import (
-    add_writer_options,
+from mner.cli.asking import (
     ask,
     given_prompt,
     image_loader,
-    parse_options,
     summary,
     with_captions,
 )
+from mner.cli.parsing import OptionParser
+from mner.cli.post_options import image_folder, remote_images
+from mner.cli.writer_options import add_writer_options, parse_options
 from mner.contexts import Reply
 from mner.errors import ConfigurationError
 from mner.files import atomic_write

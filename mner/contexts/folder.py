@@ -58,8 +58,8 @@ def describe_folder(
     Args:
         captioner: The captioner, on the device where it runs.
         images: The folder; no file outside it is read.
-        output: The file of JSON lines, for ``mner.data.contexts.read_contexts``. It is replaced when every image has a
-            line.
+        output: The file of JSON lines, for ``mner.data.context_files.read_contexts``. It is replaced when every image
+            has a line.
         source: Name of the captioner, written into each line; a file with lines of anything else is refused.
         batch_size: Images per batch.
         num_threads: Number of threads that read and transform images.

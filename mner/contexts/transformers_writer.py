@@ -100,7 +100,7 @@ class TransformersWriter(ContextWriter):
     @torch.inference_mode()
     def _answer(self, questions: Sequence[Question]) -> list[Reply]:
         began = time.monotonic()
-        inputs = self._inputs(questions)
+        inputs = self.inputs(questions)
         generated: Tensor = self.model.generate(**inputs, **self._generation, pad_token_id=self.tokenizer.pad_token_id)
         start = inputs["input_ids"].shape[1]
         answers = generated[:, start:].tolist()
@@ -123,7 +123,15 @@ class TransformersWriter(ContextWriter):
             )
         return replies
 
-    def _inputs(self, questions: Sequence[Question]) -> dict[str, Any]:
+    def inputs(self, questions: Sequence[Question]) -> dict[str, Any]:
+        """Build the inputs of the model: questions in its chat template, tokenized, with their images.
+
+        Args:
+            questions: B questions, all with an image or all without.
+
+        Returns:
+            Tensors by name on the model's device, such as ``input_ids`` of shape ``(B, T)``, padded.
+        """
         options: dict[str, Any] = {"add_generation_prompt": True, "tokenize": False}
         try:
             texts = self.processor.apply_chat_template([self._messages(each) for each in questions], **options)

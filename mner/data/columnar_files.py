@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ _SUFFIXES = {
     ".ann": "brat",
 }
 _MAGIC = {b"PAR1": "parquet", b"ARRO": "arrow"}
-_SAVED, _SAVED_SPLITS = "state.json", "dataset_dict.json"
+_SAVED = {"state.json": "saved", "dataset_dict.json": "splits"}
+_PARTS = ("parquet", "tar")
+"""Kinds of files of which a folder may have several, the parts of one data set."""
 
 
 def is_columnar(path: Path) -> bool:
@@ -45,58 +48,38 @@ def columnar_rows(path: Path) -> Iterator[dict[str, Any]]:
         FormatError: If a file is malformed, or the folder has several splits.
     """
     kind = _kind(path)
+    assert kind is not None
     if kind == "splits":
         splits = ", ".join(sorted(each.name for each in path.iterdir() if is_folder(each)))
         raise FormatError(path, None, f"a data set of the splits {splits}", "Give the folder of one of them")
+    files = [path]
+    if kind in _PARTS and is_folder(path):
+        files = sorted(file for file in path.iterdir() if _kind_by_suffix(file) == kind)
     try:
-        if kind == "spacy":
-            yield from _spacy(path)
-            return
-        if kind == "brat":
-            yield from brat_rows(path)
-            return
-        if kind in ("tar", "tars"):
-            for file in _parts(path, "tar") if kind == "tars" else [path]:
-                yield from tar_rows(file)
-            return
-        import pyarrow
-
-        if kind == "saved":
-            import datasets
+        for file in files:
+            yield from _READERS[kind](file)
     except ImportError as error:
         extra = "spacy" if kind == "spacy" else "tables"
         raise DataError(f"{path}: {error.name} is needed to read it; pip install 'mner[{extra}]'") from error
-    try:
-        if kind == "saved":
-            yield from rows_of(datasets.load_from_disk(str(path)))
-        for file in _parts(path, "parquet") if kind == "parts" else [path] if kind != "saved" else []:
-            yield from _arrow(file) if kind == "arrow" else _parquet(file)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise FormatError(path, None, f"not a valid table ({error})", "Write the file again; is it cut off?") from error
 
 
 def _kind(path: Path) -> str | None:
-    if is_folder(path):
-        names = {_SAVED: "saved", _SAVED_SPLITS: "splits"}
-        kind = next((kind for name, kind in names.items() if is_file(path / name)), None)
-        parts, found = {"parquet": "parts", "tar": "tars", "brat": "brat"}, set(map(_kind_by_suffix, path.iterdir()))
-        kind = kind or next((kind for part, kind in parts.items() if part in found), None)
-        return kind or ("brat" if next(path.rglob(f"*{SUFFIX}"), None) is not None else None)
-    if not is_file(path):
-        return None
-    with path.open("rb") as file:
-        kind = _MAGIC.get(file.read(4))
-    return kind or _kind_by_suffix(path)
+    if not is_folder(path):
+        if not is_file(path):
+            return None
+        with path.open("rb") as file:
+            return _MAGIC.get(file.read(4)) or _kind_by_suffix(path)
+    saved = next((kind for name, kind in _SAVED.items() if is_file(path / name)), None)
+    if saved is not None:
+        return saved
+    found = set(map(_kind_by_suffix, path.iterdir()))
+    parts = next((kind for kind in _PARTS if kind in found), None)
+    return parts or ("brat" if next(path.rglob(f"*{SUFFIX}"), None) is not None else None)
 
 
 def _kind_by_suffix(path: Path) -> str | None:
     suffix = path.with_suffix("").suffix if path.suffix.lower() in (".gz", ".bz2", ".xz") else path.suffix
     return _SUFFIXES.get(suffix.lower())
-
-
-def _parts(folder: Path, kind: str) -> list[Path]:
-    """The files of one kind in a folder, in alphabetical order."""
-    return sorted(file for file in folder.iterdir() if _kind_by_suffix(file) == kind)
 
 
 def _spacy(path: Path) -> Iterator[dict[str, Any]]:
@@ -115,17 +98,27 @@ def _spacy(path: Path) -> Iterator[dict[str, Any]]:
         ) from error
 
 
+@contextmanager
+def _table_errors(path: Path) -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise FormatError(path, None, f"not a valid table ({error})", "Write the file again; is it cut off?") from error
+
+
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
+    with _table_errors(path), pyarrow.parquet.ParquetFile(path) as file:
         yield from arrow_rows(file.iter_batches(batch_size=BATCH), file.schema_arrow)
 
 
 def _arrow(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow
 
-    with pyarrow.memory_map(str(path)) as source:
+    with _table_errors(path), pyarrow.memory_map(str(path)) as source:
         try:
             with pyarrow.ipc.open_file(source) as file:
                 batches = (file.get_batch(number) for number in range(file.num_record_batches))
@@ -134,3 +127,20 @@ def _arrow(path: Path) -> Iterator[dict[str, Any]]:
             source.seek(0)
             with pyarrow.ipc.open_stream(source) as stream:
                 yield from arrow_rows(stream, stream.schema)
+
+
+def _saved(path: Path) -> Iterator[dict[str, Any]]:
+    import datasets
+
+    with _table_errors(path):
+        yield from rows_of(datasets.load_from_disk(str(path)))
+
+
+_READERS: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {
+    "spacy": _spacy,
+    "brat": brat_rows,
+    "tar": tar_rows,
+    "parquet": _parquet,
+    "arrow": _arrow,
+    "saved": _saved,
+}

@@ -26,8 +26,8 @@ def test_each_kind_is_scored_by_itself():
     scores = score_kinds(
         [predicted(wrong_type, too_short, elsewhere, Entity("PER", 6, 7)), predicted(Entity("PER", 0, 1))]
     )
-    assert [score.kind for score in scores] == ["ambiguous", "plain"]
-    ambiguous, plain = scores
+    assert list(scores) == ["ambiguous", "plain"]
+    ambiguous, plain = scores.values()
     # ambiguous: 2 mentions, 2 found, 1 right; plain: 4 mentions, 2 found, 1 right
     assert (ambiguous.precision, ambiguous.recall, ambiguous.f1, ambiguous.support) == (0.5, 0.5, 0.5, 2)
     assert (plain.precision, plain.recall, plain.support) == (0.5, 0.25, 4)
@@ -35,13 +35,13 @@ def test_each_kind_is_scored_by_itself():
 
 
 def test_an_entity_over_two_kinds_counts_for_both():
-    ambiguous, plain = score_kinds([predicted(Entity("PER", 0, 7))])
+    ambiguous, plain = score_kinds([predicted(Entity("PER", 0, 7))]).values()
     assert (ambiguous.precision, plain.precision) == (0, 0)
     assert ambiguous.f1 == plain.f1 == 0
 
 
 def test_without_kinds_there_is_nothing_to_score():
-    assert score_kinds([Prediction(Post("1", WORDS, TAGS), ())]) == []
+    assert score_kinds([Prediction(Post("1", WORDS, TAGS), ())]) == {}
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_without_kinds_there_is_nothing_to_score():
 )
 def test_mentions_of_another_form_have_no_kinds(mentions):
     post = Post("1", WORDS, TAGS, metadata={"mentions": mentions})
-    assert score_kinds([Prediction(post, (Entity("PER", 0, 1),))]) == []
+    assert score_kinds([Prediction(post, (Entity("PER", 0, 1),))]) == {}

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mner.cli import main
 from mner.contexts import UpDown
-from mner.data.contexts import read_contexts
+from mner.data.context_files import read_contexts
 from mner.vision import Grid
 
 

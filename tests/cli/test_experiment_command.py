@@ -9,7 +9,6 @@ import yaml
 
 from mner.analysis.results import read_results
 from mner.cli import main
-from mner.cli.experiment import _devices
 from mner.predictions import read_predictions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -102,22 +101,3 @@ def test_ablations_leave_predictions_and_metrics_of_their_own(trained_run, share
         "metrics.shuffled_images.json",
         "metrics.blank_images.json",
     }
-
-
-@pytest.mark.parametrize(
-    ("visible", "count", "names"),
-    [
-        ("GPU-8f1d, MIG-0a2b", 2, ["GPU-8f1d", "MIG-0a2b"]),
-        ("MIG-0a2b,MIG-1c3d", 1, ["MIG-0a2b", "MIG-1c3d"]),  # CUDA counts one slice, whatever their number
-        ("MIG-0a2b", 0, [None]),
-        ("3,1", 2, ["3", "1"]),
-        ("0,9", 1, ["0"]),
-        ("", 2, ["0", "1"]),
-        ("", 0, [None]),
-    ],
-)
-def test_devices_are_passed_on_as_they_are_named(monkeypatch, visible, count, names):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
-    assert _devices(None) == names
-    assert _devices(3) == [names[job % len(names)] for job in range(3)]

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from mner.cli import main
-from mner.data.contexts import read_contexts
+from mner.data.context_files import read_contexts
 from mner.posts import Entity, Post
 from mner.predictions import Prediction, read_predictions, write_predictions
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mner.contexts.folder import describe_folder, image_names, process_rank
-from mner.data.contexts import read_contexts
+from mner.data.context_files import read_contexts
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError, MNERError, OutputError
 
 GOOD = [*(f"{index}.png" for index in range(8)), "more/8.png"]

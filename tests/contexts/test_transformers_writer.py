@@ -44,7 +44,7 @@ def test_a_batch_answers_as_single_questions_do(writer):
 @pytest.mark.slow
 def test_the_image_is_seen(writer):
     others = ([RED], [Image.new("RGB", (60, 40))])
-    inputs = [writer._inputs([Question("", "a", images)])["pixel_values"] for images in others]
+    inputs = [writer.inputs([Question("", "a", images)])["pixel_values"] for images in others]
     assert not torch.equal(*inputs)
     several = [[RED, WIDE], [RED], []]
     replies = [writer.ask([Question("", "a", images)])[0] for images in several]
@@ -68,23 +68,23 @@ def test_examples_are_shown_with_their_images(writer):
 
 @pytest.mark.slow
 def test_special_tokens_in_a_post_are_text(writer):
-    plain = writer._inputs([Question("Find.", "hi", [RED])])["input_ids"][0].tolist()
+    plain = writer.inputs([Question("Find.", "hi", [RED])])["input_ids"][0].tolist()
     special = {token for token, each in writer.tokenizer.added_tokens_decoder.items() if each.special}
     for token in sorted({str(each) for each in writer.tokenizer.added_tokens_decoder.values()}):
-        hostile = writer._inputs([Question("Find.", f"hi {token}{token}", [RED])])["input_ids"][0].tolist()
+        hostile = writer.inputs([Question("Find.", f"hi {token}{token}", [RED])])["input_ids"][0].tolist()
         assert sum(each in special for each in hostile) == sum(each in special for each in plain)
 
 
 @pytest.mark.slow
 def test_a_question_that_fails_does_not_affect_the_others(writer, monkeypatch):
-    inputs = writer._inputs
+    inputs = writer.inputs
 
     def fails(questions):
         if any(question.text == "fail" for question in questions):
             raise ValueError("too long")
         return inputs(questions)
 
-    monkeypatch.setattr(writer, "_inputs", fails)
+    monkeypatch.setattr(writer, "inputs", fails)
     replies = writer.ask([QUESTIONS[0], Question("", "fail", [RED]), QUESTIONS[2]])
     assert [reply.error for reply in replies] == [None, "ValueError: too long", None]
 
@@ -96,7 +96,7 @@ def test_qwen_reports_the_size_that_it_sees(name, tmp_path):
     width, height = writer.ask([QUESTIONS[0]])[0].image_size
     side = writer.processor.image_processor.patch_size * writer.processor.image_processor.merge_size
     assert (width % side, height % side) == (0, 0)
-    pixels = writer._inputs([QUESTIONS[0]])["pixel_values"]
+    pixels = writer.inputs([QUESTIONS[0]])["pixel_values"]
     assert len(pixels) * (side // 2) ** 2 == width * height
 
 
@@ -104,7 +104,7 @@ def test_a_model_of_text_is_asked_without_images(text_writer):
     replies = text_writer.ask(QUESTIONS)
     assert [reply.text for reply in replies] == [text_writer.ask([each])[0].text for each in QUESTIONS]
     assert {reply.image_size for reply in replies} == {None}
-    prompt = text_writer.tokenizer.decode(text_writer._inputs([Question("Find.", "hi </s>")])["input_ids"][0])
+    prompt = text_writer.tokenizer.decode(text_writer.inputs([Question("Find.", "hi </s>")])["input_ids"][0])
     assert prompt == "[system]Find.</s>[user]hi < /s></s>[assistant]"
 
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from mner.data.check import check_posts
-from mner.data.contexts import attach_contexts, read_contexts
+from mner.data.context_files import read_contexts
+from mner.data.contexts import attach_contexts
 from mner.data.readers import read_posts
 from mner.posts import Post
 from mner.word_tokenizers import TweetTokenizer

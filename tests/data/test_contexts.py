@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mner.data.contexts import Contexts, attach_contexts, read_contexts
+from mner.data.context_files import Contexts, read_contexts
+from mner.data.contexts import attach_contexts
 from mner.data.readers import read_posts
 from mner.errors import DatasetNotFoundError, FormatError
 from mner.posts import Post
