@@ -1,7 +1,7 @@
-"""Decisions about the tasks of a Label Studio export that need the whole file.
+"""Decisions about the tasks of an export of Label Studio or Prodigy that need the whole file.
 
-JSON-MIN repeats a task per annotator. And a task with choices only has no entities where other tasks have labels; where
-none has, the project does not annotate entities.
+JSON-MIN and Prodigy repeat a task per annotator. And a task of Label Studio with choices only has no entities where
+other tasks have labels; where none has, the project does not annotate entities.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from mner.errors import FormatError
 from mner.posts import Post
 from mner.terminal import printable
+
+_PRODIGY = "_task_hash"
 
 
 def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path) -> Iterator[Post]:
@@ -34,7 +36,7 @@ def choose_annotations(posts: Iterable[Post], annotator: str | None, path: Path)
     for place, post in enumerate(posts):
         annotated = _annotator(post) is not None
         if annotated or tasks:
-            tasks[post.id if annotated else place].append(post)
+            tasks[_task(post) if annotated else place].append(post)
         else:
             yield post
     for group in tasks.values():
@@ -80,10 +82,12 @@ def _unannotated(post: Post) -> Post:
 
 def _has_only_others(post: Post) -> bool:
     # In JSON-MIN, choices may look like any data of the task.
-    return post.spans == () and ("other_annotations" in post.metadata or _annotator(post) is not None)
+    has_annotator = _annotator(post) is not None and not _is_prodigy(post)
+    return post.spans == () and ("other_annotations" in post.metadata or has_annotator)
 
 
 def _choice(group: list[Post], annotator: str | None, path: Path) -> Post:
+    group = [post for post in group if post.tags is not None or post.spans is not None] or group
     first = group[0]
     if _annotator(first) is None or annotator == "first":
         return first
@@ -103,8 +107,20 @@ def _choice(group: list[Post], annotator: str | None, path: Path) -> Post:
     return first
 
 
+def _task(post: Post) -> object:
+    """Identify the task of a post that has an annotator."""
+    return (post.metadata[_PRODIGY],) if _is_prodigy(post) else post.id
+
+
+def _is_prodigy(post: Post) -> bool:
+    return _PRODIGY in post.metadata
+
+
 def _annotator(post: Post) -> str | None:
-    """Return the annotator of a post of JSON-MIN, or ``None`` for any other post."""
+    """Return the annotator of a post of JSON-MIN or Prodigy, or ``None`` for any other post."""
+    if _is_prodigy(post):
+        person = post.metadata.get("_annotator_id", post.metadata.get("_session_id"))
+        return None if person is None else str(person)
     task = post.metadata.get("task")
     if not isinstance(task, dict) or "annotation_id" not in task:
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.data.brat import SUFFIX, brat_rows
+from mner.data.prodigy import MISSING
 from mner.data.tables import BATCH, arrow_rows, rows_of
 from mner.data.tar_files import tar_rows
 from mner.errors import DataError, FormatError
@@ -91,6 +92,8 @@ def _spacy(path: Path) -> Iterator[dict[str, Any]]:
             record: dict[str, Any] = doc.to_json()
             if not doc.has_annotation("ENT_IOB"):
                 record.pop("ents", None)
+            elif not doc.has_annotation("ENT_IOB", require_complete=True):
+                record[MISSING] = [token.text for token in doc if not token.ent_iob]
             yield record
     except (ValueError, KeyError, zlib.error) as error:
         raise FormatError(

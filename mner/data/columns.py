@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from mner.data.fields import add_metadata
@@ -10,7 +12,7 @@ from mner.data.lines import Line
 from mner.errors import ConfigurationError
 
 Columns = Mapping[str, str]
-"""The name of a column by mner's key for what it contains."""
+"""The name of a column by mner's key for what it contains; ``a.b`` is the key ``b`` of the objects under ``a``."""
 
 COLUMNS_HELP = "Columns of a table, or keys of JSON, with other names than mner's: text=tweet image=photo."
 """What commands say about their option."""
@@ -40,14 +42,16 @@ def parse_columns(pairs: list[str] | None) -> Columns | None:
 
 
 def check_columns(columns: Columns | None) -> None:
-    """Reject keys that no record has.
+    """Reject keys that no record has, and names that are not strings.
 
     Raises:
-        ConfigurationError: Names the key and those there are.
+        ConfigurationError: Names the key and those there are, or the name.
     """
-    for key in columns or {}:
+    for key, column in (columns or {}).items():
         if key not in KEYS:
             raise ConfigurationError(f"expected keys of columns among {', '.join(KEYS)}, got {key!r}")
+        if not isinstance(column, str):
+            raise ConfigurationError(f"expected the name of the column for {key} as a string, got {column!r:.60}")
 
 
 def rename(record: Mapping[str, Any], columns: Columns | None, line: Line) -> dict[str, Any]:
@@ -58,15 +62,25 @@ def rename(record: Mapping[str, Any], columns: Columns | None, line: Line) -> di
     Raises:
         FormatError: If a column is missing, and names those there are; or if the metadata are not an object.
     """
-    columns = columns or {}
-    for column in columns.values():
-        if column not in record:
+    renamed, given = dict(record), {}
+    for key, column in (columns or {}).items():
+        path = [column] if column in record else column.split(".")
+        try:
+            given[key] = reduce(getitem, path, record)
+        except (KeyError, TypeError, IndexError) as error:
             raise line.error(
                 f"no column {column!r} (there are {', '.join(map(str, record)) or 'none'})", "Correct columns"
-            )
-    renamed = {key: value for key, value in record.items() if key not in columns.values()}
-    replaced = {key: renamed.pop(key) for key in columns if key in renamed}
-    renamed |= {key: record[column] for key, column in columns.items()}
+            ) from error
+        renamed = _without(renamed, path)
+    replaced = {key: renamed.pop(key) for key in given if key in renamed}
+    renamed |= given
     if replaced:
         add_metadata(renamed, replaced, line)
     return renamed
+
+
+def _without(record: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """Leave out a key, and objects in which it was the only one; the record itself is not changed."""
+    first, *rest = path
+    inner = _without(record[first], rest) if rest and first in record else {}
+    return {key: inner if key == first else value for key, value in record.items() if key != first or inner}

@@ -21,6 +21,11 @@ def set_once(fields: dict[str, Any], name: str, value: Any, line: Line) -> None:
     fields[name] = value
 
 
+def whole(value: Any) -> Any:
+    """Return a whole number as an integer; pandas has floats in a column of integers of which some are missing."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def object_of(record: Mapping[str, Any], key: str, line: Line) -> dict[str, Any]:
     """Return a copy of the object under a key, empty if there is none; in a table it may be a string of JSON.
 

@@ -40,5 +40,8 @@ def gliner_example(value: Any, line: Line) -> dict[str, Any] | None:
                 spans = [[start, end + 1, kind] for start, end, kind in given]
             except (TypeError, ValueError) as error:
                 raise line.error(f"ner is {given!r:.60}, where GLiNER has spans", remedy) from error
+            words = record["tokens"] if isinstance(record["tokens"], list) else []
+            if (outside := next((span for span in given if span[1] >= len(words)), None)) is not None:
+                raise line.error(f"the span {outside!r:.60} ends after the last of {len(words)} words", remedy)
         set_once(record, "entities", spans, line)
     return record

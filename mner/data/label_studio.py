@@ -50,7 +50,7 @@ def label_studio_task(
     """
     if not isinstance(value, dict):
         return None
-    if isinstance(value.get("data"), dict):
+    if isinstance(value.get("data"), dict) and value.keys().isdisjoint(("text", "tokens", "words")):
         return _full(value, line, images, annotator)
     return _minimal(value, line, images) if "annotation_id" in value and "lead_time" in value else None
 

@@ -36,10 +36,14 @@ _BINARY = {
     BEGINNING: REASON,
     b"%PDF": "a PDF document",
     b"\x89PNG": "a PNG image",
+    b"\x89HDF": "an HDF5 file",
     b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
     b"PK\x03\x04": "a zip archive (or an Office document)",
     b"\x1f\x8b": "gzip-compressed data",
+    b"BZh": "bzip2-compressed data",
+    b"\xfd7zXZ": "xz-compressed data",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed data",
     b"PAR1": "a Parquet table",
     b"ARROW1": "an Arrow table",
     b"\x93NUMPY": "a NumPy array",
@@ -266,4 +270,6 @@ def _refuse_binary(raw: bytes, path: Path) -> None:
         remedy = f"Convert it, for example with `iconv -f {kind.split()[0]} -t UTF-8`, or save it as UTF-8 in Excel"
         raise FormatError(path, None, f"this is {kind}", remedy)
     if kind is not None:
-        raise FormatError(path, None, f"this is {kind}", "Give posts as UTF-8 text, in CoNLL or JSON lines")
+        remedy = "Decompress it" if "compressed" in kind else "Give posts as UTF-8 text, in CoNLL or JSON lines"
+        remedy = "Save the sheet as CSV in UTF-8, or unpack the archive" if "Office" in kind else remedy
+        raise FormatError(path, None, f"this is {kind}", remedy)

@@ -8,6 +8,8 @@ from typing import Any
 from mner.data.fields import add_metadata, set_once
 from mner.data.lines import Line
 
+MISSING = "spacy_missing"
+"""Key of the words of a document of which spaCy's ``ents`` do not say whether they are in an entity."""
 _CHARACTERS = {"start": "start_char", "end": "end_char"}
 
 
@@ -39,6 +41,13 @@ def prodigy_task(value: Any, line: Line) -> dict[str, Any] | None:
             ) from error
     elif tokens == []:
         del record["tokens"]
+    if missing := record.pop(MISSING, None):
+        line.doubt(
+            "the document is annotated in part, and some words may or may not be in an entity",
+            ", ".join(missing[:5]),
+            "Annotate them, or say that they are in none: doc.set_ents(doc.ents, default='outside')",
+        )
+        record["ents"] = None
     _settle_span_groups(record, line)
     key = next((name for name in ("spans", "ents") if record.get(name) is not None), None)
     if key is not None and isinstance(record[key], list):
@@ -67,6 +76,12 @@ def _settle_span_groups(record: dict[str, Any], line: Line) -> None:
         if filled:
             line.note("the entities are those of ents; the span groups of spans are kept as metadata")
             add_metadata(record, {"spans": groups}, line)
+    else:
+        one = next(iter(filled))
+        raise line.error(
+            f"{len(filled)} span groups of spaCy ({', '.join(filled)}), and no ents",
+            f"Name the one to read: columns={{'spans': 'spans.{one}'}}, --columns spans=spans.{one}",
+        )
 
 
 def _span(span: Any, tokens: Sequence[Mapping[str, Any]], line: Line) -> Any:

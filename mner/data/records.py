@@ -21,7 +21,7 @@ from mner.data.context_texts import context_text
 from mner.data.entity_boxes import read_entity_boxes
 from mner.data.exports import to_record
 from mner.data.extent import Extent
-from mner.data.fields import object_of, set_once
+from mner.data.fields import object_of, set_once, whole
 from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_names, split_suffix
 from mner.data.lines import LEFT_OUT, Line
@@ -66,6 +66,8 @@ def post_from_record(value: Any, line: Line, images: ImageFolder | None = None, 
     refuse_whole_table(record, line)
     words, text = _words(record, line), _text(record, line)
     if words is None and text is None:
+        if empty := [key for key in ("tokens", "words", "text") if key in record]:
+            raise line.error(f"{empty[0]} is missing (null)", "Give it, or delete the post")
         raise line.error(
             f"an object with neither 'tokens' nor 'text' (its keys are {', '.join(map(str, record)) or 'none'})",
             "Give the post's words or its text, or name the key that has them: columns={'text': ...} in Python, "
@@ -184,8 +186,7 @@ def _offsets(value: Any, length: int, line: Line) -> tuple[tuple[int, int], ...]
 
 
 def _id(record: Mapping[str, Any], line: Line) -> str:
-    value = record.get("id")
-    value = line.number if value is None else value
+    value = line.number if record.get("id") is None else whole(record["id"])
     if not isinstance(value, (str, int)) or isinstance(value, bool) or value == "":
         raise line.error(f"the id {value!r}", "Write the id as a string or a whole number")
     return str(value)
@@ -201,6 +202,7 @@ def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -
     names = {key: record[key] for key in filled if key not in lists}
     if "images" in names:
         raise line.error(f"images is {names['images']!r:.60}, where a list was expected", 'Write "image": "33.jpg"')
+    names = {key: whole(name) for key, name in names.items()}
     for name in chain(names.values(), *lists.values()):
         if not isinstance(name, (str, int)) or isinstance(name, bool):
             raise line.error(f"the image name {name!r:.80}", "Write it as a string")

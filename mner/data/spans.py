@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -112,16 +112,54 @@ def is_plain_tag(tag: str) -> bool:
 def read_spans(items: Iterable[Any], line: Line) -> list[Span]:
     """Read spans of any layout; those labelled ``O`` are not entities and are left out.
 
-    Accepts ``{"start", "end", "type"}`` with all common synonyms, and ``[start, end, type]`` as in spaCy.
+    Accepts ``{"start", "end", "type"}`` with all common synonyms, and ``[start, end, type]`` as in spaCy. Spans of
+    single words whose types are tags of BIO, as AutoGluon has them, are joined.
 
     Args:
         items: The spans as decoded from JSON.
         line: Their line.
 
     Raises:
-        FormatError: If one has another layout, or its type is a tag.
+        FormatError: If one has another layout, or its type is a tag that does not continue an entity.
     """
-    return [span for item in items if (span := _span(item, line)).type.upper() != OUTSIDE]
+    spans = [span for item in items if (span := _span(item, line)).type.upper() != OUTSIDE]
+    if not any(map(_is_tag, (span.type for span in spans))):
+        return spans
+    return _joined(sorted(spans, key=lambda span: span.start), line)
+
+
+def _is_tag(kind: str) -> bool:
+    return _TAG.match(kind) is not None or (_TAG.match(kind.upper()) is not None and is_common_type(kind[2:]))
+
+
+def _joined(spans: Iterable[Span], line: Line) -> list[Span]:
+    """Join spans whose types are tags: one of ``B-`` and those of ``I-`` that follow it, with one space between them.
+
+    Raises:
+        FormatError: If a type is not a tag of BIO, or an ``I-`` follows no span of its type.
+    """
+    joined: list[Span] = []
+    for span in spans:
+        prefix, kind = span.type[:2], span.type[2:]
+        last = joined[-1] if joined else None
+        if prefix == "I-" and last is not None and last.type == kind and 0 <= span.start - last.end <= 1:
+            joined[-1] = replace(last, end=span.end, text=_joined_text(last, span), boxes=last.boxes or span.boxes)
+        elif prefix == "B-" and (last is None or span.start > last.end):
+            joined.append(replace(span, type=kind))
+        else:
+            raise line.error(
+                f"the span {span.start}-{span.end} has the tag {span.type!r}, where a type such as PER was expected",
+                "Give one span per entity, with a type without B- and I-",
+            )
+    if joined:
+        line.note("spans of words whose types are tags, B- and I-, are joined to entities")
+    return joined
+
+
+def _joined_text(first: Span, second: Span) -> str | None:
+    if first.text is None or second.text is None:
+        return None
+    return f"{first.text}{' ' * (second.start - first.end)}{second.text}"
 
 
 def check_spans(spans: Iterable[Span], length: int, unit: Unit, line: Line) -> list[Span]:
@@ -171,11 +209,6 @@ def _span(item: Any, line: Line) -> Span:
         raise line.error(
             f"{item!r:.200} is not an entity span",
             'Write {"start": 0, "end": 2, "type": "PER"} or [0, 2, "PER"]',
-        )
-    if _TAG.match(kind) or (_TAG.match(kind.upper()) and is_common_type(kind[2:])):
-        raise line.error(
-            f"the span {start}-{end} has the tag {kind!r}, where a type such as PER was expected",
-            "Give one span per entity, with a type without B- and I-",
         )
     return Span(start, end, kind, text, unit, boxes)
 

@@ -35,6 +35,14 @@ def rows_of(table: Table) -> Iterator[dict[str, Any]]:
             f"a data set of the splits {', '.join(map(str, table))}; give one, such as dataset[{next(iter(table))!r}]"
         )
     if hasattr(table, "itertuples"):
+        if table.columns.nlevels > 1:
+            raise DataError(
+                f"a table with {table.columns.nlevels} levels of column names; give them one: "
+                "table.columns = ['_'.join(filter(None, names)) for names in table.columns]"
+            )
+        # An index with a name is a column, as pandas writes it to files.
+        if levels := [name for name in table.index.names if name is not None and name not in table.columns]:
+            table = table.reset_index(levels)
         names = [str(name) for name in table.columns]
         _check_names(names)
         return (dict(zip(names, row, strict=True)) for row in table.itertuples(index=False, name=None))

@@ -36,6 +36,12 @@ def refuse_whole_table(record: Mapping[str, Any], line: Line) -> None:
         raise line.error(f"a table of pandas in one object ({', '.join(record)})", _RECORDS)
     if not record.keys().isdisjoint(_TEXT_KEYS):
         return
+    if len(record) == 1 and _is_post(next(iter(record.values()))):
+        key = next(iter(record))
+        remedy = (
+            f"Write the object alone, or name its keys: columns={{'text': '{key}.text'}}, --columns text={key}.text"
+        )
+        raise line.error(f"a post under {key!r}", remedy)
     if record and all(map(_is_post, record.values())):
         raise line.error(f"an object of {len(record)} posts by key", f"Write one object per post. {_RECORDS}")
     for key, value in record.items():

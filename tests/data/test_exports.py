@@ -309,7 +309,7 @@ def test_a_prediction_of_mner_is_a_post(read):
         ({"text": TEXT, "entities": [{"start": 0.0, "end": 8, "type": "PER"}]}, "not an entity span"),
         ({"text": TEXT, "entities": [{"start": True, "end": 8, "type": "PER"}]}, "not an entity span"),
         ({"text": TEXT, "entities": [[0, 8, "\u200b"]]}, "not an entity span"),
-        ({"text": TEXT, "entities": [{"entity": "B-PER", "word": "Ana", "start": 0, "end": 3}]}, "the tag 'B-PER'"),
+        ({"text": TEXT, "entities": [{"entity": "I-PER", "word": "Ana", "start": 0, "end": 3}]}, "the tag 'I-PER'"),
         ({"text": TEXT, "entities": [{"start": 0, "end": 8, "labels": ["PER", "ORG"]}]}, "2 types"),
         ({"tokens": WORDS, "text": TEXT, "entities": [[0, 3, "PER"]]}, "words .'Ana Ruiz in'. or characters .'Ana'."),
         ({"tokens": WORDS, "text": TEXT, "entities": [[1, 7, "PER"]]}, "does not begin and end with a word"),

@@ -286,3 +286,62 @@ def test_a_displaced_column_and_metadata_that_are_none():
 def test_tables_of_other_layouts_are_refused(write, content, columns):
     with pytest.raises(FormatError, match=r"(line 2: a table with a word per row|line 1: 'sep=;', a line for Ex)"):
         read_posts(write(content), columns=columns)
+
+
+def test_keys_of_objects_in_objects_are_mapped(write):
+    nested = {"data": {"text": "hi Ana", "tags": ["O", "B-PER"], "author": 3}, "likes": 3}
+    columns = {"text": "data.text", "caption": "note.alt"}
+    path = write(json.dumps({**nested, "note": {"alt": "a dog"}}), "posts.jsonl")
+    with pytest.raises(FormatError, match="data looks like an annotation"):
+        read_posts(path, columns=columns)
+    with pytest.warns(UserWarning, match="data looks like an annotation"):
+        (post,) = iter_posts(path, columns=columns, lenient=True)
+    assert (post.text, post.contexts) == ("hi Ana", {"caption": "a dog"})
+    assert post.metadata == {"data": {"tags": ["O", "B-PER"], "author": 3}, "likes": 3}
+    with pytest.raises(FormatError, match=r"no column 'note.alt' \(there are data, likes\)"):
+        read_posts(write(json.dumps(nested), "other.jsonl"), columns=columns)
+
+    example = {
+        "tokens": datasets.List(datasets.Value("string")),
+        "tags": datasets.List(datasets.ClassLabel(names=TAGS)),
+    }
+    rows = [{"example": {"tokens": WORDS, "tags": TAGS}}]
+    table = datasets.Dataset.from_list(rows, features=datasets.Features({"example": example}))
+    with pytest.raises(FormatError, match=r"row 1: a post under 'example'.*columns=\{'text': 'example.text'\}"):
+        read_posts(table)
+    (post,) = read_posts(table, columns={"tokens": "example.tokens", "tags": "example.tags"})
+    assert (post.words, post.tags, post.metadata) == (tuple(WORDS), tuple(TAGS), {})
+
+
+def test_names_of_columns_that_are_not_strings():
+    with pytest.raises(ConfigurationError, match="the name of the column for text as a string, got 0"):
+        read_posts(pd.DataFrame({0: ["Oslo"]}), columns={"text": 0})
+
+
+def test_indices_of_pandas_with_names_are_columns():
+    table = pd.DataFrame(
+        {"text": ["a", "b"]}, index=pd.MultiIndex.from_tuples([("x", 1), ("y", 1)], names=["id", None])
+    )
+    assert [(post.id, post.text) for post in read_posts(table)] == [("x", "a"), ("y", "b")]
+    same = pd.DataFrame({"id": ["x"], "text": ["a"]}).set_index("id", drop=False)
+    assert [post.id for post in read_posts(same)] == ["x"]
+    words = pd.DataFrame({"word": WORDS, "tag": TAGS}, index=pd.Index(["s1", "s1", "s2"], name="sentence_id"))
+    assert [(post.id, post.words) for post in read_posts(words)] == [("s1", ("Ana", "in")), ("s2", ("Lugo",))]
+
+
+def test_several_levels_of_names_are_refused():
+    table = pd.DataFrame([["Oslo"]], columns=pd.MultiIndex.from_tuples([("text", "")]))
+    with pytest.raises(DataError, match=r"2 levels of column names; give them one: table\.columns = "):
+        read_posts(table)
+
+
+def test_whole_numbers_that_pandas_made_floats():
+    table = pd.DataFrame({"id": [7.0, None], "image_id": [33.0, None], "text": ["a", "b"]})
+    assert [(post.id, post.image) for post in read_posts(table)] == [("7", Path("33.jpg")), ("2", None)]
+    with pytest.raises(FormatError, match=r"the id 7\.5"):
+        read_posts(pd.DataFrame({"id": [7.5], "text": ["a"]}))
+
+
+def test_a_missing_text_is_named():
+    with pytest.raises(FormatError, match=r"row 2: text is missing \(null\). Give it"):
+        read_posts(pd.DataFrame({"text": ["a", None]}))
