@@ -50,6 +50,7 @@ GROUND = [
     "paths",
     "boxes",
     "entity_bounds",
+    "templates",
     "grounding_counts",
     "notebook",
     "markdown",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import indent
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mner.analysis.report_sections import Section
 from mner.analysis.report_values import numeric_columns
 from mner.markdown import escape_markdown
+from mner.templates import template_environment
 from mner.terminal import printable, printable_lines
 
 
@@ -24,7 +23,8 @@ def to_markdown(title: str, summary: Sequence[str], sections: Sequence[Section],
         sections: Its sections.
         figures: File name of each figure, relative to the report.
     """
-    environment = _environment(escape_markdown)
+    environment = template_environment("mner.analysis", escape_markdown)
+    environment.filters["numeric_columns"] = numeric_columns
     # Indented, which shows it as it is: no line of a post can end the block.
     environment.filters["code_block"] = lambda text: Markup(indent(printable_lines(text), "    "))
     return environment.get_template("report.md.jinja").render(
@@ -41,24 +41,10 @@ def to_html(title: str, summary: Sequence[str], sections: Sequence[Section], svg
         sections: Its sections.
         svg: Returns the SVG of a figure by its name.
     """
-    environment = _environment(printable)
+    environment = template_environment("mner.analysis", printable)
+    environment.filters["numeric_columns"] = numeric_columns
     environment.filters["rendered"] = Markup
     figures = {name: Markup(svg(name)) for section in sections for name in section.figures}
     return environment.get_template("report.html.jinja").render(
         title=title, summary=summary, sections=sections, figures=figures
     )
-
-
-def _environment(finalize: Callable[[Any], object]) -> Environment:
-    """Build templates in which every expression passes through ``finalize``, and then through HTML escaping."""
-    environment = Environment(
-        loader=PackageLoader("mner.analysis"),
-        autoescape=True,
-        finalize=lambda value: value if isinstance(value, Markup) else finalize(value),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["numeric_columns"] = numeric_columns
-    return environment

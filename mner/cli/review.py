@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from mner.cli.asking import (
@@ -93,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     thresholds = [round(options.threshold * step / STEPS, 6) for step in range(STEPS + 1)]
     rows = by_threshold(predictions, verdicts, thresholds)
     with atomic_write(options.output.with_name(f"{options.output.name}.thresholds.json")) as file:
-        file.write(to_json([row.to_dict() for row in rows], indent=2) + "\n")
+        file.write(to_json([asdict(row) for row in rows], indent=2) + "\n")
     print(summary("review", report, sum(not verdict.is_usable for verdict in verdicts.values()), "entities"))
     print("\n".join(_table(rows)))
     print(printable(f"  {options.output}: {len(predictions)} posts"))

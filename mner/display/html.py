@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from mner.analysis.error_kinds import KIND_NAMES
 from mner.display.marked_post import NO_ENTITIES, MarkedPost
 from mner.display.plain import describe, label_of
 from mner.errors import ImageError
 from mner.images import load_image
+from mner.templates import template_environment
 from mner.terminal import printable_lines
 
 HUES = {"PER": 212, "LOC": 140, "ORG": 32, "MISC": 285, "OTHER": 285}
@@ -61,15 +62,8 @@ def to_html(
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("mner.display"),
-        autoescape=True,
-        # Line breaks stay: HTML shows them as such, and they cannot forge anything.
-        finalize=lambda value: printable_lines(value) if isinstance(value, str) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    # Line breaks stay: HTML shows them as such, and they cannot forge anything.
+    environment = template_environment("mner.display", printable_lines)
     environment.filters.update(describe=describe, label=label_of)
     return environment.get_template("posts.html.jinja")
 

@@ -22,7 +22,7 @@ Solve = Callable[[Post], str]
 
 def solved_examples(
     posts: Sequence[Post],
-    similar: SimilarPosts | None,
+    similar: SimilarPosts,
     number: int,
     prompt: Prompt,
     solve: Solve,
@@ -32,7 +32,7 @@ def solved_examples(
 
     Args:
         posts: The posts.
-        similar: Finds the examples; ``None`` for a prompt without.
+        similar: Finds the examples.
         number: Examples per post.
         prompt: The prompt.
         solve: Returns the answer of a training post.
@@ -41,8 +41,6 @@ def solved_examples(
     Raises:
         ConfigurationError: If the prompt shows no examples.
     """
-    if similar is None:
-        return [[] for _ in posts]
     if not prompt.example or "${examples}" not in prompt.question:
         raise ConfigurationError(
             f"the prompt {prompt.kind!r} shows no examples; add ${{examples}} to its question and an example, or leave "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from mner.analysis.counts import count_entities
@@ -61,10 +61,6 @@ class ThresholdRow:
     dropped: int
     unusable: int
     f1: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 def uncertain(predictions: Sequence[Prediction], threshold: float) -> list[Place]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from mner import __version__
@@ -25,6 +25,7 @@ from mner.paths import is_file
 from mner.post_json import from_json
 from mner.predictions import Prediction, read_predictions
 from mner.sharing.code import foreign_modules
+from mner.templates import template_environment
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "f1_strict": "F1 strict"}
 TASK = "token-classification"
@@ -73,21 +74,9 @@ def model_card(model: SelfContained, name: str, run: str | Path | None = None, l
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("mner.sharing"),
-        autoescape=True,
-        finalize=lambda value: escape_markdown(value) if isinstance(value, str) and not _is_markup(value) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment("mner.sharing", escape_markdown)
     environment.filters["percent"] = lambda value: "" if value is None else f"{100 * value:.2f}"
     return environment.get_template("README.md.jinja")
-
-
-def _is_markup(value: str) -> bool:
-    return isinstance(value, Markup)
 
 
 def _run(folder: Path) -> dict[str, Any]:

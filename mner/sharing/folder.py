@@ -121,8 +121,9 @@ def _with_files(value: Any, name: str, files: dict[str, str]) -> Any:
         return [_with_files(item, name, files) for item in value]
     if not isinstance(value, str) or len(value) < MIN_FILE:
         return value
-    number = sum(file.startswith(name) for file in files)
-    file = f"{name}{f'_{number}' if number else ''}.json"
+    stem = name if name.isidentifier() and f"{name}.json" != CONFIG else "text"
+    number = sum(file.startswith(stem) for file in files)
+    file = f"{stem}{f'_{number}' if number else ''}.json"
     files[file] = value
     return {FILE_KEY: file}
 

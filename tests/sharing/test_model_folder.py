@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 import mner
 from mner.checkpoint_file import load_checkpoint
 from mner.errors import CheckpointError, ConfigurationError
-from mner.fusion import CoAttention, FusionModule
-from mner.sharing.folder import read_folder
+from mner.fusion import CoAttention, FusionModule, TextOnly
+from mner.sharing.folder import read_folder, write_folder
 from mner.testing import TinyGrid
 
 OWN = """
@@ -171,3 +171,18 @@ def test_a_fusion_module_is_saved_as_it_is_now(make_model, tmp_path):
     model.decoder.constraints = "decode"
     model.save_pretrained(tmp_path / "model")
     assert FusionModule.load_from_checkpoint(tmp_path / "model").decoder.constraints == "decode"
+
+
+class Described(TextOnly):
+    """Has arguments whose names would be those of other files."""
+
+    def __init__(self, config, notes, **kwargs):
+        super().__init__(**kwargs)
+
+
+def test_long_arguments_are_files_of_their_own_in_the_folder(make_model, tmp_path):
+    texts = {"config": "1" * 2000, "notes": {"../outside": "2" * 2000, "config": "3" * 2000}}
+    write_folder(make_model(Described, **texts), tmp_path / "model")
+    read = read_folder(tmp_path / "model")["hyper_parameters"]
+    assert {name: read[name] for name in texts} == texts
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
