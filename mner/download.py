@@ -6,8 +6,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from mner.errors import ImageError
@@ -70,17 +72,20 @@ def download(
             try:
                 path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
                 headers = {"Host": parts.netloc, "User-Agent": "mner", "Accept": "image/*"}
-                connection.request("GET", path, headers=headers)
-                response = connection.getresponse()
-                if left and response.status in _REDIRECTIONS:
-                    url = urljoin(url, response.getheader("Location") or "")
-                    continue
-                if response.status != 200:
-                    raise ImageError(f"the image's host answered with status {response.status}, not 200")
-                return _content(response, max_bytes, deadline)
+                with _ended_at(deadline, connection.sock):
+                    connection.request("GET", path, headers=headers)
+                    response = connection.getresponse()
+                    if left and response.status in _REDIRECTIONS:
+                        url = urljoin(url, response.getheader("Location") or "")
+                        continue
+                    if response.status != 200:
+                        raise ImageError(f"the image's host answered with status {response.status}, not 200")
+                    return _content(response, max_bytes, deadline)
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if time.monotonic() >= deadline:
+                raise ImageError("the image's host is too slow") from error
             raise ImageError(f"the image cannot be downloaded ({type(error).__name__})") from error
     raise AssertionError("unreachable: the last redirection is an error")
 
@@ -124,13 +129,32 @@ def _connection(parts: SplitResult, address: str, max_seconds: float) -> http.cl
     return connection
 
 
+@contextmanager
+def _ended_at(deadline: float, opened: socket.socket) -> Iterator[None]:
+    """Shut a connection down at a time: its own time-out begins again with each byte that arrives."""
+
+    def shut_down() -> None:
+        with suppress(OSError):  # it was closed meanwhile
+            socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _content(response: http.client.HTTPResponse, max_bytes: int, deadline: float) -> bytes:
     parts, size = [], 0
     while part := response.read1(_CHUNK):
         size += len(part)
         if size > max_bytes:
             raise ImageError(f"the image has more than {max_bytes:,} bytes")
-        if time.monotonic() > deadline:
-            raise ImageError("the image's host is too slow")
         parts.append(part)
+    if time.monotonic() >= deadline:
+        raise ImageError("the image's host is too slow")
+    if response.length:
+        raise ImageError(f"the image's host ended the transfer early, {response.length:,} bytes before the end")
     return b"".join(parts)

@@ -232,7 +232,9 @@ def _decode(name: str, opener: Callable[[], Image.Image], max_pixels: int, min_s
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
-    if array.dtype != np.uint8 or array.ndim not in (2, 3):
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (2,), (3,), (4,)):
         raise ValueError(
             f"an array of shape {array.shape} and type {array.dtype}, where one of shape (height, width, 3) and type "
             "uint8 was expected"

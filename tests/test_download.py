@@ -1,7 +1,9 @@
 """Images from addresses: public hosts only, limited, and nothing else is reached."""
 
+import contextlib
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -87,6 +89,18 @@ class Host(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "http://169.254.169.254/")
             self.end_headers()
+        elif self.path == "/short":
+            self.send_response(200)
+            self.send_header("Content-Length", "900")
+            self.end_headers()
+            self.wfile.write(b"a" * 500)
+        elif self.path in ("/header", "/body"):  # byte by byte
+            self.send_response(200)
+            self.end_headers() if self.path == "/body" else self.flush_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(b"a")
+                    time.sleep(0.05)
         elif self.path.startswith("/size"):
             self.send_response(200)
             self.end_headers()
@@ -126,8 +140,27 @@ def test_a_download_goes_to_the_address_that_was_checked(host, monkeypatch):
     assert (resolved, host.hosts) == (["images.example"], ["images.example"])
 
 
+def test_a_redirection_to_a_private_address_is_not_followed(host):
+    with pytest.raises(ImageError, match="leads to a private network"):
+        download("http://127.0.0.1/moved", 1000, 5, "127.0.0.1".__eq__, max_redirects=2)
+
+
+@pytest.mark.parametrize("path", ["/header", "/body"])
+def test_a_host_that_sends_byte_by_byte_ends_at_the_time_limit(host, path):
+    begun = time.monotonic()
+    with pytest.raises(ImageError, match="too slow"):
+        download(f"http://127.0.0.1{path}", 1000, 0.4, lambda _: True)
+    assert time.monotonic() - begun < 4
+
+
 @pytest.mark.parametrize(
-    ("path", "said"), [("/moved", "status 302"), ("/none", "status 404"), ("/size?1001", "more than 1,000 bytes")]
+    ("path", "said"),
+    [
+        ("/moved", "status 302"),
+        ("/none", "status 404"),
+        ("/size?1001", "more than 1,000 bytes"),
+        ("/short", "early, 400 bytes before the end"),
+    ],
 )
 def test_what_is_not_followed_or_too_large(host, path, said):
     with pytest.raises(ImageError, match=said):

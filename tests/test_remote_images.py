@@ -7,9 +7,13 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import fsspec
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from mner.cli import check_data, split
@@ -20,7 +24,7 @@ from mner.data.contexts import attach_contexts
 from mner.data.missing_images import check_images
 from mner.data.readers import iter_posts, read_posts
 from mner.errors import ConfigurationError, FormatError, ImageError
-from mner.images import ImageLoader
+from mner.images import ImageLoader, load_image
 from mner.post_json import post_from_dict, post_to_dict
 from mner.posts import Post
 from mner.prompting import context_lines
@@ -256,6 +260,59 @@ def test_images_within_data(tmp_path):
     (tmp_path / "bad.jsonl").write_text(json.dumps({"text": "a", "image": "data:image/png;base64,a"}), encoding="utf-8")
     with pytest.raises(FormatError, match="in base64 that cannot be decoded"):
         read_posts(tmp_path / "bad.jsonl", images=tmp_path)
+
+
+def _image(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((20, 10), 90).convert("RGB").save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_every_notation_of_base64(tmp_path, kind):
+    content = _image(kind)
+    plain = base64.b64encode(content).decode()
+    lines = base64.encodebytes(content).decode()
+    safe = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    urls = [f"data:;base64,{safe}", f"data:application/octet-stream;base64,{lines}"]
+    escaped = f"data:image/x;name=a.x;base64,{quote(plain, safe='')}"
+    records = [{"text": "a", "image": each} for each in (plain, lines, safe, plain.rstrip("="), *urls, escaped)]
+    posts = read_posts(pd.DataFrame([*records, {"text": "a", "image": bytearray(content)}]), images=tmp_path)
+    assert [post.image.read_bytes() for post in posts] == [content] * 8
+
+
+PIXELS = np.arange(20 * 10 * 3, dtype=np.uint8).reshape(10, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (PIXELS, PIXELS),
+        (torch.from_numpy(PIXELS), PIXELS),
+        (PIXELS[..., 0], PIXELS[..., [0, 0, 0]]),
+        (PIXELS[..., :1], PIXELS[..., [0, 0, 0]]),
+        (np.dstack([PIXELS, np.full((10, 20), 255, np.uint8)]), PIXELS),
+        (np.dstack([PIXELS, np.zeros((10, 20), np.uint8)]), np.full_like(PIXELS, 255)),  # transparent on white
+    ],
+    ids=["RGB", "tensor", "grey", "one channel", "RGBA", "transparent"],
+)
+def test_arrays_are_images(tmp_path, array, expected):
+    (post,) = read_posts(pd.DataFrame([{"text": "a", "image": array}]), images=tmp_path)
+    np.testing.assert_array_equal(np.asarray(load_image(post.image)), expected)
+
+
+@pytest.mark.parametrize("array", [PIXELS / 255, PIXELS.transpose(2, 0, 1), PIXELS[None], PIXELS.astype(np.uint16)])
+def test_other_arrays_say_what_was_expected(tmp_path, array):
+    with pytest.raises(FormatError, match=r"row 1: .*where one of shape \(height, width, 3\) and type uint8 was expec"):
+        read_posts(pd.DataFrame([{"text": "a", "image": array}]), images=tmp_path)
+
+
+def test_lists_of_images_as_pandas_reads_them(tmp_path):
+    images = np.array([{"bytes": png(), "path": "a.png"}, {"bytes": png("blue"), "path": None}], dtype=object)
+    (post,) = read_posts(pd.DataFrame({"text": ["a"], "images": [images]}), images=tmp_path)
+    assert [each.read_bytes() for each in post.images] == [png(), png("blue")]
+    (post,) = read_posts(pd.DataFrame({"text": ["a"], "image": [np.array(["b.png", "a.png"])]}), images=tmp_path)
+    assert [each.name for each in post.images] == ["b.png", "a.png"]
 
 
 def _fields(post: Post) -> dict[str, object]:

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from PIL import Image
@@ -15,10 +16,19 @@ from PIL import Image
 from mner.errors import DataError
 from mner.images import MAX_BYTES, load_image
 
-_DATA_URL = re.compile(r"data:image/[\w.+-]+(;[\w=.-]+)*;base64,", re.IGNORECASE)
-_SUFFIX_OF = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"RI": ".webp", b"BM": ".bmp"}
-_BASE64 = re.compile(r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/\s]{60,}=*\s*")
-"""The first bytes of a JPEG, PNG, GIF or WebP file in base64, and more of it than a file name has."""
+_DATA_URL = re.compile(r"data:[\w/+.;=-]*;base64,", re.IGNORECASE)
+_SUFFIX_OF = {
+    b"\xff\xd8": ".jpg",
+    b"\x89P": ".png",
+    b"GI": ".gif",
+    b"RI": ".webp",
+    b"BM": ".bmp",
+    b"II": ".tif",
+    b"MM": ".tif",
+}
+_BASE64 = re.compile(r"([/_]9j[/_]|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|Qk)[\w+/\s-]{60,}=*\s*", re.ASCII)
+"""The first bytes of a JPEG, PNG, GIF, WebP, TIFF or BMP file in base64, and more of it than a file name has."""
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def is_embedded(value: Any) -> bool:
@@ -30,7 +40,7 @@ def is_embedded(value: Any) -> bool:
     """
     if isinstance(value, str):
         return _DATA_URL.match(value) is not None or _BASE64.fullmatch(value) is not None
-    return isinstance(value, (bytes, Mapping, Image.Image, np.ndarray))
+    return isinstance(value, (bytes, bytearray, memoryview, Mapping, Image.Image)) or _is_array(value)
 
 
 def content_of(value: Any) -> tuple[str | None, bytes | None]:
@@ -49,18 +59,35 @@ def content_of(value: Any) -> tuple[str | None, bytes | None]:
         name = None if name is None else str(name)
     if value is None:
         return name, None
+    if isinstance(value, (bytearray, memoryview)):
+        value = bytes(value)
+    if _is_array(value):
+        value = np.asarray(value)
     if isinstance(value, (np.ndarray, Image.Image)):
         file = io.BytesIO()
         load_image(value).save(file, "PNG")
         value = file.getvalue()
     if isinstance(value, str):
         try:
-            value = base64.b64decode("".join(_DATA_URL.sub("", value, count=1).split()), validate=True)
+            value = _decoded(value)
         except (binascii.Error, ValueError) as error:
             raise DataError(f"an image in base64 that cannot be decoded ({error})") from error
     if not isinstance(value, bytes) or len(value) > MAX_BYTES:
         raise DataError(f"an image that is not of bytes, or of more than {MAX_BYTES:,}")
     return name, value
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a value is an array of pixels, of NumPy or another library, and not one of names."""
+    return hasattr(value, "__array__") and getattr(value, "ndim", 0) > 1
+
+
+def _decoded(text: str) -> bytes:
+    """Decode base64 or a data URL of it: of either alphabet, with or without padding, white space and URL escapes."""
+    found = _DATA_URL.match(text)
+    text = text if found is None else unquote(text[found.end() :])
+    text = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def suffix_of(content: bytes) -> str:

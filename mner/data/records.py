@@ -205,7 +205,8 @@ def _images(record: Mapping[str, Any], images: ImageFolder | None, line: Line) -
     names = {key: whole(name) for key, name in names.items()}
     for name in chain(names.values(), *lists.values()):
         if not isinstance(name, (str, int)) or isinstance(name, bool):
-            raise line.error(f"the image name {name!r:.80}", "Write it as a string")
+            remedy = "Write it as a string; an image itself may be bytes, base64 or an array of uint8"
+            raise line.error(f"the image name {name!r:.80}", remedy)
     if len(names) > 1 and not _may_be_one_image(*map(str, names.values())):
         raise line.error(
             f"two images, image {names['image']!r} and image_id {names['image_id']!r}", "Keep the correct one"

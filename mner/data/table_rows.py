@@ -79,9 +79,10 @@ class RowReader:
         for name in ("image", "image_id"):
             if is_embedded(record.get(name)):
                 record[name] = self._saved(record[name], line)
-            elif isinstance(record.get(name), (list, tuple)) and any(map(is_embedded, record[name])):
-                set_once(record, "images", record.pop(name), line)
-        images = decoded(record.get("images"))
+            elif isinstance(given := _listed(record.get(name)), (list, tuple)) and any(map(is_embedded, given)):
+                del record[name]
+                set_once(record, "images", given, line)
+        images = decoded(_listed(record.get("images")))
         if isinstance(images, (list, tuple)) and any(map(is_embedded, images)):
             saved = [self._saved(image, line) if is_embedded(image) else image for image in images]
             named = record.get("image") or record.get("image_id")  # the record of a tar file may name its image
@@ -144,6 +145,11 @@ def read_rows(
         yield from read_joined(chain([] if first is None else [first], numbered), names, make.columns, make, report)
     finally:
         notes.report()
+
+
+def _listed(value: Any) -> Any:
+    """Turn an array of one dimension, as pandas reads a list, into a list."""
+    return list(value) if getattr(value, "ndim", None) == 1 else value
 
 
 def _plain(record: Mapping[str, Any], line: Line) -> dict[str, Any]:
