@@ -19,6 +19,13 @@ from pathlib import Path
 SHAPE = re.compile(r"\bshapes?\b|[(\[]\s*[A-Za-z]\w*\s*(?:,|x|×)\s*[\w ]+")
 LIGHTNING = ("pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities")
 OBJECTS = ("trainer", "strategy", "fit_loop", "epoch_loop", "_fabric")
+TRAINING = {
+    "mner": "cli/training.py",
+    "torchgeo": "main.py",
+    "chemprop": "cli/train.py",
+    "anomalib": "cli/cli.py",
+}
+"""The file of a package that trains from the command line."""
 
 
 def trees(package: Path) -> dict[str, ast.Module]:
@@ -108,7 +115,7 @@ def measure(package: Path) -> dict[str, str]:
     """Compute one column of the table."""
     modules = trees(package)
     files = list(package.rglob("*.py"))
-    lines = [file.read_text(encoding="utf-8").count("\n") for file in files]
+    lines = [*map(_lines, files)]
     packages = {".".join(file.relative_to(package.parent).parts[:-1]) for file in files if file.name == "__init__.py"}
     public = [
         sum(isinstance(node, ast.ClassDef) and not node.name.startswith("_") for node in tree.body)
@@ -122,6 +129,7 @@ def measure(package: Path) -> dict[str, str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and node.name in ("forward", "fuse")
     ]
+    training = package / TRAINING.get(package.name, "-")
     shaped = sum(bool(SHAPE.search(ast.get_docstring(node) or "")) for node in functions)
     return {
         "files": str(len(files)),
@@ -132,7 +140,16 @@ def measure(package: Path) -> dict[str, str]:
         "subpackages on import cycles": str(len(on_cycles(subpackages(modules, packages)))),
         "`forward` and `fuse` whose docstrings state shapes": f"{shaped / len(functions):.0%} of {len(functions)}",
         "uses of private Lightning APIs": str(sum(len(private_lightning(tree)) for tree in modules.values())),
+        **(
+            {"lines of the file that trains from the command line": f"{_lines(training):,}"}
+            if training.is_file()
+            else {}
+        ),
     }
+
+
+def _lines(file: Path) -> int:
+    return file.read_text(encoding="utf-8").count("\n")
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ extensions = [
     "mathml",
     "method_diagram",
     "package_reference",
+    "structure_table",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
