@@ -37,6 +37,13 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def bare(session: nox.Session) -> None:
+    """The fast tests that need no extra; the others are skipped."""
+    session.install(".", *PROJECT["optional-dependencies"]["test"][1:])
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs, env=OFFLINE)
+
+
+@nox.session(python="3.11")
 def isolation(session: nox.Session) -> None:
     """The fast tests in random order, in two processes, in an unusual environment: see ``machine``."""
     session.install(".[test,offline]")

@@ -26,6 +26,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(path for path in DOCS.rglob("*.md") if "_b
 TRAINING = {"fit": "fit", "validate": "validate", "test": "test", "predict": "predict", "cache": "fit"}
 """The commands that train or score, and whose parser they have."""
 
+# Packages of extras that pages need.
+NEEDS = {"export": "onnx", "significance": "statsmodels", "tables": "datasets"}
 SMALLER = {"size=600": "size=16", "max_epochs=6": "max_epochs=1"}
 
 
@@ -121,6 +123,8 @@ def workspace(filled_workspace, monkeypatch):
 
 @pytest.mark.parametrize("page", sorted({block.page for block in blocks("python")}), ids=lambda page: page.stem)
 def test_python_runs(page, workspace, monkeypatch):
+    if page.stem in NEEDS:
+        pytest.importorskip(NEEDS[page.stem])
     monkeypatch.syspath_prepend(workspace / "examples" / "new_fusion")
     namespace = {}
     for block in blocks("python"):

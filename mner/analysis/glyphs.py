@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from mner.extras import extra
 from mner.terminal import printable
 
 _JOINERS = re.compile("[\u200d\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
@@ -44,6 +45,7 @@ def _spelled(symbol: str) -> str:
 
 
 def _glyphs() -> frozenset[int]:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
+    with extra("report", "a figure"):
+        from matplotlib.font_manager import FontProperties, findfont, get_font
 
     return frozenset(get_font(findfont(FontProperties())).get_charmap())

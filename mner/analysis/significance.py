@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from mner.analysis.counts import Counts
 from mner.analysis.spread import Spread
 from mner.errors import ConfigurationError, DataError
+from mner.extras import extra
 
 Floats = NDArray[np.float64]
 ROUNDS = 10_000
@@ -190,7 +191,8 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
 
 def _corrected(p_values: Sequence[float], method: str) -> list[float]:
-    from statsmodels.stats.multitest import multipletests  # imports scipy, which takes a second
+    with extra("report", "a correction for several comparisons"):
+        from statsmodels.stats.multitest import multipletests  # imports scipy, which takes a second
 
     if not len(p_values):
         return []

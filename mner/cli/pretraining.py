@@ -23,7 +23,15 @@ from mner.training.module import TrainingModule
 
 ENCODER_FOLDER = "encoder"
 """Subfolder of a run folder to which a pre-training writes its encoder."""
-MACHINE_OPTIONS = ("accelerator", "devices", "strategy", "precision", "enable_progress_bar", "enable_model_summary")
+MACHINE_OPTIONS = (
+    "accelerator",
+    "devices",
+    "strategy",
+    "precision",
+    "enable_progress_bar",
+    "enable_model_summary",
+    "fast_dev_run",
+)
 """Options of the trainer that a pre-training shares with the fine-tuning after it, unless its config has them."""
 
 
@@ -59,7 +67,7 @@ def add_extra_posts(model: TrainingModule, data: PostDataModule, files: Sequence
 
 def pretrained_encoder(
     config: str, fine_tuning: Namespace, folder: Path, command_line: Callable[[list[str], Path], Any]
-) -> Path:
+) -> Path | None:
     """Pre-train the text encoder of a fine-tuning, unless that has been done.
 
     The pre-training uses the text encoder of the fine-tuning, the image encoder if both have one, and the same data
@@ -73,7 +81,7 @@ def pretrained_encoder(
             calls this function, and all run both trainings together.
 
     Returns:
-        The folder of the encoder.
+        The folder of the encoder; ``None`` under ``fast_dev_run``, which tries a pre-training and writes nothing.
 
     Raises:
         ConfigurationError: If there is no such config, or the pre-training leaves no encoder.
@@ -85,16 +93,17 @@ def pretrained_encoder(
         return encoder
     shared = folder / "shared_with_fine_tuning.yaml"
     options = yaml.safe_dump(_shared(config, fine_tuning))
-    if is_first_process():
+    is_trial = bool(fine_tuning.trainer.fast_dev_run)
+    if is_first_process() and not is_trial:
         with atomic_write(shared) as file:
             file.write(options)
     say(f"pre-training: mner fit --config {config} --config {shared} --run_folder {folder} --resume auto")
     # The options themselves, since other processes may get here before the file is written.
     command_line(["fit", "--config", config, "--config", options, "--resume", "auto"], folder)
-    if not is_folder(encoder):
+    if not is_trial and not is_folder(encoder):
         raise ConfigurationError(f"the pre-training in {folder} wrote no encoder; see its output")
     say("fine-tuning")
-    return encoder
+    return None if is_trial else encoder
 
 
 def _shared(config: str, fine_tuning: Namespace) -> dict[str, Any]:

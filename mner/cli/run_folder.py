@@ -107,10 +107,15 @@ def find_checkpoint(
 
     Raises:
         CheckpointError: If there is no such checkpoint, or ``fit`` cannot resume from it.
-        ConfigurationError: If ``resume`` has no folder to look in, or a new training would overwrite another one.
+        ConfigurationError: If ``resume`` has no folder to look in or a checkpoint is given too, or a new training would
+            overwrite another one.
     """
     if command != "fit":
         return _named(given, folder) if given else None
+    if given and resume == "auto":
+        raise ConfigurationError(
+            f"--ckpt_path {given} and --resume auto both choose the checkpoint to resume; give one of them"
+        )
     if given:
         return _resumable(_named(given, folder), max_epochs)
     if resume == "auto":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from lightning_fabric.plugins.environments.mpi import MPIEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser
 
 from mner import data, decoders, demo, fusion, pretraining, text, vision  # noqa: F401  (their classes are the choices)
@@ -264,10 +266,22 @@ def _check_useless(options: Namespace) -> None:
             (f"early_stopping.{name}", not has_patience and stopping.get(name) is not None, "a patience")
             for name in ("stopping_threshold", "divergence_threshold")
         ),
+        *(
+            (f"checkpoint.{name}", options.trainer.enable_checkpointing is False, "--trainer.enable_checkpointing")
+            for name in _chosen_checkpoints(options.get("checkpoint"))
+        ),
     )
     for name, is_useless, needed in useless:
         if is_useless:
             raise ConfigurationError(f"--{name} does nothing without {needed}; add it, or leave --{name} out")
+
+
+def _chosen_checkpoints(given: Namespace | None) -> list[str]:
+    """Name the options of checkpoints that are not the default, without those that early stopping follows."""
+    defaults = inspect.signature(ModelCheckpoint).parameters | inspect.signature(BestCheckpoint).parameters
+    options = {} if given is None else given.as_dict()
+    followed = {"monitor", "mode", "save_last"}
+    return sorted(name for name in options if name not in followed and options[name] != defaults[name].default)
 
 
 def _check_processes(trainer: Namespace) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.data.writers import compare, post_record, writable
+from mner.extras import extra
 from mner.files import atomic_write
 from mner.labels import spans
 from mner.post_json import to_json
@@ -36,14 +37,16 @@ def to_rows(items: Iterable[Post | Prediction], images: str | Path | None = None
 
 def to_data_frame(items: Iterable[Post | Prediction], images: str | Path | None = None) -> Any:
     """Make a ``pandas.DataFrame`` of posts or predictions; for arguments see :func:`to_rows`."""
-    import pandas
+    with extra("report", "a data frame"):
+        import pandas
 
     return pandas.DataFrame(to_rows(items, images))
 
 
 def to_dataset(items: Iterable[Post | Prediction], images: str | Path | None = None) -> Any:
     """Make a ``datasets.Dataset`` of posts or predictions; for arguments see :func:`to_rows`."""
-    import datasets
+    with extra("tables", "a data set of Hugging Face"):
+        import datasets
 
     return datasets.Dataset.from_list(to_rows(items, images))
 
@@ -53,8 +56,9 @@ def write_parquet(posts: Iterable[Post], path: str | Path, *, images: str | Path
 
     For arguments and errors see :func:`mner.data.writers.write_json_lines`.
     """
-    import pyarrow
-    import pyarrow.parquet
+    with extra("tables", "a Parquet file"):
+        import pyarrow
+        import pyarrow.parquet
 
     folder = None if images is None else Path(images)
     checked = writable(posts, Path(path), folder)
@@ -69,9 +73,10 @@ def to_doc_bin(items: Iterable[Post | Prediction]) -> Any:
 
     Posts keep their words; the text of a post whose words come without one is the words, separated by spaces.
     """
-    from spacy.tokens import Doc, DocBin
-    from spacy.tokens import Span as DocSpan
-    from spacy.vocab import Vocab
+    with extra("spacy", "a DocBin"):
+        from spacy.tokens import Doc, DocBin
+        from spacy.tokens import Span as DocSpan
+        from spacy.vocab import Vocab
 
     vocab, docs = Vocab(), DocBin()
     for item in items:

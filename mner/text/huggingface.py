@@ -19,6 +19,7 @@ from mner.text.pretrained import load_model
 from mner.text.pretrained_encoder import PretrainedEncoder
 from mner.text.probe import check_causal
 from mner.text.tweet_words import check_emoji_names
+from mner.text.unused_weights import freeze_unused
 
 
 class HuggingFaceText(PretrainedEncoder):
@@ -28,7 +29,8 @@ class HuggingFaceText(PretrainedEncoder):
     never sees them. The pooled vector is that of the first subword, ``[CLS]``.
 
     When it is first loaded, the encoder is tested on a few words (see :mod:`mner.text.probe`): one that is causal,
-    whose output depends on padding, or that does not fit its tokenizer is rejected.
+    whose output depends on padding, or that does not fit its tokenizer is rejected. Weights on which the words'
+    vectors do not depend are frozen.
 
     Args:
         name: A name on a model hub, a folder, or ``pkg://package/folder`` inside an installed package.
@@ -80,6 +82,7 @@ class HuggingFaceText(PretrainedEncoder):
         super().__init__(name, pooling, max_length, on_long_post, freeze_embeddings, lora, architecture)
         if bidirectional:  # that of a checkpoint too
             self.model.config.is_causal = False
+        freeze_unused(self)
         if gradient_checkpointing:
             self._checkpoint_gradients()
         self.model.to(getattr(torch, dtype))

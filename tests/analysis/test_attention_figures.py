@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("matplotlib")
+
 from mner.analysis.attention_figures import Look, draw_attention
 from mner.errors import ConfigurationError
 

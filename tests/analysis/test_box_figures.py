@@ -3,6 +3,8 @@
 import pytest
 from PIL import Image
 
+pytest.importorskip("matplotlib")
+
 from mner.analysis.entity_boxes import draw_entities
 from mner.posts import Entity, Post
 

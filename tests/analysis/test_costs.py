@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+pytest.importorskip("statsmodels")
+
 from mner.analysis.costs import costs
 from mner.analysis.counts import count_entities
 from mner.analysis.report import make_report

@@ -3,6 +3,9 @@
 import pytest
 from experiment_results import make_posts, write_experiment
 
+pytest.importorskip("matplotlib")
+pytest.importorskip("statsmodels")
+
 from mner.analysis.figures import FEW, make_figures
 from mner.analysis.report import make_report
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.importorskip("matplotlib")
+
 from mner.analysis.glyphs import drawable
 
 

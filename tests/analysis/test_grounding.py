@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from experiment_results import make_posts, make_predictions
 
+pytest.importorskip("statsmodels")
+pytest.importorskip("matplotlib")
+
 from mner.analysis.alignment import check_aligned
 from mner.analysis.figures import make_figures
 from mner.analysis.grounding import MEASURES, OUTCOMES, count_grounding, count_outcomes

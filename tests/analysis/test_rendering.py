@@ -3,6 +3,10 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
+
+pytest.importorskip("pandas")
+
 import pandas as pd
 
 from mner.analysis.rendering import to_html, to_markdown

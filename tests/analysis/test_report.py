@@ -8,6 +8,9 @@ from experiment_results import make_posts, write_experiment
 from seqeval.metrics import f1_score
 from seqeval.metrics.sequence_labeling import get_entities
 
+pytest.importorskip("statsmodels")
+pytest.importorskip("matplotlib")
+
 from mner.analysis.breakdowns import GROUPS, TrainedMentions, by_mention
 from mner.analysis.published import read_published
 from mner.analysis.report import make_report

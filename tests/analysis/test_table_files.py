@@ -2,6 +2,10 @@
 
 import io
 
+import pytest
+
+pytest.importorskip("pandas")
+
 import pandas as pd
 
 from mner.analysis.report_sections import Section

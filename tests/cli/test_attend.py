@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 from untrained_checkpoint import save_untrained
 
+pytest.importorskip("matplotlib")
+
 from mner.cli import main
 from mner.fusion import Concatenation, ModalityAttention, TextOnly, VisualAttention
 from mner.labels import labels_for

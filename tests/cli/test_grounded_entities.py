@@ -45,6 +45,7 @@ def posts(tmp_path):
 
 
 def test_tag_writes_and_draws_boxes(tmp_path, posts, capsys):
+    pytest.importorskip("matplotlib")
     checkpoint = saved(tmp_path, grounding=RegionPointer())
     assert main(["tag", *posts, "--ckpt_path", checkpoint, "--figures", str(tmp_path / "figures")]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -59,6 +60,7 @@ def test_tag_writes_and_draws_boxes(tmp_path, posts, capsys):
 
 
 def test_attend_draws_boxes_too(tmp_path, posts):
+    pytest.importorskip("matplotlib")
     checkpoint = saved(tmp_path, VisualAttention, RegionPointer())
     assert main(["attend", *posts, "--ckpt_path", checkpoint, "--output", str(tmp_path / "out")]) == 0
     record = json.loads((tmp_path / "out" / "a_b.json").read_text(encoding="utf-8"))

@@ -92,6 +92,14 @@ def test_pre_training_and_fine_tuning_in_a_row(config, experiment, tmp_path, cap
     assert f"{tmp_path / 'again' / 'pretraining' / 'encoder'} exists already" in capfd.readouterr().out
 
 
+def test_a_trial_tries_the_pre_training_too(config, experiment, tmp_path, capfd):
+    command = ["fit", "--config", str(experiment), "--pretraining", str(config), "--trainer.fast_dev_run", "true"]
+    assert main([*command, "--run_folder", str(tmp_path / "run")]) == 0
+    said = capfd.readouterr()
+    assert (said.out + said.err).index("MaskedLanguageModel: ") < (said.out + said.err).index("TextOnly: ")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_pre_training_that_is_not_there(experiment, tmp_path, capsys):
     command = ["fit", "--config", str(experiment), "--pretraining", "none.yaml", "--run_folder", str(tmp_path)]
     assert main(command) == 1

@@ -9,6 +9,9 @@ import pytest
 from experiment_results import make_posts, write_experiment
 from PIL import Image
 
+pytest.importorskip("matplotlib")
+pytest.importorskip("statsmodels")
+
 from mner.cli import main
 from mner.data.writers import write_json_lines
 

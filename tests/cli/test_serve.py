@@ -27,6 +27,7 @@ def test_an_empty_host_is_not_every_interface(trained_run, capsys):
 
 
 def test_the_address_is_printed(trained_run, capsys, monkeypatch):
+    pytest.importorskip("uvicorn")
     monkeypatch.setattr("uvicorn.Server.run", lambda _, sockets: [each.close() for each in sockets])
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert main(["serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--port", "0"]) == 0
@@ -35,6 +36,7 @@ def test_the_address_is_printed(trained_run, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_a_signal_drains(trained_run):
+    pytest.importorskip("uvicorn")
     command = [sys.executable, "-m", "mner", "serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--port", "0"]
     process = subprocess.Popen(
         [*command, "--max_wait", "2", "--accelerator", "cpu"], stdout=subprocess.PIPE, encoding="utf-8", env=os.environ

@@ -419,6 +419,11 @@ def snapshot(folder):
         (["--ckpt_path", "run/last.ckpt", "--model.optimization.optimizer", "SGD"], "resume with AdamW"),
         (["--ckpt_path", "run/last.ckpt", "--data.contexts", "[ocr]"], "no ocr for the train posts"),
         (["--resume", "auto"], "give --run_folder"),
+        (["--resume", "auto", "--ckpt_path", "run/last.ckpt", "--run_folder", "run"], "give one of them"),
+        (
+            ["--ckpt_path", "run/last.ckpt", "--run_folder", "other", "--pretraining", "masked_language"],
+            "--pretraining does nothing for a training that is resumed from run/last.ckpt",
+        ),
     ],
     ids=str,
 )

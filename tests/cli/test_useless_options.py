@@ -89,6 +89,14 @@ def test_options_of_experiments(options, complaint, capsys):
             ["--early_stopping.patience", "null", "--early_stopping.stopping_threshold", "0.9"],
             "--early_stopping.stopping_threshold does nothing without a patience",
         ),
+        (
+            ["--trainer.enable_checkpointing", "false", "--checkpoint.save_top_k", "3"],
+            "--checkpoint.save_top_k does nothing without --trainer.enable_checkpointing",
+        ),
+        (
+            ["--trainer.enable_checkpointing", "false", "--checkpoint.every_n_train_steps", "5"],
+            "--checkpoint.every_n_train_steps does nothing without --trainer.enable_checkpointing",
+        ),
     ],
 )
 def test_options_of_a_training(options, complaint, capsys, experiment):

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from PIL import Image
 
+pytest.importorskip("httpx")
+
 from mner.cli import main
 from mner.data.context_files import read_contexts
 from mner.posts import Entity, Post

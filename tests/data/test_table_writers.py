@@ -4,10 +4,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+pytest.importorskip("datasets")
+
+import pandas as pd
 
 from mner.data.readers import read_posts
 from mner.data.table_writers import to_data_frame, to_dataset, to_doc_bin, to_label_studio, write_parquet

@@ -4,13 +4,18 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
+pytest.importorskip("pandas")
+pytest.importorskip("datasets")
+pytest.importorskip("pyarrow")
+
 import datasets
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
-import pytest
-from PIL import Image
 
 from mner.data.columns import parse_columns
 from mner.data.readers import iter_posts, read_posts

@@ -3,8 +3,12 @@
 import io
 from pathlib import Path
 
-import pandas as pd
 import pytest
+
+pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+
+import pandas as pd
 
 from mner.data.readers import iter_posts, read_posts
 from mner.errors import FormatError

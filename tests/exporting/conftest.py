@@ -7,6 +7,9 @@ import torch
 @pytest.fixture(scope="session")
 def exported_run(tmp_path_factory, trained_run):
     """The folder of the exported model of ``trained_run``."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
     from mner.cli import main
 
     if torch.__version__.startswith("2.6."):

@@ -117,6 +117,7 @@ def test_an_empty_folder_is_filled(trained_run, exported_run, tmp_path, monkeypa
 
 
 def test_a_failed_export_leaves_nothing(make_model, tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
     monkeypatch.setattr(onnx_graph, "TOLERANCE", -1.0)
     monkeypatch.setattr("torch.onnx.export", lambda *_, **__: 1 / 0)
     with pytest.raises(ConfigurationError, match="an operation of the model cannot be exported to ONNX"):
@@ -128,6 +129,7 @@ def test_a_failed_export_leaves_nothing(make_model, tmp_path, monkeypatch):
 
 
 def test_a_model_that_predicts_in_python_is_refused(make_model, tmp_path):
+    pytest.importorskip("onnx")
     from mner.fusion import TextOnly
 
     class OwnEntities(TextOnly):

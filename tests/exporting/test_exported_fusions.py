@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytest.importorskip("onnx")
+
 import mner
 import mner.fusion
 from mner.components import to_config

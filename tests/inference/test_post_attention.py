@@ -33,6 +33,7 @@ def record():
 
 
 def test_a_cell_covers_the_same_part_of_the_smaller_picture(record):
+    pytest.importorskip("matplotlib")
     image, heat = record.draw("words").axes[1].images
     seen = np.asarray(image.get_array())
     assert seen.shape[:2] == (400, 600)
@@ -51,6 +52,7 @@ def test_an_entity_looks_as_its_words_do_on_average(record):
 
 
 def test_the_boxes_of_entities_are_drawn_into_the_image_and_recorded(record):
+    pytest.importorskip("matplotlib")
     assert not record.draw("words").axes[0].patches
     assert "boxes" not in record.to_dict()["entities"][0]
     record.entities = [Entity("LOC", 0, 2, "New York", boxes=((0.25, 0.5, 0.5, 1.0),))]
@@ -72,6 +74,7 @@ def test_the_record_keeps_the_pixels_of_the_whole_picture(record):
 
 @pytest.mark.parametrize("method", sorted(set(mner.fusion.__all__) - {"Attention", "FusionModule", "TextOnly"}))
 def test_the_methods_that_are_named_attend_and_no_others(tmp_path, method):
+    pytest.importorskip("matplotlib")
     torch.manual_seed(0)
     Image.effect_noise((90, 60), 80).convert("RGB").save(tmp_path / "one.png")
     post = Post(words=("Kevin", "in", "Oslo"), id="1", image=tmp_path / "one.png")

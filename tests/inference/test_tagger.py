@@ -7,7 +7,6 @@ from base64 import b64encode
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -94,7 +93,7 @@ def test_a_batch_takes_texts_words_and_posts(tagger):
 
 
 def test_a_table_is_not_its_columns(tagger):
-    table = pd.DataFrame({"text": ["Ana in Oslo", "Oslo"]})
+    table = pytest.importorskip("pandas").DataFrame({"text": ["Ana in Oslo", "Oslo"]})
     expected = tagger.predict_batch(table["text"])
     assert tagger.predict_batch(table.to_dict("records")) == tagger.predict_batch(table) == expected
 
@@ -169,6 +168,7 @@ def test_the_image_of_a_record_is_an_image_or_a_path(tagger, image):
 
 
 def test_images_in_memory_are_used_and_deleted(make_model, recwarn):
+    pd = pytest.importorskip("pandas")
     content = io.BytesIO()
     image = Image.new("RGB", (20, 20), "red")
     image.save(content, "png")
@@ -227,6 +227,7 @@ def test_images_that_are_not_fetched_or_cannot_be_decoded_are_errors(tagger, ima
 
 
 def test_values_of_numpy_and_pandas_in_records(tagger):
+    pd = pytest.importorskip("pandas")
     row = {"image": np.nan, "day": pd.Timestamp("2026-11-26"), "score": np.float32(0.5), "n": np.int64(3)}
     (prediction,) = tagger.stream([{"text": "in Oslo", **row}], batch_size=np.int64(2))
     assert prediction.post.metadata == {"day": "2026-11-26T00:00:00", "score": 0.5, "n": 3}

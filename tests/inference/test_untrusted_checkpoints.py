@@ -179,7 +179,7 @@ def test_the_key_at_fault_is_named(load, change, key):
 
 
 def test_a_model_that_fails_on_a_post_is_refused(load, monkeypatch):
-    monkeypatch.setattr(HuggingFaceText, "encode_subwords", lambda *_: 1 / 0)
+    monkeypatch.setattr(HuggingFaceText, "forward", lambda *_: 1 / 0)
     with pytest.raises(CheckpointError, match=r"TextOnly of the checkpoint was built but does not work \(ZeroDiv"):
         load(lambda parameters: None)
 

@@ -1,7 +1,6 @@
 """A tagger to serve, and a client of a server for it."""
 
 import pytest
-from serving_client import running
 
 import mner
 
@@ -15,6 +14,8 @@ def served_tagger(trained_run):
 @pytest.fixture(scope="module")
 def client(served_tagger):
     """A client of a server with small limits."""
+    from serving_client import running
+
     small = {"max_body_bytes": 200_000, "max_posts": 3, "max_characters": 100, "max_pixels": 10_000}
     with running(served_tagger, limits=small) as client:
         yield client

@@ -6,6 +6,10 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+pytest.importorskip("fastapi")
+
 from serving_client import GatedTagger, running
 
 TEXT = "Kevin Durant is in Oslo"

@@ -10,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
+
+pytest.importorskip("fastapi")
+
 from serving_client import GatedTagger, running
 
 from mner.errors import ConfigurationError

@@ -71,6 +71,9 @@ ACCEPTED = {
     "RemBERT": ("rembert", {**SIZES, "input_embedding_size": 8}),
     "BigBird": ("big_bird", {**SIZES, "block_size": 4, "num_random_blocks": 1}),
     "XLNet": ("xlnet", {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 32}),
+    "LUKE": ("luke", {**SIZES, "entity_emb_size": 8, "entity_vocab_size": 5}),
+    "VisualBERT": ("visual_bert", {**SIZES, "visual_embedding_dim": 8}),
+    "MarkupLM": ("markuplm", {**SIZES, "xpath_unit_hidden_size": 4, "max_depth": 3}),
     "T5": ("t5", T5),
     "mT5": ("mt5", T5),
     "UMT5": ("umt5", T5),
@@ -144,6 +147,10 @@ def test_an_encoder_is_accepted(save, name):
         for batch in [Batch(posts=posts, **encoder.subword_tokenizer(posts))]
     )
     assert torch.allclose(alone, together, atol=1e-4 * alone.abs().max())
+    frozen = {name for name, weight in encoder.named_parameters() if not weight.requires_grad}
+    features = encoder.requires_grad_(True)(Batch(posts=[long], **tensors))
+    (features.words * torch.randn_like(features.words)).sum().backward()
+    assert {name for name, weight in encoder.named_parameters() if weight.grad is None} == frozen  # as ddp needs it
     scale_tokens(encoder, Int8Linear)
     assert not any(type(module) is torch.nn.Linear for module in encoder.modules())
     with torch.no_grad():

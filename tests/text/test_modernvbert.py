@@ -200,6 +200,7 @@ def test_parts_that_do_not_combine(saved, tiny_text_encoder_folder, tmp_path):
 
 
 def test_it_is_not_exported_with_images(saved, tmp_path):
+    pytest.importorskip("onnx")
     model = TransformerAttention(labels=LABELS, text_encoder=ModernVBertText(str(saved[0])))
     with pytest.raises(ConfigurationError, match="ModernVBertText cannot be exported: with images, its graph would"):
         export_onnx(model, tmp_path / "exported")

@@ -101,6 +101,7 @@ def test_a_checkpoint_names_no_file(tmp_path):
 
 
 def test_what_is_no_file_of_regions(tmp_path):
+    pytest.importorskip("h5py")
     with pytest.raises(DatasetNotFoundError):
         PrecomputedRegions(tmp_path / "absent.npz")
     for name in ("broken.npz", "broken.pt", "broken.h5", "broken.csv"):
