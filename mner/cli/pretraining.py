@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from jsonargparse import Namespace
-from pytorch_lightning import Trainer
+from pytorch_lightning import Trainer, seed_everything
 
 from mner.cli.messages import is_first_process, say
 from mner.data import PostDataModule
@@ -65,32 +65,43 @@ def add_extra_posts(model: TrainingModule, data: PostDataModule, files: Sequence
     say(f"{len(data.extra_posts)} more train posts from {', '.join(files)}")
 
 
-def pretrained_encoder(
-    config: str, fine_tuning: Namespace, folder: Path, command_line: Callable[[list[str], Path], Any]
-) -> Path | None:
-    """Pre-train the text encoder of a fine-tuning, unless that has been done.
+def pretrain(
+    options: Namespace, folder: Path, checkpoint: Path | None, command_line: Callable[[list[str], Path], Any]
+) -> None:
+    """Pre-train the text encoder of a fine-tuning, unless that has been done, and let the fine-tuning start from it.
 
     The pre-training uses the text encoder of the fine-tuning, the image encoder if both have one, and the same data
-    unless its config names others. An interrupted pre-training is resumed.
+    unless its config names others. An interrupted pre-training is resumed. Under ``fast_dev_run`` it is tried, and
+    writes no encoder. The random seed is reset.
 
     Args:
-        config: The config of the pre-training: a path, or the name of a shipped one.
-        fine_tuning: The options of the fine-tuning.
+        options: The options of the fine-tuning, changed in place; ``pretraining`` is the config of the pre-training: a
+            path, or the name of a shipped one.
         folder: The run folder of the pre-training.
+        checkpoint: The checkpoint from which the fine-tuning is resumed, or ``None``.
         command_line: Runs ``mner fit`` from its arguments in a run folder; each process of a distributed training
             calls this function, and all run both trainings together.
 
-    Returns:
-        The folder of the encoder; ``None`` under ``fast_dev_run``, which tries a pre-training and writes nothing.
-
     Raises:
-        ConfigurationError: If there is no such config, or the pre-training leaves no encoder.
+        ConfigurationError: If there is no such config, the pre-training leaves no encoder, or a fine-tuning is resumed
+            that had no pre-training, since the weights of its checkpoint would replace the encoder.
     """
     encoder = folder / ENCODER_FOLDER
-    config = str(find_config(config))
-    if is_folder(encoder):
+    if not is_folder(encoder):
+        if checkpoint is not None:
+            raise ConfigurationError(
+                f"--pretraining does nothing for a training that is resumed from {checkpoint}; leave it out"
+            )
+        _run(options, folder, command_line)
+    else:
         say(f"pre-training: {encoder} exists already and is used")
-        return encoder
+    if not options.trainer.fast_dev_run or is_folder(encoder):
+        options.model.init_args.text_encoder.init_args.name = str(encoder)
+    seed_everything(options.seed_everything, workers=True)
+
+
+def _run(fine_tuning: Namespace, folder: Path, command_line: Callable[[list[str], Path], Any]) -> None:
+    config = str(find_config(fine_tuning.pretraining))
     shared = folder / "shared_with_fine_tuning.yaml"
     options = yaml.safe_dump(_shared(config, fine_tuning))
     is_trial = bool(fine_tuning.trainer.fast_dev_run)
@@ -100,10 +111,9 @@ def pretrained_encoder(
     say(f"pre-training: mner fit --config {config} --config {shared} --run_folder {folder} --resume auto")
     # The options themselves, since other processes may get here before the file is written.
     command_line(["fit", "--config", config, "--config", options, "--resume", "auto"], folder)
-    if not is_trial and not is_folder(encoder):
+    if not is_trial and not is_folder(folder / ENCODER_FOLDER):
         raise ConfigurationError(f"the pre-training in {folder} wrote no encoder; see its output")
     say("fine-tuning")
-    return None if is_trial else encoder
 
 
 def _shared(config: str, fine_tuning: Namespace) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from typing import Any
 
 import yaml
 from jsonargparse import Namespace
-from pytorch_lightning import seed_everything
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from mner.cli.messages import keep_traceback, lightning_errors, say
-from mner.cli.pretraining import ENCODER_FOLDER, add_extra_posts, pretrained_encoder
+from mner.cli.pretraining import add_extra_posts, pretrain
 from mner.cli.run_folder import RunFolder, find_checkpoint
 from mner.cli.run_parts import run_parts
 from mner.cli.run_record import RunRecord
@@ -20,9 +19,7 @@ from mner.cli.scoring import load_scored, score, score_after_fit
 from mner.cli.training_options import TrainingOptionParser, add_options, check_ranges, place_options
 from mner.data import PostDataModule
 from mner.data.named_sets import hold_out
-from mner.errors import ConfigurationError
 from mner.output_paths import check_folder
-from mner.paths import is_folder
 from mner.plugins import load_plugins
 from mner.training.module import TrainingModule
 
@@ -97,23 +94,7 @@ class TrainingCommandLine(LightningCLI):
             if self.command != "fit":  # before the model is loaded
                 check_folder(self.folder)
         if self.command == "fit" and options.pretraining:
-            self.pretrain(options)
-
-    def pretrain(self, options: Namespace) -> None:
-        """Run the pre-training, initialise the text encoder from it, and reset the random seed.
-
-        Raises:
-            ConfigurationError: If a training is resumed, whose weights replace the encoder, and has no pre-training.
-        """
-        folder = self.folder / "pretraining"
-        if self.checkpoint is not None and not is_folder(folder / ENCODER_FOLDER):
-            raise ConfigurationError(
-                f"--pretraining does nothing for a training that is resumed from {self.checkpoint}; leave it out"
-            )
-        encoder = pretrained_encoder(options.pretraining, options, folder, type(self))
-        if encoder is not None:
-            options.model.init_args.text_encoder.init_args.name = str(encoder)
-        seed_everything(options.seed_everything, workers=True)
+            pretrain(options, self.folder / "pretraining", self.checkpoint, type(self))
 
     def instantiate_classes(self) -> None:
         """Build everything; a scoring command loads the model from its checkpoint."""
