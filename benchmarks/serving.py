@@ -45,7 +45,8 @@ def serving(model: str, *options: str) -> Iterator[tuple[psutil.Popen, int]]:
     try:
         yield server, int(re.search(r":(\d+)$", server.stdout.readline())[1])
     finally:
-        server.send_signal(signal.SIGTERM)
+        if server.poll() is None:
+            server.send_signal(signal.SIGTERM)
         server.wait()
 
 

@@ -175,8 +175,8 @@ class Preprocessor:
         if self.image_transform is not None and posts and all(post.image is None for post in posts):
             warnings.warn(
                 f"none of the {len(posts)} {split} posts has an image, so a multimodal model sees only their words; "
-                "give the data set with its images (DemoPosts draws them into its root: "
-                "--data.init_args.root data/demo)",
+                "give their folder (--images, of a data set --data.init_args.images; DemoPosts draws them into its "
+                "root: --data.init_args.root data/demo)",
                 stacklevel=2,
             )
 

@@ -167,6 +167,21 @@ def test_commands_parse(folder, words, workspace, monkeypatch):
     parse(words)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_options_in_sentences_exist(page):
+    """Those of commands that are quoted in a sentence, such as ``mner tag --runtime onnx``."""
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for command, words in re.findall(r"`mner ([a-z-]+)\s([^`]*)`", text):
+        named = set(re.findall(r"--\w+", words)) - {"--import", "--base", "--debug"}  # of every command
+        if command == "configs":
+            parse([command, *words.split()])
+        elif (ROOT / "mner" / "cli" / "help" / f"{command}.txt").exists():
+            shown = (ROOT / "mner" / "cli" / "help" / f"{command}.txt").read_text(encoding="utf-8")
+            assert [option for option in named if option not in shown] == [], f"{page}: mner {command} {words}"
+        else:
+            raise AssertionError(f"{page}: there is no command mner {command}")
+
+
 @pytest.mark.parametrize("block", [each for each in blocks("bash") if "#SBATCH" in each.text], ids=str)
 def test_slurm_scripts_run_commands_that_parse(block, workspace, tmp_path):
     """On the first of two nodes, with stand-ins for SLURM's commands that print what they are given."""

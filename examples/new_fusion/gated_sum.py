@@ -36,7 +36,7 @@ class GatedSum(FusionModule):
         Returns:
             Shape ``(B, W, D)``; the words of a post without an image are unchanged.
         """
-        picture = self.project(image.pooled)[:, None].expand_as(text.words)
-        gate = self.gate(torch.cat([text.words, picture], dim=-1)).sigmoid() * image.present[:, None, None]
+        seen = self.project(image.pooled)[:, None].expand_as(text.words)
+        gate = self.gate(torch.cat([text.words, seen], dim=-1)).sigmoid() * image.present[:, None, None]
         self.record_attention(visual=gate.squeeze(-1))
-        return text.words + gate * picture
+        return text.words + gate * seen

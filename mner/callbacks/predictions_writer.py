@@ -180,10 +180,11 @@ class PredictionsWriter(Callback):
         self, datamodule: Any, split: Literal["valid", "test"], images: Mapping[Path | None, bool]
     ) -> dict[str, Any]:
         """Describe the data that were scored, as far as they are known."""
-        version = datamodule.version(split) if isinstance(datamodule, PostDataModule) else None
+        is_known = isinstance(datamodule, PostDataModule)
         label_map = getattr(datamodule, "label_map", None)
         return {
-            "version": version,
+            "data": type(datamodule).__name__ if is_known else None,
+            "version": datamodule.version(split) if is_known else None,
             **({"label_map": dict(label_map)} if label_map else {}),
             **({"train_posts": self._train_posts} if self._train_posts else {}),
             **({"images": {"named": len(images), "used": sum(images.values())}} if images else {}),

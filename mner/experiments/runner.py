@@ -234,6 +234,7 @@ def _scored(cell: Cell, folder: Path) -> Result:
     except (OSError, DataError, ValueError, TypeError, KeyError) as error:
         complaint = f"the training wrote no metrics.json that can be read, so nothing was scored ({error!r})"
         return empty_result(cell, status="failed", error=complaint)
+    metrics.pop("data", None)  # the class; the cell has a name
     about = {name: metrics.pop(name, None) for name in ("split", "version", "train_posts", "images")}
     ablations = {path.name.split(".")[1]: path for path in sorted(folder.glob("predictions.*.jsonl"))}
     return empty_result(cell, metrics=metrics, predictions=folder / "predictions.jsonl", ablations=ablations, **about)

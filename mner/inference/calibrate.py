@@ -55,6 +55,7 @@ def fit_temperature(model: FusionModule, posts: Sequence[Post], batch_size: int 
         raise ConfigurationError(f"{type(decoder).__name__} has no temperature; train with CRF or Softmax")
     if not posts or any(post.tags is None for post in posts):
         raise DataError("a temperature is fitted on annotated posts; give the validation split with its tags")
+    model.preprocessor.check(posts, "annotated")
     outputs = _outputs(model.eval(), posts, batch_size)
     if all(bool((decoder.decode(emissions, mask) == tags)[mask].all()) for emissions, tags, mask in outputs):
         raise DataError(
@@ -76,10 +77,9 @@ def fit_temperature(model: FusionModule, posts: Sequence[Post], batch_size: int 
 @torch.inference_mode()
 def _outputs(model: FusionModule, posts: Sequence[Post], size: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Emissions, gold tags and mask of each batch."""
-    preprocessor = model.preprocessor.using(quiet=True)
     found = []
     for start in range(0, len(posts), size):
-        batch = preprocessor(posts[start : start + size]).to(model.device)
+        batch = model.preprocessor(posts[start : start + size]).to(model.device)
         assert batch.tags is not None
         found.append((model(batch), batch.tags, batch.word_mask))
     return found

@@ -45,6 +45,7 @@ _FORM_SCHEMA = {
         "contexts": {"type": "string", "description": "A JSON object of texts by kind."},
         "image": {"type": "string", "format": "binary"},
         "image_url": {"type": "string"},
+        "threshold": {"type": "number", "minimum": 0, "maximum": 1},
     },
     "required": ["text"],
 }

@@ -38,7 +38,8 @@ def model_card(model: SelfContained, name: str, run: str | Path | None = None, l
     Args:
         model: The model.
         name: Its name, ``user/name`` or a folder.
-        run: Its run folder, whose ``metrics.json`` has the scores; without it the card says that they are not recorded.
+        run: Its run folder, whose ``metrics.json`` has the scores, or the folder in it that ``mner test`` wrote.
+            Without it the card says that they are not recorded.
         license: Identifier of the licence.
 
     Raises:
@@ -64,6 +65,7 @@ def model_card(model: SelfContained, name: str, run: str | Path | None = None, l
         contexts=list(getattr(model, "contexts", [])),
         types=types_of(labels),
         encoders=_encoders(to_config(model)),
+        temperature=getattr(getattr(model, "decoder", None), "temperature", 1.0),
         modules=foreign_modules(to_config(model)),
         license=license,
         version=__version__,
@@ -84,12 +86,12 @@ def _run(folder: Path) -> dict[str, Any]:
     path = folder / "metrics.json"
     if not is_file(path):
         raise ConfigurationError(f"{folder} has no metrics.json; give the run folder of mner fit, or leave it out")
-    metrics = {"split": None, "version": None, "posts": None, **_mapping(path, from_json)}
+    metrics = {"data": None, "split": None, "version": None, "posts": None, **_mapping(path, from_json)}
     for name, value in metrics.items():
         if name.startswith(tuple(SCORES)) and type(value) not in (int, float):
             raise FormatError(path, None, f"expected {name} to be a number, got {value!r:.60}", _AS_WRITTEN)
-    path = folder / "config.yaml"
-    config = _mapping(path, yaml.safe_load) if is_file(path) else {}
+    configs = [folder / "config.yaml", folder.absolute().parent / "config.yaml"]  # of mner fit; mner test's is below it
+    config = next((_mapping(path, yaml.safe_load) for path in configs if is_file(path)), {})
     data = str(_section(config, "data").get("class_path", "")).rpartition(".")[2]
     predictions = _predictions(folder / "predictions.jsonl")
     return {
@@ -154,7 +156,7 @@ def _encoders(config: Any) -> dict[str, str]:
 
 def _results(record: dict[str, Any]) -> list[EvalResult]:
     metrics = record.get("metrics") or {}
-    data = record.get("data") or "unknown"
+    data = metrics.get("data") or record.get("data") or "unknown"
     version = metrics.get("version")
     return [
         EvalResult(

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 import mner
 from mner.cli import main
@@ -184,6 +186,33 @@ def test_readings_are_different_and_in_order(checkpoint):
         n_best(tagger, TEXT, n=0)
 
 
+@torch.no_grad()
+def losses(model, posts, temperature):
+    """The negative log-likelihoods of the gold tags, by the forward algorithm in NumPy."""
+    batch, decoder = model.preprocessor(posts), model.decoder
+    start, steps, end = (part.numpy().astype(float) / temperature for part in decoder.chain())
+    found = []
+    for emissions, tags, mask in zip(model(batch).numpy(), batch.tags.numpy(), batch.word_mask.numpy(), strict=True):
+        emissions, tags = emissions[mask].astype(float) / temperature, tags[mask]
+        forward = start + emissions[0]
+        for each in emissions[1:]:
+            forward = logsumexp(forward[:, None] + steps, axis=0) + each
+        gold = (
+            start[tags[0]] + emissions[range(len(tags)), tags].sum() + steps[tags[:-1], tags[1:]].sum() + end[tags[-1]]
+        )
+        found.append(logsumexp(forward + end) - gold)
+    return np.array(found)
+
+
+def test_images_that_a_calibration_lacks_are_reported(make_model, tmp_path):
+    model = make_model(CoAttention, image_encoder=Grid("test_resnet", None, image_size=32))
+    lacking = mner.Post("1", ("Oslo", "is"), ("B-LOC", "O"), image=tmp_path / "missing.jpg")
+    with pytest.warns(UserWarning, match="'1' is used without an image: .*missing.jpg: no such file"):
+        fit_temperature(model, [lacking])
+    with pytest.warns(UserWarning, match="none of the 1 annotated posts has an image"):
+        fit_temperature(model, [replace(lacking, image=None)])
+
+
 def test_a_temperature_is_fitted_and_saved(checkpoint, shared_twitter_folder, tmp_path, capsys):
     model = mner.load_model(checkpoint)
     posts = read_posts(shared_twitter_folder / "valid.txt")
@@ -195,13 +224,10 @@ def test_a_temperature_is_fitted_and_saved(checkpoint, shared_twitter_folder, tm
     assert found.after <= found.before
     assert model.decoder.temperature == found.temperature
 
-    def loss(temperature):
-        model.decoder.temperature = temperature
-        batch = model.preprocessor(posts)
-        with torch.no_grad():
-            return float(model.decoder.calibrated_loss(model(batch), batch.tags, batch.word_mask).mean())
-
-    assert loss(found.temperature) <= min(loss(found.temperature * 1.1), loss(found.temperature / 1.1)) + 1e-6
+    best = minimize_scalar(lambda rate: losses(model, posts, np.exp(rate)).mean(), bounds=(-3, 3), method="bounded")
+    assert found.temperature == pytest.approx(np.exp(best.x), rel=1e-3)
+    assert found.before == pytest.approx(losses(model, posts, 1.0).mean(), rel=1e-5)
+    assert found.after == pytest.approx(best.fun, rel=1e-5)
     command = ["calibrate", str(tmp_path / "valid.jsonl"), "--ckpt_path", str(checkpoint)]
     assert main([*command, "--output", str(tmp_path / "calibrated"), "--accelerator", "cpu"]) == 0
     assert f"temperature: {found.temperature:g}\n" in capsys.readouterr().out

@@ -21,6 +21,8 @@ class Hub:
         self.branches = {}  # repository: {branch: sha}
         self.private = set()
         self.large = {}  # what was uploaded as Git LFS has it: {SHA-256: bytes}
+        self.part_size = None  # bytes of the parts in which it is uploaded; by default it is not divided
+        self.parts = {}  # {address: bytes}
         self.requests = []
 
     def files(self, name, revision):
@@ -75,14 +77,17 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/api/validate-yaml":
             return self.answer({"errors": [], "warnings": []})
         if self.command == "PUT":
-            hub.large[hashlib.sha256(body).hexdigest()] = body
+            hub.parts[path] = body
+            if hub.part_size is None:
+                hub.large[hashlib.sha256(body).hexdigest()] = body
+            return self.answer({}, 200, {"ETag": path})
+        if path == "/complete":
+            done = json.loads(body)
+            hub.large[done["oid"]] = b"".join(hub.parts[each["etag"]] for each in done["parts"])
             return self.answer({})
         if path.endswith(".git/info/lfs/objects/batch"):
-            objects = [
-                {**each, "actions": {"upload": {"href": f"{self.server.url}/large/{each['oid']}"}}}
-                for each in json.loads(body)["objects"]
-            ]
-            return self.answer({"transfer": "basic", "objects": objects})
+            objects = [{**each, "actions": {"upload": self.upload(**each)}} for each in json.loads(body)["objects"]]
+            return self.answer({"transfer": "multipart" if hub.part_size else "basic", "objects": objects})
         match = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(\w+)/([^/]+)(/.*)?", path) or re.fullmatch(
             r"/([^/]+/[^/]+)/(resolve)/([^/]+)/(.+)", path
         )
@@ -129,6 +134,14 @@ class Handler(BaseHTTPRequestHandler):
             headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": sha}
             return self.answer(content, 200, headers)
         return self.answer({"error": "Entry not found"}, 404, {"X-Error-Code": "EntryNotFound"})
+
+    def upload(self, oid, size, **_):
+        """Where a large file is uploaded to, whole or in parts."""
+        address, part_size = f"{self.server.url}/large/{oid}", self.server.hub.part_size
+        if part_size is None:
+            return {"href": address}
+        parts = {str(number): f"{address}/{number}" for number in range(1, -(-size // part_size) + 1)}
+        return {"href": f"{self.server.url}/complete", "header": {"chunk_size": str(part_size), **parts}}
 
     def answer(self, content, status=200, headers=()):
         body = content if isinstance(content, bytes) else json.dumps(content).encode()

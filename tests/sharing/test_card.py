@@ -41,6 +41,25 @@ def test_ablations_and_generated_posts(make_model, tmp_path):
     assert "* seed: not set" in text
 
 
+def test_scores_of_mner_test(make_model, tmp_path):
+    """Its folder is below the run folder of the training, and it may score other data."""
+    (tmp_path / "config.yaml").write_text(
+        "data: {class_path: mner.data.Twitter2017}\nseed_everything: 7\n", encoding="utf-8"
+    )
+    folder = tmp_path / "test"
+    folder.mkdir()
+    record = {"data": "Twitter2015", "version": "Zhang", "split": "test", "posts": 9, "f1": 0.5, "gmner_f1": 0.25}
+    (folder / "metrics.json").write_text(json.dumps(record), encoding="utf-8")
+    model = make_model()
+    model.decoder.temperature = 1.5
+    text = model_card(model, "name", folder)
+    assert "* data: Twitter2017\n* seed: 7" in text
+    assert "On the test split of Twitter2015 (Zhang), 9 posts" in text
+    assert "| all, with their boxes |  |  | 25.00 |  |" in text
+    assert "divided by 1.5" in text
+    assert [result.dataset_name for result in ModelCard(text).data.eval_results] == ["Twitter2015, Zhang"]
+
+
 def test_only_a_release_is_installed_by_its_number(make_model, monkeypatch):
     for version, said in (("1.2.0", "pip install mner==1.2.0"), ("1.2.0.dev0", "1.2.0.dev0 of mner is not released")):
         monkeypatch.setattr("mner.sharing.card.__version__", version)

@@ -15,7 +15,9 @@ def emissions(model, posts):
         return model.eval()(model.preprocessor(posts))
 
 
-def test_a_model_returns_from_the_hub(hub, make_model, sample_posts):
+@pytest.mark.parametrize("part_size", [None, 10_000])
+def test_a_model_returns_from_the_hub(hub, make_model, sample_posts, part_size):
+    hub.part_size = part_size
     model = make_model()
     url = model.push_to_hub("user/name", license="mit", token=TOKEN)
     assert url.endswith(f"/user/name/commit/{hub.branches['user/name']['main']}")
@@ -23,6 +25,7 @@ def test_a_model_returns_from_the_hub(hub, make_model, sample_posts):
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} < files.keys()
     assert b"license: mit" in files["README.md"]
     assert list(hub.large.values()) == [files["model.safetensors"]]
+    assert (len(hub.parts) > 1) == (part_size is not None)
     loaded = mner.load("user/name", token=False)
     assert torch.equal(emissions(loaded.model, sample_posts), emissions(model, sample_posts))
 
