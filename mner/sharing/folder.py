@@ -21,6 +21,7 @@ from mner.checkpoints import INSTANTIATOR, SelfContained, hyper_parameters, mode
 from mner.checksum import KEY, checksum
 from mner.errors import CheckpointError, DataError
 from mner.files import atomic_write
+from mner.git_lfs import REASON, is_pointer
 from mner.model_names import CONFIG
 from mner.paths import is_file
 from mner.post_json import from_json, to_json
@@ -86,6 +87,8 @@ def read_folder(folder: str | Path) -> dict[str, Any]:
     path = folder / WEIGHTS
     if not is_file(path):
         raise CheckpointError(f"{folder} has no {WEIGHTS}; {_REMEDY}")
+    if is_pointer(path):
+        raise CheckpointError(f"{path} is {REASON}")
     try:
         weights = load_file(path)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:

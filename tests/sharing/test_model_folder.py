@@ -86,6 +86,11 @@ def test_a_model_with_images_and_tied_weights(make_model, sample_posts, tmp_path
         ("tokenizer.json", b"{}", "checksum differs|cannot be built"),
         ("model.safetensors", None, "has no model.safetensors"),
         ("model.safetensors", b"\x80\x04", "cannot be read"),
+        (
+            "model.safetensors",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "fetch it with git lfs pull",
+        ),
     ],
 )
 def test_a_damaged_folder(folder, name, content, message):
