@@ -51,6 +51,9 @@ class ChosenClasses:
             if head is None:
                 return _unknown(owner, rest, options) if owner and "dict_kwargs" not in parts else None
             above = f"{above}.{head}" if above else head
+            if options[head].takes_one_value:
+                remedy = f"; see {above}_arguments" if f"{head}_arguments" in options else ""
+                return f"--{place}: {above} takes a single value and has no arguments{remedy}"
             chosen = self._chosen.get(above) if options[head].classes else None
             if chosen is None:
                 return None

@@ -49,6 +49,12 @@ class Option:
         """Whether it takes any text."""
         return re.search(r"type: [^()]*\bstr\b", self.description) is not None
 
+    @property
+    def takes_one_value(self) -> bool:
+        """Whether it takes a text or a number, and nothing that could have arguments."""
+        types = self._types()
+        return bool(types) and types <= {"str", "int", "float", "bool"}
+
     def complaint(self, value: str) -> str | None:
         """Describe a fault of a value of a simple type; ``None`` if it has none, or only the parser can find it."""
         if self.value == "[ITEM,...]" and not value.lstrip().startswith(("[", "(", "- ")) and value not in NULL:

@@ -19,6 +19,7 @@ _EXPECTED = re.compile(
 )
 _SUBTYPES = re.compile(r"Subtypes: (.*)")
 _GIVEN = re.compile(r"(?:Got value|Given value): (.*)")
+_NESTED = re.compile(r"NestedArg\(key='([^']*)'")
 _NO_CLASS = re.compile(r"Not a valid subclass of (PostDataModule|TrainingModule)\b")
 _CHOOSE = {
     "PostDataModule": "no data set is chosen: add --config demo or another name of mner configs, or --data with "
@@ -75,10 +76,11 @@ def _complaints(message: str) -> Iterator[str]:
     if not types or given is None:
         yield from innermost
         return
+    nested = _NESTED.match(given[1])
     listed = f" such as [{given[1]}]" if types == ["a list"] else ""
     words = dict.fromkeys(word for each in sorted({*types}) for word in each.split(" or "))
     expected = " or ".join(words) if len(words) < 5 else f"one of {', '.join(words)}"
-    yield f"expected {expected}{listed}, got {given[1]!r}"
+    yield f"expected {expected}{listed}, {f'which has no {nested[1]}' if nested else f'got {given[1]!r}'}"
 
 
 def _in_words(expected: str) -> str:

@@ -34,6 +34,11 @@ TRAINING = ["--config", "demo", "--config", "1.3_bert_cam_crf"]
             "DemoPosts has no argument batch_sise; did you mean batch",
         ),
         (["--data", "PostFiles", "--data.size", "9"], "PostFiles has no argument size"),
+        (
+            ["--model.optimization.optimizer.momentum", "0.9"],
+            "takes a single value and has no arguments; see model.optimization.optimizer_arguments",
+        ),
+        (["--trainer.max_epochs.x", "1"], "trainer.max_epochs takes a single value"),
         (["--data.init_args.contexts", "caption"], "--data.contexts: expected a list such as [caption], got 'caption'"),
         (["--ablations", "blank_images"], "--ablations: expected a list such as [blank_images], got 'blank_images'"),
     ],

@@ -17,6 +17,10 @@ from mner.errors import ConfigurationError, UsageError
         (["--trainer.limit_val_batches", "half"], "--trainer.limit_val_batches: expected float or int, got 'half'"),
         (["--early_stopping.mode", "up"], "--early_stopping.mode: expected min or max, got 'up'"),
         (["--model.optimization.lr", "fast"], "--model.optimization.lr: expected float, got 'fast'"),
+        (
+            ["--model.optimization.optimizer.momentum", "1"],
+            "--model.optimization.optimizer: expected str, which has no ",
+        ),
         (["--ablations", "blank"], "--ablations: expected a list such as [blank], got 'blank'"),
         (
             ["--model.init_args.decoder", "CRRF"],
