@@ -109,6 +109,11 @@ def parser() -> OptionParser:
         help="Decode large JPEG files at a fraction of their size: faster, and pixels differ slightly.",
     )
     options.add_argument("--num_workers", type=int, default=2, help="Threads that decode images; 0 uses none.")
+    _add_engine_options(options)
+    return options
+
+
+def _add_engine_options(options: OptionParser) -> None:
     options.add_argument(
         "--engine",
         type=Literal["local", "ray"],
@@ -127,7 +132,6 @@ def parser() -> OptionParser:
         help="Format of the parts of --engine ray.",
     )
     options.require("engine", "num_actors", "cpus_per_actor", "gpus_per_actor", "output_format", value="ray")
-    return options
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from mner.data.image_report import ImageReport
+from mner.data.image_names import with_near
 from mner.labels import Convention
 from mner.terminal import printable
 
@@ -88,15 +88,11 @@ def _remarks(report: DataReport) -> list[str]:
         if split.images is None:
             remarks.append(f"images of {name}: not checked, no image folder")
         else:
-            faulty = [_with_near_misses(name, split.images) for name in split.images.missing[:_SHOWN]]
+            near = split.images.near_misses
+            faulty = [with_near(name, near.get(name, [])) for name in split.images.missing[:_SHOWN]]
             faulty += split.images.small
             remarks += [f"  faulty in {split.images.folder}: {', '.join(faulty[:_SHOWN])}"] if faulty else []
             remarks += [f"  {reason}" for reason in list(split.images.unreadable.values())[:_SHOWN]]
     if any(split.orphan_tags or split.mismatched_tags for split in report.splits.values()):
         remarks.append("the conventions disagree on such tags: published scores count conlleval, seqeval's default")
     return remarks
-
-
-def _with_near_misses(name: str, images: ImageReport) -> str:
-    near = images.near_misses.get(name)
-    return f"{name} (there is {' and '.join(near[:3])})" if near else name

@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
@@ -225,6 +225,16 @@ def _is_new(folder: Path, listed: set[tuple[int, int]]) -> bool:
 def relative_name(path: Path, folder: Path | None) -> str:
     """Return a path, relative to a folder if it is inside, with ``/`` between folders."""
     return (path.relative_to(folder) if folder is not None and path.is_relative_to(folder) else path).as_posix()
+
+
+def with_near(name: str, near: Sequence[str]) -> str:
+    """Describe a name that is not there, with up to three that are there and look like it.
+
+    Example:
+        >>> with_near("33.jpg", ["33.png"])
+        '33.jpg (there is 33.png)'
+    """
+    return f"{name} (there is {' and '.join(near[:3])})" if near else name
 
 
 def image_path(name: str, images: ImageFolder | None, line: Line, *, is_id: bool = False) -> Path | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_warn
 
-from mner.data.image_names import ImageFolder, relative_name
+from mner.data.image_names import ImageFolder, relative_name, with_near
 from mner.data.large_sets import image_paths
 from mner.errors import DataError
 from mner.paths import is_file, is_folder
@@ -42,7 +42,7 @@ def check_images(
         return
     images = None if folder is None else ImageFolder(folder)
     count = f"{len(missing):,} of the {number:,} images that {described_as} name are not in {_place(images)}"
-    shown = ", ".join(near_misses(path, images) for path in missing[:_SHOWN])
+    shown = ", ".join(_described(path, images) for path in missing[:_SHOWN])
     shown += ", ..." if len(missing) > _SHOWN else ""
     if len(missing) > max_missing * number:
         raise DataError(
@@ -66,13 +66,11 @@ def check_any_image(posts: Sequence[Post], consequence: str) -> None:
         raise DataError(f"{consequence}: none of the images that they name is there; correct the image folder")
 
 
-def near_misses(path: Path, images: ImageFolder | None) -> str:
-    """A missing image's name, with the names that are there and look like it: ``33.jpg (there is 33.png)``."""
+def _described(path: Path, images: ImageFolder | None) -> str:
     if images is None:
         return str(path)
     name = relative_name(path, images.path)
-    found = images.names.near(name)[:3]
-    return f"{name} (there is {' and '.join(found)})" if found else name
+    return with_near(name, images.names.near(name))
 
 
 def _place(images: ImageFolder | None) -> str:

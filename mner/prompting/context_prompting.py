@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mner.contexts import Reply
+from mner.data.image_names import relative_name
 from mner.posts import Post
 from mner.prompting.json_answer import answer_text
 from mner.remote_images import address_of
@@ -41,14 +42,6 @@ def context_lines(
             continue
         line = {"id": post.id}
         if post.image is not None and shared[post.image] == 1:
-            line["image_id"] = _relative(post.image, images)
+            line["image_id"] = address_of(post.image) or relative_name(post.image, images)
         lines.append({**line, kind: text})
     return lines, unusable
-
-
-def _relative(image: Path, images: Path | None) -> str:
-    if (address := address_of(image)) is not None:
-        return address
-    if images is not None and image.is_absolute() and image.is_relative_to(images):
-        image = image.relative_to(images)
-    return image.as_posix()

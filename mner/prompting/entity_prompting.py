@@ -15,6 +15,7 @@ from mner.prompting.box_units import BoxUnit
 from mner.prompting.entity_answer import read_entity_answer
 from mner.prompting.entity_types import EntityTypes
 from mner.prompting.examples import texts_and_shown
+from mner.prompting.json_answer import object_schema
 from mner.prompting.location import locate
 from mner.prompting.prompt import Prompt
 from mner.prompting.query import Query, SolvedExample
@@ -44,8 +45,8 @@ class EntityPrompting:
         if self.boxes is not None:
             numbers = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
             properties["boxes"] = {"type": "array", "items": numbers}
-        item = _object(properties)
-        return _object({"entities": {"type": "array", "items": item}})
+        item = object_schema(properties)
+        return object_schema({"entities": {"type": "array", "items": item}})
 
     def query(self, post: Post, examples: Sequence[SolvedExample], load: ImageLoader) -> Query:
         """Make the question about a post and its images; boxes are those of the first image, the only one then."""
@@ -82,13 +83,4 @@ def costs(reply: Reply) -> Mapping[str, float]:
         "seconds": reply.seconds,
         "prompt_tokens": float(reply.prompt_tokens),
         "answer_tokens": float(reply.answer_tokens),
-    }
-
-
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
     }

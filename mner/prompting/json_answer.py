@@ -1,10 +1,10 @@
-"""Reading JSON in the answer of a language model, repairing what such models get wrong; nothing is ever executed."""
+"""JSON as the answer of a language model: its schema, and reading it, with repairs; nothing is ever executed."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_CHARACTERS = 50_000
@@ -28,6 +28,16 @@ def answer_text(answer: str) -> str:
     text = _THINKING.sub("", answer[:MAX_CHARACTERS], count=1).strip()
     fenced = _FENCE.match(text)
     return (fenced[1] if fenced else text).strip()
+
+
+def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of an object with exactly these properties."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def json_values(answer: str) -> Iterator[tuple[Any, bool]]:

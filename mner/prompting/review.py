@@ -14,7 +14,7 @@ from mner.posts import Entity, Post
 from mner.predictions import Prediction
 from mner.prompting.entity_prompting import costs
 from mner.prompting.entity_types import EntityTypes
-from mner.prompting.json_answer import json_values
+from mner.prompting.json_answer import json_values, object_schema
 from mner.prompting.prompt import Prompt
 from mner.prompting.query import Query
 
@@ -86,12 +86,7 @@ def review_schema(types: EntityTypes) -> dict[str, Any]:
         "decision": {"type": "string", "enum": list(get_args(Decision))},
         "type": {"type": "string", "enum": types.names},
     }
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return object_schema(properties)
 
 
 def read_verdict(reply: Reply, entity: Entity, types: EntityTypes) -> Verdict:
