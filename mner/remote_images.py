@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Timeout
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -164,7 +164,7 @@ def remote_path(url: str, folder: Path) -> Path:
     return folder.joinpath(FOLDER, *(name[start : start + _NAME] for start in range(0, len(name), _NAME)))
 
 
-def address_of(path: Path) -> str | None:
+def address_of(path: PurePath) -> str | None:
     """Return the address of the image that is kept at a path, or ``None`` if it is an image of another origin."""
     *_, name = f"/{path.as_posix()}".rpartition(f"/{FOLDER}/")
     url = unquote(name.replace("/", ""))

@@ -149,8 +149,14 @@ def _check_files(files: Iterable[str]) -> None:
 
 
 def _check_folders(values: Mapping[str, Any], name: str) -> None:
-    if name in values and not is_folder(expanded(values[name]) if name.startswith("data.") else values[name]):
-        raise DataError(f"no image folder {values[name]}; correct --{name}, or leave it out")
+    group = name.rpartition(".")[0]
+    fetched = f"{group}.remote_images".lstrip(".")
+    if name not in values or any(key.startswith(fetched) and values[key] is not None for key in values):
+        return  # it is created for what is fetched
+    if not is_folder(expanded(values[name]) if group else values[name]):
+        raise DataError(
+            f"no image folder {values[name]}; correct --{name}, create it for images within the data, or leave it out"
+        )
 
 
 def _own_class(values: Mapping[str, Any], place: str, package: str) -> bool:

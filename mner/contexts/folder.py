@@ -21,6 +21,7 @@ from mner.data.image_names import ImageFolder
 from mner.errors import ConfigurationError, DatasetNotFoundError, ImageError
 from mner.images import FORMATS, ImageLoader
 from mner.paths import is_folder
+from mner.remote_images import address_of, remote_path
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ def describe_folder(
     rank, processes = process_rank()
     file = ContextFile(Path(output), captioner.kind, source)
     load = ImageLoader((folder,))
+
+    def place(name: str) -> Path:
+        return remote_path(name, folder) if "://" in name else folder / name
+
     bad: dict[str, str] = {}
     written = 0
     with file.part(rank) as append, ThreadPoolExecutor(num_threads) as pool:
@@ -84,7 +89,7 @@ def describe_folder(
         waiting = [name for name in share if found.get(name) is None]
         del found  # every text so far
         with tqdm(total=len(waiting), unit=" images", disable=not (progress and waiting)) as bar:
-            for batch in _batches(waiting, batch_size, lambda name: captioner.transform(load(folder / name)), pool):
+            for batch in _batches(waiting, batch_size, lambda name: captioner.transform(load(place(name))), pool):
                 errors = {name: str(image) for name, image in batch.items() if isinstance(image, ImageError)}
                 good = {name: image for name, image in batch.items() if name not in errors}
                 records = captioner.describe(list(good.values())) if good else []
@@ -106,14 +111,17 @@ def describe_folder(
 def image_names(folder: Path) -> list[str]:
     """List the image files in a folder and its subfolders, by suffix, as sorted relative paths; links are followed.
 
+    Images that were fetched into the folder are named by their address.
+
     Raises:
         DatasetNotFoundError: If the folder does not exist or contains no image.
     """
     if not is_folder(folder):
         raise DatasetNotFoundError(f"no folder {folder}; give the folder of the images")
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
-    paths = map(PurePosixPath, ImageFolder(folder).names)
-    names = [str(path) for path in paths if path.suffix.lower() in suffixes and not path.name.startswith(".")]
+    paths = [path for path in map(PurePosixPath, ImageFolder(folder).names) if not path.name.startswith(".")]
+    found = [address_of(path) or (str(path) if path.suffix.lower() in suffixes else None) for path in paths]
+    names = sorted(name for name in found if name is not None)
     if not names:
         raise DatasetNotFoundError(
             f"{folder} contains no image; looked for files that end in {', '.join(sorted(suffixes))}"

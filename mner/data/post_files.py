@@ -116,16 +116,18 @@ class PostFiles(PostDataModule):
         return with_contexts(self._read[split], self.context_kinds, files[split], split, images[split], shared)
 
     def split_images(self, split: Split) -> Path | None:
-        """The image folder, which may be one per split.
+        """The image folder, which may be one per split; it is created for images that are fetched.
 
         Raises:
-            DataError: If it is not there.
+            DataError: If it is not there, and none are fetched.
         """
         if self.images is None:
             return None
         folder = place_of(self.images, split, is_folder)
-        if not is_folder(folder):
-            raise DataError(f"no image folder {folder}; correct images, or leave it out")
+        if not is_folder(folder) and self.remote_images is None:
+            raise DataError(
+                f"no image folder {folder}; correct images, create it for images within the data, or leave it out"
+            )
         return folder
 
     def split_file(self, split: Split) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any, TypeAlias
@@ -22,8 +22,8 @@ Layout: TypeAlias = "tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]"
 _HEADER = struct.Struct("<I")
 
 
-def encode_rows(features: ImageFeatures, half_precision: bool) -> list[bytes]:
-    """Encode the features of B images.
+def encode_rows(features: ImageFeatures, half_precision: bool) -> Iterator[bytes]:
+    """Encode the features of B images, each when it is asked for.
 
     Args:
         features: B rows.
@@ -46,7 +46,7 @@ def encode_rows(features: ImageFeatures, half_precision: bool) -> list[bytes]:
         parts[name] = part.cpu().contiguous().numpy()
     layout = json.dumps([[name, array.dtype.str, array.shape[1:]] for name, array in parts.items()]).encode()
     start = _HEADER.pack(len(layout)) + layout
-    return [b"".join((start, *(array[row] for array in parts.values()))) for row in range(len(features.regions))]
+    return (b"".join((start, *(array[row] for array in parts.values()))) for row in range(len(features.regions)))
 
 
 def decode_rows(values: Sequence[memoryview | bytes | None]) -> ImageFeatures:

@@ -28,8 +28,9 @@ from mner.vision.fill_report import FillReport
 from mner.vision.fingerprint import content_hash, encoder_fingerprint, file_identity
 
 WRITE_SECONDS = 1.0
-WRITE_BYTES = 1 << 24
-"""Seconds and bytes after which features are written in one transaction, since each waits for the disk."""
+WRITE_BYTES = 1 << 21
+"""Seconds and bytes after which features are written in one transaction, since each waits for the disk. LMDB keeps its
+pages in memory until then: more than the processor's cache holds cost three times as much processor time."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ class FeatureStore:
                     raise error
                 report.bad[path] = str(error)
                 continue
-            pending.add(identity, digest)
+            pending.add(identity, digest)  # written no later than the features
             if image is None or digest in pending.encoded:
                 report.reused += 1
             else:
@@ -266,7 +267,6 @@ class FeatureStore:
             for digest, value in zip(new, encode_rows(features, self.half_precision), strict=True):
                 pending.add(self._prefix + digest, value)
             report.computed += len(new)
-        pending.write_if_due()
 
     @property
     def _prefix(self) -> bytes:
@@ -283,7 +283,7 @@ class _Loaded(NamedTuple):
 
 @dataclass
 class _Pending:
-    """What the next transaction will write, and what was encoded in this and earlier ones."""
+    """What the next transaction will write, and what was encoded in this and earlier ones; written when it is due."""
 
     path: Path
     encoded: set[bytes] = field(default_factory=set)
@@ -294,8 +294,6 @@ class _Pending:
     def add(self, key: bytes, value: bytes) -> None:
         self.items[key] = value
         self.size += len(value)
-
-    def write_if_due(self) -> None:
         if self.size > WRITE_BYTES or time.monotonic() - self.written > WRITE_SECONDS:
             self.write()
 

@@ -9,7 +9,10 @@ import pytest
 
 from mner.contexts.folder import describe_folder, image_names, process_rank
 from mner.data.context_files import read_contexts
+from mner.data.contexts import attach_contexts
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError, MNERError, OutputError
+from mner.posts import Post
+from mner.remote_images import remote_path
 
 GOOD = [*(f"{index}.png" for index in range(8)), "more/8.png"]
 BAD = ["empty.jpg", "link.png", "text.jpg", "torn.png"]
@@ -31,6 +34,19 @@ def test_every_image_gets_a_line_and_bad_ones_are_named(picture_folder, tmp_path
     assert max(captioner.batches) <= 4
     assert [path.name for path in output.parent.iterdir()] == ["captions.jsonl"]
     assert read_contexts(output).by_image["more/8.png"] == "a red picture"
+
+
+def test_a_fetched_image_is_named_by_its_address(picture_folder, tmp_path, colour_captioner):
+    url = "s3://bucket/" + "x" * 200 + ".png?v=1"
+    kept = remote_path(url, picture_folder)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes((picture_folder / "0.png").read_bytes())
+    output = tmp_path / "captions.jsonl"
+    describe_folder(colour_captioner(), picture_folder, output, "colours")
+    assert [line["image_id"] for line in lines(output)] == [*GOOD, url]
+    posts = [Post("1", ("a",), image=kept)]
+    ((post,), _) = attach_contexts(posts, "caption", read_contexts(output), picture_folder)
+    assert post.contexts == {"caption": lines(output)[0]["caption"]}
 
 
 def test_a_second_run_does_only_what_is_new(picture_folder, tmp_path, colour_captioner):

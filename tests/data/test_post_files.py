@@ -85,6 +85,11 @@ def test_files_that_are_not_there(bio, tmp_path):
         PostFiles(train=bio, images=tmp_path / "pictures")
 
 
+def test_the_folder_of_fetched_images_is_created_when_one_is(bio, tmp_path):
+    data = PostFiles(train=bio, images=tmp_path / "pictures", remote_images={"protocols": ["s3"]})
+    assert data.split_images("train") == tmp_path / "pictures"
+
+
 def test_images_and_contexts(write, tmp_path):
     (tmp_path / "pictures").mkdir()
     posts = [
