@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOG_FILE = "log.txt"
+COMMAND_FILE = "command.txt"
+"""The command of a training that may be resumed."""
 LOCK = ".lock"
 """The lock of a folder: of an experiment's by its runner, of a cell's by its training."""
 
@@ -46,7 +48,9 @@ class Engine(ABC):
 
     @abstractmethod
     def start(self, command: Sequence[str], folder: Path) -> Job:
-        """Run a command, with its output in ``log.txt`` of a folder that is emptied first.
+        """Run ``mner fit``, with its output in ``log.txt`` of its run folder.
+
+        A training of the same command that was killed is resumed from its checkpoint; the folder is emptied otherwise.
 
         Raises:
             OutputError: If the folder cannot be written.

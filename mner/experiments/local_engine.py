@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mner.experiments.engine import LOG_FILE, Ended, Engine, Job
+from mner.experiments.engine import COMMAND_FILE, LOG_FILE, Ended, Engine, Job
 from mner.output_paths import output_errors
 
 PATIENCE = 30.0
@@ -85,20 +86,25 @@ class LocalJob(Job):
 def start_process(
     command: Sequence[str], folder: Path, environment: Mapping[str, str], cwd: str | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a command with its output in ``log.txt`` of an empty folder.
+    """Start a training with its output in ``log.txt`` of its folder.
 
     Args:
-        command: Program and arguments.
-        folder: The folder; what an earlier attempt left in it is deleted.
+        command: The Python interpreter and the arguments of an ``mner fit``.
+        folder: Its run folder. What an earlier attempt left in it is deleted, except by a training of the same command
+            that was killed after it had written a checkpoint: that one is resumed.
         environment: Variables that differ from those of this process.
         cwd: Working directory.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    text = shlex.join(command[1:]) + "\n"  # without the interpreter, which differs between the machines of a cluster
+    resumed = _was_killed(folder, text)
+    if not resumed:
+        shutil.rmtree(folder, ignore_errors=True)
     with output_errors(folder, always=True):
-        folder.mkdir(parents=True)
-    with (folder / LOG_FILE).open("wb") as log:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / COMMAND_FILE).write_text(text, encoding="utf-8")
+    with (folder / LOG_FILE).open("ab") as log:
         return subprocess.Popen(
-            list(command),
+            [*command, *["--resume", "auto"] * resumed],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -106,6 +112,16 @@ def start_process(
             cwd=cwd,
             preexec_fn=_end_with_parent,
         )
+
+
+def _was_killed(folder: Path, command: str) -> bool:
+    """Whether a folder has the checkpoint of an interrupted training of the same command."""
+    try:
+        same = (folder / COMMAND_FILE).read_text(encoding="utf-8") == command
+    except (OSError, ValueError):
+        return False
+    states = (path for path in folder.rglob("*.ckpt") if path.name != "best.ckpt")
+    return same and not {"--ckpt_path", "--resume"} & {*shlex.split(command)} and any(states)
 
 
 def _end_with_parent() -> None:

@@ -77,4 +77,4 @@ def _duration(seconds: float) -> str:
 def _caption(counts: Counter[State], total: int) -> str:
     shown: list[State] = ["finished", "running", "pruned", "failed"]
     states = [f"{counts[state]} {state}" for state in shown if counts[state]]
-    return f"{total} cells: {', '.join(states) or 'none started'}"
+    return f"{total} cell{'s' * (total != 1)}: {', '.join(states) or 'none started'}"

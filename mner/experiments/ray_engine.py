@@ -25,7 +25,7 @@ class RayEngine(Engine):
     """Tasks of a Ray cluster: that of ``RAY_ADDRESS``, or one on this machine.
 
     The experiment's folder must be on a file system that all machines share, at the same path, and mner be installed on
-    all of them. A task that is lost with its machine, for example to pre-emption, starts over on another one.
+    all of them. A task that is lost with its machine, for example to pre-emption, is resumed on another one.
 
     Args:
         cpus: CPU cores per training.

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from mner.analysis.results import RESULTS_FILE, Result, write_results
 from mner.errors import ConfigurationError, DataError, ExperimentError
-from mner.experiments.engine import LOCK, LOG_FILE, Ended, Engine, Job
+from mner.experiments.engine import COMMAND_FILE, LOCK, LOG_FILE, Ended, Engine, Job
 from mner.experiments.grid import Cell, Grid
 from mner.experiments.local_engine import LocalEngine
 from mner.experiments.progress import Progress, State
@@ -34,8 +34,8 @@ class GridRunner:
     """Runs a grid in a folder that contains ``results.jsonl`` and one folder per cell with the output of ``mner fit``.
 
     A cell runs as the ``mner fit`` command that it stands for, in its own process, with its output in ``log.txt``. A
-    finished cell is not run again; one that was killed or failed, or whose record cannot be read, is run from scratch,
-    once a training that outlived an earlier runner has ended.
+    finished cell is not run again; one that was killed is resumed from its last checkpoint; one that failed, or whose
+    record cannot be read, is run from scratch. A training that outlived an earlier runner is waited for.
 
     Args:
         grid: The grid.
@@ -149,6 +149,8 @@ class GridRunner:
         folder = self.cell_folder(cell)
         if end.status:
             result = empty_result(cell, status="failed", error=_complaint(folder / LOG_FILE, end.status))
+            if end.status > 0:  # not killed by a signal: its checkpoint may be the cause
+                (folder / COMMAND_FILE).unlink(missing_ok=True)
         else:
             result = _scored(cell, folder)
             self._tidy(folder)

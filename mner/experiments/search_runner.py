@@ -197,14 +197,19 @@ class SearchRunner(GridRunner):
         return [self.grid.cell(name, part, data, seed, fraction, trial.params) for seed in self.grid.seeds]
 
     def _scores(self, cell: Cell) -> list[float]:
-        """Read the validation scores of a cell so far, one per validation; the file may be being written."""
-        try:
-            with (self.cell_folder(cell) / METRICS).open(encoding="utf-8", newline="") as file:
-                values = [row.get(self.search.monitor) for row in csv.DictReader(file)]
-        except (OSError, csv.Error):
-            return []
+        """Read the validation scores of a cell so far, one per validation; the file may be being written.
+
+        Those from before an interruption are in files of their own, and what was repeated after it counts once.
+        """
+        folder = self.cell_folder(cell)
+        before = sorted(folder.glob("metrics.part_*.csv"), key=lambda path: (len(path.name), path.name))
+        found: dict[tuple[str | None, str | None], str | None] = {}
+        for path in (*before, folder / METRICS):
+            with suppress(OSError, csv.Error), path.open(encoding="utf-8", newline="") as file:
+                rows = (row for row in csv.DictReader(file) if row.get(self.search.monitor))
+                found.update({(row.get("epoch"), row.get("step")): row[self.search.monitor] for row in rows})
         scores = []
-        for value in filter(None, values):
+        for value in filter(None, found.values()):
             with suppress(ValueError):
                 scores.append(float(value))
         return scores

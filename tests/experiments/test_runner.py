@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,6 +39,10 @@ time.sleep(float(options.get("--model.sleep", 0)))
 if options.get("--model.fails") == options["--seed_everything"]:
     print("mner fit: error: no such thing")
     sys.exit(1)
+if options.get("--model.killed") == options["--seed_everything"] and "--resume" not in options:
+    (folder / "last.ckpt").touch()
+    os.kill(os.getpid(), 9)
+(folder / "resumed").write_text(options.get("--resume", "never"))
 (folder / "pretraining").mkdir()
 for name in ("best.ckpt", "last.ckpt", "pretraining/last.ckpt", "predictions.jsonl", "predictions.blank_images.jsonl"):
     (folder / name).touch()
@@ -102,7 +107,7 @@ def test_a_failure_stops_nothing_and_is_tried_again(run, calls, tmp_path):
     assert calls() == ["good 1", "good 2", "other 1", "other 1", "other 2"]
 
 
-def test_a_killed_cell_is_begun_anew(run, calls, tmp_path):
+def test_a_cell_that_was_killed_before_its_first_checkpoint_is_begun_anew(run, calls, tmp_path):
     run()
     folder = tmp_path / "folder" / "cells" / "good" / "data" / "fraction_1" / "seed_1"
     (folder / "cell.json").unlink()
@@ -110,6 +115,34 @@ def test_a_killed_cell_is_begun_anew(run, calls, tmp_path):
     run()
     assert calls() == ["good 1", "good 1", "good 2", "other 1", "other 2"]
     assert not (folder / "half").exists()
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_killed_cell_is_resumed_if_its_command_is_the_same(run, calls, tmp_path, changed):
+    options = {"model.killed": "2"}
+    states = run(options).states
+    assert sorted(states.values()) == ["failed", "finished", "finished", "finished"]
+    folder = tmp_path / "folder" / "cells" / "other" / "data" / "fraction_1" / "seed_2"
+    (folder / "log.txt").write_text("epoch 1\n", encoding="utf-8")
+    if changed:
+        shutil.rmtree(folder.with_name("seed_1"))  # or it would be refused
+    progress = run(options | {"model.sleep": "0"} if changed else options)
+    if changed:
+        assert "failed" in progress.states.values()  # from scratch, so it is killed again
+        assert calls().count("other 2") == 2
+        return
+    assert set(progress.states.values()) == {"finished"}
+    assert (folder / "resumed").read_text(encoding="utf-8") == "auto"
+    assert (folder.with_name("seed_1") / "resumed").read_text(encoding="utf-8") == "never"
+    assert (folder / "log.txt").read_text(encoding="utf-8") == "epoch 1\n"
+    (result,) = (each for each in read_results(tmp_path / "folder") if (each.model, each.seed) == ("other", 2))
+    assert "--resume" not in result.commands[0]
+
+
+def test_a_cell_that_chooses_its_checkpoint_itself_is_begun_anew(run):
+    options = {"model.killed": "2", "ckpt_path": "pretrained.ckpt"}
+    for _ in range(2):
+        assert "failed" in run(options).states.values()
 
 
 def test_a_finished_cell_of_another_command_is_refused(run):

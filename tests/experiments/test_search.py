@@ -115,6 +115,21 @@ def test_an_interrupted_search_ends_like_a_complete_one(make, tmp_path, sampler)
     assert len((tmp_path / "calls").read_text(encoding="utf-8").splitlines()) == 9
 
 
+def test_scores_from_before_an_interruption_count_once(make):
+    runner = make()
+    cell = runner.grid.cell("text-trial_000", Part(), "data", 1, 1.0, {})
+    folder = runner.cell_folder(cell)
+    folder.mkdir(parents=True)
+    for name, rows in {
+        "metrics.part_2.csv": ("2,6,0.4", "3,8,0.1"),
+        "metrics.part_1.csv": ("0,2,0.6", "0,2,", "1,4,0.3"),
+        "metrics.part_10.csv": ("3,8,0.2",),
+        "metrics.csv": ("4,10,0.5",),
+    }.items():
+        (folder / name).write_text("\n".join(["epoch,step,val/f1", *rows]), encoding="utf-8")
+    assert runner._scores(cell) == [0.6, 0.3, 0.4, 0.2, 0.5]
+
+
 def test_a_hopeless_trial_is_stopped(make, tmp_path):
     pruned = {
         "pruner": "ThresholdPruner",
