@@ -27,6 +27,8 @@ from mner.post_json import from_json, to_json
 CELL_FILE = "cell.json"
 POLL = 0.1
 """Seconds between two looks at the running cells."""
+SIGNALLED = 128
+"""Exit statuses above it, and negative ones, are those of processes that a signal stopped."""
 Keep = Literal["best", "none", "all"]
 
 
@@ -149,7 +151,7 @@ class GridRunner:
         folder = self.cell_folder(cell)
         if end.status:
             result = empty_result(cell, status="failed", error=_complaint(folder / LOG_FILE, end.status))
-            if end.status > 0:  # not killed by a signal: its checkpoint may be the cause
+            if 0 < end.status < SIGNALLED:  # its checkpoint may be the cause
                 (folder / COMMAND_FILE).unlink(missing_ok=True)
         else:
             result = _scored(cell, folder)

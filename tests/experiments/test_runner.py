@@ -41,7 +41,7 @@ if options.get("--model.fails") == options["--seed_everything"]:
     sys.exit(1)
 if options.get("--model.killed") == options["--seed_everything"] and "--resume" not in options:
     (folder / "last.ckpt").touch()
-    os.kill(os.getpid(), 9)
+    sys.exit(int(options["--model.status"])) if "--model.status" in options else os.kill(os.getpid(), 9)
 (folder / "resumed").write_text(options.get("--resume", "never"))
 (folder / "pretraining").mkdir()
 for name in ("best.ckpt", "last.ckpt", "pretraining/last.ckpt", "predictions.jsonl", "predictions.blank_images.jsonl"):
@@ -117,26 +117,26 @@ def test_a_cell_that_was_killed_before_its_first_checkpoint_is_begun_anew(run, c
     assert not (folder / "half").exists()
 
 
-@pytest.mark.parametrize("changed", [False, True])
-def test_a_killed_cell_is_resumed_if_its_command_is_the_same(run, calls, tmp_path, changed):
-    options = {"model.killed": "2"}
-    states = run(options).states
-    assert sorted(states.values()) == ["failed", "finished", "finished", "finished"]
+@pytest.mark.parametrize("status", [None, "130"])
+def test_a_killed_cell_is_resumed(run, tmp_path, status):
+    options = {"model.killed": "2"} | ({} if status is None else {"model.status": status})
+    assert sorted(run(options).states.values()) == ["failed", "finished", "finished", "finished"]
     folder = tmp_path / "folder" / "cells" / "other" / "data" / "fraction_1" / "seed_2"
     (folder / "log.txt").write_text("epoch 1\n", encoding="utf-8")
-    if changed:
-        shutil.rmtree(folder.with_name("seed_1"))  # or it would be refused
-    progress = run(options | {"model.sleep": "0"} if changed else options)
-    if changed:
-        assert "failed" in progress.states.values()  # from scratch, so it is killed again
-        assert calls().count("other 2") == 2
-        return
-    assert set(progress.states.values()) == {"finished"}
+    assert set(run(options).states.values()) == {"finished"}
     assert (folder / "resumed").read_text(encoding="utf-8") == "auto"
     assert (folder.with_name("seed_1") / "resumed").read_text(encoding="utf-8") == "never"
     assert (folder / "log.txt").read_text(encoding="utf-8") == "epoch 1\n"
     (result,) = (each for each in read_results(tmp_path / "folder") if (each.model, each.seed) == ("other", 2))
     assert "--resume" not in result.commands[0]
+
+
+@pytest.mark.parametrize(("first", "second"), [({}, {"model.sleep": "0"}), ({"model.status": "1"}, {})])
+def test_a_cell_of_another_command_or_that_failed_is_begun_anew(run, calls, tmp_path, first, second):
+    run({"model.killed": "2"} | first)
+    shutil.rmtree(tmp_path / "folder" / "cells" / "other" / "data" / "fraction_1" / "seed_1")
+    assert "failed" in run({"model.killed": "2"} | first | second).states.values()  # without --resume: killed again
+    assert calls().count("other 2") == 2
 
 
 def test_a_cell_that_chooses_its_checkpoint_itself_is_begun_anew(run):
