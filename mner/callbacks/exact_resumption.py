@@ -22,6 +22,8 @@ class ExactResumption(Callback):
     * The random state of dropout before the first unfinished optimizer step. An exception in the middle of a step
       leaves a later state, yet the whole step is repeated.
     * An interrupted validation is repeated from its first batch, since its counts are lost.
+    * With ``max_steps``, a training that ended with an epoch is resumed with the next one; Lightning would count an
+      epoch without a batch, so that the data came in another order and ``max_epochs`` was reached an epoch early.
     * The first Ctrl-C waits for the current batch, since half an optimizer step cannot be undone; a second does not.
 
     Several processes resume with the random state of the first, and their Ctrl-C is handled by Lightning.
@@ -43,6 +45,9 @@ class ExactResumption(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Restore the random state of the interrupted run, and record where an optimizer step begins."""
         self._stop_if_asked()
+        epochs = trainer.fit_loop.epoch_progress
+        for counts in (epochs.total, epochs.current):  # which lag behind after some resumptions
+            counts.ready = counts.started = counts.processed + 1  # type: ignore[attr-defined]
         if self._restored is not None:
             _set_random_state(self._restored, pl_module.device)
             self._restored = None
@@ -93,6 +98,8 @@ class ExactResumption(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Store the random state until the first step."""
         self._restored = checkpoint.get("random_state")
+        if trainer.max_steps != -1 and "loops" in checkpoint:
+            _end_epoch(checkpoint["loops"]["fit_loop"])
 
     def _ask_to_stop(self, *_: Any) -> None:
         self._stop_asked = True
@@ -106,6 +113,18 @@ class ExactResumption(Callback):
     def _give_back(self) -> None:
         if signal.getsignal(signal.SIGINT) == self._ask_to_stop:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_epoch(loops: dict[str, Any]) -> None:
+    """Describe an epoch that is over as it was after its last batch: Lightning then continues with the next one."""
+    epochs, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
+    if epochs["current"]["processed"] < epochs["current"]["started"] or not batches["is_last_batch"]:
+        return
+    for counts in (epochs["total"], epochs["current"]):
+        counts["processed"] = counts["completed"] = counts["started"] - 1
+    for counts in (batches["total"], batches["current"]):
+        counts["completed"] = counts["processed"] - 1
+    loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # Lightning adds the last one
 
 
 def _random_state(device: torch.device) -> RandomState:

@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.callbacks import ModelCheckpoint, OnExceptionCheckpoint
 
+from mner.callbacks import LastCheckpoint
 from mner.data import Twitter2017
 from mner.fusion import TextOnly
 
@@ -23,6 +24,10 @@ def fail():
 
 def press_control_c():
     signal.raise_signal(signal.SIGINT)
+
+
+def stop():
+    signal.raise_signal(signal.SIGTERM)
 
 
 def raise_interrupt():
@@ -180,6 +185,25 @@ def test_with_other_rhythms(train, uninterrupted, tmp_path, settings, interrupti
         weights, after = train(tmp_path, ckpt_path=tmp_path / "interrupted.ckpt", **settings)
         assert_equal(weights, expected)
         assert before + after == scores
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("limits", [{}, {"max_steps": 8}], ids=str)
+@pytest.mark.parametrize("validation", [{"limit_val_batches": 0}, {"limit_val_batches": 1}], ids=str)
+def test_from_the_end_of_an_epoch(train, uninterrupted, tmp_path, limits, validation):
+    settings = {**limits, **validation}
+    expected, scores = uninterrupted(**settings)
+    last = LastCheckpoint(tmp_path)
+    _, before = train(tmp_path, last, interruption=("train", 5, stop), **settings)
+    for name in ("interrupted", "last"):
+        weights, after = train(tmp_path / "rest", ckpt_path=tmp_path / f"{name}.ckpt", **settings)
+        assert_equal(weights, expected)
+        assert before + after == scores
+    path = tmp_path / "interrupted.ckpt"
+    train(tmp_path, ckpt_path=path, interruption=("train", 2, fail), **settings)  # in the epoch after it
+    weights, after = train(tmp_path / "rest", ckpt_path=path, **settings)
+    assert_equal(weights, expected)
+    assert before + after == scores
 
 
 @pytest.mark.filterwarnings("ignore")
