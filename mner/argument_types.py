@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,9 +45,77 @@ def check_types(cls: type, arguments: Mapping[str, Any]) -> None:
     """
     hints = _hints(cls)
     for name, value in arguments.items():
-        if not _fits(value, hints.get(name, Any)):
-            found = f"{value!r:.60} ({type(value).__name__})" if isinstance(value, _PLAIN) else type(value).__name__
-            raise ConfigurationError(f"{cls.__name__}: expected {name} to be {_in_words(hints[name])}, got {found}")
+        check_type(name, value, hints.get(name, Any), f"{cls.__name__}: ")
+
+
+def check_type(name: str, value: Any, hint: Any, of: str = "") -> None:
+    """Check one argument against its type hint, as :func:`check_types` does.
+
+    Args:
+        name: The argument.
+        value: Its value.
+        hint: Its type.
+        of: What the message begins with.
+
+    Raises:
+        ConfigurationError: If it has another type; names the argument.
+    """
+    if not _fits(value, hint):
+        found = f"{value!r:.60} ({type(value).__name__})" if isinstance(value, _PLAIN) else type(value).__name__
+        raise ConfigurationError(f"{of}expected {name} to be {_in_words(hint)}, got {found}")
+
+
+def constructor_arguments(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a constructor by name, with its defaults, checked by :func:`check_types`.
+
+    Args:
+        cls: The class that is built.
+        args: The positional arguments.
+        kwargs: The keyword arguments.
+
+    Raises:
+        ConfigurationError: If an argument has another type than its hint, or is a number that is not finite.
+    """
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # of the class itself
+    bound = signature.bind_partial(None, *args, **kwargs)
+    bound.apply_defaults()
+    arguments: dict[str, Any] = {}
+    for index, (name, parameter) in enumerate(signature.parameters.items()):
+        if index == 0 or parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments.update(bound.arguments.get(name, {}))
+        elif name in bound.arguments:
+            arguments[name] = bound.arguments[name]
+    check_types(cls, arguments)
+    return arguments
+
+
+def check_range(name: str, value: float | None, interval: str) -> None:
+    """Check that a number is in an interval.
+
+    Args:
+        name: The argument.
+        value: Its value; ``None`` is in every interval, NaN in none.
+        interval: Such as ``(0, 1]``; ``[1, inf)`` has no upper bound.
+
+    Raises:
+        ConfigurationError: If it is not; names the argument, the interval and the value.
+
+    Example:
+        >>> check_range("lr", 0.0, "[0, inf)")
+        >>> check_range("dropout", 1.0, "[0, 1)")
+        Traceback (most recent call last):
+        mner.errors.ConfigurationError: expected dropout in [0, 1), got 1.0
+    """
+    low, high = map(float, interval[1:-1].split(", "))
+    above = value is None or value > low or (interval[0] == "[" and value == low)
+    below = value is None or value < high or (interval[-1] == "]" and value == high)
+    if not (above and below):
+        is_one_sided = high == math.inf and low > -math.inf
+        sign = ">=" if interval[0] == "[" else ">"
+        expected = f"{sign} {interval[1:].partition(',')[0]}" if is_one_sided else f"in {interval}"
+        raise ConfigurationError(f"expected {name} {expected}, got {value!r}")
 
 
 def plain_scalar(value: Any) -> Any:

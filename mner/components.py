@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from math import isfinite
 from typing import Any
 
-from mner.argument_types import check_types, plain_scalar
+from mner.argument_types import constructor_arguments, plain_scalar
 from mner.errors import CheckpointError, ConfigurationError
 from mner.trust import find_class
 from mner.weights import closed_sources
@@ -48,19 +48,7 @@ class Component:
             ConfigurationError: If an argument has another type than its hint, or is a number that is not finite.
         """
         self = super().__new__(cls)
-        signature = inspect.signature(cls.__init__)
-        bound = signature.bind_partial(self, *args, **kwargs)
-        bound.apply_defaults()
-        arguments: dict[str, Any] = {}
-        for index, (name, parameter) in enumerate(signature.parameters.items()):
-            if index == 0 or parameter.kind is parameter.VAR_POSITIONAL:
-                continue
-            if parameter.kind is parameter.VAR_KEYWORD:
-                arguments.update(bound.arguments.get(name, {}))
-            elif name in bound.arguments:
-                arguments[name] = bound.arguments[name]
-        check_types(cls, arguments)
-        object.__setattr__(self, "_arguments", arguments)
+        object.__setattr__(self, "_arguments", constructor_arguments(cls, args, kwargs))
         return self
 
 

@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, get_args
 
+from mner.argument_types import check_type
 from mner.errors import ConfigurationError, LabelError
 from mner.posts import Entity
 
@@ -43,13 +44,14 @@ def labels_for(types: Sequence[str], scheme: Scheme = "BIO") -> list[str]:
         scheme: ``BIO`` or ``BIOES``.
 
     Raises:
-        ConfigurationError: If the scheme is neither.
+        ConfigurationError: If the scheme is neither, or the types are not a list of strings.
 
     Example:
         >>> labels_for(["PER", "LOC"])
         ['O', 'B-PER', 'I-PER', 'B-LOC', 'I-LOC']
     """
     check_choice("scheme", scheme, get_args(Scheme))
+    check_type("types", types, Sequence[str])
     return [OUTSIDE, *(f"{prefix}-{type_}" for type_ in types for prefix in _PREFIXES[scheme])]
 
 

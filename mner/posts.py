@@ -111,7 +111,7 @@ class Post(ShownInNotebook):
 
     def __post_init__(self) -> None:
         """Check words, image, contexts and boxes, and that tags and offsets are given once per word."""
-        if isinstance(self.words, str) or not are_strings(self.words):
+        if not isinstance(self.words, Sequence) or isinstance(self.words, str) or not are_strings(self.words):
             raise DataError(f"post {self.id!r}: expected words as strings, got {self.words!r:.60}")
         if isinstance(self.image, str):
             object.__setattr__(self, "image", Path(self.image))
@@ -119,6 +119,8 @@ class Post(ShownInNotebook):
             raise DataError(f"post {self.id!r}: expected the path of an image, got a {type(self.image).__name__}")
         if self.more_images:
             object.__setattr__(self, "more_images", self._checked_images(self.more_images))
+        if isinstance(self.tags, str):
+            raise DataError(f"post {self.id!r}: expected tags as a list of strings, got {self.tags!r:.60}")
         for name, values in (("tags", self.tags), ("offsets", self.offsets)):
             if values is not None and len(values) != len(self.words):
                 raise DataError(

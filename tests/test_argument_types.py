@@ -1,6 +1,7 @@
 """Arguments of another type than their hint, or that are not finite, are refused in words that name them."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, IntEnum
 from fractions import Fraction
@@ -13,13 +14,55 @@ import pytest
 import torch
 
 import mner
-from mner.argument_types import check_types
+from mner.argument_types import check_range, check_types
 from mner.components import Component, to_config
-from mner.data import Twitter2017
+from mner.data import PostFiles, Twitter2017, iter_posts, read_posts
 from mner.errors import ConfigurationError
 from mner.fusion import VisualAttention
+from mner.labels import labels_for
 from mner.testing import TinyGrid, tiny_text_encoder
 from mner.training import Optimization
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "expected"),
+    [
+        (1.0, "[0, 1)", "in [0, 1)"),
+        (0.0, "(0, 1]", "in (0, 1]"),
+        (-1, "[0, 1]", "in [0, 1]"),
+        (float("nan"), "[0, 1]", "in [0, 1]"),
+        (0, "[1, inf)", ">= 1"),
+        (0.0, "(0, inf)", "> 0"),
+        (float("inf"), "(0, inf)", "> 0"),
+        (float("nan"), "(-inf, inf)", "in (-inf, inf)"),
+    ],
+)
+def test_a_number_out_of_range_names_argument_and_range(value, interval, expected):
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(f'expected rate {expected}, got {value!r}')}$"):
+        check_range("rate", value, interval)
+
+
+@pytest.mark.parametrize(
+    ("value", "interval"), [(0, "[0, 1)"), (1, "(0, 1]"), (0.5, "(0, 1)"), (10**9, "[1, inf)"), (None, "[0, 1]")]
+)
+def test_a_number_in_range(value, interval):
+    check_range("rate", value, interval)
+
+
+@pytest.mark.parametrize("annotator", [1.5, True, b"x", ["x"], float("nan")])
+def test_arguments_of_functions_and_data_modules(tmp_path, annotator):
+    (tmp_path / "posts.jsonl").write_text('{"text": "Ana"}\n', encoding="utf-8")
+    for read in (read_posts, lambda *given, **options: list(iter_posts(*given, **options))):
+        with pytest.raises(ConfigurationError, match="expected annotator to be a string or a whole number or None"):
+            read(tmp_path / "posts.jsonl", annotator=annotator)
+        with pytest.raises(ConfigurationError, match="expected columns to be a dict or None"):
+            read(tmp_path / "posts.jsonl", columns=["text"])
+        with pytest.raises(ConfigurationError, match="expected the image folder to be a string"):
+            read(tmp_path / "posts.jsonl", images=3)
+    with pytest.raises(ConfigurationError, match="PostFiles: expected annotator to be a string or None"):
+        PostFiles(tmp_path / "posts.jsonl", annotator=annotator)
+    with pytest.raises(ConfigurationError, match="expected types to be a list of strings, got 'PER'"):
+        labels_for("PER")
 
 
 class Mode(str, Enum):

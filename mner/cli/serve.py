@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from mner.argument_types import check_range
 from mner.cli.parsing import OptionParser
 from mner.cli.post_options import MODELS_HELP
 from mner.devices import ACCELERATOR_HELP
@@ -53,11 +54,8 @@ def run(arguments: Sequence[str]) -> None:
         CheckpointError: If the checkpoint cannot be loaded.
     """
     options = parser().parse_args(list(arguments[1:]))
-    if options.batch_size < 1 or options.max_wait < 0:
-        raise ConfigurationError(
-            f"expected --batch_size of at least 1 and --max_wait of at least 0, got {options.batch_size} and "
-            f"{options.max_wait}"
-        )
+    check_range("--batch_size", options.batch_size, "[1, inf)")
+    check_range("--max_wait", options.max_wait, "[0, inf)")
     check_threshold(options.threshold)
     if not options.host:  # which would be every interface
         raise ConfigurationError("expected --host to be an address, got an empty text; 127.0.0.1 is this machine only")

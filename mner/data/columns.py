@@ -7,6 +7,7 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
+from mner.argument_types import check_type
 from mner.data.fields import add_metadata
 from mner.data.lines import Line
 from mner.errors import ConfigurationError
@@ -47,6 +48,7 @@ def check_columns(columns: Columns | None) -> None:
     Raises:
         ConfigurationError: Names the key and those there are, or the name.
     """
+    check_type("columns", columns, Mapping | None)
     for key, column in (columns or {}).items():
         if key not in KEYS:
             raise ConfigurationError(f"expected keys of columns among {', '.join(KEYS)}, got {key!r}")

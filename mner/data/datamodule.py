@@ -15,6 +15,7 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from mner.argument_types import check_range, constructor_arguments
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
 from mner.data.contexts import warn_of_surplus
 from mner.data.label_map import LabelMap, check_label_map, in_terms_of
@@ -54,7 +55,7 @@ class PostDataModule(LightningDataModule, ABC):
         max_missing_images: Maximum fraction of the images that may be missing where a model uses images.
 
     Raises:
-        ConfigurationError: If a number is out of range.
+        ConfigurationError: If an argument has another type than its hint, or a number is out of range.
     """
 
     labels: list[str]
@@ -62,6 +63,11 @@ class PostDataModule(LightningDataModule, ABC):
     """Splits raw posts into words; a model trained on the posts splits new ones in the same way."""
     remote_images: RemoteImages | None = None
     """What images at an address may be fetched into the image folder."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Check the types of the constructor's arguments before it runs."""
+        constructor_arguments(cls, args, kwargs)
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -74,18 +80,11 @@ class PostDataModule(LightningDataModule, ABC):
         max_missing_images: float = 0.5,
     ) -> None:
         super().__init__()
-        if (
-            batch_size < 1
-            or not 0 < train_fraction <= 1
-            or num_workers < 0
-            or (max_tokens is not None and max_tokens < 1)
-            or not 0 <= max_missing_images <= 1
-        ):
-            raise ConfigurationError(
-                "expected batch_size >= 1, max_tokens >= 1 or null, 0 < train_fraction <= 1, num_workers >= 0 and "
-                f"0 <= max_missing_images <= 1, got {batch_size=}, {max_tokens=}, {train_fraction=}, {num_workers=}, "
-                f"{max_missing_images=}"
-            )
+        check_range("batch_size", batch_size, "[1, inf)")
+        check_range("max_tokens", max_tokens, "[1, inf)")
+        check_range("train_fraction", train_fraction, "(0, 1]")
+        check_range("num_workers", num_workers, "[0, inf)")
+        check_range("max_missing_images", max_missing_images, "[0, 1]")
         self.batch_size = batch_size
         self.max_tokens = max_tokens
         self.contexts = list(contexts)

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
+from mner.argument_types import check_type
 from mner.data.context_texts import NO_TEXT
 from mner.data.lines import Line
 from mner.paths import is_file, is_folder
@@ -166,8 +167,9 @@ class ImageFolder:
         remote: What may be fetched into the folder, where it is needed; ``None`` for nothing.
     """
 
-    def __init__(self, path: Path, remote: RemoteImages | None = None) -> None:
-        self.path = path
+    def __init__(self, path: str | Path, remote: RemoteImages | None = None) -> None:
+        check_type("the image folder", path, str)
+        self.path = Path(path)
         self.remote = remote
 
     @cached_property

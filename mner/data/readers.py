@@ -8,7 +8,7 @@ from itertools import chain, dropwhile
 from pathlib import Path
 from typing import Any, get_args
 
-from mner.argument_types import plain_scalar
+from mner.argument_types import check_type, plain_scalar
 from mner.data.annotators import choose_annotations, without_labels
 from mner.data.columnar_files import columnar_rows, is_columnar
 from mner.data.columns import Columns, check_columns
@@ -67,7 +67,6 @@ def read_posts(
         ConfigurationError: If ``path`` or ``tag_column`` is of another type.
     """
     name = _name(path)
-    images = None if images is None else Path(images)
     make = row_reader(None if images is None else ImageFolder(images, remote), annotator, columns)
     posts = list(stream_posts(path, make, format=format, tag_column=tag_column))
     if not posts:
@@ -75,11 +74,12 @@ def read_posts(
     folder = (None if boxes is None else Path(boxes)) or (None if is_table(path) else box_folder(name))
     if folder is None or any(post.boxes is not None for post in posts):  # their own boxes take precedence
         return posts
-    return attach_boxes(posts, folder, images)
+    return attach_boxes(posts, folder, None if make.images is None else make.images.path)
 
 
 def row_reader(images: ImageFolder | None, annotator: str | int | None, columns: Columns | None) -> RowReader:
     """Return what makes posts of records, with checked options; see :func:`read_posts`."""
+    check_type("annotator", annotator, str | int | None)
     check_columns(columns)
     return RowReader(images, None if annotator is None else str(annotator), columns)
 
@@ -164,7 +164,7 @@ def iter_posts(
         FormatError: If it is empty, binary, a table without a text, or, without ``on_error``, malformed.
     """
     report = on_error or _raise
-    make = row_reader(None if images is None else ImageFolder(Path(images), remote), annotator, columns)
+    make = row_reader(None if images is None else ImageFolder(images, remote), annotator, columns)
     rows = _rows(source, format)
     if rows is not None:
         yield from read_rows(rows, _name(source), make, report, lenient=lenient)

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.components import check_arguments, takes_any_keyword
 from mner.decoders import CRF, Decoder
@@ -21,7 +22,7 @@ from mner.fusion.entity_scores import EntityScores
 from mner.fusion.label_set import check_label_set, check_same_labels
 from mner.fusion.losses import Losses
 from mner.fusion.view_alignment import ViewAlignment
-from mner.fusion.word_dropout import WordDropout, checked_rate
+from mner.fusion.word_dropout import WordDropout
 from mner.grounding import RegionPointer
 from mner.posts import Box
 from mner.preprocessor import MAX_IMAGES, Preprocessor
@@ -107,7 +108,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.characters = CharacterCNN() if characters is None and self.uses_characters else characters
         self.decoder = CRF() if decoder is None else decoder
         self.decoder.bind(self.labels)
-        self.dropout, self.word_dropout = nn.Dropout(checked_rate(dropout, "dropout")), WordDropout(word_dropout)
+        check_range("dropout", dropout, "[0, 1)")
+        self.dropout, self.word_dropout = nn.Dropout(dropout), WordDropout(word_dropout)
         beside = 0 if self.uses_characters else self.character_width
         self.emission_layer = nn.Linear(self._known_fused_size() + beside, len(self.labels))
         both = self.align_views is not None
@@ -393,7 +395,6 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
 
     def _log_scores(self, stage: str, counted: EntityScores) -> None:
         scores = {f"{stage}/{name}": value for name, value in counted.compute().items()}
-        shown = self.monitor[0]
-        if shown in scores:
+        if (shown := self.monitor[0]) in scores:
             self.log(shown, scores.pop(shown), prog_bar=True, sync_dist=True)
         self.log_dict(scores, sync_dist=True)  # already synchronised, which Lightning cannot know

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures, TextFeatures
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.gated_sum import gated_sum
-from mner.fusion.word_dropout import checked_rate
 
 
 class GraphFusion(FusionModule):
@@ -64,12 +64,13 @@ class GraphFusion(FusionModule):
         layer_dropout: float = 0.4,
         **kwargs: Any,
     ) -> None:
-        if min(size, num_layers, heads, feedforward_size) < 1 or size % heads:
-            raise ConfigurationError(
-                "expected size, num_layers, heads and feedforward_size of at least 1, and heads to divide size, got "
-                f"{size=}, {num_layers=}, {heads=}, {feedforward_size=}"
-            )
-        checked_rate(layer_dropout, "layer_dropout")
+        check_range("size", size, "[1, inf)")
+        check_range("num_layers", num_layers, "[1, inf)")
+        check_range("heads", heads, "[1, inf)")
+        check_range("feedforward_size", feedforward_size, "[1, inf)")
+        check_range("layer_dropout", layer_dropout, "[0, 1)")
+        if size % heads:
+            raise ConfigurationError(f"expected heads to divide the size {size}, got {heads}")
         self.size = size
         super().__init__(**kwargs)
         self.project_words = _linear(self.text_encoder.hidden_size, size)

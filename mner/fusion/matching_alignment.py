@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
+from mner.argument_types import check_range
 from mner.batch import Batch, ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.cross_attention import CrossAttention
 from mner.fusion.shuffled_images import shuffle_images
-from mner.fusion.word_dropout import checked_rate
 
 
 @dataclass
@@ -79,17 +78,16 @@ class MatchingAlignment(FusionModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not (0 < tagging_weight <= 1 and temperature > 0 and 0 <= text_to_image_weight <= 1):
-            raise ConfigurationError(
-                "expected tagging_weight in (0, 1], temperature > 0 and text_to_image_weight in [0, 1], got "
-                f"{tagging_weight=}, {temperature=}, {text_to_image_weight=}"
-            )
+        check_range("tagging_weight", tagging_weight, "(0, 1]")
+        check_range("temperature", temperature, "(0, inf)")
+        check_range("text_to_image_weight", text_to_image_weight, "[0, 1]")
+        check_range("layer_dropout", layer_dropout, "[0, 1)")
         width = self.text_encoder.hidden_size
         self.auxiliary_weight = (1 - tagging_weight) / tagging_weight
         self.temperature = temperature
         self.text_to_image_weight = text_to_image_weight
         self.project_image = nn.Linear(self.image_width, width)
-        self.cross_layer = CrossAttention(width, heads, checked_rate(layer_dropout, "layer_dropout"))
+        self.cross_layer = CrossAttention(width, heads, layer_dropout)
         self.matching = nn.Linear(2 * width, 1)
         self.gate = nn.Linear(2 * width, width)
         self.align_text = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))

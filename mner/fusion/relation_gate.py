@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from mner.argument_types import check_range
 from mner.batch import Batch, ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.shuffled_images import shuffle_images
 from mner.fusion.transformer_attention import TransformerAttention
 from mner.recurrent import run_recurrent
@@ -57,10 +57,8 @@ class RelationGate(TransformerAttention):
     """
 
     def __init__(self, lstm_size: int = 256, relation_weight: float = 0.05, **kwargs: Any) -> None:
-        if lstm_size < 1 or relation_weight < 0:
-            raise ConfigurationError(
-                f"expected lstm_size >= 1 and relation_weight >= 0, got {lstm_size=}, {relation_weight=}"
-            )
+        check_range("lstm_size", lstm_size, "[1, inf)")
+        check_range("relation_weight", relation_weight, "[0, inf)")
         self.lstm_size = lstm_size
         super().__init__(**kwargs)
         self.relation_weight = relation_weight

@@ -9,12 +9,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import Batch, ImageFeatures, TextFeatures
 from mner.decoders import CRF
-from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.fusion.cross_attention import CrossAttention
-from mner.fusion.word_dropout import checked_rate
 from mner.labels import split_tag
 
 
@@ -68,13 +67,13 @@ class UMT(FusionModule):
         self, heads: int | None = None, auxiliary_weight: float = 0.5, layer_dropout: float = 0.1, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not auxiliary_weight >= 0:
-            raise ConfigurationError(f"expected auxiliary_weight >= 0, got {auxiliary_weight}")
+        check_range("auxiliary_weight", auxiliary_weight, "[0, inf)")
+        check_range("layer_dropout", layer_dropout, "[0, 1)")
         width = self.text_encoder.hidden_size
         self.auxiliary_weight = auxiliary_weight
         self.project_image = nn.Linear(self.image_width, width)
         self.project_image_queries = nn.Linear(self.image_width, width)
-        layer = partial(CrossAttention, width, heads, checked_rate(layer_dropout, "layer_dropout"))
+        layer = partial(CrossAttention, width, heads, layer_dropout)
         self.main_layer, self.image_to_words, self.words_to_image, self.image_words_to_words = (
             layer() for _ in range(4)
         )

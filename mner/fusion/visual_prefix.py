@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
+from mner.argument_types import check_range
 from mner.batch import Batch, ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.text.huggingface import HuggingFaceText
 from mner.text.prefix import Prefix
@@ -58,8 +58,9 @@ class VisualPrefix(FusionModule):
 
     def __init__(self, cells: int = 4, slices: int = 4, size: int = 800, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if min(cells, slices, size) < 1:
-            raise ConfigurationError(f"expected numbers of at least 1, got {cells=}, {slices=}, {size=}")
+        check_range("cells", cells, "[1, inf)")
+        check_range("slices", slices, "[1, inf)")
+        check_range("size", size, "[1, inf)")
         layers, heads, head_size = check_prefix(self.text_encoder).prefix_shape
         width = 2 * heads * head_size
         self.cells = cells

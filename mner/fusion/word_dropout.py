@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mner.errors import ConfigurationError
+from mner.argument_types import check_range
 
 
 class WordDropout(nn.Module):
@@ -20,21 +20,11 @@ class WordDropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.p = checked_rate(p, "word_dropout")
+        check_range("word_dropout", p, "[0, 1)")
+        self.p = p
 
     def forward(self, words: Tensor) -> Tensor:
         """Drop words of shape ``(B, W, F)``."""
         if not self.training or not self.p:
             return words
         return words * (torch.rand_like(words[..., :1]) >= self.p)
-
-
-def checked_rate(rate: float, name: str) -> float:
-    """Return the rate of a dropout.
-
-    Raises:
-        ConfigurationError: If it is not in [0, 1).
-    """
-    if not 0 <= rate < 1:
-        raise ConfigurationError(f"expected {name} in [0, 1), got {name}={rate}")
-    return rate

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div
 
+from mner.argument_types import check_range
 from mner.batch import GoldBoxes, ImageFeatures, TextFeatures
 from mner.components import Component
 from mner.decoders.entities import EntityLists
@@ -52,8 +53,8 @@ class RegionPointer(Component, nn.Module):
     def __init__(self, loss_weight: float = 1.0, min_iou: float = 0.5, uncovered: Uncovered = "ignore") -> None:
         super().__init__()
         check_choice("uncovered", uncovered, get_args(Uncovered))
-        if not (loss_weight >= 0 and 0 < min_iou <= 1):
-            raise ConfigurationError(f"expected loss_weight >= 0 and min_iou in (0, 1], got {loss_weight=}, {min_iou=}")
+        check_range("loss_weight", loss_weight, "[0, inf)")
+        check_range("min_iou", min_iou, "(0, 1]")
         self.loss_weight = loss_weight
         self.min_iou = min_iou
         self.uncovered = uncovered

@@ -7,6 +7,7 @@ import zlib
 import torch
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import Batch
 from mner.errors import ConfigurationError
 from mner.text.pretrained import build_tokenizer
@@ -41,8 +42,7 @@ class SubwordMasking(nn.Module):
         self, text_encoder: SubwordEncoder, rate: float = 0.15, whole_words: bool = False, validation_seed: int = 0
     ) -> None:
         super().__init__()
-        if not 0 < rate < 1:
-            raise ConfigurationError(f"expected a mask_rate between 0 and 1, got {rate}")
+        check_range("mask_rate", rate, "(0, 1)")
         tokenizer = build_tokenizer(text_encoder.architecture)
         if tokenizer.mask_token_id is None:
             raise ConfigurationError(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from mner.argument_types import check_range
 from mner.components import Component
 from mner.errors import ConfigurationError
 from mner.posts import Post
@@ -44,10 +45,13 @@ class CharacterCNN(Component, nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if kernel_size % 2 == 0 or max_characters < 2:
-            raise ConfigurationError(
-                f"expected an odd kernel_size and max_characters of at least 2, got {kernel_size} and {max_characters}"
-            )
+        check_range("characters.hidden_size", hidden_size, "[1, inf)")
+        check_range("characters.embedding_size", embedding_size, "[1, inf)")
+        check_range("characters.kernel_size", kernel_size, "[1, inf)")
+        check_range("characters.max_characters", max_characters, "[2, inf)")
+        check_range("characters.dropout", dropout, "[0, 1)")
+        if kernel_size % 2 == 0:
+            raise ConfigurationError(f"expected an odd characters.kernel_size, got {kernel_size}")
         self.hidden_size = hidden_size
         self.max_characters = max_characters
         self.embedding = nn.Embedding(1 + PLAIN_CODES + OTHER_CODES, embedding_size, padding_idx=0)

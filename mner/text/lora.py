@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import nn
 
+from mner.argument_types import check_range
 from mner.errors import ConfigurationError, summary
 from mner.extras import extra
 
@@ -38,11 +38,9 @@ class LoRA:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not (self.rank >= 1 and math.isfinite(self.alpha) and 0 <= self.dropout < 1):
-            raise ConfigurationError(
-                "expected lora.rank >= 1, a finite lora.alpha and lora.dropout in [0, 1), got "
-                f"{self.rank}, {self.alpha} and {self.dropout}"
-            )
+        check_range("lora.rank", self.rank, "[1, inf)")
+        check_range("lora.alpha", self.alpha, "(-inf, inf)")
+        check_range("lora.dropout", self.dropout, "[0, 1)")
         # A string would be a regular expression, which must not come from a checkpoint.
         if self.target_modules != "all-linear" and not _are_names(self.target_modules):
             raise ConfigurationError(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mner.argument_types import check_types
-from mner.errors import ConfigurationError
+from mner.argument_types import check_range, check_types
 from mner.trust import import_named
 from mner.weights import sources_are_closed
 
@@ -65,11 +63,11 @@ class Optimization:
         if not sources_are_closed():
             import_named(name.rpartition(".")[0] for name in (self.optimizer, self.scheduler) if "." in name)
         for name in ("lr", "new_layer_lr", "decoder_lr", "weight_decay", "max_grad_norm"):
-            _check(name, getattr(self, name), ">= 0", lambda value: value >= 0)
-        _check("layer_lr_decay", self.layer_lr_decay, "in (0, 1]", lambda value: 0 < value <= 1)
-        _check("warmup_ratio", self.warmup_ratio, "in [0, 1]", lambda value: 0 <= value <= 1)
-        _check("ema_decay", self.ema_decay, "in [0, 1)", lambda value: 0 <= value < 1)
-        _check("ema_every_n_steps", self.ema_every_n_steps, ">= 1", lambda value: value >= 1)
+            check_range(f"optimization.{name}", getattr(self, name), "[0, inf)")
+        check_range("optimization.layer_lr_decay", self.layer_lr_decay, "(0, 1]")
+        check_range("optimization.warmup_ratio", self.warmup_ratio, "[0, 1]")
+        check_range("optimization.ema_decay", self.ema_decay, "[0, 1)")
+        check_range("optimization.ema_every_n_steps", self.ema_every_n_steps, "[1, inf)")
 
     @property
     def effective_new_layer_lr(self) -> float:
@@ -80,8 +78,3 @@ class Optimization:
     def effective_decoder_lr(self) -> float:
         """Learning rate of the decoder's own parameters."""
         return self.effective_new_layer_lr if self.decoder_lr is None else self.decoder_lr
-
-
-def _check(name: str, value: float | None, expected: str, fits: Callable[[float], bool]) -> None:
-    if value is not None and not fits(value):
-        raise ConfigurationError(f"expected optimization.{name} {expected}, got {value!r}")

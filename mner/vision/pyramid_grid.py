@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from mner.errors import ConfigurationError
+from mner.argument_types import check_range
 from mner.vision.backbones import HUB
 from mner.vision.grid import Grid
 
@@ -48,8 +48,8 @@ class PyramidGrid(Grid):
         image_size: int | None = None,
         preprocessing: dict[str, Any] | None = None,
     ) -> None:
-        if min(stages, cells) < 1:
-            raise ConfigurationError(f"expected numbers of at least 1, got {stages=}, {cells=}")
+        check_range("stages", stages, "[1, inf)")
+        check_range("cells", cells, "[1, inf)")
         self.stages = stages
         self.cells = cells
         super().__init__(

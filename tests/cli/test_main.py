@@ -126,7 +126,8 @@ def test_a_mistaken_option(complain, options, complaint):
     ("options", "complaint"),
     [
         (["--data.init_args.root", "/nowhere"], "no folder /nowhere; give the data set's folder with --data.init_args"),
-        (["--data.init_args.batch_size", "0"], "expected batch_size >= 1"),
+        (["--data.init_args.batch_size", "0"], "expected batch_size >= 1, got 0"),
+        (["--data.init_args.train_fraction", "3.0"], "expected train_fraction in (0, 1], got 3.0"),
         (["--model.init_args.optimization.warmup_ratio", "2"], "expected optimization.warmup_ratio in [0, 1], got 2"),
         (
             ["--model", "CoAttention", "--model.image_encoder", "resnet15x"],

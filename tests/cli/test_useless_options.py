@@ -111,6 +111,7 @@ def test_options_of_images_for_a_model_that_sees_none(trained_run, capsys):
 
 
 def test_a_report_has_no_images_of_another_data_set(tmp_path, capsys):
+    pytest.importorskip("statsmodels")
     line = '{"id": "1", "words": ["Ana"], "predicted": [], "gold": []}\n'
     (tmp_path / "predictions.jsonl").write_text(line, encoding="utf-8")
     for option in ("--train", "--images"):

@@ -11,6 +11,8 @@ import pytest
 from chat_server import ChatServer, completion
 from PIL import Image
 
+pytest.importorskip("httpx")
+
 from mner.contexts import Budget, ChatEndpoint, Question
 from mner.contexts.rate_limit import RateLimit
 from mner.errors import ConfigurationError, WriterError

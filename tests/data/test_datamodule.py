@@ -65,7 +65,7 @@ def test_a_tag_outside_the_label_set_names_the_post(in_memory):
 )
 def test_arguments_out_of_range(in_memory, arguments):
     name, value = next(iter(arguments.items()))
-    with pytest.raises(ConfigurationError, match=f"{name}={value}"):
+    with pytest.raises(ConfigurationError, match=f"^expected {name} .*, got {value}$"):
         in_memory(**arguments)
 
 

@@ -83,6 +83,7 @@ def test_malformed_lists_of_images_are_named(tmp_path, names, said):
 
 
 def test_posts_are_read_back_as_they_were_written(tmp_path):
+    pytest.importorskip("pyarrow")
     posts = [post("1", *NAMES), post("2", "a.jpg"), post("3")]
     folder = tmp_path / "images"
     inside = [each.with_images([folder / name for name in each.images]) for each in posts]

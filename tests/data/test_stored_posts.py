@@ -40,6 +40,7 @@ def rename(post: Post, tag: str) -> Post:
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
+    pytest.importorskip("pyarrow")
     folder = tmp_path_factory.mktemp("stored")
     store_posts(iter(POSTS), folder)
     return StoredPosts(folder)

@@ -195,7 +195,7 @@ def test_the_relation_learns_from_exchanged_images(tmp_path):
 
 def test_arguments_out_of_range():
     for arguments in ({"lstm_size": 0}, {"relation_weight": -1.0}):
-        with pytest.raises(ConfigurationError, match="expected lstm_size >= 1 and relation_weight >= 0"):
+        with pytest.raises(ConfigurationError, match=f"expected {next(iter(arguments))} >= [01], got"):
             make(**arguments)
     with pytest.raises(ConfigurationError, match=r"RelationGate lets words .* got HuggingFaceText"):
         make(text_encoder=tiny_text_encoder())

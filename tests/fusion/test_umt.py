@@ -97,7 +97,7 @@ def test_heads_and_decoders(make_fusion):
     with pytest.raises(ConfigurationError, match="heads to divide the text encoder's width 8, got 3"):
         make_fusion(UMT, heads=3)
     for arguments, message in (
-        ({"layer_dropout": 2.0}, r"expected layer_dropout in \[0, 1\), got layer_dropout=2.0"),
+        ({"layer_dropout": 2.0}, r"expected layer_dropout in \[0, 1\), got 2.0"),
         ({"auxiliary_weight": -1.0}, "expected auxiliary_weight >= 0, got -1.0"),
     ):
         with pytest.raises(ConfigurationError, match=message):

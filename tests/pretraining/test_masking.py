@@ -134,7 +134,7 @@ def test_the_windows_of_a_long_post_have_masks_of_their_own(encoder):
 
 def test_what_cannot_be_masked_is_refused(encoder):
     for rate in (0.0, 1.0):
-        with pytest.raises(ConfigurationError, match=f"mask_rate between 0 and 1, got {rate}"):
+        with pytest.raises(ConfigurationError, match=rf"expected mask_rate in \(0, 1\), got {rate}"):
             SubwordMasking(encoder, rate=rate)
     with pytest.raises(ConfigurationError, match="tokenizer has no mask token"):
         SubwordMasking(tiny_text_encoder())

@@ -66,7 +66,15 @@ def test_posts_without_words():
     assert CharacterCNN()(table).shape == (2, 1, 64)
 
 
-@pytest.mark.parametrize("arguments", [{"kernel_size": 2}, {"max_characters": 1}])
-def test_arguments_out_of_range(arguments):
-    with pytest.raises(ConfigurationError, match="odd kernel_size and max_characters of at least 2"):
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"kernel_size": 2}, "expected an odd characters.kernel_size, got 2"),
+        ({"max_characters": 1}, "expected characters.max_characters >= 2, got 1"),
+        ({"dropout": 3.0}, r"expected characters.dropout in \[0, 1\), got 3.0"),
+        ({"hidden_size": 0}, "expected characters.hidden_size >= 1, got 0"),
+    ],
+)
+def test_arguments_out_of_range(arguments, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
         CharacterCNN(**arguments)
