@@ -16,7 +16,9 @@ from mner.cli import main
 
 def test_wrong_options(trained_run, capsys):
     assert main(["serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--batch_size", "0"]) == 1
-    assert "expected --batch_size of at least 1" in capsys.readouterr().err
+    assert "expected --batch_size >= 1, got 0" in capsys.readouterr().err
+    assert main(["serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--max_wait", "-1"]) == 1
+    assert "expected --max_wait >= 0, got -1.0" in capsys.readouterr().err
     assert main(["serve", "--ckpt_path", str(trained_run / "best.ckpt"), "--limits.max_posts", "0"]) == 1
     assert "expected max_posts greater than 0" in capsys.readouterr().err
 
