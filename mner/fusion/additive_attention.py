@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mner.errors import ConfigurationError
+from mner.argument_types import check_range
 from mner.fusion.attention import masked_softmax
 
 CHUNK = 2**26
@@ -37,8 +37,7 @@ class AdditiveAttention(nn.Module):
 
     def __init__(self, query_size: int, key_size: int, size: int, as_published: bool = False) -> None:
         super().__init__()
-        if size < 1:
-            raise ConfigurationError(f"expected an attention_size of at least 1, got {size}")
+        check_range("attention_size", size, "[1, inf)")
         self.as_published = as_published
         self.query = nn.Linear(query_size, size)
         self.key = nn.Linear(key_size, size, bias=False)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 
 
@@ -35,8 +35,7 @@ class Concatenation(FusionModule):
     uses_characters = True
 
     def __init__(self, size: int | None = None, **kwargs: Any) -> None:
-        if size is not None and size < 1:
-            raise ConfigurationError(f"expected a size of at least 1, got {size}")
+        check_range("size", size, "[1, inf)")
         self.size = size
         super().__init__(**kwargs)
         self.project_words = nn.Linear(self.text_encoder.hidden_size, self.common_width)

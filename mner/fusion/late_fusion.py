@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 
 
@@ -31,8 +31,7 @@ class LateFusion(FusionModule):
     """
 
     def __init__(self, image_size: int = 128, **kwargs: Any) -> None:
-        if image_size < 1:
-            raise ConfigurationError(f"expected an image_size of at least 1, got {image_size}")
+        check_range("image_size", image_size, "[1, inf)")
         self.image_size = image_size
         super().__init__(**kwargs)
         self.perceptron = nn.Sequential(

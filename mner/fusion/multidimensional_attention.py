@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.attention import masked_softmax
 from mner.fusion.base import FusionModule
 
@@ -53,8 +53,7 @@ class MultidimensionalAttention(FusionModule):
     """
 
     def __init__(self, size: int = 64, **kwargs: Any) -> None:
-        if size < 1:
-            raise ConfigurationError(f"expected a size of at least 1, got {size}")
+        check_range("size", size, "[1, inf)")
         self.size = size
         super().__init__(**kwargs)
         self.project_words = nn.Linear(self.text_encoder.hidden_size, size)

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures, TextFeatures
-from mner.errors import ConfigurationError
 from mner.fusion.additive_attention import AdditiveAttention
 from mner.fusion.base import FusionModule
 from mner.recurrent import run_recurrent
@@ -46,8 +46,7 @@ class VisualAttention(FusionModule):
     def __init__(
         self, query_size: int = 128, attention_size: int = 128, as_published: bool = False, **kwargs: Any
     ) -> None:
-        if query_size < 1:
-            raise ConfigurationError(f"expected a query_size of at least 1, got {query_size}")
+        check_range("query_size", query_size, "[1, inf)")
         super().__init__(**kwargs)
         width, image_width = self.text_encoder.hidden_size, self.image_width
         self.query = nn.LSTM(width, int(query_size), batch_first=True)  # int: it refuses NumPy's

@@ -52,7 +52,7 @@ def test_as_printed_every_word_looks_at_the_same_regions(make_fusion, features):
 
 
 def test_a_size_that_is_none(make_fusion):
-    with pytest.raises(ConfigurationError, match="expected an attention_size of at least 1, got 0"):
+    with pytest.raises(ConfigurationError, match="expected attention_size >= 1, got 0"):
         make_fusion(CoAttention, attention_size=0)
 
 

@@ -46,7 +46,7 @@ class Halved(TextOnly):
         ({"labels": ["B-PER", "I-PER"]}, "expected distinct labels with 'O' among them"),
         ({"labels": ["O", "B-PER", "B-PER"]}, "expected distinct labels"),
         ({"labels": ["O", "O"]}, "expected distinct labels"),
-        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"dropout": 1.0}, r"expected dropout in \[0, 1\), got 1.0"),
         ({"warmup_ratio": 1.5}, r"expected optimization.warmup_ratio in \[0, 1\], got 1.5"),
         ({"ema_decay": 1.0}, "ema_decay in .*, got 1.0"),
         ({"max_grad_norm": -1.0}, "max_grad_norm >= 0, got -1.0"),

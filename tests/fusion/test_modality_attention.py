@@ -25,5 +25,5 @@ def test_it_equals_its_equation(make_fusion, features, numpy_weights, each_word,
 
 
 def test_a_size_that_is_none(make_fusion):
-    with pytest.raises(ConfigurationError, match="expected a size of at least 1, got 0"):
+    with pytest.raises(ConfigurationError, match="expected size >= 1, got 0"):
         make_fusion(ModalityAttention, size=0)

@@ -41,5 +41,5 @@ def test_it_equals_its_equations(make_fusion, features, numpy_weights, each_word
 
 
 def test_a_size_that_is_none(make_fusion):
-    with pytest.raises(ConfigurationError, match="expected a query_size of at least 1, got 0"):
+    with pytest.raises(ConfigurationError, match="expected query_size >= 1, got 0"):
         make_fusion(VisualAttention, query_size=0)
