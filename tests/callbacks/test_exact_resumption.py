@@ -207,6 +207,16 @@ def test_from_the_end_of_an_epoch(train, uninterrupted, tmp_path, limits, valida
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("settings", [{}, {"max_steps": 50}, {"max_steps": 10, "max_epochs": -1}], ids=str)
+def test_a_finished_training_makes_no_further_step(train, uninterrupted, tmp_path, settings):
+    expected, _ = uninterrupted(**settings)
+    train(tmp_path, LastCheckpoint(tmp_path), **settings)
+    weights, scores = train(tmp_path / "rest", ckpt_path=tmp_path / "last.ckpt", **settings)
+    assert_equal(weights, expected)
+    assert scores == []
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_interrupted_again_before_its_first_step(train, uninterrupted, tmp_path):
     expected, _ = uninterrupted()
     for _ in range(2):
