@@ -27,6 +27,7 @@ from mner.inference.load import load_model
 from mner.paths import is_file, is_there
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
+from mner.remote_images import address_of
 from mner.text.base_model import given_base, refuse_base
 from mner.training.module import TrainingModule
 from mner.vision.file_transform import FileTransform
@@ -172,7 +173,8 @@ def _example(model: FusionModule, datamodule: PostDataModule) -> str:
     posts = list(islice(named, _CANDIDATES))
     if model.image_encoder is not None:
         for post in posts:
-            if post.image is not None and is_file(post.image):
+            # A fetched one is known by its address, which the example would have to fetch again.
+            if post.image is not None and is_file(post.image) and address_of(post.image) is None:
                 record = {"text": _text(post), "image_id": post.image.name}
                 line = json.dumps(record, ensure_ascii=False)
                 return f"echo {shlex.quote(line)} | mner tag - --images {shlex.quote(str(post.image.parent))}"

@@ -92,6 +92,8 @@ def _environment(path: Path, create: bool) -> lmdb.Environment:
             status = path.stat()
     key = (status.st_dev, status.st_ino)
     if key not in _environments:
+        for other in [other for other, opened in _environments.items() if opened.path() == str(path)]:
+            _environments.pop(other).close()  # of a file that was deleted or replaced
         _environments[key] = _open(path, status.st_size)
     return _environments[key]
 

@@ -1,5 +1,10 @@
 """Products of 8-bit numbers: every token has its own scale, whatever the other tokens of the batch are."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -46,3 +51,28 @@ def test_numbers_of_other_precisions_stay_what_they_are(layer, inputs):
     found = Int8Linear(layer.bfloat16())(inputs.bfloat16())
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), layer.float()(inputs), rtol=0.05, atol=0.05 * float(inputs.abs().max()))
+
+
+_ON_AVX2 = """
+import sys, torch
+from mner.text.int8_linear import Int8Linear
+torch.manual_seed(0)
+quantised = Int8Linear(torch.nn.Linear(64, 32))
+inputs = torch.randn(16, 64)
+torch.save((quantised._reduce_range, inputs, quantised(inputs), quantised.weight()), sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="FBGEMM's kernels for AVX2")
+def test_processors_without_vnni_compute_with_7_bits(tmp_path):
+    limits = {"FBGEMM_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    command = [sys.executable, "-c", _ON_AVX2, str(tmp_path / "result")]
+    subprocess.run(command, env={**os.environ, **limits}, check=True)
+    has_7_bits, inputs, result, weight = torch.load(tmp_path / "result")
+    assert has_7_bits  # since sums of two products of 8 bits overflow
+    torch.manual_seed(0)
+    here = Int8Linear(nn.Linear(64, 32))
+    here._reduce_range = True
+    assert torch.equal(weight, here.weight())
+    assert torch.equal(result, here(inputs))

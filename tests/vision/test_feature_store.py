@@ -341,6 +341,15 @@ def test_a_full_disk_is_one_error_and_loses_nothing(tiny_encoder, pictures, file
     assert store.fill(encoder, paths).computed == 2
 
 
+def test_a_store_that_was_deleted_is_filled_again_in_the_same_process(tiny_encoder, pictures, file):
+    encoder, paths = tiny_encoder(), pictures(2)
+    for _ in range(2):
+        store, report = filled(encoder, file, paths)
+        assert report.computed == 2
+        assert_same(store.features(paths), direct(encoder, paths))
+        file.unlink()
+
+
 def test_what_is_no_store(tiny_encoder, pictures, file, tmp_path):
     (path,) = pictures(1)
     encoder = tiny_encoder()
