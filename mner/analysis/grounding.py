@@ -10,7 +10,7 @@ import numpy as np
 
 from mner.analysis.counts import Counts
 from mner.boxes import gold_entities
-from mner.grounding_counts import THRESHOLD, GroundedCounts, Matching, agree_in_region, count_grounded
+from mner.grounding_counts import GroundedCounts, agree_in_region, count_grounded
 from mner.predictions import Prediction
 
 MEASURES = ("gmner", "mner", "eeg")
@@ -19,15 +19,11 @@ OUTCOMES: dict[Outcome, str] = {"correct": "correct", "wrong_box": "wrong box", 
 """What each outcome is called in reports."""
 
 
-def count_grounding(
-    predictions: Sequence[Prediction], threshold: float = THRESHOLD, matching: Matching = "position"
-) -> Mapping[str, Counts]:
-    """Count the grounded entities of annotated posts, see :class:`mner.metrics.GroundedF1`.
+def count_grounding(predictions: Sequence[Prediction]) -> Mapping[str, Counts]:
+    """Count the grounded entities of annotated posts as :class:`mner.metrics.GroundedF1` does by default.
 
     Args:
         predictions: Predictions of N posts; posts without gold boxes count as having no entities.
-        threshold: Minimum intersection over union of a correct box.
-        matching: Which spans agree.
 
     Returns:
         Counts of the N posts by measure, with one column; empty if no post has gold boxes, or no predicted entity has
@@ -40,18 +36,13 @@ def count_grounding(
     if all(entity.boxes is None for prediction in grounded for entity in prediction.entities):
         return {}
     none = GroundedCounts(0, 0, 0, 0, 0)
-    rows = [
-        none if each.post.boxes is None else count_grounded(each.entities, each.post, threshold, matching)
-        for each in predictions
-    ]
+    rows = [none if each.post.boxes is None else count_grounded(each.entities, each.post) for each in predictions]
     table = np.array(rows, dtype=np.int64)
     predicted, gold = table[:, 3:4], table[:, 4:]
     return {name: Counts((name,), table[:, [index]], predicted, gold) for index, name in enumerate(MEASURES)}
 
 
-def count_outcomes(
-    predictions: Sequence[Prediction], threshold: float = THRESHOLD
-) -> Mapping[str, Mapping[Outcome, int]]:
+def count_outcomes(predictions: Sequence[Prediction]) -> Mapping[str, Mapping[Outcome, int]]:
     """Count the gold entities of each type by what was predicted for them.
 
     ``correct`` is an entity with its span, type and region; ``wrong_box`` one with its span and type only;
@@ -59,7 +50,6 @@ def count_outcomes(
 
     Args:
         predictions: Predictions; posts without gold boxes are left out.
-        threshold: Minimum intersection over union of a correct box.
 
     Returns:
         The counts of each type, in alphabetical order.
@@ -70,7 +60,7 @@ def count_outcomes(
         for gold in gold_entities(each.post) if each.post.boxes is not None else ():
             same = found.get(gold.span)
             outcome: Outcome = "wrong_entity" if same is None else "wrong_box"
-            if same is not None and agree_in_region(same, gold, threshold):
+            if same is not None and agree_in_region(same, gold):
                 outcome = "correct"
             counts.setdefault(gold.type, Counter())[outcome] += 1
     return dict(sorted(counts.items()))

@@ -14,21 +14,18 @@ from mner.experiments.progress import Progress, State
 from mner.terminal import printable
 
 
-def progress_table(progress: Progress, title: str = "") -> Table:
+def progress_table(progress: Progress) -> Table:
     """F1 of the finished cells, mean and standard deviation over seeds.
 
     A row is a model and a fraction, a column a data set.
 
     Args:
         progress: The progress.
-        title: Title of the table.
     """
     cells = list(progress.states)
     data_sets = list(dict.fromkeys(cell.data for cell in cells))
     counts = Counter(progress.states.values())
     table = Table(
-        title=title,
-        title_justify="left",
         caption=f"{_caption(counts, len(cells))}\n{clock(progress)}",
         caption_justify="left",
     )

@@ -131,7 +131,8 @@ def sample_inputs(model: FusionModule) -> dict[str, Tensor]:
     return scorer_inputs(batch, None if encoder is None else _random_features(encoder, len(posts)))
 
 
-def _random_features(encoder: ImageEncoder, posts: int, regions: int = 7) -> ImageFeatures:
+def _random_features(encoder: ImageEncoder, posts: int) -> ImageFeatures:
+    regions = 7
     draw = torch.Generator().manual_seed(0)
     vectors = torch.randn(posts, regions, encoder.hidden_size, generator=draw)
     mask = torch.ones(posts, regions, dtype=torch.bool)
