@@ -13,7 +13,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from mner.cli import main
+from mner.cli import COMMANDS, main
 from mner.cli.option import Option, options_in
 from mner.cli.static_help import class_help, described_classes
 
@@ -53,6 +53,15 @@ class CommandHelp(SphinxDirective):
             else:
                 found.append(text_of(" ".join(block.split())))
         return found
+
+
+class CommandList(SphinxDirective):
+    """What each command does, in the order of ``mner --help``, with links to their pages."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read the overview."""
+        rows = [f"* {{doc}}`mner {name} <commands/{name}>`: {about}\n" for name, (_, about) in COMMANDS.items()]
+        return self.parse_text_to_nodes("".join(rows))
 
 
 class ClassOptions(SphinxDirective):
@@ -156,5 +165,6 @@ def help_of(name: str) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("command-help", CommandHelp)
+    app.add_directive("command-list", CommandList)
     app.add_directive("class-options", ClassOptions)
     return {"parallel_read_safe": True}

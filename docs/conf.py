@@ -1,7 +1,9 @@
 """How the documentation is built: Sphinx, MyST for the pages, the docstrings for the API."""
 
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # the extensions in this folder
 
@@ -69,6 +71,18 @@ def keep_deviations(app: Sphinx, document: nodes.document) -> None:
             text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
 
 
+def keep_options(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """Let no line of a command end within an option, at one of its hyphens."""
+    context["body"] = re.sub(
+        r'<div class="highlight-(?:bash|text) .*?</pre>',
+        lambda block: re.sub(r"(?<![\w-])--?[\w.-]+", r'<span class="option">\g<0></span>', block[0]),
+        context.get("body", ""),
+        flags=re.DOTALL,
+    )
+
+
 def constructor(app: Sphinx, what: str, name: str, documented: object, *_: object) -> tuple[str, str] | None:
     """Show the arguments of ``__init__``: autodoc prefers those of ``Component.__new__``, which takes any."""
     if not (isinstance(documented, type) and issubclass(documented, Component)):
@@ -81,3 +95,4 @@ def setup(app: Sphinx) -> None:
     """Register what this project adds."""
     app.connect("autodoc-process-signature", constructor)
     app.connect("doctree-read", keep_deviations)
+    app.connect("html-page-context", keep_options)

@@ -51,7 +51,7 @@ class MethodGallery(SphinxDirective):
             if page != this:
                 self.env.note_dependency(str(page))
                 cards.append(card(page.stem, page.read_text(encoding="utf-8")))
-        return self.parse_text_to_nodes("".join(["::::{grid} 1 1 2 2\n:gutter: 3\n\n", *cards, "::::\n"]))
+        return self.parse_text_to_nodes("".join(["::::{grid} 1\n:gutter: 3\n\n", *cards, "::::\n"]))
 
 
 def card(name: str, page: str) -> str:

@@ -37,22 +37,22 @@ def contact_sheet(rows: list[list[Image.Image]]) -> Image.Image:
 def with_types(images: list[Image.Image], posts: list[Post]) -> Image.Image:
     """Arrange the images of posts in a row, each over the words of its post with the mention marked.
 
-    The sheet is twice as large as it is shown, for screens of high resolution.
+    The sheet is twice as large as it is shown, for screens of high resolution, and transparent, for dark pages.
     """
-    side, margin, line = 2 * TILE, 12, 64
-    sheet = Image.new("RGB", ((side + margin) * len(posts) - margin, side + line), "white")
+    side, height, margin, line = 2 * TILE, 8 * TILE // 3, 12, 64
+    sheet = Image.new("RGBA", ((side + margin) * len(posts) - margin, height + line))
     draw, font, small = ImageDraw.Draw(sheet), ImageFont.load_default(22), ImageFont.load_default(16)
     for index, (image, post) in enumerate(zip(images, posts, strict=True)):
         left = index * (side + margin)
-        sheet.paste(ImageOps.fit(image, (side, side)), (left, 0))
+        sheet.paste(ImageOps.fit(image, (side, height)), (left, 0))
         mention = post.metadata["mentions"][0]
         name, kind = post.surface(mention["start"], mention["end"]), mention["type"]
         width = draw.textlength(name, font) + draw.textlength(kind, small) + 32
         start = left + (side - width) / 2
-        draw.rounded_rectangle((start, side + 14, start + width, side + 52), 8, COLOURS[kind])
-        draw.text((start + 12, side + 33), name, "black", font, "lm")
-        draw.text((start + width - 12, side + 34), kind, "#333", small, "rm")
-    return sheet.quantize(128, dither=Image.Dither.NONE)
+        draw.rounded_rectangle((start, height + 14, start + width, height + 52), 8, COLOURS[kind])
+        draw.text((start + 12, height + 33), name, "black", font, "lm")
+        draw.text((start + width - 12, height + 34), kind, "#333", small, "rm")
+    return sheet.quantize(160, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 def one_of_each_style(seed: int) -> list[list[Image.Image]]:

@@ -192,8 +192,9 @@ def _about_scores(rows: Sequence[Row], repeated: bool) -> str:
         " Published scores are on the split in parentheses and possibly on other posts: they do not compare with a "
         "score on another version or split."
     )
+    strict = ", and strict F1" if any(row["f1_strict"] for row in rows) else ""
     return (
-        "Precision, recall and micro F1 over entities in percent, by conlleval (seqeval's default), and strict F1"
+        f"Precision, recall and micro F1 over entities in percent, by conlleval (seqeval's default){strict}"
         f"{spread}{published if any(row['published'] for row in rows) else ''}"
     )
 

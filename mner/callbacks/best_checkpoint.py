@@ -32,6 +32,8 @@ class BestCheckpoint(ModelCheckpoint):
         filename: Name of the files without suffix, if different from the above.
         auto_insert_metric_name: Put the name of each metric before its value in ``filename``.
         enable_version_counter: Number files of one name instead of replacing them.
+        save_on_train_epoch_end: Save after the epoch, not after its validation; by default where ``monitor`` is no
+            metric of the validation. ``last.ckpt`` is written after the validation and records the best value so far.
         kwargs: Arguments of ``ModelCheckpoint``.
     """
 
@@ -45,8 +47,11 @@ class BestCheckpoint(ModelCheckpoint):
         filename: str | None = None,
         auto_insert_metric_name: bool = False,
         enable_version_counter: bool = False,
+        save_on_train_epoch_end: bool | None = None,
         **kwargs: Any,
     ) -> None:
+        if save_on_train_epoch_end is None and (monitor or "").startswith("val/"):
+            save_on_train_epoch_end = False
         self.keeps_one = filename is None and save_top_k == 1
         super().__init__(
             dirpath,
@@ -57,6 +62,7 @@ class BestCheckpoint(ModelCheckpoint):
             save_weights_only=save_weights_only,
             auto_insert_metric_name=auto_insert_metric_name,
             enable_version_counter=enable_version_counter,
+            save_on_train_epoch_end=save_on_train_epoch_end,
             **kwargs,
         )
         self._copied: tuple[str, int] | None = None

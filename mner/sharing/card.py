@@ -47,7 +47,7 @@ def model_card(model: SelfContained, name: str, run: str | Path | None = None, l
         FormatError: If a file of the run is malformed.
     """
     record = _run(Path(run)) if run is not None else {}
-    labels = list(getattr(model, "labels", []))
+    labels, contexts = list(getattr(model, "labels", [])), list(getattr(model, "contexts", []))
     metadata = ModelCardData(
         license=license,
         library_name="mner",
@@ -62,7 +62,8 @@ def model_card(model: SelfContained, name: str, run: str | Path | None = None, l
         load=Markup(json.dumps(name)),  # in a block of code
         method=type(model).__name__,
         sees_images=getattr(model, "image_encoder", None) is not None,
-        contexts=list(getattr(model, "contexts", [])),
+        contexts=contexts,
+        example=Markup(json.dumps(dict.fromkeys(contexts, "..."))),
         types=types_of(labels),
         encoders=_encoders(to_config(model)),
         temperature=getattr(getattr(model, "decoder", None), "temperature", 1.0),

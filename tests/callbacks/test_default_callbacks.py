@@ -43,6 +43,25 @@ def test_a_trainer_in_python_leaves_what_the_command_leaves(make_model, make_tra
     assert all(line in printed for line in lines)
 
 
+class Falling(TextOnly):
+    """Its validation scores fall from epoch to epoch."""
+
+    def on_validation_epoch_end(self):
+        super().on_validation_epoch_end()
+        self.log("val/falling", 1.0 / (1 + self.current_epoch))
+
+
+def test_a_resumed_training_knows_the_best_value_of_the_last_epoch(make_model, make_trainer, data, tmp_path):
+    """``last.ckpt`` is written after the validation, and has its result."""
+    for epochs, checkpoint in ((1, None), (1, tmp_path / "last.ckpt"), (2, tmp_path / "last.ckpt")):
+        best = BestCheckpoint(tmp_path, monitor="val/falling", mode="max")
+        trainer = make_trainer(max_epochs=epochs, callbacks=[best, LastCheckpoint(tmp_path)], num_sanity_val_steps=0)
+        trainer.fit(make_model(Falling, lr=0.01), data, ckpt_path=checkpoint, weights_only=False)
+        assert best.best_path == tmp_path / "best.ckpt"
+        assert best.best_model_score == 1.0
+        assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == 0
+
+
 class Poisoned(Callback):
     """Makes a weight or the loss NaN at one step."""
 

@@ -60,6 +60,12 @@ def test_scores_of_mner_test(make_model, tmp_path):
     assert [result.dataset_name for result in ModelCard(text).data.eval_results] == ["Twitter2015, Zhang"]
 
 
+def test_the_example_gives_the_contexts_that_the_model_reads(make_model):
+    text = model_card(make_model(contexts=["caption", "ocr"]), "name")
+    assert 'tagger.predict("Jordan is back in Paris", contexts={"caption": "...", "ocr": "..."})' in text
+    assert "contexts=" not in model_card(make_model(), "name")
+
+
 def test_only_a_release_is_installed_by_its_number(make_model, monkeypatch):
     for version, said in (("1.2.0", "pip install mner==1.2.0"), ("1.2.0.dev0", "1.2.0.dev0 of mner is not released")):
         monkeypatch.setattr("mner.sharing.card.__version__", version)
