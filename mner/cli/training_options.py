@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jsonargparse import Namespace
 from lightning_fabric.plugins.environments.lsf import LSFEnvironment
@@ -276,10 +277,13 @@ def _check_useless(options: Namespace) -> None:
             raise ConfigurationError(f"--{name} does nothing without {needed}; add it, or leave --{name} out")
 
 
-def _chosen_checkpoints(given: Namespace | None) -> list[str]:
-    """Name the options of checkpoints that are not the default, without those that early stopping follows."""
+def _chosen_checkpoints(given: Namespace | Mapping[str, Any] | None) -> list[str]:
+    """Name the options of checkpoints that are not the default, without those that early stopping follows.
+
+    Scoring ignores them: from the config of a training they come as they were written.
+    """
     defaults = inspect.signature(ModelCheckpoint).parameters | inspect.signature(BestCheckpoint).parameters
-    options = {} if given is None else given.as_dict()
+    options = given.as_dict() if isinstance(given, Namespace) else {}
     followed = {"monitor", "mode", "save_last"}
     return sorted(name for name in options if name not in followed and options[name] != defaults[name].default)
 
