@@ -32,7 +32,7 @@ class BestCheckpoint(ModelCheckpoint):
         filename: Name of the files without suffix, if different from the above.
         auto_insert_metric_name: Put the name of each metric before its value in ``filename``.
         enable_version_counter: Number files of one name instead of replacing them.
-        save_on_train_epoch_end: Save after the epoch, not after its validation; by default where ``monitor`` is no
+        save_on_train_epoch_end: Save after the epoch, not after its validation; by default unless ``monitor`` is a
             metric of the validation. ``last.ckpt`` is written after the validation and records the best value so far.
         kwargs: Arguments of ``ModelCheckpoint``.
     """
