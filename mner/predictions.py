@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mner.argument_types import plain_scalar
 from mner.boxes import gold_entities
 from mner.errors import ConfigurationError, DataError, FormatError, LabelError
 from mner.files import atomic_write
@@ -102,7 +103,7 @@ def check_threshold(threshold: float) -> None:
     Raises:
         ConfigurationError: If it is not a number from 0 to 1.
     """
-    if not (isinstance(threshold, (int, float)) and not isinstance(threshold, bool) and 0 <= threshold <= 1):
+    if type(plain_scalar(threshold)) not in (int, float) or not 0 <= threshold <= 1:
         raise ConfigurationError(f"expected a confidence threshold from 0 to 1, got {threshold!r:.60}")
 
 

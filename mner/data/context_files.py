@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mner.argument_types import check_type
 from mner.data.conll import IMAGE_HEADER
 from mner.data.context_texts import context_text
 from mner.data.image_matcher import ImageMatcher
@@ -77,7 +78,9 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
     Raises:
         DatasetNotFoundError: If there is no such file.
         FormatError: If a line is malformed, or gives an image a second, different text.
+        ConfigurationError: If ``path`` is not a path.
     """
+    check_type("the file of contexts", path, str)
     by_image: dict[str, str] = {}
     by_id: dict[str, str] = {}
     image_of: dict[str, str] = {}

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_warn
 
+from mner.argument_types import check_type
 from mner.data.context_files import Contexts, check_unambiguous, read_contexts
 from mner.data.image_matcher import ImageMatcher
 from mner.data.large_sets import facts_of
 from mner.data.splits import Split
-from mner.errors import DataError
+from mner.errors import ConfigurationError, DataError
 from mner.paths import is_file
 from mner.posts import Post
 from mner.terminal import printable
@@ -37,7 +38,15 @@ def attach_contexts(
     Returns:
         The posts, in order, and how many of them have no such text because the texts say nothing about them. A post
         whose text is empty stays as it is and is not counted: an image may have no letters for OCR to read.
+
+    Raises:
+        ConfigurationError: If an argument has another type, such as an iterator of posts, which would be used up.
     """
+    if not isinstance(posts, Sequence) or not all(isinstance(post, Post) for post in posts[:1]):
+        raise ConfigurationError(f"expected a list of posts, got a {type(posts).__name__}; read them with read_posts")
+    check_type("kind", kind, str)
+    if not isinstance(contexts, Contexts):
+        raise ConfigurationError(f"expected texts as read_contexts returns them, got a {type(contexts).__name__}")
     matcher = ImageMatcher(contexts.names, posts, images)
     attached: list[Post] = []
     missing = 0

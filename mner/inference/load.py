@@ -102,7 +102,7 @@ def load(
     """
     place = device_of(device)  # first: loading takes longer
     source: dict[str, Any] = {"revision": revision, "token": token, "trust_remote_code": trust_remote_code}
-    paths = [path] if isinstance(path, (str, Path)) or not isinstance(path, Sequence) else path
+    paths = [path] if isinstance(path, (str, bytes, Path)) or not isinstance(path, Sequence) else path
     models = [_placed(load_model(each, modules, base, **source), place, device) for each in paths]
     return Tagger(models[0], options) if len(models) == 1 else Ensemble(models, options)
 

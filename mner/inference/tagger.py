@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from mner.argument_types import check_range, check_type
 from mner.batch import Batch
 from mner.bounded_report import BoundedReport
 from mner.data.embedded_images import content_of, is_embedded
@@ -52,6 +53,8 @@ class Tagger:
             raise ConfigurationError(
                 f"expected a model, got {kind_of(model)}; load a checkpoint: tagger = mner.load(PATH)"
             )
+        if not isinstance(options, TaggingOptions):
+            raise ConfigurationError(f"expected options to be TaggingOptions, got {kind_of(options)}")
         self.model = model.eval()
         self.models = [self.model]
         self.options = options
@@ -198,8 +201,8 @@ class Tagger:
         """
         given = NewPosts(posts)
         batch_size, window = _size("batch_size", batch_size), _size("window", window)
-        if max_wait is not None and not (isinstance(max_wait, (int, float)) and 0 <= max_wait <= threading.TIMEOUT_MAX):
-            raise ConfigurationError(f"expected max_wait to be a number of seconds or None, got {max_wait!r:.60}")
+        check_type("max_wait", max_wait, float | None)
+        check_range("max_wait", max_wait, f"[0, {threading.TIMEOUT_MAX}]")
         if on_bad_image is not None and not callable(on_bad_image):
             raise ConfigurationError(f"expected on_bad_image to be a function of a line, got {on_bad_image!r:.60}")
         check_threshold(threshold)

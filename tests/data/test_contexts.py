@@ -9,7 +9,7 @@ import pytest
 from mner.data.context_files import Contexts, read_contexts
 from mner.data.contexts import attach_contexts
 from mner.data.readers import read_posts
-from mner.errors import DatasetNotFoundError, FormatError
+from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError
 from mner.posts import Post
 
 
@@ -297,4 +297,28 @@ def test_two_texts_of_one_path_are_refused(tmp_path):
     path = tmp_path / "captions.jsonl"
     path.write_text('{"image_id": "a/1.jpg", "caption": "x"}\n{"image_id": "./a//1.jpg", "caption": "y"}\n', "utf-8")
     with pytest.raises(FormatError, match=r"line 2: a second, different text of 'a/1\.jpg'"):
+        read_contexts(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"posts": iter([Post("1", ("a",))])}, "expected a list of posts, got a "),
+        ({"posts": [{"text": "a"}]}, "expected a list of posts, got a "),
+        ({"posts": "abc"}, "expected a list of posts, got a "),
+        ({"kind": 3}, "expected kind to be a string, got 3"),
+        ({"contexts": ["one"]}, "as read_contexts returns them, got a "),
+        ({"contexts": {"1.jpg": "one"}}, "as read_contexts returns them, got a "),
+        ({"contexts": None}, "as read_contexts returns them, got a NoneType"),
+    ],
+)
+def test_arguments_of_another_type(write, arguments, complaint):
+    given = {"posts": [Post("1", ("a",))], "kind": "caption", "contexts": Contexts({}, {}, {})}
+    with pytest.raises(ConfigurationError, match=complaint):
+        attach_contexts(**{**given, **arguments})
+
+
+@pytest.mark.parametrize("path", [3, None, b"captions.jsonl", ["captions.jsonl"]])
+def test_a_file_that_is_no_path(path):
+    with pytest.raises(ConfigurationError, match="expected the file of contexts to be a string, got"):
         read_contexts(path)

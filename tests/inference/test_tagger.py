@@ -341,17 +341,33 @@ def test_a_gpu_finds_what_a_cpu_finds(tagger, trained_run):
     "arguments",
     [
         *({name: value} for name in ("batch_size", "window") for value in (0, -1, 1.5, "2", None, True)),
-        *({"max_wait": value} for value in ("1", -1, float("nan"), float("inf"), [])),
+        *({"max_wait": value} for value in ("1", -1, float("nan"), float("inf"), [], True, 1e12)),
         {"on_bad_image": 3},
     ],
 )
 def test_arguments_of_a_stream_that_are_none(tagger, arguments):
-    with pytest.raises(ConfigurationError, match=f"expected {next(iter(arguments))} to be"):
+    with pytest.raises(ConfigurationError, match=rf"expected {next(iter(arguments))} (to be|in \[)"):
         tagger.stream(["a"], **arguments)
 
 
 def test_a_batch_of_any_size_is_as_large_as_the_posts(tagger):
     assert tagger.predict_batch(["Oslo"], batch_size=10**30) == tagger.predict_batch(["Oslo"])
+
+
+def test_numbers_of_numpy(tagger):
+    options = {"threshold": np.float32(0.5), "max_wait": np.int64(2), "window": np.int64(3)}
+    assert list(tagger.stream(["in Oslo"], **options)) == list(tagger.stream(["in Oslo"], threshold=0.5))
+
+
+@pytest.mark.parametrize("options", [3, None, {}])
+def test_options_that_are_none(make_model, options):
+    with pytest.raises(ConfigurationError, match="expected options to be TaggingOptions, got"):
+        Tagger(make_model(), options)
+
+
+def test_the_name_of_a_file_in_bytes_is_named():
+    with pytest.raises(MNERError, match=r"expected the path of a checkpoint, got b'best.ckpt' \(bytes\)"):
+        mner.load(b"best.ckpt")
 
 
 @pytest.mark.parametrize("model", [None, "best.ckpt", torch.nn.Linear(1, 1)])
