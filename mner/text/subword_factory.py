@@ -50,8 +50,10 @@ def subword_tokenizer(
         raise ConfigurationError(
             f"expected max_length between 8 and {allowed}, which the encoder allows, got {max_length}"
         )
+    longest = max_length or (allowed if allowed < UNLIMITED else DEFAULT_MAX_LENGTH)
+    _check_special_tokens(backend, longest)
     options = SubwordOptions(
-        max_length=max_length or (allowed if allowed < UNLIMITED else DEFAULT_MAX_LENGTH),
+        max_length=longest,
         # Byte-level tokenizers know every character, and may have no unknown token.
         unknown_id=_special_id(tokenizer, whole, "unk", "mask", "sep", "eos", "cls", "bos", "pad"),
         separator_id=_special_id(tokenizer, whole, "sep", "eos", "cls", "bos", "mask", "unk", "pad"),
@@ -134,6 +136,23 @@ def _check_unknown(tokenizer: Tokenizer) -> None:
             f"the tokenizer cannot read unknown characters ({error}); name an unk_token of its vocabulary in "
             "tokenizer.json"
         ) from error
+
+
+def _check_special_tokens(tokenizer: Tokenizer, max_length: int) -> None:
+    """Check that the special tokens of a row are put around its words, and leave room for them."""
+    words = list(RUNNING_TEXT)
+    plain = tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).ids
+    row = tokenizer.encode(words, is_pretokenized=True).ids
+    added = len(row) - len(plain)
+    if not any(row[start : start + len(plain)] == plain for start in range(added + 1)):
+        raise ConfigurationError(
+            "the tokenizer adds special tokens in place of the words; correct the post_processor in its tokenizer.json"
+        )
+    if max_length - added < 4:
+        raise ConfigurationError(
+            f"the tokenizer adds {added} special tokens to each row, which leaves no room for words in {max_length} "
+            "subwords; correct the post_processor in its tokenizer.json, or raise max_length"
+        )
 
 
 def _special_id(tokenizer: Any, backend: Tokenizer, *names: str) -> int:

@@ -1,8 +1,10 @@
 """Which piece belongs to which word, in one row and in windows; in these tests a word has as many pieces as letters."""
 
 import copy
+import json
 import os
 import pickle
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mner.data import read_posts
-from mner.errors import DataError
+from mner.errors import ConfigurationError, DataError
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
 from mner.text import HuggingFaceText
@@ -240,3 +242,23 @@ def test_the_real_posts_are_cut_as_transformers_cuts_them_but_for_words_that_van
         assert tensors["input_ids"][index, :size].tolist() == expected["input_ids"]
         assert slots == expected.word_ids()[1:-1]
         assert all(is_invisible(post.words[place]) for place in vanished)
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "complaint"),
+    [
+        (1, [], "special tokens in place of the words"),
+        (
+            80,
+            [{"Sequence": {"id": "A", "type_id": 0}}],
+            "adds 80 special tokens to each row, .* no room for words in 64",
+        ),
+    ],
+)
+def test_a_post_processor_that_leaves_no_words_is_refused(tiny_text_encoder_folder, tmp_path, before, words, complaint):
+    folder = shutil.copytree(tiny_text_encoder_folder, tmp_path / "encoder")
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["post_processor"]["single"] = [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}] * before + words
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=complaint):
+        HuggingFaceText(str(folder))
