@@ -144,7 +144,7 @@ def _check_special_tokens(tokenizer: Tokenizer, max_length: int) -> None:
     plain = tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).ids
     row = tokenizer.encode(words, is_pretokenized=True).ids
     added = len(row) - len(plain)
-    if not any(row[start : start + len(plain)] == plain for start in range(added + 1)):
+    if not plain or not any(row[start : start + len(plain)] == plain for start in range(added + 1)):
         raise ConfigurationError(
             "the tokenizer adds special tokens in place of the words; correct the post_processor in its tokenizer.json"
         )
