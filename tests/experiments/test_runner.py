@@ -126,7 +126,7 @@ def test_a_killed_cell_is_resumed(run, tmp_path, status):
     assert set(run(options).states.values()) == {"finished"}
     assert (folder / "resumed").read_text(encoding="utf-8") == "auto"
     assert (folder.with_name("seed_1") / "resumed").read_text(encoding="utf-8") == "never"
-    assert (folder / "log.txt").read_text(encoding="utf-8") == "epoch 1\n"
+    assert (folder / "log.txt").read_text(encoding="utf-8").startswith("epoch 1\n")
     (result,) = (each for each in read_results(tmp_path / "folder") if (each.model, each.seed) == ("other", 2))
     assert "--resume" not in result.commands[0]
 
