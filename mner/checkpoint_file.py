@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Mapping
+from itertools import islice
 from math import isfinite
 from pathlib import Path
+from pickletools import genops
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
@@ -24,7 +26,14 @@ DTYPES = {
 }
 MAX_REASON = 300
 MAX_DEPTH = 50
-MAX_VALUES = 2_000_000
+MAX_VALUES = 200_000
+"""Many times what a model has: only a captioner's vocabulary is a list, and the largest tokenizer is one string."""
+MAX_CHARACTERS = 200_000_000
+"""All strings together, since one may be repeated; tokenizers of 40 million exist."""
+MAX_OPCODES = 1_000_000
+"""Maximum number of operations of the pickle, which torch executes one by one in Python: about 30 per tensor."""
+MAX_WEIGHTS = 50_000
+MAX_NAME = 1000
 MAX_INTEGER = 10**40
 """``transformers`` writes 10^30 for a tokenizer without a maximum length."""
 MAX_SHARING = 16
@@ -62,23 +71,39 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     parameters = checkpoint.get("hyper_parameters") if isinstance(checkpoint, dict) else None
     if not isinstance(parameters, dict) or "_class_path" not in parameters or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} contains tensors but is not a checkpoint of mner; give one that mner fit wrote")
-    check_content(path, parameters, checkpoint["state_dict"], path.stat().st_size)
+    check_parameters(path, parameters)
+    check_tensors(path, checkpoint["state_dict"], path.stat().st_size)
     return dict(checkpoint)
 
 
-def check_content(path: str | Path, parameters: Mapping[str, Any], weights: Any, size: int) -> None:
-    """Refuse hyper-parameters that are not plain data or too many, and weights that are not ordinary tensors.
+def check_parameters(path: str | Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse hyper-parameters that are not plain data, or too many.
 
     Args:
         path: The file, for the message.
         parameters: The hyper-parameters.
+
+    Raises:
+        CheckpointError: Describes the first fault.
+    """
+    _refuse(path, _argument_fault(parameters))
+
+
+def check_tensors(path: str | Path, weights: Any, size: int) -> None:
+    """Refuse weights that are not ordinary tensors, or too many.
+
+    Args:
+        path: The file, for the message.
         weights: The weights by name.
         size: Bytes of the file of the weights.
 
     Raises:
         CheckpointError: Describes the first fault.
     """
-    fault = _argument_fault(parameters) or _weight_fault(weights, size)
+    _refuse(path, _weight_fault(weights, size))
+
+
+def _refuse(path: str | Path, fault: str) -> None:
     if fault:
         raise CheckpointError(f"{path} is not a checkpoint that mner saved: {fault}; use another one of the run")
 
@@ -125,22 +150,32 @@ def _archive_fault(path: Path) -> str:
             return "its parts are larger than the file"
         if len({entry.filename for entry in entries}) < len(entries):
             return "two of its parts have the same name"
+        if any(entry.filename.endswith("/data.pkl") and _is_flood(archive.read(entry)) for entry in entries):
+            return f"its pickle has more than {MAX_OPCODES:,} operations"
         damaged = archive.testzip()
     return f"its part {damaged} is damaged" if damaged else ""
+
+
+def _is_flood(content: bytes) -> bool:
+    return len(content) > MAX_OPCODES and next(islice(genops(content), MAX_OPCODES, None), None) is not None
 
 
 def _argument_fault(parameters: Mapping[str, Any]) -> str:
     """Describe hyper-parameters that are not plain data, or too many: 40 shared lists can stand for 2^40 values."""
     waiting: list[tuple[Any, _Place]] = [(parameters, _Place())]
-    values = 0
+    values = characters = 0
     while waiting:
         value, place = waiting.pop()
         values += 1
         if place.depth > MAX_DEPTH or values > MAX_VALUES:
             return "its hyper-parameters are nested too deeply or too many"
+        characters += len(value) if type(value) is str else 0
+        if characters > MAX_CHARACTERS:
+            return f"its hyper-parameters have more than {MAX_CHARACTERS:,} characters"
         if type(value) is dict:
             if not all(type(key) is str for key in value):
                 return f"a name among its hyper-parameters is not a string{place}"
+            characters += sum(map(len, value))
             waiting += [(each, _Place(place, key)) for key, each in value.items()]
         elif type(value) is list:
             waiting += [(each, _Place(place, index)) for index, each in enumerate(value)]
@@ -172,11 +207,16 @@ def _weight_fault(weights: Any, size: int) -> str:
     """Describe a weight that is not an ordinary tensor, or claims more elements than the file has bytes for."""
     if not isinstance(weights, dict):
         return f"its state_dict is a {type(weights).__name__}"
+    if len(weights) > MAX_WEIGHTS:
+        return f"it has {len(weights):,} weights"
     total = 0
     for name, weight in weights.items():
         if type(name) is not str or type(weight) not in (Tensor, nn.Parameter):
             return f"its state_dict contains a {type(weight).__name__} under {str(name)[:80]!r}"
-        if weight.layout != torch.strided or weight.device.type != "cpu" or weight.dtype not in DTYPES:
+        if len(name) > MAX_NAME:
+            return f"a weight has a name of {len(name):,} characters"
+        is_dense = weight.layout == torch.strided and not (weight.is_nested or weight.is_neg())
+        if not is_dense or weight.device.type != "cpu" or weight.dtype not in DTYPES:
             return f"the weight {name} is not an ordinary tensor"
         needed = weight.numel() * weight.element_size()
         total += needed

@@ -162,7 +162,7 @@ def check_weights(model: nn.Module, checkpoint: Mapping[str, Any]) -> None:
         name = differing[0]
         raise CheckpointError(
             f"{len(differing)} weights of the checkpoint do not fit this {type(model).__name__}; the first is {name}, "
-            f"expected {expected.get(name, 'none')}, got {given.get(name, 'none')}. "
+            f"expected {expected.get(name, 'none'):.100}, got {given.get(name, 'none'):.100}. "
             "Use the config, the classes and the version of mner that trained it"
         )
     for name, weight in checkpoint["state_dict"].items():

@@ -140,10 +140,14 @@ def legal_transitions(labels: Sequence[str]) -> tuple[list[bool], list[list[bool
     """
     scheme = scheme_of(labels)
     start, end = [opens(label) for label in labels], [closes(label, scheme) for label in labels]
-    between = [
-        [continues(left, right) or (closed and opened) for right, opened in zip(labels, start, strict=True)]
-        for left, closed in zip(labels, end, strict=True)
-    ]
+    inside: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):
+        if not start[index]:
+            inside.setdefault(split_tag(label)[1], []).append(index)
+    between = [list(start) if closed else [False] * len(labels) for closed in end]
+    for label, row in zip(labels, between, strict=True):
+        for index in inside.get(split_tag(label)[1], ()):
+            row[index] = row[index] or continues(label, labels[index])
     return start, between, end
 
 

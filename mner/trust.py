@@ -14,6 +14,7 @@ from typing import Any
 from mner.errors import CheckpointError, ConfigurationError
 from mner.plugins import load_plugins
 
+MAX_PATH = 500
 OWN_PACKAGE = __name__.partition(".")[0]
 
 
@@ -49,7 +50,9 @@ def find_class(path: Any, base: type) -> type:
         CheckpointError: If there is no such class in a trusted module; explains how to name the module.
     """
     module, _, name = path.rpartition(".") if isinstance(path, str) else ("", "", "")
-    if not all(part.isidentifier() and not part.startswith("__") for part in (*module.split("."), name)):
+    if len(str(path)) > MAX_PATH or not all(
+        part.isidentifier() and not part.startswith("__") for part in (*module.split("."), name)
+    ):
         raise CheckpointError(f"expected the dotted path of a class, got {str(path)[:80]!r}")
     if module.partition(".")[0] == OWN_PACKAGE:
         try:

@@ -228,6 +228,9 @@ def cycle():
     [
         ({"words": bomb()}, "nested too deep"),
         ({"words": [0] * 3_000}, "too many"),
+        ({"words": ["a" * 100] * 20}, "more than 1,500 characters"),
+        ({"words": [{"a" * 100: 1}] * 14 + ["a" * 101]}, "more than 1,500 characters"),
+        ({"_class_path": "a" * 1000 + ".B"}, "dotted path of a class"),
         ({"words": cycle()}, "nested too deep"),
         ({"size": 10**50}, "too large"),
         ({"size": torch.zeros(1)}, "contain a Tensor"),
@@ -252,6 +255,7 @@ def cycle():
 )
 def test_hostile_arguments(honest, tmp_path, monkeypatch, arguments, complaint):
     monkeypatch.setattr("mner.checkpoint_file.MAX_VALUES", 2_000)
+    monkeypatch.setattr("mner.checkpoint_file.MAX_CHARACTERS", 1_500)
     checkpoint = torch.load(honest, weights_only=True)
     checkpoint["hyper_parameters"] |= arguments
     torch.save(checkpoint, tmp_path / "hostile.ckpt")
@@ -281,6 +285,11 @@ def test_arguments_nested_deeper_than_python_recurses(honest, tmp_path):
         ("linear.bias", torch.empty(3, device="meta"), "not an ordinary tensor"),
         ("linear.bias", torch.zeros(3, dtype=torch.complex64), "not an ordinary tensor"),
         ("linear.bias", torch.quantize_per_tensor(torch.zeros(3), 0.1, 0, torch.qint8), "not an ordinary tensor"),
+        ("linear.bias", torch._neg_view(torch.zeros(3)), "not an ordinary tensor"),
+        ("linear.bias", torch.zeros(3).to(torch.float8_e4m3fn), "not an ordinary tensor"),
+        ("linear.weight", torch.zeros(5).as_strided((3, 3), (1, 1)), "more elements than the file contains"),
+        ("a" * 2000, torch.zeros(3), "has a name of 2,000 characters"),
+        ("linear.bias", torch.zeros((0,) * 60), "got (0, 0"),
         ("linear.bias", [0.0, 0.0, 0.0], "contains a list"),
         ("linear.bias", None, "contains a NoneType"),
         (3, torch.zeros(3), "contains a Tensor under '3'"),
@@ -294,6 +303,37 @@ def test_hostile_weights(honest, tmp_path, name, weight, complaint):
     torch.save(checkpoint, tmp_path / "hostile.ckpt")
     message = refused(tmp_path / "hostile.ckpt")
     assert any(each in message for each in complaint.split("|"))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor(honest, tmp_path):
+    checkpoint = torch.load(honest, weights_only=True)
+    checkpoint["state_dict"]["linear.bias"] = torch.nested.nested_tensor([torch.zeros(1), torch.zeros(2)])
+    torch.save(checkpoint, tmp_path / "nested.ckpt")
+    assert "the weight linear.bias is not an ordinary tensor" in refused(tmp_path / "nested.ckpt")
+
+
+def test_more_operations_or_weights_than_a_model_has(honest, tmp_path, monkeypatch):
+    """Each takes torch microseconds; a file has room for 100 million."""
+    monkeypatch.setattr("mner.checkpoint_file.MAX_OPCODES", 5_000)
+    path = tmp_path / "flood.ckpt"
+    flood = pickle.PROTO + b"\x02" + b"]" * 5_000 + b"."
+    rewritten(honest, path, lambda name, content: flood if name.endswith("data.pkl") else content)
+    assert "its pickle has more than 5,000 operations" in refused(path)
+    monkeypatch.setattr("mner.checkpoint_file.MAX_WEIGHTS", 10)
+    checkpoint = torch.load(honest, weights_only=True)
+    empty = torch.zeros(0)
+    torch.save(checkpoint | {"state_dict": {str(index): empty for index in range(11)}}, path)
+    assert "it has 11 weights" in refused(path)
+
+
+def test_a_long_tokenizer_is_few_operations(honest, tmp_path, monkeypatch):
+    monkeypatch.setattr("mner.checkpoint_file.MAX_OPCODES", 5_000)
+    checkpoint = torch.load(honest, weights_only=True)
+    checkpoint["hyper_parameters"]["words"] = ["a" * 10_000]
+    seal(checkpoint)
+    torch.save(checkpoint, tmp_path / "long.ckpt")
+    assert same(Tiny.load_from_checkpoint(tmp_path / "long.ckpt"), honest)
 
 
 def test_a_state_dict_of_another_type(honest, tmp_path):

@@ -18,6 +18,7 @@ from mner.labels import (
     continues,
     labels_for,
     legal_transitions,
+    opens,
     repair,
     scheme_of,
     spans,
@@ -103,6 +104,21 @@ def is_legal(tags, labels):
     index = [labels.index(tag) for tag in tags]
     pairs = all(between[left][right] for left, right in itertools.pairwise(index))
     return not index or (start[index[0]] and pairs and end[index[-1]])
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_legal_transitions_pair_by_pair(scheme):
+    labels = labels_for(["PER", "LOC", "work of art"], scheme)
+    _, between, end = legal_transitions(labels)
+    for left, row in enumerate(between):
+        for right, legal in enumerate(row):
+            assert legal == (continues(labels[left], labels[right]) or (end[left] and opens(labels[right])))
+
+
+def test_the_number_of_legal_transitions_of_many_labels():
+    """Closing to opening labels, and four within each type."""
+    _, between, _ = legal_transitions(labels_for([str(index) for index in range(1000)], "BIOES"))
+    assert sum(map(sum, between)) == (1 + 2 * 1000) ** 2 + 4 * 1000
 
 
 def test_label_lists():

@@ -40,14 +40,18 @@ class Spelling(NamedTuple):
             LabelError: If a label is of no scheme that mner reads.
         """
         types = [split_tag(label)[1] for label in labels]
-        siblings = [
-            [index for index, other in enumerate(types) if label != OUTSIDE and other == type_]
-            for label, type_ in zip(labels, types, strict=True)
-        ]
+        of_type: dict[str, list[int]] = {}
+        for index, type_ in enumerate(types):
+            of_type.setdefault(type_, []).append(index)
+        siblings = [[] if label == OUTSIDE else of_type[type_] for label, type_ in zip(labels, types, strict=True)]
+        following = torch.zeros(len(labels), len(labels), dtype=torch.bool)
+        for left, row in enumerate(siblings):
+            for right in row:
+                following[left, right] = continues(labels[left], labels[right])
         width = max(1, *map(len, siblings))
         return cls(
             torch.tensor([label != OUTSIDE for label in labels]),
-            torch.tensor([[continues(left, right) for right in labels] for left in labels]),
+            following,
             torch.tensor([row + [-1] * (width - len(row)) for row in siblings]),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mner.errors import CheckpointError, ConfigurationError, LabelError
+from mner.unicode import visible_name
 
 MAX_LABELS = 4096
 """A decoder's tables have as many entries as pairs of labels."""
@@ -15,14 +16,19 @@ def check_label_set(labels: Sequence[str]) -> list[str]:
 
     Raises:
         ConfigurationError: If they are not distinct, lack ``O``, or are more than a decoder can have.
-        LabelError: If there is no entity label.
+        LabelError: If there is no entity label, or one is not in its visible form.
     """
+    if len(labels) > MAX_LABELS:
+        raise ConfigurationError(f"expected at most {MAX_LABELS} labels, got {len(labels)}")
     if list(labels) == ["O"]:
         raise LabelError("no post has an entity: training needs posts with tags, see the formats page")
     if "O" not in labels or len(set(labels)) < len(labels):
-        raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels}")
-    if len(labels) > MAX_LABELS:
-        raise ConfigurationError(f"expected at most {MAX_LABELS} labels, got {len(labels)}")
+        raise ConfigurationError(f"expected distinct labels with 'O' among them, got {labels!r:.200}")
+    for label in labels:
+        if visible_name(label) != label:
+            raise LabelError(
+                f"expected the label {visible_name(label)!r:.80}, without invisible characters, got {label!r:.80}"
+            )
     return list(labels)
 
 

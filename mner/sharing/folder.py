@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from mner import __version__
-from mner.checkpoint_file import check_content, reason
+from mner.checkpoint_file import MAX_CHARACTERS, check_parameters, check_tensors, reason
 from mner.checkpoints import INSTANTIATOR, SelfContained, hyper_parameters, model_config
 from mner.checksum import KEY, checksum
 from mner.errors import CheckpointError, DataError
@@ -30,7 +30,9 @@ WEIGHTS = "model.safetensors"
 FILE_KEY = "$file"
 MIN_FILE = 1000
 """Characters of an argument from which it becomes a file: only tokenizers are so long."""
-MAX_CONFIG_BYTES = 200_000_000
+MAX_CONFIG_BYTES = 4_000_000
+MAX_HEADER_BYTES = 4_000_000
+"""A header has about 130 bytes per weight."""
 _REMEDY = "copy the folder again, or write it again with save_pretrained"
 
 
@@ -80,7 +82,8 @@ def read_folder(folder: str | Path) -> dict[str, Any]:
     """
     folder = Path(folder)
     config = read_config(folder)
-    arguments = _without_files(config["init_args"], folder)
+    check_parameters(folder / CONFIG, config)
+    arguments = _without_files(config["init_args"], folder, {})
     if not isinstance(arguments, dict):
         raise CheckpointError(f"{folder} is not a model of mner: init_args in its {CONFIG} are not by name")
     parameters = {**arguments, "_class_path": config["class_path"], "_instantiator": INSTANTIATOR}
@@ -90,14 +93,19 @@ def read_folder(folder: str | Path) -> dict[str, Any]:
     if is_pointer(path):
         raise CheckpointError(f"{path} is {REASON}")
     try:
+        with path.open("rb") as file:
+            if int.from_bytes(file.read(8), "little") > MAX_HEADER_BYTES:
+                raise CheckpointError(f"{path} has a header of more than {MAX_HEADER_BYTES:,} bytes; {_REMEDY}")
         weights = load_file(path)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} cannot be read ({reason(error)}); {_REMEDY}") from error
     shared = config.get("shared_weights", {})
-    if not isinstance(shared, dict) or not all(source in weights for source in shared.values()):
+    named = isinstance(shared, dict) and all(isinstance(name, str) and name in weights for name in shared.values())
+    if not named:
         raise CheckpointError(f"{folder}: shared_weights in {CONFIG} do not name weights; {_REMEDY}")
     weights |= {name: weights[source] for name, source in shared.items()}
-    check_content(folder, parameters, weights, path.stat().st_size)
+    check_parameters(folder, parameters)
+    check_tensors(folder, weights, path.stat().st_size)
     sealed = {KEY: config["checksum"]} if "checksum" in config else {}
     return {"hyper_parameters": parameters, "state_dict": weights, **sealed}
 
@@ -131,29 +139,32 @@ def _with_files(value: Any, name: str, files: dict[str, str]) -> Any:
     return {FILE_KEY: file}
 
 
-def _without_files(value: Any, folder: Path) -> Any:
+def _without_files(value: Any, folder: Path, files: dict[str, str]) -> Any:
+    """Put the texts of the files into a config; each file is read once."""
     if isinstance(value, dict) and value.keys() == {FILE_KEY}:
         name = value[FILE_KEY]
         if not isinstance(name, str) or not name.endswith(".json") or Path(name).name != name:
             raise CheckpointError(f"{folder}: expected the name of a JSON file in the folder, got {name!r:.80}")
-        return _text(folder / name)
+        if name not in files:
+            files[name] = _text(folder / name, MAX_CHARACTERS)
+        return files[name]
     if isinstance(value, dict):
-        return {key: _without_files(item, folder) for key, item in value.items()}
-    return [_without_files(item, folder) for item in value] if isinstance(value, list) else value
+        return {key: _without_files(item, folder, files) for key, item in value.items()}
+    return [_without_files(item, folder, files) for item in value] if isinstance(value, list) else value
 
 
 def _json(path: Path) -> Any:
     try:
-        return from_json(_text(path))
+        return from_json(_text(path, MAX_CONFIG_BYTES))
     except DataError as error:
         raise CheckpointError(f"{path}: {error}; {_REMEDY}") from error
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, max_bytes: int) -> str:
     if not is_file(path):
         raise CheckpointError(f"{path.parent} is not a model of mner: it has no {path.name}; {_REMEDY}")
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise CheckpointError(f"{path} has more than {MAX_CONFIG_BYTES:,} bytes; {_REMEDY}")
+    if path.stat().st_size > max_bytes:
+        raise CheckpointError(f"{path} has more than {max_bytes:,} bytes; {_REMEDY}")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -46,6 +46,7 @@ class Halved(TextOnly):
         ({"labels": ["B-PER", "I-PER"]}, "expected distinct labels with 'O' among them"),
         ({"labels": ["O", "B-PER", "B-PER"]}, "expected distinct labels"),
         ({"labels": ["O", "O"]}, "expected distinct labels"),
+        ({"labels": ["O", *(f"B-{index}" for index in range(5000))]}, "expected at most 4096 labels, got 5001"),
         ({"dropout": 1.0}, r"expected dropout in \[0, 1\), got 1.0"),
         ({"warmup_ratio": 1.5}, r"expected optimization.warmup_ratio in \[0, 1\], got 1.5"),
         ({"ema_decay": 1.0}, "ema_decay in .*, got 1.0"),
@@ -63,6 +64,9 @@ def test_labels_of_no_scheme_and_a_bound_decoder_are_refused(make_model):
         make_model(labels=["O"])
     with pytest.raises(LabelError, match="expected O or a BIO or BIOES tag"):
         make_model(labels=["O", "PER"])
+    for label, visible in {"B-PER\x1b[31m": r"B-PER\[31m", "B-PER\n": "B-PER", "B-\u200bPER": "B-PER"}.items():
+        with pytest.raises(LabelError, match=f"expected the label '{visible}', without invisible characters"):
+            make_model(labels=["O", label])
     decoder = CRF()
     make_model(decoder=decoder)
     with pytest.raises(ConfigurationError, match="build one decoder for each model"):

@@ -111,6 +111,31 @@ def test_damaged_weights_and_arguments(folder):
         mner.load(folder)
 
 
+def test_a_folder_that_is_larger_than_any_model(folder, monkeypatch):
+    """Refused before anything is done per weight, value or file."""
+    (folder / "long.json").write_text("a" * 10_000, encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    contexts = [{"$file": "long.json"}] * 30
+    edit(folder, init_args=config["init_args"] | {"contexts": contexts})
+    monkeypatch.setattr("mner.checkpoint_file.MAX_CHARACTERS", 200_000)
+    with pytest.raises(CheckpointError, match="more than 200,000 characters"):
+        mner.load(folder)
+    edit(folder, init_args=config["init_args"] | {"contexts": json.loads("[" * 60 + "]" * 60)})
+    with pytest.raises(CheckpointError, match="nested too deeply"):
+        mner.load(folder)
+    edit(folder, init_args=config["init_args"], shared_weights={"a": ["b"]})
+    with pytest.raises(CheckpointError, match="do not name weights"):
+        mner.load(folder)
+    (folder / "config.json").write_text("[" + "{}," * 1_400_000 + "{}]", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"config.json has more than 4,000,000 bytes"):
+        mner.load(folder)
+    header = (5_000_000).to_bytes(8, "little") + b"{" + b" " * 5_000_000
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(header)
+    with pytest.raises(CheckpointError, match=r"model.safetensors has a header of more than 4,000,000 bytes"):
+        mner.load(folder)
+
+
 @pytest.mark.parametrize("name", ["../secret.json", "/etc/secret.json", "a/b.json", "model.safetensors", 3])
 def test_the_config_reads_only_json_files_of_its_folder(folder, name):
     (folder.parent / "secret.json").write_text("{}", encoding="utf-8")
