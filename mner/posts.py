@@ -110,7 +110,9 @@ class Post(ShownInNotebook):
     more_images: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check words, image, contexts and boxes, and that tags and offsets are given once per word."""
+        """Check id, words, image, contexts and boxes, and that tags and offsets are given once per word."""
+        if not isinstance(self.id, str):
+            raise DataError(f"expected the id of a post as a string, got {self.id!r:.60}; give str(id)")
         if not isinstance(self.words, Sequence) or isinstance(self.words, str) or not are_strings(self.words):
             raise DataError(f"post {self.id!r}: expected words as strings, got {self.words!r:.60}")
         if isinstance(self.image, str):

@@ -29,6 +29,12 @@ def test_one_tag_and_one_offset_a_word(given):
         Post("7", ("New", "York"), **given)
 
 
+@pytest.mark.parametrize("name", [1, None, b"7"])
+def test_an_id_of_another_type(name):
+    with pytest.raises(DataError, match=f"expected the id of a post as a string, got {name!r}; give str"):
+        Post(name, ("York",))
+
+
 @pytest.mark.parametrize("given", [{"words": "York"}, {"words": ("York", 3)}, {"image": 3}, {"image": b"1.jpg"}])
 def test_words_and_image_of_another_type(given):
     with pytest.raises(DataError, match=r"post '7': expected (words as strings|the path of an image), got"):

@@ -40,11 +40,14 @@ def attach_contexts(
         whose text is empty stays as it is and is not counted: an image may have no letters for OCR to read.
 
     Raises:
-        ConfigurationError: If an argument has another type, such as an iterator of posts, which would be used up.
+        ConfigurationError: If an argument has another type, such as an iterator of posts, which would be used up,
+            or the kind is empty.
     """
     if not isinstance(posts, Sequence) or not all(isinstance(post, Post) for post in posts[:1]):
         raise ConfigurationError(f"expected a list of posts, got a {type(posts).__name__}; read them with read_posts")
     check_type("kind", kind, str)
+    if not kind.strip():
+        raise ConfigurationError(f"expected the kind of the texts, such as caption, got {kind!r}")
     if not isinstance(contexts, Contexts):
         raise ConfigurationError(f"expected texts as read_contexts returns them, got a {type(contexts).__name__}")
     matcher = ImageMatcher(contexts.names, posts, images)

@@ -162,6 +162,12 @@ def test_other_contexts_stay():
     assert attach_contexts([post], "caption", Contexts(by_id={"1": "c"}))[0][0].contexts == {"ocr": "x", "caption": "c"}
 
 
+@pytest.mark.parametrize("kind", ["", " \t"])
+def test_an_empty_kind(kind):
+    with pytest.raises(ConfigurationError, match="expected the kind of the texts, such as caption, got"):
+        attach_contexts([Post("1", ("a",))], kind, Contexts(by_id={"1": "c"}))
+
+
 def test_an_empty_text_is_known_but_not_attached():
     posts, missing = attach_contexts([Post("1", ("a",))], "ocr", Contexts(by_id={"1": ""}))
     assert (dict(posts[0].contexts), missing) == ({}, 0)
