@@ -140,15 +140,30 @@ def legal_transitions(labels: Sequence[str]) -> tuple[list[bool], list[list[bool
     """
     scheme = scheme_of(labels)
     start, end = [opens(label) for label in labels], [closes(label, scheme) for label in labels]
-    inside: dict[str, list[int]] = {}
-    for index, label in enumerate(labels):
-        if not start[index]:
-            inside.setdefault(split_tag(label)[1], []).append(index)
     between = [list(start) if closed else [False] * len(labels) for closed in end]
-    for label, row in zip(labels, between, strict=True):
-        for index in inside.get(split_tag(label)[1], ()):
-            row[index] = row[index] or continues(label, labels[index])
+    for row, indices in zip(between, continuations(labels), strict=True):
+        for index in indices:
+            row[index] = True
     return start, between, end
+
+
+def continuations(labels: Sequence[str]) -> list[list[int]]:
+    """List the labels that continue the entity of each label, in time linear in the number of types.
+
+    Returns:
+        For each label, the indices of those labels.
+
+    Raises:
+        LabelError: If a label is of no scheme that mner reads.
+
+    Example:
+        >>> continuations(["O", "B-PER", "I-PER"])
+        [[], [2], [2]]
+    """
+    of_type: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):
+        of_type.setdefault(split_tag(label)[1], []).append(index)
+    return [[index for index in of_type[split_tag(label)[1]] if continues(label, labels[index])] for label in labels]
 
 
 def spans(tags: Sequence[str], convention: Convention = "conlleval", scheme: Scheme | None = None) -> list[Entity]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mner.entity_bounds import entity_bounds
-from mner.labels import OUTSIDE, continues, split_tag
+from mner.labels import OUTSIDE, continuations, split_tag
 
 
 class Spelling(NamedTuple):
@@ -45,9 +45,8 @@ class Spelling(NamedTuple):
             of_type.setdefault(type_, []).append(index)
         siblings = [[] if label == OUTSIDE else of_type[type_] for label, type_ in zip(labels, types, strict=True)]
         following = torch.zeros(len(labels), len(labels), dtype=torch.bool)
-        for left, row in enumerate(siblings):
-            for right in row:
-                following[left, right] = continues(labels[left], labels[right])
+        for left, indices in enumerate(continuations(labels)):
+            following[left, indices] = True
         width = max(1, *map(len, siblings))
         return cls(
             torch.tensor([label != OUTSIDE for label in labels]),

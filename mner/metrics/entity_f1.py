@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from mner.entity_bounds import entity_bounds
 from mner.errors import ConfigurationError, ShapeError
-from mner.labels import OUTSIDE, Convention, check_choice, closes, continues, opens, scheme_of, split_tag, types_of
+from mner.labels import OUTSIDE, Convention, check_choice, closes, continuations, opens, scheme_of, split_tag, types_of
 from mner.metrics.ratios import ratios
 
 
@@ -68,9 +68,12 @@ class EntityF1(Metric):
         # The type of O is one past the last: its counts land in a cell that compute() leaves out.
         outside = len(self.types)
         types = [outside if label == OUTSIDE else self.types.index(split_tag(label)[1]) for label in labels]
+        following = torch.zeros(len(labels), len(labels), dtype=torch.bool)
+        for left, indices in enumerate(continuations(labels)):
+            following[left, indices] = True
         tables = {
             "_type": torch.tensor(types),
-            "_continues": torch.tensor([[continues(left, right) for right in labels] for left in labels]),
+            "_continues": following,
             "_opens": torch.tensor([opens(label) or not strict for label in labels]),
             "_closes": torch.tensor([closes(label, scheme) or not strict for label in labels]),
         }
