@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import torch
 from pytorch_lightning import Callback
@@ -29,6 +29,8 @@ from mner.vision.post_regions import post_regions
 from mner.vision.registry import as_image_encoder
 from mner.word_tokenizers import TweetTokenizer, WordTokenizer
 
+Part = TypeVar("Part", TextEncoder, ImageEncoder)
+
 
 class TrainingModule(Shareable, ABC):
     """Encoders and their optimization; a subclass defines the steps and sets ``preprocessor``.
@@ -43,7 +45,7 @@ class TrainingModule(Shareable, ABC):
         max_images: Maximum number of images per post, the first ones; their regions are concatenated.
 
     Raises:
-        ConfigurationError: If an option of the optimization is out of range.
+        ConfigurationError: If an option of the optimization is out of range, or an encoder lacks an attribute.
     """
 
     monitor: ClassVar[tuple[str, Literal["min", "max"]]]
@@ -64,8 +66,12 @@ class TrainingModule(Shareable, ABC):
         max_images: int = MAX_IMAGES,
     ) -> None:
         super().__init__()
-        self.text_encoder = text_encoder
-        self.image_encoder = None if image_encoder is None else as_image_encoder(image_encoder)
+        self.text_encoder = _complete(text_encoder, "hidden_size", "subword_tokenizer")
+        self.image_encoder = (
+            None
+            if image_encoder is None
+            else _complete(as_image_encoder(image_encoder), "hidden_size", "frozen", "image_transform")
+        )
         self.contexts = list(contexts)
         self.word_tokenizer = TweetTokenizer() if word_tokenizer is None else word_tokenizer
         self.image_loader = ImageLoader(on_bad_image=on_bad_image)
@@ -245,3 +251,11 @@ class TrainingModule(Shareable, ABC):
                 if isinstance(callback, EMA):
                     checkpoint["state_dict"] = callback.averaged(checkpoint["state_dict"])
         super().on_save_checkpoint(checkpoint)  # last: it writes the checksum
+
+
+def _complete(part: Part, *attributes: str) -> Part:
+    """Return an encoder that has the attributes which its constructor must set."""
+    missing = [name for name in attributes if not hasattr(part, name)]
+    if missing:
+        raise ConfigurationError(f"{type(part).__name__} has no {' and no '.join(missing)}; set it in its constructor")
+    return part

@@ -12,11 +12,12 @@ from mner.components import from_config, to_config
 from mner.data import Twitter2017
 from mner.decoders import CRF, Softmax
 from mner.errors import CheckpointError, ConfigurationError, DataError, LabelError, ShapeError
-from mner.fusion import FusionModule, TextOnly
+from mner.fusion import Concatenation, FusionModule, TextOnly
 from mner.inference.tagger import Tagger
 from mner.labels import labels_for
 from mner.posts import Post
 from mner.predictions import read_predictions
+from mner.testing import TinyGrid, tiny_text_encoder
 from mner.text import CharacterCNN
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -298,3 +299,13 @@ def test_a_wrong_width_names_the_remedy(make_model, sample_posts):
         model(model.preprocessor(sample_posts))
     with pytest.raises(ConfigurationError, match=r"assign it before super\(\)\.__init__"):
         make_model(Early)
+
+
+def test_an_encoder_without_a_required_attribute_is_refused_at_once():
+    text_encoder, image_encoder = tiny_text_encoder(8), TinyGrid(6)
+    del image_encoder.image_transform
+    with pytest.raises(ConfigurationError, match="TinyGrid has no image_transform; set it in its constructor"):
+        Concatenation(labels=labels_for(["PER"]), text_encoder=text_encoder, image_encoder=image_encoder)
+    del text_encoder.hidden_size
+    with pytest.raises(ConfigurationError, match="has no hidden_size; set it in its constructor"):
+        TextOnly(labels=labels_for(["PER"]), text_encoder=text_encoder)
