@@ -18,10 +18,14 @@ def structure():
     return module
 
 
-def test_no_cycle_and_no_private_api_of_lightning(structure):
-    row = structure.measure(PACKAGE)
-    assert row["modules on import cycles"] == row["subpackages on import cycles"] == "0"
-    assert row["uses of private Lightning APIs"] == "0"
+@pytest.fixture(scope="module")
+def measured(structure):
+    return structure.measure(PACKAGE)
+
+
+def test_no_cycle_and_no_private_api_of_lightning(measured):
+    assert measured["modules on import cycles"] == measured["subpackages on import cycles"] == "0"
+    assert measured["uses of private Lightning APIs"] == "0"
 
 
 def test_what_counts(structure, tmp_path):
@@ -46,14 +50,14 @@ def test_what_counts(structure, tmp_path):
     assert row["uses of private Lightning APIs"] == "2"
 
 
-def test_training_from_the_command_line_is_short(structure):
-    assert int(structure.measure(PACKAGE)["lines of the file that trains from the command line"]) < 150
+def test_training_from_the_command_line_is_short(measured):
+    assert int(measured["lines of the file that trains from the command line"]) < 150
 
 
-def test_the_page_has_a_row_for_everything_that_is_measured(structure):
+def test_the_page_has_a_row_for_everything_that_is_measured(measured):
     page = (ROOT / "docs" / "contributing" / "structure.md").read_text(encoding="utf-8")
     rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| ")][1:]
-    assert rows == [[f"| {name}", "measured"] for name in structure.measure(PACKAGE)]
+    assert rows == [[f"| {name}", "measured"] for name in measured]
 
 
 def test_a_fusion_method_is_short(structure):
