@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from mner.labels import continuations
+
+
+def continuation_table(labels: Sequence[str]) -> Tensor:
+    """Tabulate which labels continue the entity of which, for :func:`entity_bounds`.
+
+    Args:
+        labels: L labels.
+
+    Returns:
+        True where the second label continues the entity of the first, shape ``(L, L)``.
+    """
+    table = torch.zeros(len(labels), len(labels), dtype=torch.bool)
+    for left, indices in enumerate(continuations(labels)):
+        table[left, indices] = True
+    return table
 
 
 def entity_bounds(tags: Tensor, mask: Tensor, inside: Tensor, continues: Tensor) -> tuple[Tensor, Tensor]:
@@ -13,7 +32,7 @@ def entity_bounds(tags: Tensor, mask: Tensor, inside: Tensor, continues: Tensor)
         tags: Label indices, shape ``(W, B)``, valid everywhere.
         mask: True where a word is real, shape ``(W, B)``.
         inside: True for the labels of words in an entity, shape ``(L,)``.
-        continues: True where the second label continues the entity of the first, shape ``(L, L)``.
+        continues: What :func:`continuation_table` returns, shape ``(L, L)``.
 
     Returns:
         Two masks of shape ``(W, B)``.

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mner.entity_bounds import entity_bounds
-from mner.labels import OUTSIDE, continuations, split_tag
+from mner.entity_bounds import continuation_table, entity_bounds
+from mner.labels import OUTSIDE, split_tag
 
 
 class Spelling(NamedTuple):
@@ -44,13 +44,10 @@ class Spelling(NamedTuple):
         for index, type_ in enumerate(types):
             of_type.setdefault(type_, []).append(index)
         siblings = [[] if label == OUTSIDE else of_type[type_] for label, type_ in zip(labels, types, strict=True)]
-        following = torch.zeros(len(labels), len(labels), dtype=torch.bool)
-        for left, indices in enumerate(continuations(labels)):
-            following[left, indices] = True
         width = max(1, *map(len, siblings))
         return cls(
             torch.tensor([label != OUTSIDE for label in labels]),
-            following,
+            continuation_table(labels),
             torch.tensor([row + [-1] * (width - len(row)) for row in siblings]),
         )
 

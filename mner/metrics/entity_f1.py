@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from mner.entity_bounds import entity_bounds
+from mner.entity_bounds import continuation_table, entity_bounds
 from mner.errors import ConfigurationError, ShapeError
-from mner.labels import OUTSIDE, Convention, check_choice, closes, continuations, opens, scheme_of, split_tag, types_of
+from mner.labels import OUTSIDE, Convention, check_choice, closes, opens, scheme_of, split_tag, types_of
 from mner.metrics.ratios import ratios
 
 
@@ -68,12 +68,9 @@ class EntityF1(Metric):
         # The type of O is one past the last: its counts land in a cell that compute() leaves out.
         outside = len(self.types)
         types = [outside if label == OUTSIDE else self.types.index(split_tag(label)[1]) for label in labels]
-        following = torch.zeros(len(labels), len(labels), dtype=torch.bool)
-        for left, indices in enumerate(continuations(labels)):
-            following[left, indices] = True
         tables = {
             "_type": torch.tensor(types),
-            "_continues": following,
+            "_continues": continuation_table(labels),
             "_opens": torch.tensor([opens(label) or not strict for label in labels]),
             "_closes": torch.tensor([closes(label, scheme) or not strict for label in labels]),
         }
