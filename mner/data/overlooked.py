@@ -42,6 +42,7 @@ _WHOSE = re.compile(r"tweet|post|status|main|cover|thumb(nail)?|first|primary|at
 _PERSON = re.compile(r"users?|profile|avatar|author|owner|account|person|face|icon|logo|banner|background|channel")
 _CAPTION = re.compile(r"captions?|ocr|alt|context")
 _TEXT = re.compile(r"texts?|desc(ription)?s?|objects?")
+_LINKED_IMAGE = "{} looks like an image and is not read: images are files in the image folder"
 
 
 def refuse_overlooked(
@@ -69,7 +70,7 @@ def refuse_overlooked(
             )
         elif not has_image and (image := _image(key, value)) is not None:
             if not _is_file(image):
-                line.note(f"{key} looks like an image and is not read: images are files in the image folder")
+                line.note(_LINKED_IMAGE.format(key))
                 continue
             line.doubt(
                 f"{key} looks like the name of an image, which is read under image or image_id",
@@ -82,6 +83,20 @@ def refuse_overlooked(
                 f"{value!r:.80}",
                 'Write it as "contexts": {"caption": ...}, or move it into metadata if it is none',
             )
+
+
+def note_linked_images(record: Mapping[str, Any], keys: Iterable[str], line: Line) -> None:
+    """Note links to images in Twitter's own ``entities``, of a post whose image was not read from another key.
+
+    Args:
+        record: The record.
+        keys: Its keys that were not read.
+        line: Its line.
+    """
+    for key in sorted(keys):
+        value = decoded(record[key])
+        if is_twitter(value) and _image(key, value) is not None:
+            line.note(_LINKED_IMAGE.format(key))
 
 
 def refuse_scattered(record: Mapping[str, Any], keys: Iterable[str], line: Line, extent: Extent) -> None:

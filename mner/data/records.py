@@ -26,7 +26,7 @@ from mner.data.gold import Gold, read_gold, strings_of
 from mner.data.image_names import ImageFolder, image_path, spelling, split_names, split_suffix
 from mner.data.lines import LEFT_OUT, Line
 from mner.data.literals import decoded
-from mner.data.overlooked import refuse_overlooked, refuse_scattered
+from mner.data.overlooked import note_linked_images, refuse_overlooked, refuse_scattered
 from mner.data.span_forms import is_marked
 from mner.data.spans import is_plain_tag
 from mner.data.whole_tables import refuse_whole_table
@@ -152,6 +152,8 @@ def _metadata(
     if "predicted" in unknown:
         unknown -= {"gold"}
     refuse_overlooked(record, unknown, line, extent, has_image=has_image)
+    if not has_image:
+        note_linked_images(record, others, line)
     others = others | unknown
     refuse_scattered(record, others, line, extent)
     for name in sorted(others):

@@ -116,6 +116,17 @@ def test_links_to_images_are_noted_once(read, value):
     assert posts[0].metadata == {"media": value}
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_links_to_images_in_the_entities_of_twitter_are_noted_once(read, as_text):
+    media = {"media": [{"type": "photo", "media_url": "https://x.org/33.jpg"}], "hashtags": [], "urls": []}
+    entities = json.dumps(media) if as_text else media
+    with pytest.warns(UserWarning, match=r"entities looks like an image and is not read.*2 lines") as caught:
+        posts = read({"tokens": ["a"], "entities": entities}, {"tokens": ["a"], "entities": entities})
+    assert len(caught) == 1 and posts[0].metadata == {"entities": entities}
+    read({"tokens": ["a"], "image": "33.jpg", "entities": entities})
+    read({"tokens": ["a"], "entities": {"media": [], "hashtags": [{"text": "x", "indices": [0, 2]}]}})
+
+
 @pytest.mark.parametrize("key", ["captions", "ocr_text", "alt_text", "image_description", "objects", "imageCaption"])
 @pytest.mark.parametrize("value", ["a dog", ["a dog", "a ball"]])
 def test_a_text_about_the_image_that_would_be_overlooked_is_refused(read, key, value):
