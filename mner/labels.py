@@ -219,7 +219,7 @@ def tags_of(entities: Iterable[Entity], length: int, scheme: Scheme = "BIO") -> 
     tags = [OUTSIDE] * length
     for entity in entities:
         type_, start, end = entity.span
-        if not 0 <= start < end <= length:
+        if end > length:
             raise LabelError(
                 f"expected an entity within the {length} words of the post, got {type_} from {start} to {end}; "
                 "start counts from 0 and end is one past the last word"

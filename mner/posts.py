@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ class Entity:
         boxes: The boxes of the image that show the entity, ``()`` if the image does not show it; ``None`` if that is
             unknown, in posts without gold boxes and from models without a region head. Any of several gold boxes is
             correct; a model predicts at most one.
+
+    Raises:
+        DataError: If the span is empty or reversed, or its bounds are negative or not whole numbers.
     """
 
     type: str
@@ -42,6 +46,18 @@ class Entity:
     confidence: float | None = None
     characters: tuple[int, int] | None = None
     boxes: tuple[Box, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        try:
+            valid = 0 <= index(self.start) < index(self.end)
+        except TypeError:
+            valid = False
+        if not valid:
+            raise DataError(
+                f"expected the bounds of an entity as 0 <= start < end, got {self.start!r} and {self.end!r}; start "
+                "counts words from 0 and end is one past the last word"
+            )
 
     @property
     def span(self) -> tuple[str, int, int]:

