@@ -122,7 +122,8 @@ def test_links_to_images_in_the_entities_of_twitter_are_noted_once(read, as_text
     entities = json.dumps(media) if as_text else media
     with pytest.warns(UserWarning, match=r"entities looks like an image and is not read.*2 lines") as caught:
         posts = read({"tokens": ["a"], "entities": entities}, {"tokens": ["a"], "entities": entities})
-    assert len(caught) == 1 and posts[0].metadata == {"entities": entities}
+    assert len(caught) == 1
+    assert posts[0].metadata == {"entities": entities}
     read({"tokens": ["a"], "image": "33.jpg", "entities": entities})
     read({"tokens": ["a"], "entities": {"media": [], "hashtags": [{"text": "x", "indices": [0, 2]}]}})
 
