@@ -93,7 +93,8 @@ class FasterRCNN(ImageEncoder):
         # The pooling infers the stride of a map from these shapes, so they are the canvas's, not the image's.
         vectors = heads.box_head(heads.box_roi_pool(maps, proposals, [canvas.shape[2:]] * len(canvas)))
         logits, offsets = heads.box_predictor(vectors)
-        candidates = heads.box_coder.decode(offsets, proposals)
+        # Of no proposal, torchvision returns another number of dimensions.
+        candidates = heads.box_coder.decode(offsets, proposals).reshape(*logits.shape, 4)
         image = torch.cat([boxes.new_full((len(boxes),), row, dtype=torch.long) for row, boxes in enumerate(proposals)])
         return self._best(vectors, logits.softmax(dim=-1), candidates, image, sizes)
 
