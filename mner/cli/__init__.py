@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from io import TextIOWrapper
 
+from mner.cli.memory_errors import out_of_memory
 from mner.cli.useful_messages import useful_messages
 from mner.cli.utf8_mode import enter_utf8_mode
 from mner.errors import MNERError, UsageError
@@ -81,6 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and not error.filename and error.errno in FULL:  # standard output or a log
             print(f"mner {given[0]}: error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
             _silence_output()
+            return 1
+        shortage = None if mner_error(error) else out_of_memory(given[0], error)
+        if shortage:
+            print(f"mner {given[0]}: error: {shortage}", file=sys.stderr)
             return 1
         if mner_error(error) is None and not (isinstance(error, OSError) and error.filename):
             traceback.print_exc()  # unexpected: only the traceback explains it
