@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette for colour-blind readers, without its palest colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = "osD^vP*X"
+MOST_WITHIN = 7
+"""Names of a legend that do not cover the lines."""
 FEW = 10
 """Entities below which the accuracy of a bin says little."""
 
@@ -38,7 +40,10 @@ def make_figures(report: Report) -> dict[str, Figure]:
     figure_class = import_figure()
     models = list(dict.fromkeys(row["model"] for row in report["scores"]))
     styles = {
-        model: {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+        model: {
+            "color": COLOURS[index % len(COLOURS)],
+            "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],  # another one when colours repeat
+        }
         for index, model in enumerate(models)
     }
     figures = {}
@@ -113,10 +118,12 @@ def _draw_learning_curve(
         )
     upper.set_ylabel("F1, percent")
     _title(upper, f"{data}: F1 against training size{_spread('band', scores)}")
-    _legend(upper, loc="lower right")
-    for shift, (model, rows) in enumerate(_by(comparisons, "model")):
+    _model_legend(figure, upper, loc="lower right")
+    compared = _by(comparisons, "model")
+    step = min(0.03, 0.2 / max(len(compared), 1))
+    for shift, (model, rows) in enumerate(compared):
         rows = sorted(rows, key=lambda row: row["fraction"])
-        x = [place[row["fraction"]] * (1 + 0.03 * shift) for row in rows]
+        x = [place[row["fraction"]] * (1 + step * shift) for row in rows]
         mean = [100 * row["difference"] for row in rows]
         ends = [
             [100 * (row["difference"] - row["low"]) for row in rows],
@@ -141,9 +148,10 @@ def _draw_lengths(figure_class: Any, data: str, rows: Sequence[Row], styles: Map
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     groups = _by(rows, "model")
     shown = [row["group"] for row in groups[0][1] if row["support"]]
+    step = min(0.06, 0.6 / len(groups))
     for shift, (model, of_model) in enumerate(groups):
         of_bins = {row["group"]: row["f1"] for row in of_model}
-        x = [place + 0.06 * (shift - (len(groups) - 1) / 2) for place in range(len(shown))]
+        x = [place + step * (shift - (len(groups) - 1) / 2) for place in range(len(shown))]
         mean = [100 * of_bins[name]["mean"] for name in shown]
         spread = [100 * (of_bins[name]["deviation"] or 0) for name in shown]
         upper.errorbar(x, mean, yerr=spread, label=_label(model), capsize=3, **styles[model])
@@ -156,7 +164,7 @@ def _draw_lengths(figure_class: Any, data: str, rows: Sequence[Row], styles: Map
     lower.set_ylabel("posts")
     upper.set_ylabel("F1, percent")
     _title(upper, f"{data}: F1 by sentence length{_spread('bars', rows)}")
-    _legend(upper)
+    _model_legend(figure, upper)
     for axis in (upper, lower):
         _plain(axis)
     return figure
@@ -168,6 +176,7 @@ def _draw_calibration(
     figure: Figure = figure_class(figsize=(5.4, 5.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 100], [0, 100], color="black", linewidth=0.8, linestyle="--", label="perfectly calibrated")
+    width = min(3, 9 / len(rows))  # the bars of a bin, which is 10 wide, do not cover those of the next one
     for shift, row in enumerate(rows):
         style = styles[row["model"]]
         points = [(100 * each["confidence"], 100 * each["accuracy"], each["count"]) for each in row["bins"]]
@@ -175,11 +184,11 @@ def _draw_calibration(
         upper.plot([x for x, _, _ in points], [y for _, y, _ in points], label=name, **style)
         few = [(x, y) for x, y, count in points if count < FEW]
         upper.plot([x for x, _ in few], [y for _, y in few], linestyle="", markerfacecolor="white", zorder=3, **style)
-        middles = [50 * (each["low"] + each["high"]) + 3 * (shift - (len(rows) - 1) / 2) for each in row["bins"]]
-        lower.bar(middles, [each["count"] for each in row["bins"]], width=3, color=style["color"])
+        middles = [50 * (each["low"] + each["high"]) + width * (shift - (len(rows) - 1) / 2) for each in row["bins"]]
+        lower.bar(middles, [each["count"] for each in row["bins"]], width=width, color=style["color"])
     upper.set_ylabel("correct entities, percent")
     _title(upper, f"{data}: reliability diagram{', all seeds together' if repeated else ''}")
-    _legend(upper)
+    _model_legend(figure, upper)
     lower.set_ylabel("entities")
     lower.set_yscale("log")
     lower.set_ylim(bottom=0.8)  # so that a bin with one entity has a bar, and several powers of ten have ticks
@@ -240,6 +249,15 @@ def _spread(shape: str, rows: Iterable[Row]) -> str:
 
 def _title(axis: Axes, title: str) -> None:
     axis.set_title(printable(title), fontsize=9, parse_math=False)
+
+
+def _model_legend(figure: Figure, axis: Axes, **options: Any) -> None:
+    """Name the models within the axis, or next to it where they are so many that the legend would cover the lines."""
+    names = axis.get_legend_handles_labels()[1]
+    if len(names) > MOST_WITHIN:
+        figure.set_figwidth(figure.get_figwidth() + 0.6 + 0.08 * max(map(len, names)))
+        options = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+    _legend(axis, **options)
 
 
 def _legend(axis: Axes, **options: Any) -> None:

@@ -6,7 +6,7 @@ from experiment_results import make_posts, write_experiment
 pytest.importorskip("matplotlib")
 pytest.importorskip("statsmodels")
 
-from mner.analysis.figures import FEW, make_figures
+from mner.analysis.figures import FEW, MARKERS, make_figures
 from mner.analysis.report import make_report
 
 
@@ -66,3 +66,36 @@ def test_a_bin_of_few_entities_is_hollow(report, figures):
     few = [each for row in report["calibration"] for each in row["bins"] if each["count"] < FEW]
     assert sum(len(line.get_xdata()) for line in lines) == len(few)
     assert {line.get_markerfacecolor() for line in lines} == {"white"}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    accuracies = {f"model_{place:02}": 0.5 + 0.03 * place for place in range(12)}
+    folder = tmp_path_factory.mktemp("many")
+    results = write_experiment(folder, accuracies, make_posts(60), seeds=(1,), fractions=(0.25, 0.3, 1.0))
+    return make_figures(make_report(results, rounds=50))
+
+
+def test_bars_of_many_models_stay_within_their_bin(many):
+    bars = many["calibration_twitter2017"].axes[1].patches
+    assert len({round(bar.get_x() + bar.get_width() / 2, 6) for bar in bars}) == len(bars)
+    assert all(bar.get_x() // 10 == (bar.get_x() + bar.get_width()) // 10 for bar in bars)
+
+
+def test_points_of_many_models_stay_at_their_place(many):
+    points = [x for line in many["lengths_twitter2017"].axes[0].lines for x in line.get_xdata()]
+    assert max(abs(x - round(x)) for x in points) < 0.4
+    curves = [line.get_xdata() for line in many["learning_curve_twitter2017"].axes[1].lines]
+    curves = [line for line in curves if len(line) == 3]
+    assert max(line[0] for line in curves) < min(line[1] for line in curves)
+
+
+@pytest.mark.parametrize("name", ["lengths", "calibration", "learning_curve"])
+def test_many_models_are_told_apart(many, name):
+    figure = many[f"{name}_twitter2017"]
+    axis = figure.axes[0]
+    styles = {(line.get_color(), line.get_marker()) for line in axis.lines if line.get_marker() in MARKERS}
+    assert len(styles) == len(axis.get_legend().get_texts()) - (name == "calibration") == 12
+    figure.canvas.draw()
+    assert axis.get_legend().get_window_extent().x0 >= axis.get_window_extent().x1  # next to the lines
+    assert axis.get_window_extent().width > 400
