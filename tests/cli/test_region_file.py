@@ -34,7 +34,7 @@ def test_the_file_is_given_again(regions, shared_twitter_folder, tiny_text_encod
     assert not run.exists() or not [*run.glob("*.ckpt")]
     assert main(["fit", "--config", str(tmp_path / "config.json"), "--run_folder", str(run)]) == 0
     scored = ["test", "--ckpt_path", str(run / "best.ckpt"), "--config", str(run / "config.yaml")]
-    capsys.readouterr()
+    assert f"best.ckpt --region_file {regions}\n" in capsys.readouterr().out
     assert main(scored) == 1
     assert "--region_file FILE" in capsys.readouterr().err
     assert main([*scored, "--region_file", str(regions)]) == 0

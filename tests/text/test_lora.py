@@ -275,6 +275,7 @@ def test_the_command_line_trains_scores_and_tags(experiment, tiny_text_encoder_f
     (tmp_path / "lora.yaml").write_text(json.dumps(config), encoding="utf-8")
     assert main(["fit", "--config", str(tmp_path / "lora.yaml"), "--run_folder", str(tmp_path / "run")]) == 0
     checkpoint = str(tmp_path / "run" / "best.ckpt")
+    assert f"--ckpt_path {checkpoint} --base {tiny_text_encoder_folder}\n" in capsys.readouterr().out
     (tmp_path / "posts.txt").write_text("Kevin Durant enters Oracle Arena\n", encoding="utf-8")
     command = ["tag", str(tmp_path / "posts.txt"), "--ckpt_path", checkpoint]
     capsys.readouterr()
