@@ -157,7 +157,7 @@ class Preprocessor:
         return other
 
     def check(self, posts: Sequence[Post], split: str) -> None:
-        """Check a split before training or scoring: warn if a model with an image encoder would see no image.
+        """Check a split before training or scoring: warn if a model would see no image, or has no views to align.
 
         Args:
             posts: The posts of the split.
@@ -172,7 +172,14 @@ class Preprocessor:
                 "entities; give posts with boxes (DemoPosts has them with --data.init_args.grounded true), or leave "
                 "grounding out"
             )
-        if self.image_transform is not None and posts and all(post.image is None for post in posts):
+        if self.text_only_view and split == "train" and not self.contexts and self.image_transform is None:
+            warnings.warn(
+                "align_views has nothing to align, since the model reads neither contexts nor images; give contexts "
+                "(--data.init_args.contexts [caption]) or an image encoder, or leave align_views out",
+                stacklevel=2,
+            )
+        reads_images = self.image_transform is not None and self.image_transform.per_image
+        if reads_images and posts and all(post.image is None for post in posts):
             warnings.warn(
                 f"none of the {len(posts)} {split} posts has an image, so a multimodal model sees only their words; "
                 "give their folder (--images, of a data set --data.init_args.images; DemoPosts draws them into its "
@@ -210,7 +217,9 @@ class Preprocessor:
 
     def has_views(self, post: Post) -> bool:
         """Whether the model reads more of a post than its words."""
-        return bool(self.prepare(post).contexts) or (post.image is not None and self.image_transform is not None)
+        transform = self.image_transform
+        has_image = transform is not None and (post.image is not None or not transform.per_image)
+        return has_image or bool(self.prepare(post).contexts)
 
     def lengths(self, posts: Iterable[Post]) -> list[int]:
         """Count the subwords of each post, special tokens and contexts included."""

@@ -21,6 +21,7 @@ from mner.callbacks import (
     PrintedMetrics,
     StoredImageFeatures,
 )
+from mner.data.ablations import check_ablations
 from mner.errors import ConfigurationError
 from mner.fusion.base import FusionModule
 from mner.training.module import TrainingModule
@@ -53,12 +54,15 @@ def run_parts(built: Namespace, folder: Path, model: TrainingModule, keeps_last:
         keeps_last: Whether ``last.ckpt`` is written.
 
     Raises:
-        ConfigurationError: If a pre-training, which finds no entities, is to be scored under ablations.
+        ConfigurationError: If a pre-training, which finds no entities, is to be scored under ablations, or an ablation
+            would change nothing.
     """
-    if "checkpoint" in built and built.ablations and not isinstance(model, FusionModule):
-        raise ConfigurationError(
-            "--ablations are of models that find entities, and this is a pre-training; leave them out"
-        )
+    if "checkpoint" in built and built.ablations:
+        if not isinstance(model, FusionModule):
+            raise ConfigurationError(
+                "--ablations are of models that find entities, and this is a pre-training; leave them out"
+            )
+        check_ablations(built.ablations, model.preprocessor.image_transform)
     plugins = _list(built.trainer.plugins)
     if not any(isinstance(each, CheckpointIO) for each in plugins):
         plugins.append(AtomicCheckpointIO())

@@ -29,9 +29,11 @@ from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
 from mner.remote_images import address_of
 from mner.text.base_model import given_base, refuse_base
+from mner.text.subword_encoder import SubwordEncoder
 from mner.training.module import TrainingModule
 from mner.vision.file_transform import FileTransform
 from mner.vision.precomputed_regions import use_region_file
+from mner.weights import PACKAGE_SCHEME
 
 _CANDIDATES = 100
 """Posts among which one with an image is chosen as an example."""
@@ -134,7 +136,7 @@ def score_after_fit(
     score(trainer, command, scored, datamodule, ablations)
     if path is not None:
         say(f"checkpoint: {path}")
-        say(f"tag a post: {_example(scored, datamodule)} --ckpt_path {shlex.quote(str(path))}")
+        say(f"tag a post: {_example(scored, datamodule)} --ckpt_path {shlex.quote(str(path))}{_sources(scored)}")
 
 
 def score(
@@ -179,6 +181,19 @@ def _example(model: FusionModule, datamodule: PostDataModule) -> str:
                 line = json.dumps(record, ensure_ascii=False)
                 return f"echo {shlex.quote(line)} | mner tag - --images {shlex.quote(str(post.image.parent))}"
     return f"echo {shlex.quote(_text(posts[0]) if posts else 'Meet me in Paris')} | mner tag -"
+
+
+def _sources(model: FusionModule) -> str:
+    """Return the options that name what the checkpoint of a model does not contain: base and file of regions."""
+    given: dict[str, object] = {}
+    encoder = model.text_encoder
+    if isinstance(encoder, SubwordEncoder) and encoder.lora is not None:
+        name = encoder.checkpoint_arguments()["name"]
+        given |= {} if name.startswith(PACKAGE_SCHEME) else {"base": name}
+    transform = None if model.image_encoder is None else model.image_encoder.image_transform
+    if isinstance(transform, FileTransform):
+        given["region_file"] = transform.path
+    return "".join(f" --{option} {shlex.quote(str(source))}" for option, source in given.items())
 
 
 def _text(post: Post) -> str:

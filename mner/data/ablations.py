@@ -11,8 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from mner.errors import DataError
+from mner.errors import ConfigurationError, DataError
 from mner.posts import Post
+from mner.vision.transform import ImageTransform
 
 Ablation = Literal["blank_images", "shuffled_images", "blank_captions", "shuffled_captions"]
 IMAGE_ABLATIONS: tuple[Ablation, ...] = ("blank_images", "shuffled_images")
@@ -61,6 +62,24 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Pos
             else replace(posts[index], contexts={} if source is None else source.contexts)
         )
     return ablated
+
+
+def check_ablations(ablations: Sequence[Ablation], transform: ImageTransform | None) -> None:
+    """Refuse to blank or shuffle images whose features are not found by the image.
+
+    Args:
+        ablations: The ablations.
+        transform: The image transform of the model, if it reads images.
+
+    Raises:
+        ConfigurationError: If they would change nothing.
+    """
+    concerned = [ablation for ablation in ablations if ablation in IMAGE_ABLATIONS]
+    if concerned and transform is not None and not transform.per_image:
+        raise ConfigurationError(
+            f"{concerned[0]} changes nothing: the regions are found by the id of a post, not by its image; leave the "
+            "ablation out, or give a file of regions by image (key: image)"
+        )
 
 
 def _cycle(indices: list[int], seed: int) -> dict[int, int]:

@@ -16,7 +16,7 @@ from pytorch_lightning.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from mner.argument_types import check_range, constructor_arguments
-from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
+from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate, check_ablations
 from mner.data.contexts import warn_of_surplus
 from mner.data.label_map import LabelMap, check_label_map, in_terms_of
 from mner.data.large_sets import changed, facts_of, joined, lengths_of, prepared, select
@@ -222,6 +222,8 @@ class PostDataModule(LightningDataModule, ABC):
         if self.preprocessor is not None and self.preprocessor.labels:
             self.check_annotation(stage)
         transform = None if self.preprocessor is None else self.preprocessor.image_transform
+        if self.ablation is not None:
+            check_ablations([self.ablation], transform)
         if transform is not None and transform.reads_files:
             self.check_images(stage)
 

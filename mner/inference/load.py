@@ -18,7 +18,7 @@ from mner.inference.tagging_options import TaggingOptions
 from mner.model_names import is_model_folder, is_on_hub
 from mner.sharing.code import import_code
 from mner.sharing.hub import fetch
-from mner.text.base_model import given_base, refuse_base
+from mner.text.base_model import given_base, refuse_base, refuse_rounded
 from mner.trust import import_named
 
 Base = str | Path | nn.Module | Tagger
@@ -63,9 +63,12 @@ def load_model(
         raise ConfigurationError(f"{path} is a path, which has no revisions; leave revision out")
     if trust_remote_code and is_model_folder(path):
         import_code(Path(path))
-    with given_base(base.model if isinstance(base, Tagger) else base):
+    given = base.model if isinstance(base, Tagger) else base
+    with given_base(given):
         model = FusionModule.load_from_checkpoint(path).eval()
         refuse_base(model.text_encoder, path, base is not None)
+    if isinstance(given, nn.Module):
+        refuse_rounded(model, given)
     return model
 
 

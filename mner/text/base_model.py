@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from mner.allocation import unlimited
-from mner.errors import CheckpointError, ConfigurationError
+from mner.errors import CheckpointError, ConfigurationError, MNERError
+from mner.paths import is_file
 from mner.text.architecture import model_settings
 from mner.text.lora import LoRA, add_adapter, base_name, is_adapter
 from mner.text.pretrained import build_tokenizer, build_untrained, check_kernel, model_class
@@ -57,6 +58,24 @@ def refuse_base(encoder: object, source: str | Path, is_given: bool = False) -> 
     is_named = isinstance(_given.get(), (str, Path))
     if (is_given or is_named) and getattr(encoder, "lora", None) is None:
         raise ConfigurationError(f"{source} contains a whole model, which has no base; leave base (--base) out")
+
+
+def refuse_rounded(model: nn.Module, base: nn.Module) -> None:
+    """Reject the weights of a base in memory that are less precise than those that an adapter was trained on.
+
+    Args:
+        model: The model that shares them.
+        base: The model that they are from.
+
+    Raises:
+        ConfigurationError: If they are.
+    """
+    given, needed = (_encoder_of(each).model.get_input_embeddings().weight.dtype for each in (base, model))
+    if given in (torch.bfloat16, torch.float16) and given != needed:
+        raise ConfigurationError(
+            f"the base model in memory has weights in {str(given).removeprefix('torch.')}, but the adapter was trained "
+            f"on them in {str(needed).removeprefix('torch.')}; load this one first and share its base, or name the base"
+        )
 
 
 @dataclass(frozen=True)
@@ -121,10 +140,23 @@ def _find_base(loader: BaseLoader) -> tuple[Any, Tensor | None]:
             "or network connection that only it names; if you trust that source, name it: --base on the command line, "
             "mner.load(path, base=...) in Python"
         )
-    with open_sources(), unlimited():
-        if isinstance(base, nn.Module):
-            return _sharing(base, loader)
-        return (loader if base is None else replace(loader, name=str(base), revision=None))(), None
+    try:
+        with open_sources(), unlimited():
+            if isinstance(base, nn.Module):
+                return _sharing(base, loader)
+            return (loader if base is None else replace(loader, name=_name_of(base), revision=None))(), None
+    except MNERError as error:
+        raise CheckpointError(f"the base model of the adapter cannot be used: {error}") from error
+
+
+def _name_of(base: object) -> str:
+    """Return the name or folder of a base, which may be neither, such as another checkpoint."""
+    if not isinstance(base, (str, Path)) or is_file(base):
+        raise ConfigurationError(
+            f"expected the name or folder of a pretrained encoder, got {str(base)!r:.80}; give that, or in Python a "
+            "model or tagger that is loaded: base=mner.load(...)"
+        )
+    return str(base)
 
 
 def without_pooler(model: Any) -> Any:
@@ -190,17 +222,25 @@ def _is_in(name: str, layers: Sequence[str]) -> bool:
 
 def _sharing(module: nn.Module, loader: BaseLoader) -> tuple[Any, Tensor | None]:
     """Build a model that shares its weight tensors with the base of another one."""
-    encoder = next((part for part in module.modules() if isinstance(part, SubwordEncoder)), None)
-    if encoder is None:
-        raise ConfigurationError(f"a {type(module).__name__} has no text encoder to take a base model from")
+    encoder = _encoder_of(module)
     config = copy.deepcopy(encoder.model.config)
     model = model_class(config).from_config(
         config, attn_implementation=loader.attn_implementation, dtype=torch.float32, trust_remote_code=False
     )
     model = without_pooler(model)
     weights = encoder.model.state_dict().items()
-    model.load_state_dict({base_name(name): weight for name, weight in weights if not is_adapter(name)}, assign=True)
+    found = {base_name(name): weight for name, weight in weights if not is_adapter(name)}
+    if model.state_dict().keys() - found.keys():
+        raise ConfigurationError("the layers of this one are quantised; load the one of precision int8 last")
+    model.load_state_dict(found, assign=True)
     converted = loader.convert(model)
     # Weights that were converted to another type no longer have the fingerprint of their source.
     known = dict(encoder.named_buffers()).get(FINGERPRINT) if converted is model else None
     return without_pooler(converted), None if known is None else known.clone()
+
+
+def _encoder_of(module: nn.Module) -> SubwordEncoder:
+    encoder = next((part for part in module.modules() if isinstance(part, SubwordEncoder)), None)
+    if encoder is None:
+        raise ConfigurationError(f"a {type(module).__name__} has no text encoder to take a base model from")
+    return encoder

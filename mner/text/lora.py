@@ -97,7 +97,7 @@ def merged(model: Any) -> Any:
 
     whole = copy.deepcopy(model)
     adapted = [(name, part) for name, part in whole.named_modules() if isinstance(part, BaseTunerLayer)]
-    for name, layer in adapted:
+    for name, layer in reversed(adapted):  # the adapter of one weight of a layer may contain that of another
         layer.merge(safe_merge=True)
         parent, _, own = name.rpartition(".")
         base: nn.Module = layer.get_base_layer()

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from mner.text.lora import is_adapter
+
 SMALLEST = 1e-12
 """In place of the scale of a token of zeros."""
 
@@ -40,7 +42,8 @@ class TokenScaledLinear(nn.Module):
 
 
 def scale_tokens(encoder: nn.Module, layer: type[TokenScaledLinear] = TokenScaledLinear) -> None:
-    """Replace the linear layers of a text encoder, in place."""
+    """Replace the linear layers of a text encoder, in place; the small ones of an adapter stay as they are."""
     for name, child in list(encoder.named_modules()):
-        if type(child) is nn.Linear:  # not the subclasses, whose owners may compute with their weights themselves
+        # not the subclasses, whose owners may compute with their weights themselves
+        if type(child) is nn.Linear and not is_adapter(name):
             encoder.set_submodule(name, layer(child))

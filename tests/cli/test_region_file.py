@@ -26,9 +26,15 @@ def test_the_file_is_given_again(regions, shared_twitter_folder, tiny_text_encod
     }
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     run = tmp_path / "run"
+    image["init_args"]["key"] = "post"
+    (tmp_path / "by_post.json").write_text(json.dumps(config), encoding="utf-8")
+    by_post = ["fit", "--config", str(tmp_path / "by_post.json"), "--run_folder", str(run)]
+    assert main([*by_post, "--ablations", "[blank_images]"]) == 1
+    assert "blank_images changes nothing" in capsys.readouterr().err  # before the training
+    assert not run.exists() or not [*run.glob("*.ckpt")]
     assert main(["fit", "--config", str(tmp_path / "config.json"), "--run_folder", str(run)]) == 0
     scored = ["test", "--ckpt_path", str(run / "best.ckpt"), "--config", str(run / "config.yaml")]
-    capsys.readouterr()
+    assert f"best.ckpt --region_file {regions}\n" in capsys.readouterr().out
     assert main(scored) == 1
     assert "--region_file FILE" in capsys.readouterr().err
     assert main([*scored, "--region_file", str(regions)]) == 0

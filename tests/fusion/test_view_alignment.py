@@ -318,3 +318,5 @@ def test_text_alone_without_contexts_is_trained_as_before(make_model, sample_pos
     aligned, expected = (each.losses(each.preprocessor(sample_posts)) for each in (model, plain))
     assert aligned.parts["alignment_loss"] == 0
     torch.testing.assert_close(aligned.total, expected.total)
+    with pytest.warns(UserWarning, match="align_views has nothing to align"):
+        model.preprocessor.check(sample_posts, "train")

@@ -15,6 +15,7 @@ from mner.data import Twitter2017
 from mner.errors import CheckpointError, ConfigurationError, WeightsNotFoundError
 from mner.fusion import TextOnly
 from mner.inference.tagger import Tagger
+from mner.inference.tagging_options import TaggingOptions
 from mner.labels import labels_for
 from mner.pretraining import MaskedLanguageModel
 from mner.text import HuggingFaceText
@@ -26,6 +27,7 @@ from mner.weights import resolve_weights
 pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore")
 LABELS = labels_for(("PER", "LOC", "ORG", "MISC"))
+SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 
 def model_on(folder, seed=0, **arguments):
@@ -135,6 +137,55 @@ def test_adapters_share_one_base_and_tag_as_alone(train, sample_posts, tiny_text
     assert torch.equal(emissions(first.model, sample_posts), alone[0])
 
 
+def test_a_base_that_is_less_precise_than_the_adapters_is_refused(train, sample_posts, tiny_text_encoder_folder):
+    (_, whole), (_, half) = train(tiny_text_encoder_folder, 1), train(tiny_text_encoder_folder, 2, dtype="bfloat16")
+    rounded = mner.load(half, base=tiny_text_encoder_folder)
+    with pytest.raises(ConfigurationError, match=r"weights in bfloat16, but the adapter was trained on .* float32"):
+        mner.load(whole, base=rounded)
+    for first in (rounded, mner.load(whole, base=tiny_text_encoder_folder)):
+        second = mner.load(half, base=first)
+        assert torch.equal(emissions(second.model, sample_posts), emissions(rounded.model, sample_posts))
+
+
+def test_an_encoder_with_an_adapter_computes_with_8_bits(train, sample_posts, tiny_text_encoder_folder):
+    _, path = train(tiny_text_encoder_folder, steps=20)
+    whole = mner.load(path, base=tiny_text_encoder_folder)
+    expected = emissions(whole.model, sample_posts)
+    small = mner.load(path, base=whole, options=TaggingOptions(precision="int8"))
+    difference = (emissions(small.model, sample_posts) - expected).abs().max()
+    assert 0 < difference < 0.1 * expected.abs().max()
+    assert torch.equal(emissions(whole.model, sample_posts), expected)
+    with pytest.raises(CheckpointError, match="quantised; load the one of precision int8 last"):
+        mner.load(path, base=small)
+
+
+def test_a_base_that_cannot_be_used_says_why(train, tiny_text_encoder_folder, tmp_path):
+    _, path = train(tiny_text_encoder_folder)
+    wrong = {
+        path: r"expected the name or folder of a pretrained encoder, got .*base=mner\.load",
+        3: "expected the name or folder of a pretrained encoder, got '3'",
+        tmp_path / "absent": "no weights at .*absent; check the path",
+        torch.nn.Linear(2, 2): "a Linear has no text encoder",
+    }
+    for base, complaint in wrong.items():
+        with pytest.raises(CheckpointError, match=f"^the base model of the adapter cannot be used: {complaint}"):
+            mner.load_model(path, base=base)
+
+
+def test_adapters_of_experts_are_merged(save, sample_posts):
+    """Each of two weights of one layer has an adapter, of which one contains the other."""
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "decoder_sparse_step": 1}
+    folder = save("qwen3_moe", {**SIZES, "num_key_value_heads": 2, "head_dim": 8, **experts})
+    model = model_on(folder, bidirectional=True)
+    for name, weight in model.text_encoder.named_parameters():
+        if is_adapter(name):
+            torch.nn.init.normal_(weight, std=0.3)
+    expected = model.eval().text_encoder(model.preprocessor(sample_posts)).words
+    model.text_encoder.model = model.text_encoder.merged_model()
+    assert not [name for name, _ in model.text_encoder.named_parameters() if is_adapter(name)]
+    torch.testing.assert_close(model.text_encoder(model.preprocessor(sample_posts)).words, expected)
+
+
 def test_a_whole_checkpoint_has_no_base(trained_run, tiny_text_encoder_folder):
     with pytest.raises(
         ConfigurationError, match=r"contains a whole model, which has no base; leave base \(--base\) out"
@@ -224,6 +275,7 @@ def test_the_command_line_trains_scores_and_tags(experiment, tiny_text_encoder_f
     (tmp_path / "lora.yaml").write_text(json.dumps(config), encoding="utf-8")
     assert main(["fit", "--config", str(tmp_path / "lora.yaml"), "--run_folder", str(tmp_path / "run")]) == 0
     checkpoint = str(tmp_path / "run" / "best.ckpt")
+    assert f"--ckpt_path {checkpoint} --base {tiny_text_encoder_folder}\n" in capsys.readouterr().out
     (tmp_path / "posts.txt").write_text("Kevin Durant enters Oracle Arena\n", encoding="utf-8")
     command = ["tag", str(tmp_path / "posts.txt"), "--ckpt_path", checkpoint]
     capsys.readouterr()

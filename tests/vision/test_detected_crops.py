@@ -14,7 +14,7 @@ from mner.components import from_config, to_config
 from mner.errors import ConfigurationError, DataError, DatasetNotFoundError, ImageError
 from mner.images import ImageLoader
 from mner.posts import Post
-from mner.vision import DetectedCrops, FasterRCNN, FeatureStore, Grid, use_region_file
+from mner.vision import DetectedCrops, FasterRCNN, FeatureStore, Grid, PrecomputedRegions, use_region_file
 from mner.vision.box_file import read_box_file
 from mner.vision.detector_transform import DetectorTransform
 from mner.vision.encoder import ImageEncoder
@@ -287,6 +287,18 @@ def test_unsuitable_parts(tmp_path):
         DetectedCrops(MeanColour(), Quadrants(), max_crops=0, whole_image=False)
     with pytest.raises(ConfigurationError, match="'pooled' or 'all'"):
         DetectedCrops(MeanColour(), Quadrants(), regions="some")
+
+
+def test_an_encoder_that_reads_no_crops_is_refused(folder):
+    np.savez(folder / "regions.npz", **{"0.png": np.zeros((1, 3), dtype=np.float32)})
+    boxes = folder / "boxes.jsonl"
+    for encoder in (
+        Quadrants(),
+        DetectedCrops(MeanColour(), box_file=boxes),
+        PrecomputedRegions(folder / "regions.npz"),
+    ):
+        with pytest.raises(ConfigurationError, match=f"images scaled to one size.*got a {type(encoder).__name__}"):
+            DetectedCrops(encoder, box_file=boxes)
 
 
 def test_what_reads_no_file_is_given_none():

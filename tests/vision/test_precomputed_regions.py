@@ -1,6 +1,7 @@
 """Region features of others, in each of their formats, as an image encoder."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import torch
 
 from mner.components import from_config, to_config
+from mner.data import Twitter2017
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
+from mner.fusion import Concatenation
 from mner.posts import Post
 from mner.vision.precomputed_regions import PrecomputedRegions, use_region_file
 
@@ -79,6 +82,21 @@ def test_by_post_and_the_first_regions(tmp_path):
     assert encoder.image_transform.load(post(None, "absent"), no_pixels) is None
     with pytest.raises(ImageError):
         encoder.image_transform.load(post("12.jpg", "absent"), no_pixels)
+
+
+def test_regions_by_post_are_seen_without_an_image_and_not_ablated(make_model, twitter_folder, sample_posts):
+    path = twitter_folder / "regions.npz"
+    np.savez(path, **{post.id: np.ones((1, 4), np.float32) for post in sample_posts})
+    model = make_model(Concatenation, image_encoder=PrecomputedRegions(path, key="post"))
+    assert all(map(model.preprocessor.has_views, sample_posts))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.preprocessor.check(sample_posts, "train")
+    data = Twitter2017(twitter_folder).using(model.preprocessor)
+    for ablation in ("blank_images", "shuffled_images"):
+        data.ablation = ablation
+        with pytest.raises(ConfigurationError, match=f"{ablation} changes nothing: .* by the id of a post.*key: image"):
+            data.setup("test")
 
 
 def test_a_checkpoint_names_no_file(tmp_path):
