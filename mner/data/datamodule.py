@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from mner.argument_types import check_range, constructor_arguments
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate
-from mner.data.contexts import warn_of_surplus
+from mner.data.contexts import warn_of_surplus, warn_of_truncation
 from mner.data.label_map import LabelMap, check_label_map, in_terms_of
 from mner.data.large_sets import changed, facts_of, joined, lengths_of, prepared, select
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
@@ -219,6 +219,7 @@ class PostDataModule(LightningDataModule, ABC):
             if self.preprocessor is not None and self.ablation is None:
                 self.preprocessor.check(posts, split)
                 self._surplus |= warn_of_surplus(posts, self.context_kinds, self._surplus, split)
+                warn_of_truncation(posts, self.preprocessor, split)
         if self.preprocessor is not None and self.preprocessor.labels:
             self.check_annotation(stage)
         transform = None if self.preprocessor is None else self.preprocessor.image_transform
