@@ -205,7 +205,9 @@ class PostDataModule(LightningDataModule, ABC):
         posts = self._posts[split]
         if split == "train":
             return joined(posts, self.extra_posts) if self.extra_posts else posts
-        return posts if self.ablation is None else ablate(posts, self.ablation)
+        if self.ablation is None:
+            return posts
+        return ablate(posts, self.ablation, kinds=None if self._preprocessor is None else self.context_kinds)
 
     def version(self, split: Split) -> str | None:
         """Identify the published version of the data set by the file of a split; ``None`` if none is published."""
