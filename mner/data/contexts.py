@@ -109,7 +109,7 @@ def with_contexts(
         if kind in files:
             if not is_file(files[kind]):
                 raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
-            contexts = read_contexts(files[kind])
+            contexts = read_contexts(files[kind], kind=kind)
             check_unambiguous(contexts, files[kind], images, (shared or {}).get(kind, ()))
             attached, missing = attach_contexts(posts, kind, contexts, images)
             near = _lookalikes(posts, contexts, images) if missing else ()
