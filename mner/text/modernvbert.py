@@ -44,6 +44,8 @@ class ModernVBertText(JointEncoder):
         ConfigurationError: If the model is not a ModernVBERT, or the tokenizer does not fit it.
     """
 
+    is_whole = False
+
     def base_loader(self, name: str) -> BaseLoader:
         """Return how the text part of a ModernVBERT is loaded."""
         return BaseLoader(name, _load_text_part, attn_implementation=KERNEL)

@@ -17,6 +17,7 @@ from mner.inference.load import load_model
 from mner.labels import labels_for
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
+from mner.pretraining import MaskedLanguageModel
 from mner.testing import FusionContract, TinyGrid
 from mner.text import ModernVBertPatches, ModernVBertText
 
@@ -212,6 +213,13 @@ def test_parts_that_do_not_combine(saved, tiny_text_encoder_folder, tmp_path):
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(WeightsNotFoundError, match=r"image processor \(preprocessor_config.json\)"):
         ModernVBertPatches(str(tmp_path))
+
+
+def test_it_is_not_pretrained_without_its_vision_part(saved):
+    with pytest.raises(
+        ConfigurationError, match=r"a ModernVBertText is one part of a model, .* leave the pre-training"
+    ):
+        MaskedLanguageModel(text_encoder=ModernVBertText(str(saved[0])))
 
 
 def test_it_is_not_exported_with_images(saved, tmp_path):
