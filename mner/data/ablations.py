@@ -20,7 +20,7 @@ IMAGE_ABLATIONS: tuple[Ablation, ...] = ("blank_images", "shuffled_images")
 _ONE_OF = {"images": "an image", "captions": "a caption"}
 
 
-def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Post]:
+def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0, kinds: Sequence[str] | None = None) -> list[Post]:
     """Blank the images or captions of posts, or shuffle them between posts.
 
     * ``blank_images``: no post has an image.
@@ -32,13 +32,14 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Pos
         posts: The posts.
         ablation: Which ablation.
         seed: Seed of the shuffling, a random cycle through all posts concerned, so that none keeps its own.
+        kinds: The kinds of context that the model reads: others do not count. By default every kind does.
 
     Returns:
         As many posts, in their order, with their own words and tags.
 
     Raises:
-        DataError: If no post has an image (or a caption): the unchanged score would suggest that images do not
-            matter.
+        DataError: If no post has an image (or a context that is read): the unchanged score would suggest that images do
+            not matter.
 
     Example:
         >>> posts = [Post(name, ("a",), contexts={"caption": name}) for name in ("1", "2")]
@@ -46,10 +47,14 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0) -> list[Pos
         ['2', '1']
     """
     how, what = ablation.split("_")
-    concerned = [index for index, post in enumerate(posts) if (post.images if what == "images" else post.contexts)]
+    of = [post.images if what == "images" else _read(post, kinds) for post in posts]
+    concerned = [index for index, own in enumerate(of) if own]
     if posts and not concerned:
+        missing = _ONE_OF[what]
+        if what == "captions" and kinds is not None:
+            missing = f"a context that the model reads ({', '.join(kinds) or 'none'})"
         raise DataError(
-            f"{ablation} changes nothing: none of the {len(posts)} posts has {_ONE_OF[what]}; leave the ablation out, "
+            f"{ablation} changes nothing: none of the {len(posts)} posts has {missing}; leave the ablation out, "
             f"or give the data set with its {what}"
         )
     sources = _cycle(concerned, seed) if how == "shuffled" else {}
@@ -80,6 +85,10 @@ def check_ablations(ablations: Sequence[Ablation], transform: ImageTransform | N
             f"{concerned[0]} changes nothing: the regions are found by the id of a post, not by its image; leave the "
             "ablation out, or give a file of regions by image (key: image)"
         )
+
+
+def _read(post: Post, kinds: Sequence[str] | None) -> list[str]:
+    return [text for kind, text in post.contexts.items() if text.strip() and (kinds is None or kind in kinds)]
 
 
 def _cycle(indices: list[int], seed: int) -> dict[int, int]:

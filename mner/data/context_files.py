@@ -63,7 +63,7 @@ class Contexts:
         return None if other_image else self.by_id.get(post.id)
 
 
-def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
+def read_contexts(path: str | Path, key: str | None = None, kind: str | None = None) -> Contexts:
     """Read a file of texts about images: a JSON object per line, or an array of them.
 
     An object has ``image_id`` (or ``image``, ``file_name`` and the like) or ``id``, or both, and the text: under
@@ -74,6 +74,8 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
     Args:
         path: The file.
         key: Which text to take, where a line has several.
+        kind: What the texts are. Where any line has a text under this name, only those are read, so that one file may
+            contain several kinds.
 
     Raises:
         DatasetNotFoundError: If there is no such file.
@@ -84,6 +86,8 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
     by_image: dict[str, str] = {}
     by_id: dict[str, str] = {}
     image_of: dict[str, str] = {}
+    if key is None and kind is not None and _has(path, kind):
+        key = kind
     line = None
     for record, line in read_values(read_lines(path)):
         if not isinstance(record, Mapping):
@@ -94,7 +98,7 @@ def read_contexts(path: str | Path, key: str | None = None) -> Contexts:
         post_id = _name(record, "id", line)
         if image is None and post_id is None:
             raise line.error("no image_id and no id", "Write one of them as a string or a whole number")
-        text = _text(record, key, line)
+        text = "" if key == kind is not None and kind not in record else _text(record, key, line)
         if image is not None:
             _set_once(by_image, image, text, line)
         if post_id is not None:
@@ -130,6 +134,10 @@ def check_unambiguous(contexts: Contexts, path: Path, images: Path | None, other
                 f"{path} has one text for {clash!r}, which is an image in {images} and another in {other}; name images "
                 "with the folders of their splits, as mner caption does, or give each split its own file"
             )
+
+
+def _has(path: str | Path, kind: str) -> bool:
+    return any(isinstance(record, Mapping) and kind in record for record, _ in read_values(read_lines(path)))
 
 
 def _name(record: Mapping[str, Any], key: str, line: Line) -> str | None:

@@ -17,11 +17,13 @@ from mner.data.splits import Split
 from mner.errors import ConfigurationError, DataError
 from mner.paths import is_file
 from mner.posts import Post
+from mner.preprocessor import Preprocessor
 from mner.terminal import printable
 
 MAY_BE_EMPTY = ("objects", "ocr")
 """Kinds of which an image may have nothing: no object that is known, no letters."""
 _SHOWN = 3
+_COUNTED = 10_000  # posts whose contexts are measured
 
 
 def attach_contexts(
@@ -107,7 +109,7 @@ def with_contexts(
         if kind in files:
             if not is_file(files[kind]):
                 raise DataError(f"no file {files[kind]} with a {kind} for the {split} posts; correct context_files")
-            contexts = read_contexts(files[kind])
+            contexts = read_contexts(files[kind], kind=kind)
             check_unambiguous(contexts, files[kind], images, (shared or {}).get(kind, ()))
             attached, missing = attach_contexts(posts, kind, contexts, images)
             near = _lookalikes(posts, contexts, images) if missing else ()
@@ -155,6 +157,27 @@ def warn_of_surplus(posts: Sequence[Post], kinds: Sequence[str], known: Set[str]
             )
         )
     return surplus
+
+
+def warn_of_truncation(posts: Sequence[Post], preprocessor: Preprocessor, split: str) -> None:
+    """Warn if contexts do not fit into the rows that the text encoder reads; only the first posts are looked at.
+
+    Args:
+        posts: The posts of a split.
+        preprocessor: The model's preprocessor.
+        split: Name of the split, for the message.
+    """
+    if facts_of(posts).contexts.keys().isdisjoint(preprocessor.contexts):
+        return
+    first = list(map(preprocessor.using(quiet=True).prepare, islice(posts, _COUNTED)))
+    tokenizer = preprocessor.subword_tokenizer
+    if truncated := tokenizer.num_truncated(first):
+        counted = f"{len(first)}" if len(first) == len(posts) else f"the first {len(first)}"
+        rank_zero_warn(
+            f"{truncated} of {counted} {split} posts have contexts ({', '.join(preprocessor.contexts)}) of which the "
+            f"end is not read, as a row has at most {tokenizer.options.max_length} subwords; raise max_length if the "
+            "text encoder allows it, or leave a context out"
+        )
 
 
 def _lookalikes(posts: Sequence[Post], contexts: Contexts, images: Path | None) -> list[str]:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from mner.argument_types import check_range, constructor_arguments
 from mner.data.ablations import IMAGE_ABLATIONS, Ablation, ablate, check_ablations
-from mner.data.contexts import warn_of_surplus
+from mner.data.contexts import warn_of_surplus, warn_of_truncation
 from mner.data.label_map import LabelMap, check_label_map, in_terms_of
 from mner.data.large_sets import changed, facts_of, joined, lengths_of, prepared, select
 from mner.data.length_grouped_batches import LengthGroupedBatchSampler
@@ -205,7 +205,9 @@ class PostDataModule(LightningDataModule, ABC):
         posts = self._posts[split]
         if split == "train":
             return joined(posts, self.extra_posts) if self.extra_posts else posts
-        return posts if self.ablation is None else ablate(posts, self.ablation)
+        if self.ablation is None:
+            return posts
+        return ablate(posts, self.ablation, kinds=None if self._preprocessor is None else self.context_kinds)
 
     def version(self, split: Split) -> str | None:
         """Identify the published version of the data set by the file of a split; ``None`` if none is published."""
@@ -219,6 +221,7 @@ class PostDataModule(LightningDataModule, ABC):
             if self.preprocessor is not None and self.ablation is None:
                 self.preprocessor.check(posts, split)
                 self._surplus |= warn_of_surplus(posts, self.context_kinds, self._surplus, split)
+                warn_of_truncation(posts, self.preprocessor, split)
         if self.preprocessor is not None and self.preprocessor.labels:
             self.check_annotation(stage)
         transform = None if self.preprocessor is None else self.preprocessor.image_transform

@@ -15,7 +15,7 @@ from torchmetrics import MeanMetric
 
 from mner.batch import Batch
 from mner.components import check_arguments
-from mner.errors import DataError
+from mner.errors import ConfigurationError, DataError
 from mner.preprocessor import Preprocessor
 from mner.pretraining.export import export_encoder
 from mner.pretraining.language_head import LanguageModelHead
@@ -58,6 +58,9 @@ class PretrainingModule(TrainingModule, ABC):
         whole_words: Mask all subwords of a word or none (whole-word masking).
         validation_seed: Seed of the validation masks.
         training: The other arguments of :class:`~mner.training.TrainingModule`.
+
+    Raises:
+        ConfigurationError: If the text encoder is a part of a model, which its folder would no longer contain.
     """
 
     text_encoder: SubwordEncoder
@@ -72,6 +75,11 @@ class PretrainingModule(TrainingModule, ABC):
         validation_seed: int,
         training: Mapping[str, Any],
     ) -> None:
+        if not text_encoder.is_whole:
+            raise ConfigurationError(
+                f"a {type(text_encoder).__name__} is one part of a model, and the folder of a pre-training would lack "
+                "the others; pre-train a HuggingFaceText or a VisualBertText, or leave the pre-training out"
+            )
         super().__init__(text_encoder, image_encoder, **training)
         self.masking = SubwordMasking(text_encoder, mask_rate, whole_words, validation_seed)
         self.names = list(names)

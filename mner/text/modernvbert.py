@@ -18,6 +18,8 @@ from mner.vision.encoder import ImageEncoder
 
 BEFORE, AFTER = ("<fake_token_around_image>", "<global-img>"), ("<fake_token_around_image>",)
 """The tokens around an image in pretraining."""
+PATCH = "<image>"
+"""The token of a patch."""
 KERNEL = "sdpa"
 """The attention kernel; only ``eager`` returns its weights."""
 
@@ -42,13 +44,16 @@ class ModernVBertText(JointEncoder):
         ConfigurationError: If the model is not a ModernVBERT, or the tokenizer does not fit it.
     """
 
+    is_whole = False
+
     def base_loader(self, name: str) -> BaseLoader:
         """Return how the text part of a ModernVBERT is loaded."""
         return BaseLoader(name, _load_text_part, attn_implementation=KERNEL)
 
     def prepare(self, tokenizer: Any, architecture: dict[str, Any] | None) -> None:
-        """Look up the tokens around an image, and its place."""
+        """Look up the tokens around an image, and its place; spelled out in a post, they are text."""
         vocabulary = tokenizer.get_vocab()
+        tokenizer.add_tokens([token for token in (*BEFORE, PATCH) if token in vocabulary], special_tokens=True)
         for place, tokens in (("before", BEFORE), ("after", AFTER)):
             ids = [vocabulary[token] for token in tokens if token in vocabulary]
             self.register_buffer(f"_{place}_image", torch.tensor(ids, dtype=torch.long), persistent=False)

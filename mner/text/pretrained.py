@@ -38,7 +38,7 @@ _IMAGE_TEXT_MODELS = {
     "modernvbert": "take a ModernVBertText",
     "lxmert": "take an LxmertText",
 }
-"""What to use instead of a model of text and images, by its ``model_type``."""
+"""What to use instead of a model of text and images, by its ``model_type``; of others, :func:`_text_part`."""
 TEXT_SUFFIXES = (".json", ".model", ".txt")
 """Files of configs and tokenizers."""
 CONTENTS = "config.json, the weights (model.safetensors) and tokenizer.json"
@@ -277,7 +277,7 @@ def model_class(config: Any) -> Any:
 def _check_config(config: Any, name: str) -> None:
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING
 
-    found = _model_name(config)
+    found, text = _model_name(config), config.get_text_config()
     if config.model_type in FETCHES_CODE:
         raise ConfigurationError(
             f"{name!r} is a {found}, whose layers fetch compiled code from the model hub, which mner never executes; "
@@ -285,16 +285,16 @@ def _check_config(config: Any, name: str) -> None:
         )
     if config.model_type in _IMAGE_TEXT_MODELS:
         raise ConfigurationError(f"{name!r} is a {found}, which reads images; {_IMAGE_TEXT_MODELS[config.model_type]}")
+    if text is not config and "vision_config" in config.sub_configs:
+        remedy = _text_part(text) or "take a text encoder such as BERT, and for images an image_encoder of timm"
+        raise ConfigurationError(f"{name!r} is a {found}, which reads images; {remedy}")
     if config.is_encoder_decoder and type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
         raise ConfigurationError(
             f"{name!r} is a {found}, which generates text, where an encoder was expected; "
             "choose one such as BERT, RoBERTa, DeBERTa or the encoder of a T5"
         )
     if getattr(config, "hidden_size", None) is None:
-        text = config.get_text_config()
-        remedy = "give a text encoder, such as BERT, RoBERTa or DeBERTa"
-        if text is not config and type(text) in MODEL_MAPPING:
-            remedy = f"give a folder with its text part, {_model_name(text)}, and the tokenizer"
+        remedy = (text is not config and _text_part(text)) or "give a text encoder, such as BERT, RoBERTa or DeBERTa"
         raise ConfigurationError(
             f"{name!r} is a {found}, a model of several parts whose config has no hidden_size; {remedy}"
         )
@@ -303,6 +303,15 @@ def _check_config(config: Any, name: str) -> None:
             f"{name!r} is a {found}, a part of another model that transformers does not load alone; "
             "choose an encoder such as BERT, RoBERTa or DeBERTa"
         )
+
+
+def _text_part(config: Any) -> str:
+    """Say how to use the text part of a model, which has this config; empty if it cannot be loaded alone."""
+    try:
+        _check_config(config, "")
+    except ConfigurationError:
+        return ""
+    return f"give a folder with its text part, {_model_name(config)}, and the tokenizer"
 
 
 def _model_name(config: Any) -> str:

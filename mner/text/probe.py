@@ -84,9 +84,11 @@ def check_encoder(encoder: SubwordEncoder, name: str) -> None:
             f"run on this machine; {SUITABLE}"
         )
     if _largest(together[1, 0] - together[0, 0]) <= seen:
-        remedy = "set bidirectional to true to read it in both directions, or "
+        remedy = ""
         if not getattr(encoder.model.config, "is_causal", True):
             remedy = "bidirectional has no effect on it; "
+        elif _is_suitable_bidirectional(encoder, name):
+            remedy = "set bidirectional to true to read it in both directions, or "
         if getattr(encoder.model.config, "is_decoder", False):
             remedy += "set is_decoder to false in its config.json if it was trained as an encoder, or "
         raise ConfigurationError(
@@ -116,6 +118,16 @@ def check_causal(encoder: SubwordEncoder, name: str) -> None:
         raise ConfigurationError(
             f"{name!r} is a {type(encoder.model).__name__}, which is already bidirectional; leave bidirectional out"
         )
+
+
+def _is_suitable_bidirectional(encoder: SubwordEncoder, name: str) -> bool:
+    """Whether a causal encoder, which is about to be refused, would be accepted if it read in both directions."""
+    encoder.model.config.is_causal = False
+    try:
+        check_encoder(encoder, name)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _observed(encoder: SubwordEncoder, name: str) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ class SubwordEncoder(TextEncoder, ABC):
     model: Any
     architecture: dict[str, Any]
     """Configuration and tokenizer as plain data (see :func:`mner.text.pretrained.describe`)."""
+    is_whole: ClassVar[bool] = True
+    """Whether ``model`` is all that its source contains, so that a folder written of it is read like the source."""
 
     def __init__(
         self, source: str | None, revision: str | None = None, lora: LoRA | Mapping[str, Any] | None = None

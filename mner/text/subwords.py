@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -88,19 +88,31 @@ class SubwordTokenizer:
         """
         return np.maximum(num_subwords + len(self._around_post), 1).astype(np.int32)
 
+    def num_truncated(self, posts: Sequence[Post]) -> int:
+        """Count the posts whose contexts do not fit and are truncated."""
+        room = self.options.max_length - len(self._around_both)
+        return sum(context > max(room - words, room // 4) for words, context in self._sizes(posts, {}, {}))
+
     def _lengths(self, posts: Sequence[Post], in_post: dict[str, int], in_context: dict[str, int]) -> list[int]:
-        contexts = [_context_words(post) for post in posts]
-        self._count_subwords(chain.from_iterable(post.words for post in posts), in_post, without_gaps=True)
-        self._count_subwords(chain.from_iterable(chain.from_iterable(contexts)), in_context, without_gaps=False)
         lengths: list[int] = []
-        for post, of_post in zip(posts, contexts, strict=True):
-            context = sum(map(in_context.__getitem__, chain.from_iterable(of_post))) + max(len(of_post) - 1, 0)
+        for words, context in self._sizes(posts, in_post, in_context):
             specials = self._around_both if context else self._around_post
-            lengths.append(max(len(specials) + sum(map(in_post.__getitem__, post.words)) + context, 1))
+            lengths.append(max(len(specials) + words + context, 1))
         long = [index for index, length in enumerate(lengths) if length > self.options.max_length]
         for index, rows in zip(long, self._rows([posts[index] for index in long]), strict=True):
             lengths[index] = len(rows) * self.options.max_length if len(rows) > 1 else len(rows[0].ids)
         return lengths
+
+    def _sizes(
+        self, posts: Sequence[Post], in_post: dict[str, int], in_context: dict[str, int]
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the number of subwords of each post's words and of its contexts, separators included."""
+        contexts = [_context_words(post) for post in posts]
+        self._count_subwords(chain.from_iterable(post.words for post in posts), in_post, without_gaps=True)
+        self._count_subwords(chain.from_iterable(chain.from_iterable(contexts)), in_context, without_gaps=False)
+        for post, of_post in zip(posts, contexts, strict=True):
+            context = sum(map(in_context.__getitem__, chain.from_iterable(of_post))) + max(len(of_post) - 1, 0)
+            yield sum(map(in_post.__getitem__, post.words)), context
 
     def __call__(self, posts: Sequence[Post]) -> dict[str, Tensor]:
         """Tokenize posts.

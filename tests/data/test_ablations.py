@@ -57,6 +57,24 @@ def test_of_posts_without_images_or_captions_there_is_no_ablation(ablation):
         ablate([Post("1", ("a",))], ablation)
 
 
+def test_contexts_that_the_model_does_not_read_are_no_source():
+    texts = [{"caption": "a"}, {"ocr": "b"}, {"caption": "c", "ocr": "d"}, {"ocr": "e"}, {"caption": " "}]
+    posts = [Post(str(number), ("a",), contexts=contexts) for number, contexts in enumerate(texts)]
+    shuffled = ablate(posts, "shuffled_captions", kinds=["caption"])
+    assert [post.contexts.get("caption") for post in shuffled] == ["c", None, "a", None, " "]
+    with pytest.raises(DataError, match=r"none of the 5 posts has a context that the model reads \(ocr2\)"):
+        ablate(posts, "blank_captions", kinds=["ocr2"])
+
+
+@pytest.mark.filterwarnings("ignore:.*does not read")
+def test_a_data_module_ablates_what_its_model_reads(make_model):
+    data = DemoPosts(size=16, contexts=["caption"])
+    data.preprocessor = make_model(labels=data.labels).preprocessor
+    data.ablation = "blank_captions"
+    with pytest.raises(DataError, match=r"changes nothing: .* reads \(none\)"):
+        data.posts("test")
+
+
 def test_one_post_alone_keeps_its_own(posts):
     assert ablate(posts[1:2], "shuffled_images") == posts[1:2]
     assert ablate([], "shuffled_captions") == []

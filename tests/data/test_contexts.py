@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from mner.data.context_files import Contexts, read_contexts
-from mner.data.contexts import attach_contexts
+from mner.data.contexts import attach_contexts, with_contexts
 from mner.data.readers import read_posts
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError
 from mner.posts import Post
+
+KINDS = ["caption", "description", "knowledge"]
 
 
 @pytest.fixture
@@ -155,6 +157,20 @@ def test_a_post_with_several_images_gets_the_texts_about_all_of_them():
         "a dog; a red car", None, "a red car", "a dog", None, "a cat"
     ]  # fmt: skip
     assert missing == 1
+
+
+def test_one_file_with_several_kinds(write):
+    path = write(
+        {"image_id": "1.jpg", "caption": "a dog", "description": "A dog, asleep.", "knowledge": "Rex"},
+        {"image_id": "2.jpg", "caption": "a cat", "description": None},
+        {"image_id": "3.jpg", "caption": "a car"},
+    )
+    posts = named("1.jpg", "2.jpg", "3.jpg")
+    with pytest.warns(UserWarning, match="have no (description|knowledge)"):
+        posts = with_contexts(posts, KINDS, dict.fromkeys(KINDS, path), "train")
+    first = {"caption": "a dog", "description": "A dog, asleep.", "knowledge": "Rex"}
+    assert [post.contexts for post in posts] == [first, {"caption": "a cat"}, {"caption": "a car"}]
+    assert captions(named("1.jpg"), read_contexts(path, kind="ocr")) == (["a dog"], 0)
 
 
 def test_other_contexts_stay():

@@ -1,6 +1,7 @@
 """Splits, fractions, contexts and loaders of the base data module."""
 
 import json
+import re
 import warnings
 from dataclasses import replace
 from itertools import pairwise
@@ -195,6 +196,30 @@ def test_an_unknown_kind_of_context(tmp_path):
     with pytest.raises(DataError, match=r"no file .*none\.jsonl with a caption for the train posts") as caught:
         with_contexts([Post("1", ("a",))], ["caption"], {"caption": tmp_path / "none.jsonl"}, "train")
     assert not isinstance(caught.value, DatasetNotFoundError)  # which would be taken for a split that is not there
+
+
+@pytest.mark.parametrize(
+    ("kept", "caption", "message"),
+    [
+        (("caption",), "a " * 61, r"7 of 10 valid posts have contexts \(caption\) of which the end is not read"),
+        (("caption",), "a " * 3, None),
+        (("ocr",), "a " * 61, None),
+    ],
+)
+def test_contexts_that_are_truncated_are_counted(in_memory, make_model, kept, caption, message):
+    class WithCaptions(in_memory):
+        def read(self, split):
+            posts = super().read(split)
+            return [replace(post, contexts={"caption": caption, "ocr": "b"}) for post in posts[:7]] + posts[7:]
+
+    data = WithCaptions()
+    data.preprocessor = make_model(labels=data.labels, contexts=list(kept)).preprocessor
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data.setup("validate")
+    found = [str(each.message) for each in caught if "the end is not read" in str(each.message)]
+    assert len(found) == (message is not None)
+    assert message is None or re.match(message, found[0])
 
 
 def test_a_context_that_the_model_does_not_read_is_reported_once(in_memory, make_model):

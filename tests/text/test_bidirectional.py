@@ -83,6 +83,11 @@ def test_without_the_option_the_remedy_is_named(save):
         HuggingFaceText(save("bert", {**SIZES, "is_decoder": True}))
 
 
+def test_the_option_is_not_named_where_it_would_be_refused(save):
+    with pytest.raises(ConfigurationError, match=r"which is causal: .* follow the post; choose an encoder"):
+        HuggingFaceText(save(*REFUSED["Mamba"][:2]))
+
+
 @pytest.mark.parametrize("name", ["GPT-2", "Qwen"])
 def test_it_is_trained_and_a_checkpoint_reads_in_both_directions(save, make_trainer, sample_posts, tmp_path, name):
     encoder = HuggingFaceText(save(*REFUSED[name][:2]), bidirectional=True, gradient_checkpointing=True)

@@ -111,8 +111,15 @@ REFUSED = {
     "CANINE": ("canine", SIZES, "does not read subwords"),
 }
 # Of these the config is enough.
-CONFIG_REFUSED = ("CLIP", "SigLIP", "ModernVBERT", "SigLIP's text part", "FLAVA's text part")
-TYPES = {"SigLIP's text part": "siglip_text_model", "FLAVA's text part": "flava_text_model"}
+CONFIG_REFUSED = (
+    *("CLIP", "SigLIP", "ModernVBERT", "SigLIP's text part", "FLAVA's text part"),
+    *("BLIP", "AltCLIP", "ChineseCLIP", "BridgeTower", "Florence-2"),
+    *("LLaVA", "Qwen2-VL", "PaliGemma", "BLIP-2", "Idefics3"),
+)
+TYPES = {
+    **{"SigLIP's text part": "siglip_text_model", "FLAVA's text part": "flava_text_model"},
+    **{"ChineseCLIP": "chinese_clip", "Florence-2": "florence2", "Qwen2-VL": "qwen2_vl"},
+}
 
 
 def listed():

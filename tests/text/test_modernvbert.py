@@ -1,6 +1,7 @@
 """ModernVBERT against transformers' own class on sequences written out, and its vision part as an image encoder."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from mner.inference.load import load_model
 from mner.labels import labels_for
 from mner.posts import Post
 from mner.preprocessor import Preprocessor
+from mner.pretraining import MaskedLanguageModel
 from mner.testing import FusionContract, TinyGrid
 from mner.text import ModernVBertPatches, ModernVBertText
 
@@ -96,6 +98,20 @@ def test_a_post_without_an_image_is_read_as_by_the_text_model(saved, encoder, po
         alone = encoder(batch).words
     torch.testing.assert_close(together[1], alone[1], rtol=0, atol=1e-5)
     assert (together[0] - alone[0]).abs().max() > 1e-2
+
+
+def test_image_tokens_in_a_post_are_text(saved, tmp_path):
+    folder = shutil.copytree(saved[0], tmp_path / "encoder")
+    record = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    for token in record["added_tokens"]:
+        token["special"] = token["content"] not in (FAKE, IMAGE, GLOBAL)
+    (folder / "tokenizer.json").write_text(json.dumps(record), encoding="utf-8")
+    del config["extra_special_tokens"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    tokenizer = ModernVBertText(str(folder)).subword_tokenizer
+    ids = tokenizer([Post("1", (IMAGE, f"a{FAKE}"), contexts={"caption": GLOBAL})])["input_ids"][0].tolist()
+    assert not {tokenizer.tokenizer.token_to_id(token) for token in (FAKE, IMAGE, GLOBAL)} & {*ids}
 
 
 def test_padding_changes_nothing(encoder, posts):
@@ -197,6 +213,13 @@ def test_parts_that_do_not_combine(saved, tiny_text_encoder_folder, tmp_path):
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(WeightsNotFoundError, match=r"image processor \(preprocessor_config.json\)"):
         ModernVBertPatches(str(tmp_path))
+
+
+def test_it_is_not_pretrained_without_its_vision_part(saved):
+    with pytest.raises(
+        ConfigurationError, match=r"a ModernVBertText is one part of a model, .* leave the pre-training"
+    ):
+        MaskedLanguageModel(text_encoder=ModernVBertText(str(saved[0])))
 
 
 def test_it_is_not_exported_with_images(saved, tmp_path):

@@ -102,7 +102,7 @@ def test_subwords_are_not_sampled(family, tmp_path):
     assert ids[1:-1] == [tokenizer.tokenizer.token_to_id("Ġa")] * 20
 
 
-@pytest.mark.parametrize("kind", ["altclip", "blip"])
+@pytest.mark.parametrize("kind", ["perceiver", "clvp"])
 def test_a_model_of_several_parts(tmp_path, kind):
     from transformers import AutoConfig
 

@@ -179,6 +179,26 @@ def test_a_long_context_is_cut_before_the_post(subword_tokenizer):
     assert sorted(word for row in words_of_rows(long) for word in row) == list(range(600))
 
 
+@pytest.mark.parametrize(
+    ("words", "contexts", "truncated"),
+    [
+        (5, (), 0),
+        (5, (56,), 0),
+        (5, (57,), 1),
+        (5, (30, 25), 0),  # with a separator
+        (5, (30, 26), 1),
+        (600, (15,), 0),  # of a post in windows, a quarter of each
+        (600, (16,), 1),
+        (600, (), 0),
+    ],
+)
+def test_truncated_contexts_are_counted(subword_tokenizer, words, contexts, truncated):
+    post = Post("1", ("a",) * words, contexts={f"{place}": "x " * size for place, size in enumerate(contexts)})
+    assert subword_tokenizer.num_truncated([post, Post("2", ("a",))]) == truncated
+    read = subword_tokenizer([post])["input_ids"][0].tolist().count(28)
+    assert (read < sum(contexts)) == truncated
+
+
 def test_posts_that_do_not_fit_are_counted_if_refused(tiny_text_encoder_folder):
     subword_tokenizer = HuggingFaceText(str(tiny_text_encoder_folder), on_long_post="error").subword_tokenizer
     fits = Post("fits", ("a",) * 62)
