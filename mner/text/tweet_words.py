@@ -25,15 +25,17 @@ def normalized(word: str) -> str:
     """Return a word in BERTweet's normal form (Nguyen et al. 2020).
 
     Example:
-        >>> [normalized(word) for word in ("@dana", "https://t.co/x", "www.nike.com", "Oslo", "…", "@")]
-        ['@USER', 'HTTPURL', 'HTTPURL', 'Oslo', '...', '@']
+        >>> [normalized(word) for word in ("@dana", "https://t.co/x", "www.nike.com", "Oslo", "Oslo’s", "…", "@")]
+        ['@USER', 'HTTPURL', 'HTTPURL', 'Oslo', "Oslo's", '...', '@']
     """
+    for character, plain in PUNCTUATION.items():
+        word = word.replace(character, plain)
     if word.startswith("@") and len(word) > 1:
         return MENTION
     if word.lower().startswith(("http", "www")):
         return LINK
-    if word.isascii() or word in PUNCTUATION:
-        return PUNCTUATION.get(word, word)
+    if word.isascii():
+        return word
     from emoji import demojize
 
     return str(demojize(word))

@@ -101,8 +101,8 @@ def test_tweets_are_read_in_their_normal_form(emoji, tiny_text_encoder_folder):
         HuggingFaceText(str(tiny_text_encoder_folder), normalize_tweets=option).subword_tokenizer
         for option in (False, True)
     ]
-    words = ("@dana", "http://t.co/x", "WWW.x", "\U0001f525", "Oslo", "@", "…", "’")
-    normal = ("@USER", "HTTPURL", "HTTPURL", ":fire:", "Oslo", "@", "...", "'")
+    words = ("@dana", "http://t.co/x", "WWW.x", "\U0001f525", "Oslo", "@", "…", "’", "Zoë’s", "so…")
+    normal = ("@USER", "HTTPURL", "HTTPURL", ":fire:", "Oslo", "@", "...", "'", "Zoë's", "so...")
     caption = {"caption": " ".join(words)}
     found = tokenizers[1]([Post("1", words, contexts=caption)])
     expected = tokenizers[0]([Post("1", normal, contexts={"caption": " ".join(normal)})])
