@@ -225,6 +225,16 @@ class Preprocessor:
         """Count the subwords of each post, special tokens and contexts included."""
         return self.subword_tokenizer.lengths(map(self.prepare, posts))
 
+    def measure(self, posts: Sequence[Post]) -> list[int]:
+        """Count the subwords of prepared posts as :meth:`lengths` does, and report contexts that do not fit."""
+        lengths, truncated = self.subword_tokenizer.measure(posts)
+        if True in truncated:
+            post = posts[truncated.index(True)]
+            limit = self.subword_tokenizer.options.max_length
+            message = f"the end of the contexts of post {post.id!r} is not read, as a row has at most {limit} subwords"
+            self._report("truncated contexts", message)
+        return lengths
+
     def __call__(self, posts: Sequence[Post]) -> Batch:
         """Collate posts into a batch.
 

@@ -223,10 +223,10 @@ class Tagger:
         on_bad_image: Callable[[str], object],
         given: NewPosts,
     ) -> Iterator[Prediction]:
-        preprocessor = self.preprocessor.using(quiet=True)  # contexts were reported above, images are below
+        preprocessor = self.preprocessor.using(quiet=True)  # contexts are reported here, images below
         with given, BatchMaker(self.options.num_workers) as maker:
             for chunk in chunks:
-                lengths = preprocessor.lengths(chunk)
+                lengths = self.preprocessor.measure(chunk)
                 order = sorted(range(len(chunk)), key=lengths.__getitem__)
                 places = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
                 groups = (

@@ -62,13 +62,20 @@ class SubwordTokenizer:
         Raises:
             DataError: If a post does not fit and ``on_long_post`` is ``error``; reports the count and the first ids.
         """
+        return self.measure(posts)[0]
+
+    def measure(self, posts: Iterable[Post]) -> tuple[list[int], list[bool]]:
+        """Count the subwords of each post as :meth:`lengths` does, and find those whose contexts are truncated."""
         remaining = iter(posts)
         in_post: dict[str, int] = {}
         in_context: dict[str, int] = {}
         lengths: list[int] = []
+        truncated: list[bool] = []
         while part := list(islice(remaining, _POSTS_AT_ONCE)):
-            lengths += self._lengths(part, in_post, in_context)
-        return lengths
+            sizes = list(self._sizes(part, in_post, in_context))
+            lengths += self._lengths(part, sizes)
+            truncated += map(self._is_truncated, sizes)
+        return lengths, truncated
 
     def num_subwords(self, words: Sequence[str], known: dict[str, int]) -> list[int]:
         """Count the subwords of each of some words of posts.
@@ -90,12 +97,16 @@ class SubwordTokenizer:
 
     def num_truncated(self, posts: Sequence[Post]) -> int:
         """Count the posts whose contexts do not fit and are truncated."""
-        room = self.options.max_length - len(self._around_both)
-        return sum(context > max(room - words, room // 4) for words, context in self._sizes(posts, {}, {}))
+        return sum(map(self._is_truncated, self._sizes(posts, {}, {})))
 
-    def _lengths(self, posts: Sequence[Post], in_post: dict[str, int], in_context: dict[str, int]) -> list[int]:
+    def _is_truncated(self, size: tuple[int, int]) -> bool:
+        words, context = size
+        room = self.options.max_length - len(self._around_both)
+        return context > max(room - words, room // 4)
+
+    def _lengths(self, posts: Sequence[Post], sizes: Sequence[tuple[int, int]]) -> list[int]:
         lengths: list[int] = []
-        for words, context in self._sizes(posts, in_post, in_context):
+        for words, context in sizes:
             specials = self._around_both if context else self._around_post
             lengths.append(max(len(specials) + words + context, 1))
         long = [index for index, length in enumerate(lengths) if length > self.options.max_length]

@@ -3,6 +3,7 @@
 import io
 import random
 import threading
+import warnings
 from base64 import b64encode
 from dataclasses import replace
 
@@ -13,10 +14,11 @@ from PIL import Image
 
 import mner
 from mner.errors import ConfigurationError, DataError, ImageError, MNERError
-from mner.fusion import Concatenation
+from mner.fusion import Concatenation, TextOnly
 from mner.inference.tagger import Tagger, make_post
 from mner.posts import Entity, Post
 from mner.testing import TinyGrid
+from mner.text import HuggingFaceText
 from mner.word_tokenizers import WhitespaceTokenizer
 
 PLACES = ("Oslo", "Oracle Arena", "Kevin Durant", "Nike")
@@ -114,6 +116,21 @@ def test_contexts_of_a_model_that_reads_captions(make_model):
     none, caption, both = (model(preprocessor([make_post("in Oslo", contexts=contexts)])) for contexts in given)
     assert not torch.equal(none, caption)
     assert torch.equal(caption, both)
+
+
+def test_a_context_that_does_not_fit_is_reported_once(make_model, tiny_text_encoder_folder):
+    encoder = HuggingFaceText(str(tiny_text_encoder_folder), max_length=16)
+    tagger = Tagger(TextOnly(text_encoder=encoder, labels=make_model().labels, contexts=["caption"]))
+    short, long = ({"text": "in Oslo", "id": str(n), "contexts": {"caption": "a man " * n}} for n in (1, 30))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tagger.predict_batch([short])
+    expected = "the end of the contexts of post '30' is not read, as a row has at most 16 subwords"
+    with pytest.warns(UserWarning, match=expected):
+        tagger.predict_batch([short, long])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tagger.predict_batch([long])
 
 
 @pytest.mark.parametrize("max_wait", [None, 60])
