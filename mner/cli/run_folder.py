@@ -43,8 +43,8 @@ class RunFolder:
         if outer or command != "fit":
             # If the checkpoint is in the given folder itself, as with "best", the results go into a subfolder.
             same = given is not None and checkpoint is not None and Path(given) == checkpoint.parent
-            beside = (checkpoint or Path()).parent / command
-            self.path = Path(outer or (beside if same or given is None else given))
+            subfolder = (checkpoint or Path()).parent / command
+            self.path = Path(outer or (subfolder if same or given is None else given))
             return
         if not is_first_process():  # among processes of a launcher such as torchrun, only the first one writes
             self.path = Path(given) if given else RUNS

@@ -140,7 +140,7 @@ def _items(lines: Iterable[Line]) -> Iterator[tuple[Any, Line]]:
     is_array = text.startswith("[", position)
     position = skip(position + 1) if is_array else position
     if is_array and text.startswith("]", position):
-        raise line_at(0).error("the array is empty", "Give a file with posts in it")
+        raise line_at(0).error("the array is empty", "Give one that is not empty")
     while True:
         begin = position
         try:

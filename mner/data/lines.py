@@ -232,7 +232,7 @@ def _number(stream: IO[str] | IO[bytes], max_line_bytes: int | None, notes: Note
         yield Line(path, number, offset + skip, raw[skip:].rstrip(b"\r\n"), notes, size)
         offset += len(raw) if size is None else size
     if number == 0:
-        raise FormatError(path, None, "the file is empty", "Give a file with posts in it")
+        raise FormatError(path, None, "the file is empty", "Give one that is not empty")
 
 
 def _raw_lines(stream: IO[str] | IO[bytes], limit: int | None) -> Iterator[tuple[bytes, int | None]]:

@@ -110,8 +110,8 @@ class FusionModule(AttentionRecorder, TrainingModule, ABC):
         self.decoder.bind(self.labels)
         check_range("dropout", dropout, "[0, 1)")
         self.dropout, self.word_dropout = nn.Dropout(dropout), WordDropout(word_dropout)
-        beside = 0 if self.uses_characters else self.character_width
-        self.emission_layer = nn.Linear(self._known_fused_size() + beside, len(self.labels))
+        extra = 0 if self.uses_characters else self.character_width
+        self.emission_layer = nn.Linear(self._known_fused_size() + extra, len(self.labels))
         both = self.align_views is not None
         self.grounding = grounding
         if grounding is not None:
