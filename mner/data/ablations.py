@@ -38,8 +38,8 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0, kinds: Sequ
         As many posts, in their order, with their own words and tags.
 
     Raises:
-        DataError: If no post has an image (or a context that is read): the unchanged score would suggest that images do
-            not matter.
+        DataError: If no post has an image (or a context that is read), or none to exchange with another: the unchanged
+            score would suggest that images do not matter.
 
     Example:
         >>> posts = [Post(name, ("a",), contexts={"caption": name}) for name in ("1", "2")]
@@ -49,13 +49,15 @@ def ablate(posts: Sequence[Post], ablation: Ablation, seed: int = 0, kinds: Sequ
     how, what = ablation.split("_")
     of = [post.images if what == "images" else _read(post, kinds) for post in posts]
     concerned = [index for index, own in enumerate(of) if own]
-    if posts and not concerned:
-        missing = _ONE_OF[what]
+    if posts and len({tuple(of[index]) for index in concerned}) < (2 if how == "shuffled" else 1):
+        needed = _ONE_OF[what]
         if what == "captions" and kinds is not None:
-            missing = f"a context that the model reads ({', '.join(kinds) or 'none'})"
+            needed = f"a context that the model reads ({', '.join(kinds) or 'none'})"
+        found = f"none of the {len(posts)} posts has {needed}"
+        if concerned:
+            found = f"{len(concerned)} of the {len(posts)} posts have {needed}, and no two different ones"
         raise DataError(
-            f"{ablation} changes nothing: none of the {len(posts)} posts has {missing}; leave the ablation out, "
-            f"or give the data set with its {what}"
+            f"{ablation} changes nothing: {found}; leave the ablation out, or give the data set with its {what}"
         )
     sources = _cycle(concerned, seed) if how == "shuffled" else {}
     ablated = list(posts)

@@ -1,6 +1,7 @@
 """Ablations change images or contexts alone, and nobody keeps his own."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,15 @@ def test_a_data_module_ablates_what_its_model_reads(make_model):
         data.posts("test")
 
 
-def test_one_post_alone_keeps_its_own(posts):
-    assert ablate(posts[1:2], "shuffled_images") == posts[1:2]
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_image_or_caption_cannot_be_shuffled(posts, count):
+    same = [replace(posts[1], id=str(index)) for index in range(count)]
+    for ablation, what in (("shuffled_images", "an image"), ("shuffled_captions", "a caption")):
+        expected = (
+            f"{ablation} changes nothing: {count} of the {count + 1} posts have {what}, and no two different ones"
+        )
+        with pytest.raises(DataError, match=expected):
+            ablate([*same, posts[0]], ablation)
     assert ablate([], "shuffled_captions") == []
 
 
