@@ -75,9 +75,11 @@ def add_adapter(model: Any, lora: LoRA, exclude: Sequence[str] = ()) -> None:
     try:
         inject_adapter_in_model(config, model)
     except ValueError as error:
+        remedy = "name linear layers of the model, or give all-linear"
+        if lora.target_modules == "all-linear":
+            remedy = "it has no linear layers, so leave lora out, or choose another text encoder"
         raise ConfigurationError(
-            f"lora.target_modules {lora.target_modules} do not fit a {type(model).__name__}: {summary(error)}; "
-            "name linear layers of the model, or give all-linear"
+            f"lora.target_modules {lora.target_modules} do not fit a {type(model).__name__}: {summary(error)}; {remedy}"
         ) from error
 
 

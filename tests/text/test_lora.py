@@ -19,7 +19,7 @@ from mner.inference.tagging_options import TaggingOptions
 from mner.labels import labels_for
 from mner.pretraining import MaskedLanguageModel
 from mner.text import HuggingFaceText
-from mner.text.lora import LoRA, is_adapter
+from mner.text.lora import LoRA, add_adapter, is_adapter
 from mner.training import Optimization
 from mner.training.parameter_groups import layerwise_rates
 from mner.weights import resolve_weights
@@ -256,6 +256,14 @@ def test_options_that_make_no_sense_are_refused(options, complaint):
 def test_layers_that_a_model_does_not_have_are_named(tiny_text_encoder_folder):
     with pytest.raises(ConfigurationError, match=r"target_modules \['q_proj'\] do not fit a BertModel"):
         HuggingFaceText(str(tiny_text_encoder_folder), lora=LoRA(target_modules=["q_proj"]))
+
+
+def test_a_model_without_linear_layers_is_refused_with_what_helps():
+    convolutions = torch.nn.Sequential(torch.nn.Conv1d(4, 4, 1))
+    with pytest.raises(
+        ConfigurationError, match=r"all-linear do not fit a Sequential: .*; it has no linear layers, so"
+    ):
+        add_adapter(convolutions, LoRA(rank=2))
 
 
 def test_pretraining_exports_a_whole_encoder(tiny_text_encoder_folder, make_trainer, sample_posts, tmp_path):
