@@ -39,7 +39,8 @@ class TimmPyramid(nn.Module):
         stages = getattr(self.body, "feature_info", [])
         if len(stages) < LEVELS or not hasattr(self.body, "forward_intermediates"):
             raise ConfigurationError(f"timm's {name!r} has no {LEVELS} stages; choose a convolutional network")
-        if self.body.pretrained_cfg.get("fixed_input_size"):
+        published: Any = self.body.pretrained_cfg
+        if published.get("fixed_input_size"):
             raise ConfigurationError(f"timm's {name!r} reads images of one size only; choose a convolutional network")
         channels = [stage["num_chs"] for stage in stages][-LEVELS:]
         self.out_channels = CHANNELS
