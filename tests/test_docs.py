@@ -99,6 +99,7 @@ def filled_workspace(tmp_path_factory, tiny_text_encoder_folder):
     (folder / "images").mkdir()
     Image.new("RGB", (16, 16), "red").save(folder / "images" / "1.jpg")
     shutil.copy(find_config("captions_offline"), folder / "grid.yaml")
+    (folder / "grounded.yaml").write_text("model: {init_args: {grounding: RegionPointer}}\n", encoding="utf-8")
     (folder / "posts.txt").write_text("good morning\nNike opens in Oslo\n", encoding="utf-8")
     data = DemoPosts(size=16)
     for split in ("train", "valid", "test"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from mner.analysis.glyphs import drawable
 from mner.extras import extra
-from mner.posts import Entity, Post
+from mner.posts import Box, Entity, Post
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 COLOURS = {"PER": "#7fb8ff", "LOC": "#8fe08f", "ORG": "#ffbf66", "MISC": "#e3a6ff", "OTHER": "#e3a6ff"}
 OTHER_COLOUR = "#fff27a"
 WIDTH = 4.5  # inches
+LABEL = 10  # height of a label, in points
 DRAWN = 900
 """Maximum of the longer side of a drawn image, in pixels."""
 
@@ -53,7 +55,7 @@ def draw_entities(image: Image.Image, post: Post, entities: Sequence[Entity]) ->
 
 
 def add_boxes(axis: Axes, post: Post, entities: Sequence[Entity], width: float, height: float) -> None:
-    """Draw the boxes of entities, with their words and types, over an image.
+    """Draw the boxes of entities, with their words and types, over an image; labels of one box are below each other.
 
     Args:
         axis: Where the image was drawn.
@@ -65,18 +67,22 @@ def add_boxes(axis: Axes, post: Post, entities: Sequence[Entity], width: float, 
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
+    labels: Counter[Box] = Counter()
     for entity in entities:
         colour = COLOURS.get(entity.type, OTHER_COLOUR)
-        for x1, y1, x2, y2 in entity.boxes or ():
+        for given in entity.boxes or ():
+            x1, y1, x2, y2 = given
             corner = (x1 * width, y1 * height)
             box = Rectangle(corner, (x2 - x1) * width, (y2 - y1) * height, fill=False, edgecolor=colour, linewidth=2)
             box.set_path_effects([withStroke(linewidth=3.5, foreground="black")])  # visible on light images, too
             axis.add_patch(box)
             axis.annotate(
-                drawable(f"{post.surface(entity.start, entity.end)} {entity.type}"), corner, xytext=(2, -2),
+                drawable(f"{post.surface(entity.start, entity.end)} {entity.type}"), corner,
+                xytext=(2, -2 - LABEL * labels[given]),
                 textcoords="offset points", va="top", fontsize=7, color="black", annotation_clip=True,
                 bbox={"facecolor": colour, "alpha": 0.85, "pad": 1, "edgecolor": "none"}, parse_math=False,
             )  # fmt: skip
+            labels[given] += 1
 
 
 def marked_words(post: Post, entities: Sequence[Entity]) -> str:

@@ -18,6 +18,7 @@ from mner.callbacks import BestCheckpoint
 from mner.cli.messages import say
 from mner.cli.pretraining import ENCODER_FOLDER
 from mner.cli.run_folder import latest
+from mner.components import to_config
 from mner.data import PostDataModule
 from mner.data.ablations import Ablation
 from mner.decoders.chain_decoder import ChainDecoder
@@ -28,6 +29,7 @@ from mner.paths import is_file, is_there
 from mner.posts import Post
 from mner.pretraining.base import PretrainingModule
 from mner.remote_images import address_of
+from mner.sharing.code import foreign_modules
 from mner.text.base_model import given_base, refuse_base
 from mner.text.subword_encoder import SubwordEncoder
 from mner.training.module import TrainingModule
@@ -184,16 +186,16 @@ def _example(model: FusionModule, datamodule: PostDataModule) -> str:
 
 
 def _sources(model: FusionModule) -> str:
-    """Return the options that name what the checkpoint of a model does not contain: base and file of regions."""
-    given: dict[str, object] = {}
+    """Return the options that name what the checkpoint of a model does not contain: code, base, file of regions."""
+    given: list[tuple[str, object]] = [("import", module) for module in foreign_modules(to_config(model))]
     encoder = model.text_encoder
     if isinstance(encoder, SubwordEncoder) and encoder.lora is not None:
         name = encoder.checkpoint_arguments()["name"]
-        given |= {} if name.startswith(PACKAGE_SCHEME) else {"base": name}
+        given += [] if name.startswith(PACKAGE_SCHEME) else [("base", name)]
     transform = None if model.image_encoder is None else model.image_encoder.image_transform
     if isinstance(transform, FileTransform):
-        given["region_file"] = transform.path
-    return "".join(f" --{option} {shlex.quote(str(source))}" for option, source in given.items())
+        given.append(("region_file", transform.path))
+    return "".join(f" --{option} {shlex.quote(str(source))}" for option, source in given)
 
 
 def _text(post: Post) -> str:

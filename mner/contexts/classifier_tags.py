@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mner.argument_types import check_range
 from mner.contexts.captioner import Captioner
 from mner.errors import ConfigurationError
 from mner.vision.backbones import HUB, create_backbone
@@ -31,7 +32,8 @@ class ClassifierTags(Captioner):
     Raises:
         RegistryError: If timm knows no such name.
         WeightsNotFoundError: If the weights are not there or cannot be reached.
-        ConfigurationError: If the weights do not fit, or the names of the classes are not known.
+        ConfigurationError: If the weights do not fit, the names of the classes are not known, or a number is out of
+            range.
     """
 
     kind: ClassVar[str] = "objects"
@@ -45,6 +47,8 @@ class ClassifierTags(Captioner):
         class_names: list[str] | None = None,
     ) -> None:
         super().__init__()
+        check_range("max_tags", max_tags, "[1, inf)")
+        check_range("threshold", threshold, "[0, 1]")
         if name == OFFLINE:
             name, weights = "tf_efficientnet_lite0", OFFLINE_WEIGHTS if weights == HUB else weights
         self.class_names = _imagenet_names(name) if class_names is None else list(class_names)

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mner.argument_types import check_range
 from mner.batch import moved
 from mner.contexts.captioner import Captioner
 from mner.vision.faster_rcnn import FasterRCNN
@@ -22,6 +23,7 @@ class DetectorTags(Captioner):
         threshold: Minimum score of a tag.
 
     Raises:
+        ConfigurationError: If the threshold is out of range.
         WeightsNotFoundError: If the weights of the default detector cannot be reached.
     """
 
@@ -29,6 +31,7 @@ class DetectorTags(Captioner):
 
     def __init__(self, detector: FasterRCNN | None = None, threshold: float = 0.5) -> None:
         super().__init__()
+        check_range("threshold", threshold, "[0, 1]")
         self.detector = FasterRCNN(max_regions=100) if detector is None else detector
         self.threshold = threshold
 

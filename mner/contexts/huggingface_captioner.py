@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from mner.argument_types import check_range
 from mner.contexts.captioner import Captioner
 from mner.errors import ConfigurationError, WeightsNotFoundError, summary
 from mner.text.pretrained import quiet_loading
@@ -24,11 +25,13 @@ class HuggingFaceCaptioner(Captioner):
 
     Raises:
         WeightsNotFoundError: If the model is neither on disk nor reachable.
-        ConfigurationError: If the model does not turn images into text.
+        ConfigurationError: If the model does not turn images into text, or a number is out of range.
     """
 
     def __init__(self, name: str, max_new_tokens: int = 30, num_beams: int = 4) -> None:
         super().__init__()
+        check_range("max_new_tokens", max_new_tokens, "[1, inf)")
+        check_range("num_beams", num_beams, "[1, inf)")
         self.model, self.image_processor, self.tokenizer = load_pretrained(name)
         self.max_new_tokens = max_new_tokens
         self.num_beams = num_beams

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from mner.argument_types import check_range
 from mner.contexts.captioner import Captioner
 from mner.extras import extra
 from mner.weights import require_open_source
@@ -22,13 +23,14 @@ class OCR(Captioner):
         threshold: Minimum confidence of a line of text, between 0 and 1.
 
     Raises:
-        ConfigurationError: If the package is not installed.
+        ConfigurationError: If the threshold is out of range, or the package is not installed.
     """
 
     kind: ClassVar[str] = "ocr"
 
     def __init__(self, threshold: float = 0.5) -> None:
         super().__init__()
+        check_range("threshold", threshold, "[0, 1]")
         require_open_source("the models of", "RapidOCR")
         with extra("ocr", "reading text in images"):
             import onnxruntime  # noqa: F401  RapidOCR runs its models with it, and does not require it

@@ -17,6 +17,7 @@ from mner.display.marked_post import NO_ENTITIES, MarkedPost
 from mner.display.plain import describe, label_of
 from mner.errors import ImageError
 from mner.images import load_image
+from mner.posts import Box
 from mner.templates import template_environment
 from mner.terminal import printable_lines
 
@@ -115,14 +116,18 @@ def _embedded(image: Path, folder: Path | None) -> dict[str, str]:
 
 
 def _boxes(post: MarkedPost) -> Iterator[dict[str, Any]]:
-    """The boxes to draw, their places in percent of the image."""
+    """The boxes to draw, their places in percent of the image; labels of one box are in rows below each other."""
+    rows: Counter[Box] = Counter()
     for is_gold, row in ((True, post.gold), (False, post.predicted)):
         for entity in (each.entity for each in row or () if each.entity):
-            for left, top, right, bottom in entity.boxes or ():
+            for box in entity.boxes or ():
+                left, top, right, bottom = box
                 sides = {"left": left, "top": top, "width": right - left, "height": bottom - top}
                 yield {
                     "is_gold": is_gold,
                     "type": entity.type,
                     "label": f"{entity.text} {entity.type}",
+                    "row": rows[box],
                     **{name: f"{100 * value:.2f}" for name, value in sides.items()},
                 }
+                rows[box] += 1

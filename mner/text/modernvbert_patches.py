@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures
 from mner.text.architecture import model_settings
 from mner.text.pretrained import build_model, image_preprocessing, load_model
@@ -37,7 +38,7 @@ class ModernVBertPatches(ImageEncoder):
 
     Raises:
         WeightsNotFoundError: If the weights are neither on disk nor reachable.
-        ConfigurationError: If the model is not a ModernVBERT.
+        ConfigurationError: If the model is not a ModernVBERT, or the learning rate is negative.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ModernVBertPatches(ImageEncoder):
         architecture: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        check_range("learning_rate", learning_rate, "[0, inf)")
         if architecture is None:
             model = load_model(name, joint="modernvbert")
             config = model_settings(model.config.to_dict())

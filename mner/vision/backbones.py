@@ -114,12 +114,32 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     ):
         found = dict(zip(wanted, given.values(), strict=False))
     else:
-        missing, unknown = (sorted(a.keys() - b.keys())[:3] for a, b in ((wanted, given), (given, wanted)))
-        raise ConfigurationError(
-            f"the weights do not fit {type(network).__name__}: expected {len(wanted)} tensors, got {len(given)}; "
-            f"missing for example {missing}, unknown {unknown}; check that file and network name belong together"
-        )
+        raise _misfit(network, wanted, given)
     try:
         network.load_state_dict(found, strict=False)
     except RuntimeError as error:
-        raise ConfigurationError(f"the weights do not fit {type(network).__name__}: {error}") from error
+        raise _misfit(network, wanted, given) from error
+
+
+def why_unfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """Describe in one line how the tensors of a file differ from those of a network, with a few names.
+
+    Args:
+        wanted: The network's tensors by name.
+        given: The file's.
+    """
+    missing, unknown = (sorted(a.keys() - b.keys())[:3] for a, b in ((wanted, given), (given, wanted)))
+    other = next((name for name in wanted if name in given and wanted[name].shape != given[name].shape), None)
+    if other is not None and not missing:
+        return f"expected {other} of shape {tuple(wanted[other].shape)}, got {tuple(given[other].shape)}"
+    return (
+        f"expected {len(wanted)} tensors, got {len(given)}; missing for example {', '.join(missing) or 'none'}, "
+        f"unknown {', '.join(unknown) or 'none'}"
+    )
+
+
+def _misfit(network: nn.Module, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> ConfigurationError:
+    return ConfigurationError(
+        f"the weights do not fit {type(network).__name__}: {why_unfit(wanted, given)}; check that file and network "
+        "name belong together"
+    )

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError, WeightsNotFoundError
-from mner.vision.backbones import HUB, read_weights
+from mner.vision.backbones import HUB, read_weights, why_unfit
 from mner.vision.detector_transform import DetectorTransform
 from mner.vision.encoder import ImageEncoder
 from mner.vision.timm_detector import create_timm_detector
@@ -39,7 +40,7 @@ class FasterRCNN(ImageEncoder):
         classes: Names of the classes of a detector of your own, without the background; they replace ``num_classes``.
 
     Raises:
-        ConfigurationError: If there is no such Faster R-CNN, or the weights do not fit.
+        ConfigurationError: If there is no such Faster R-CNN, the weights do not fit, or an argument is out of range.
         WeightsNotFoundError: If the weights are not there or cannot be reached.
     """
 
@@ -54,8 +55,14 @@ class FasterRCNN(ImageEncoder):
         classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
+        check_range("max_regions", max_regions, "[1, inf)")
+        check_range("score_threshold", score_threshold, "[0, 1)")
+        check_range("image_size", image_size, "[1, inf)")
         self.classes = None if classes is None else list(classes)
         num_classes = num_classes if self.classes is None else 1 + len(self.classes)
+        if self.classes is not None and len(set(self.classes)) < max(1, len(self.classes)):
+            raise ConfigurationError(f"expected at least one class, each once, got {self.classes}")
+        check_range("num_classes", num_classes, "[2, inf)")
         self.detector: Any = _create_detector(name, weights, num_classes, image_size)
         self.name = name
         self.max_regions = max_regions
@@ -173,10 +180,14 @@ def _create_detector(name: str, weights: str | Path | None, num_classes: int, im
     if not isinstance(detector, TorchvisionFasterRCNN):
         raise ConfigurationError(f"expected a Faster R-CNN, got {name!r}; try fasterrcnn_resnet50_fpn_v2")
     if weights is not None and not from_hub:
+        state = read_weights(weights)
         try:
-            detector.load_state_dict(read_weights(weights))
+            detector.load_state_dict(state)
         except RuntimeError as error:
-            raise ConfigurationError(f"{weights} does not fit {name} with {num_classes} classes: {error}") from error
+            raise ConfigurationError(
+                f"{weights} does not fit {name} with {num_classes} classes, background included: "
+                f"{why_unfit(detector.state_dict(), state)}; give name and classes, or num_classes, of its training"
+            ) from error
     return detector
 
 

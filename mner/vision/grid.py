@@ -9,11 +9,12 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures
 from mner.errors import ConfigurationError
 from mner.vision.backbones import HUB, create_backbone
 from mner.vision.encoder import ImageEncoder
-from mner.vision.grid_transform import GridTransform
+from mner.vision.grid_transform import GridTransform, check_preprocessing
 
 
 class Grid(ImageEncoder):
@@ -37,7 +38,8 @@ class Grid(ImageEncoder):
     Raises:
         RegistryError: If timm knows no such name.
         WeightsNotFoundError: If the weights are not there or cannot be reached.
-        ConfigurationError: If the weights do not fit, or the network has no such stage or image size.
+        ConfigurationError: If the weights do not fit, the network has no such stage or image size, or timm no such
+            preprocessing.
     """
 
     backbone: Any
@@ -54,6 +56,8 @@ class Grid(ImageEncoder):
     ) -> None:
         super().__init__()
         self.name = name
+        check_range("learning_rate", learning_rate, "[0, inf)")
+        check_preprocessing(preprocessing or {})
         replaced = {k: tuple(v) if isinstance(v, list) else v for k, v in (preprocessing or {}).items()}
         if image_size is not None:
             replaced["input_size"] = (3, image_size, image_size)

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 from torch import Tensor
 
+from mner.argument_types import check_range, check_type
+from mner.errors import ConfigurationError
+from mner.labels import check_choice
 from mner.vision.transform import ImageTransform
+
+SETTINGS: dict[str, Any] = {
+    "input_size": Sequence[int],
+    "interpolation": Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"],
+    "mean": Sequence[float],
+    "std": Sequence[float],
+    "crop_pct": float,
+    "crop_mode": Literal["center", "squash", "border"],
+}
+"""The parts of timm's data configuration, and their types."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +63,21 @@ class GridTransform(ImageTransform):
     def __getstate__(self) -> dict[str, Any]:
         """Leave torchvision's modules behind: a few lines of settings build them again."""
         return {"preprocessing": self.preprocessing}
+
+
+def check_preprocessing(settings: Mapping[str, Any]) -> None:
+    """Check parts of timm's data configuration, of which timm takes an unknown crop mode for ``center``.
+
+    Args:
+        settings: Some of ``SETTINGS`` by name.
+
+    Raises:
+        ConfigurationError: If there is no such setting, or it has no such value.
+    """
+    for name, value in settings.items():
+        check_choice("a setting of preprocessing", name, tuple(SETTINGS))
+        check_type(f"preprocessing.{name}", value, SETTINGS[name])
+        if name in ("input_size", "mean", "std") and len(value) != 3:
+            raise ConfigurationError(f"expected preprocessing.{name} to have 3 values, got {list(value)}")
+        for positive in {"crop_pct": [value], "std": value}.get(name, ()):
+            check_range(f"preprocessing.{name}", positive, "(0, inf)")

@@ -34,7 +34,8 @@ class PrecomputedRegions(ImageEncoder):
     Raises:
         DatasetNotFoundError: If the file is not there.
         FormatError: If the file is of no such format, or contains no array of shape ``(R, V)``.
-        ConfigurationError: If ``key`` is unknown, or the file is HDF5 and h5py is not installed.
+        ConfigurationError: If ``key`` is unknown, a number is out of range, or the file is HDF5 and h5py is not
+            installed.
     """
 
     image_transform: RegionFile

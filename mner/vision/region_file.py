@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mner.argument_types import check_range
 from mner.errors import ConfigurationError, DatasetNotFoundError, FormatError, ImageError
 from mner.posts import Post
 from mner.vision.file_transform import FileTransform, names_in_file
@@ -35,7 +36,7 @@ class RegionFile(FileTransform):
         boxes: Whether the file also has the boxes of each image, as the array ``<id>.boxes`` of shape ``(R, 4)``.
 
     Raises:
-        ConfigurationError: If ``key`` is unknown, or neither a file nor a width is given.
+        ConfigurationError: If ``key`` is unknown, a number is out of range, or neither a file nor a width is given.
         DatasetNotFoundError: If the width is to be taken from a file that is not there.
         FormatError: If that file is of no known format, or contains no array of shape ``(R, V)``.
     """
@@ -54,6 +55,8 @@ class RegionFile(FileTransform):
     ) -> None:
         if key not in ("image", "post"):
             raise ConfigurationError(f"expected key to be image or post, got {key!r}")
+        check_range("max_regions", max_regions, "[1, inf)")
+        check_range("hidden_size", hidden_size, "[1, inf)")
         super().__init__(path)
         self.key = key
         self.max_regions = max_regions
@@ -94,18 +97,20 @@ class RegionFile(FileTransform):
             if post.image is None:
                 return None
             raise ImageError(f"{post.image}: {self.path} has no features for {names[-1]!r}")
-        found = torch.as_tensor(np.asarray(file[name]))[: self.max_regions].float()
+        found = _numbers(file, name)
         if found.ndim != 2 or found.shape[1] != self.hidden_size or not len(found) or not found.isfinite().all():
             raise ImageError(
                 f"{post.image or post.id}: expected finite regions of shape (R, {self.hidden_size}) in {self.path}, "
                 f"got {tuple(found.shape)}" + ("" if found.isfinite().all() else " with nan or inf")
             )
+        found = found[: self.max_regions]
         return {"regions": found, **({"boxes": self._boxes(name, len(found))} if self.boxes else {})}
 
     def _boxes(self, name: str, count: int) -> Tensor:
         """Read the boxes of the first regions of an image, as fractions of width and height."""
         file, key = self._file(), f"{name}{BOXES}"
-        boxes = torch.as_tensor(np.asarray(file[key]))[:count].float() if key in file else torch.empty(0)
+        boxes = _numbers(file, key) if key in file else torch.empty(0)
+        boxes = boxes[:count] if boxes.ndim else boxes
         fits = boxes.shape == (count, 4) and bool(((boxes >= 0) & (boxes <= 1)).all())
         if not fits or not (boxes[:, :2] < boxes[:, 2:]).all():
             raise ImageError(
@@ -129,12 +134,24 @@ class RegionFile(FileTransform):
         if self.path is None:
             raise ConfigurationError("expected a file of precomputed regions or their hidden_size, got neither")
         file = _open(self.path)
-        shape = next((np.asarray(file[name]).shape for name in file if not name.endswith(BOXES)), ())
-        if len(shape) != 2:
-            raise FormatError(
-                self.path, None, f"the first array has the shape {shape}", "Expected one (R, V) array per image"
-            )
-        return int(shape[1])
+        first = next((_numbers(file, name) for name in file if not name.endswith(BOXES)), torch.empty(0))
+        shape = tuple(first.shape)
+        if len(shape) != 2 or not shape[1]:
+            problem = f"the first array has the shape {shape}"
+            raise FormatError(self.path, None, problem, "Expected one (R, V) array of numbers per image")
+        return shape[1]
+
+
+def _numbers(file: Mapping[str, Any], name: str) -> Tensor:
+    """Read an array in single precision; anything else than an array of numbers counts as an empty one."""
+    try:
+        value = file[name]
+        if isinstance(value, Tensor):
+            return value.detach().float()
+        array = np.asarray(value)
+    except ValueError:  # pickled objects, or rows that differ in length
+        return torch.empty(0)
+    return torch.from_numpy(array.astype(np.float32)) if array.dtype.kind in "biuf" else torch.empty(0)
 
 
 def _open(path: Path) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ class TimmPyramid(nn.Module):
     Raises:
         RegistryError: If timm knows no such name.
         WeightsNotFoundError: If the weights are not there or cannot be reached.
-        ConfigurationError: If the weights do not fit, or the network has too few stages.
+        ConfigurationError: If the weights do not fit, or the network has too few stages or reads one size only.
     """
 
     def __init__(self, name: str, weights: str | Path | None) -> None:
@@ -39,6 +39,9 @@ class TimmPyramid(nn.Module):
         stages = getattr(self.body, "feature_info", [])
         if len(stages) < LEVELS or not hasattr(self.body, "forward_intermediates"):
             raise ConfigurationError(f"timm's {name!r} has no {LEVELS} stages; choose a convolutional network")
+        published: Any = self.body.pretrained_cfg
+        if published.get("fixed_input_size"):
+            raise ConfigurationError(f"timm's {name!r} reads images of one size only; choose a convolutional network")
         channels = [stage["num_chs"] for stage in stages][-LEVELS:]
         self.out_channels = CHANNELS
         self.pyramid = FeaturePyramidNetwork(channels, CHANNELS, LastLevelMaxPool())

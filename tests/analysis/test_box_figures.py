@@ -22,3 +22,11 @@ def test_each_box_has_its_place_and_label(tmp_path):
     figure.savefig(tmp_path / "figure.png")
     width, height = Image.open(tmp_path / "figure.png").size
     assert width / height == pytest.approx(3 / 2, abs=0.15)
+
+
+def test_labels_of_one_box_are_below_each_other():
+    post, box = Post("1", ("Ann", "Bob", "Cy")), (0.1, 0.2, 0.5, 0.9)
+    entities = [Entity("PER", place, place + 1, boxes=(box,)) for place in range(3)]
+    (axis,) = draw_entities(Image.new("L", (300, 200)), post, entities).axes
+    heights = [text.xyann[1] for text in axis.texts]
+    assert heights == sorted(set(heights), reverse=True)

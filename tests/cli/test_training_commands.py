@@ -108,6 +108,17 @@ def test_fit_ends_with_the_scores_the_checkpoint_and_how_to_tag(fit, capsys, wor
     assert command.startswith("echo 'RT @dana : Kevin Durant enters' | ")
 
 
+def test_fit_of_a_class_of_ones_own_ends_with_how_to_tag_with_it(fit, capsys, monkeypatch, working_directory):
+    monkeypatch.syspath_prepend(working_directory)
+    Path("own_concatenation.py").write_text(
+        "from mner.fusion import Concatenation\n\n\nclass Own(Concatenation):\n    pass\n", encoding="utf-8"
+    )
+    model = ["--model", "own_concatenation.Own", "--model.image_encoder", "mner.testing.TinyGrid"]
+    assert fit(*model, "--data", "DemoPosts", "--data.size", "16", "--data.root", "demo") == 0
+    command = capsys.readouterr().out.split("tag a post: ")[1]
+    assert command.strip().endswith("best.ckpt --import own_concatenation")
+
+
 def test_fit_of_a_model_that_looks_at_images_ends_with_how_to_tag_one(fit, capsys, monkeypatch):
     model = ["--model", "LateFusion", "--model.image_encoder", "mner.testing.TinyGrid"]
     assert fit(*model, "--data", "DemoPosts", "--data.size", "16", "--data.root", "demo") == 0

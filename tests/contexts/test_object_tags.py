@@ -5,9 +5,17 @@ import torch
 from PIL import Image, ImageDraw
 
 from mner.batch import ImageFeatures
-from mner.contexts import ClassifierTags, DetectorTags
+from mner.contexts import OCR, ClassifierTags, DetectorTags, HuggingFaceCaptioner, UpDown
 from mner.errors import ConfigurationError
+from mner.testing import TinyGrid
 from mner.vision import FasterRCNN, ImageTransform
+
+
+class FrozenGrid(TinyGrid):
+    def __init__(self):
+        super().__init__()
+        self.frozen = True
+
 
 NAMES = ["background", "person", "dog", "car"]
 
@@ -83,3 +91,22 @@ def test_real_weights_recognise_a_drawn_thing():
     (record,) = tags.describe([tags.transform(picture)])
     assert record["objects"][0] == "traffic light"
     assert record["scores"] == sorted(record["scores"], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("writer", "arguments"),
+    [
+        (ClassifierTags, {"max_tags": 0}),
+        (ClassifierTags, {"threshold": 1.5}),
+        (DetectorTags, {"threshold": -1.0}),
+        (OCR, {"threshold": 2.0}),
+        (HuggingFaceCaptioner, {"name": "nobody/no-such-captioner", "num_beams": 0}),
+        (HuggingFaceCaptioner, {"name": "nobody/no-such-captioner", "max_new_tokens": 0}),
+        (UpDown, {"words": ["a"], "image_encoder": FrozenGrid(), "dropout": 1.0}),
+        (UpDown, {"words": ["a"], "image_encoder": FrozenGrid(), "hidden_size": 0}),
+    ],
+)
+def test_a_number_out_of_range_is_refused_before_anything_is_loaded(writer, arguments):
+    name, value = list(arguments.items())[-1]
+    with pytest.raises(ConfigurationError, match=f"expected {name} .*, got {value}"):
+        writer(**arguments)

@@ -146,16 +146,20 @@ def test_boxes_of_gold_and_predicted_entities_are_drawn(tmp_path):
     post = Post(
         "1", ("Ana", "in", "Oslo"), ("B-PER", "O", "B-LOC"), tmp_path / "a.png", boxes={(0, 1): ((0.1, 0.2, 0.5, 1.0),)}
     )
-    predicted = (Entity("PER", 0, 1, boxes=((0, 0, 0.25, 0.5), (0.5, 0.5, 1, 1))), Entity("LOC", 2, 3, boxes=()))
+    predicted = (
+        Entity("PER", 0, 1, boxes=((0, 0, 0.25, 0.5), (0.5, 0.5, 1, 1))),
+        Entity("LOC", 2, 3, boxes=((0.5, 0.5, 1, 1),)),
+    )
     drawn = [
         (attrs["class"], attrs["style"].split(";", 1)[1])
         for attrs in Page(mner.render(Prediction(post, predicted)).html).of("span")
         if attrs["class"].startswith("mner-box")
     ]
     assert drawn == [
-        ("mner-box mner-gold", "left:10.00%;top:20.00%;width:40.00%;height:80.00%"),
-        ("mner-box", "left:0.00%;top:0.00%;width:25.00%;height:50.00%"),
-        ("mner-box", "left:50.00%;top:50.00%;width:50.00%;height:50.00%"),
+        ("mner-box mner-gold", "--row:0;left:10.00%;top:20.00%;width:40.00%;height:80.00%"),
+        ("mner-box", "--row:0;left:0.00%;top:0.00%;width:25.00%;height:50.00%"),
+        ("mner-box", "--row:0;left:50.00%;top:50.00%;width:50.00%;height:50.00%"),
+        ("mner-box", "--row:1;left:50.00%;top:50.00%;width:50.00%;height:50.00%"),
     ]
 
 

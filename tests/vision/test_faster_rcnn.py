@@ -160,8 +160,26 @@ def test_a_detector_of_ones_own_on_a_network_of_timm(tmp_path, monkeypatch):
     assert torch.equal(again(pixels, torch.tensor([True])).boxes, found.boxes)
     with pytest.raises(ConfigurationError, match=r"no detector on timm's .* examples/train_detector.py"):
         FasterRCNN("tf_efficientnet_lite0")
-    with pytest.raises(ConfigurationError, match="does not fit tf_efficientnet_lite0 with 91 classes"):
+    with pytest.raises(ConfigurationError, match=r"with 91 classes.*: expected \S+ of shape \(91, 256\), got [^\n]+$"):
         FasterRCNN("tf_efficientnet_lite0", weights=options["weights"])
+    with pytest.raises(ConfigurationError, match=r"'test_vit' reads images of one size only"):
+        create_timm_detector("test_vit", None, 3, 64)
     monkeypatch.setattr("mner.vision.timm_detector.create_backbone", lambda *_: torch.nn.Identity())
     with pytest.raises(ConfigurationError, match="has no 3 stages"):
         create_timm_detector("resnet18", None, 3, 64)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_regions": 0}, "expected max_regions >= 1, got 0"),
+        ({"score_threshold": 1.5}, r"expected score_threshold in \[0, 1\), got 1.5"),
+        ({"image_size": -3}, "expected image_size >= 1, got -3"),
+        ({"num_classes": 1}, "expected num_classes >= 2, got 1"),
+        ({"classes": []}, "expected at least one class"),
+        ({"classes": ["PER", "PER"]}, "each once"),
+    ],
+)
+def test_arguments_out_of_range(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        FasterRCNN(**{**SMALL, **arguments})

@@ -15,6 +15,7 @@ from mner.errors import ConfigurationError
 from mner.images import load_image
 from mner.vision.backbones import read_weights
 from mner.vision.grid import Grid
+from mner.vision.grid_transform import check_preprocessing
 from mner.vision.registry import OFFLINE_WEIGHTS, create_image_encoder
 
 
@@ -184,3 +185,30 @@ def test_the_offline_encoders_maps(lite0):
     assert lite0(torch.rand(1, 3, 224, 224), one).regions.shape == (1, 49, 1280)
     before = create_image_encoder("efficientnet_lite0", stage=-1)
     assert before(torch.rand(1, 3, 224, 224), one).regions.shape == (1, 49, 320)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "message"),
+    [
+        ({"crop_mode": "squish"}, r"preprocessing\.crop_mode to be 'center' or 'squash' or 'border', got 'squish'"),
+        ({"crop": "squash"}, "to be one of input_size, .*crop_mode, got 'crop'"),
+        ({"crop_pct": 0}, r"preprocessing\.crop_pct > 0, got 0"),
+        ({"interpolation": "linear"}, r"preprocessing\.interpolation to be"),
+        ({"mean": [0.5]}, r"preprocessing\.mean to have 3 values, got \[0\.5\]"),
+        ({"std": [0.5, 0.5, 0]}, r"preprocessing\.std > 0, got 0"),
+        ({"input_size": 64}, r"preprocessing\.input_size to be a list, got 64"),
+    ],
+)
+def test_preprocessing_that_timm_does_not_have(preprocessing, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Grid("test_resnet", None, preprocessing=preprocessing)
+
+
+def test_the_preprocessing_of_every_network_of_timm_is_accepted():
+    for name in timm.list_models(pretrained=True)[::20]:
+        check_preprocessing(timm.data.resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict()))
+
+
+def test_a_negative_learning_rate():
+    with pytest.raises(ConfigurationError, match="expected learning_rate >= 0, got -1"):
+        Grid("test_resnet", None, trainable_stages=1, learning_rate=-1.0)

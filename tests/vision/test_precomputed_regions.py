@@ -175,3 +175,32 @@ def test_boxes_beside_the_regions(tmp_path):
     with pytest.raises(ImageError, match="as fractions of width and height"):
         encoder.image_transform.load(post("14.jpg"), no_pixels)
     assert not PrecomputedRegions(tmp_path / "regions.npz").gives_boxes
+
+
+def test_tensors_of_other_types_and_arrays_of_no_numbers(tmp_path):
+    torch.save(
+        {
+            "half": torch.ones(2, 4, dtype=torch.bfloat16),
+            "trained": torch.ones(2, 4, requires_grad=True),
+            "one": torch.tensor(1.0),
+            "ragged": [[1.0], [1.0, 2.0]],
+        },
+        tmp_path / "a.pt",
+    )
+    transform = PrecomputedRegions(tmp_path / "a.pt").image_transform
+    for name in ("half", "trained"):
+        regions = transform.load(post(f"{name}.jpg"), no_pixels)["regions"]
+        assert torch.equal(regions, torch.ones(2, 4))
+        assert not regions.requires_grad
+    for name in ("one", "ragged"):
+        with pytest.raises(ImageError, match=f"{name}.jpg: expected finite regions of shape"):
+            transform.load(post(f"{name}.jpg"), no_pixels)
+    np.savez(tmp_path / "a.npz", a=np.array([{}, 1], dtype=object))
+    with pytest.raises(FormatError, match="array of numbers"):
+        PrecomputedRegions(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_regions", 0), ("hidden_size", -1)])
+def test_numbers_out_of_range(tmp_path, name, value):
+    with pytest.raises(ConfigurationError, match=f"expected {name} >= 1, got {value}"):
+        PrecomputedRegions(write(tmp_path, ".npz"), **{name: value})

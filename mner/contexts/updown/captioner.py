@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LinearLR
 
+from mner.argument_types import check_range
 from mner.batch import ImageFeatures, moved
 from mner.callbacks.divergence_stop import DivergenceStop
 from mner.checkpoints import SelfContained
@@ -72,6 +73,11 @@ class UpDown(Captioner, SelfContained):
                 f"expected 1 to {MAX_BEAMS} beams and a max_length of 1 to {MAX_LENGTH}, "
                 f"got {num_beams} and {max_length}"
             )
+        check_range("embedding_size", embedding_size, "[1, inf)")
+        check_range("hidden_size", hidden_size, "[1, inf)")
+        check_range("attention_size", attention_size, "[1, inf)")
+        check_range("dropout", dropout, "[0, 1)")
+        check_range("lr", lr, "[0, inf)")
         self.vocabulary = Vocabulary(words)
         self.image_encoder = encoder
         self.decoder = TopDownDecoder(
