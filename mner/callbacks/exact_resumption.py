@@ -10,6 +10,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from mner.callbacks.gathering import gathered
+
 RandomState = dict[str, Tensor]
 
 
@@ -19,14 +21,13 @@ class ExactResumption(Callback):
     Lightning's checkpoints contain weights, optimizer, schedule and progress; :class:`mner.data.loader.PostLoader`
     derives its position in the data from the progress. This callback adds:
 
-    * The random state of dropout before the first unfinished optimizer step. An exception in the middle of a step
-      leaves a later state, yet the whole step is repeated.
+    * The random state of dropout before the first unfinished optimizer step, of each process. An exception in the
+      middle of a step leaves a later state, yet the whole step is repeated.
     * An interrupted validation is repeated from its first batch, since its counts are lost.
     * With ``max_steps``, a training that ended with an epoch is resumed with the next one; Lightning would count an
       epoch without a batch, so that the data came in another order and ``max_epochs`` was reached an epoch early.
     * The first Ctrl-C waits for the current batch, since half an optimizer step cannot be undone; a second does not.
-
-    Several processes resume with the random state of the first, and their Ctrl-C is handled by Lightning.
+      That of several processes is handled by :class:`JointStop`.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class ExactResumption(Callback):
         self._give_back()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Save the random state, and set the progress back to the beginning of the unfinished step or validation."""
+        """Save the random states, and set the progress back to the beginning of the unfinished step or validation."""
         loops = checkpoint["loops"]["fit_loop"]
         batches = loops["epoch_loop.batch_progress"]
         done = batches["current"]["processed"]
@@ -93,11 +94,12 @@ class ExactResumption(Callback):
             # From these counts Lightning recognises an interrupted validation.
             validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
         now = self._step_start if unfinished else _random_state(pl_module.device)
-        checkpoint["random_state"] = self._restored or now
+        checkpoint["random_states"] = gathered([self._restored or now])
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Store the random state until the first step."""
-        self._restored = checkpoint.get("random_state")
+        states = checkpoint.get("random_states")
+        self._restored = states[trainer.global_rank % len(states)] if states else None
         if trainer.max_steps != -1 and "loops" in checkpoint:
             _end_epoch(checkpoint["loops"]["fit_loop"])
 

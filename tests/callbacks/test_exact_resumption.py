@@ -129,6 +129,17 @@ def test_from_a_checkpoint_of_any_step(train, uninterrupted, tmp_path, num_worke
         assert_equal(weights, expected)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_two_processes(train, uninterrupted, tmp_path):
+    settings = {"devices": 2, "strategy": "ddp_fork", "use_distributed_sampler": False}
+    expected, _ = uninterrupted(**settings)
+    every = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1, auto_insert_metric_name=False)
+    train(tmp_path / "whole", every, **settings)
+    weights, _ = train(tmp_path / "rest", ckpt_path=tmp_path / "2.ckpt", **settings)
+    assert_equal(weights, expected)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("num_workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_from_a_checkpoint_after_a_validation(train, uninterrupted, tmp_path, num_workers):

@@ -1,4 +1,4 @@
-"""SIGTERM to one of several processes stops them all after the same step, with a checkpoint."""
+"""SIGTERM or Ctrl-C to one of several processes stops them all after the same step, with a checkpoint."""
 
 import os
 import signal
@@ -70,6 +70,18 @@ def test_after_the_last_batch(trainer):
     with pytest.raises(SIGTERMException):
         callback.on_train_end(trainer, None)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_first_control_c_waits_for_the_batch(trainer):
+    callback = JointStop()
+    callback.on_train_start(trainer, None)
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        callback.on_train_batch_start(trainer, None, None, 1)
+    callback.on_exception(trainer, None)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_one_process_keeps_its_handler(trainer):

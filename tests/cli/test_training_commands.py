@@ -93,7 +93,7 @@ def test_best_is_the_weights_and_last_is_everything(fit):
     assert fit("--model.optimization.ema_decay", "0.9", "--trainer.max_epochs", "2") == 0
     best, last = (load_checkpoint(f"runs/0/{name}.ckpt") for name in ("best", "last"))
     assert best.keys().isdisjoint({"optimizer_states", "callbacks", "weights_in_training"})
-    assert {"optimizer_states", "callbacks", "loops", "weights_in_training", "random_state"} <= last.keys()
+    assert {"optimizer_states", "callbacks", "loops", "weights_in_training", "random_states"} <= last.keys()
     assert last["epoch"] == 1
     assert Path("runs/0/best.ckpt").stat().st_size < Path("runs/0/last.ckpt").stat().st_size / 3
 
