@@ -83,13 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"mner {given[0]}: error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
             _silence_output()
             return 1
-        shortage = None if mner_error(error) else out_of_memory(given[0], error)
-        if shortage:
-            print(f"mner {given[0]}: error: {shortage}", file=sys.stderr)
-            return 1
-        if mner_error(error) is None and not (isinstance(error, OSError) and error.filename):
+        known = mner_error(error)
+        shortage = None if known else out_of_memory(given[0], error)
+        if known is None and shortage is None and not (isinstance(error, OSError) and error.filename):
             traceback.print_exc()  # unexpected: only the traceback explains it
-        print(f"mner {given[0]}: error: {said(error)}", file=sys.stderr)
+        print(f"mner {given[0]}: error: {shortage or said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

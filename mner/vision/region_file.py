@@ -97,20 +97,18 @@ class RegionFile(FileTransform):
             if post.image is None:
                 return None
             raise ImageError(f"{post.image}: {self.path} has no features for {names[-1]!r}")
-        found = _numbers(file, name)
+        found = _numbers(file, name, self.max_regions)
         if found.ndim != 2 or found.shape[1] != self.hidden_size or not len(found) or not found.isfinite().all():
             raise ImageError(
                 f"{post.image or post.id}: expected finite regions of shape (R, {self.hidden_size}) in {self.path}, "
                 f"got {tuple(found.shape)}" + ("" if found.isfinite().all() else " with nan or inf")
             )
-        found = found[: self.max_regions]
         return {"regions": found, **({"boxes": self._boxes(name, len(found))} if self.boxes else {})}
 
     def _boxes(self, name: str, count: int) -> Tensor:
         """Read the boxes of the first regions of an image, as fractions of width and height."""
         file, key = self._file(), f"{name}{BOXES}"
-        boxes = _numbers(file, key) if key in file else torch.empty(0)
-        boxes = boxes[:count] if boxes.ndim else boxes
+        boxes = _numbers(file, key, count) if key in file else torch.empty(0)
         fits = boxes.shape == (count, 4) and bool(((boxes >= 0) & (boxes <= 1)).all())
         if not fits or not (boxes[:, :2] < boxes[:, 2:]).all():
             raise ImageError(
@@ -142,10 +140,12 @@ class RegionFile(FileTransform):
         return shape[1]
 
 
-def _numbers(file: Mapping[str, Any], name: str) -> Tensor:
-    """Read an array in single precision; anything else than an array of numbers counts as an empty one."""
+def _numbers(file: Mapping[str, Any], name: str, count: int | None = None) -> Tensor:
+    """Read the first rows of an array in single precision; anything but an array of numbers counts as an empty one."""
     try:
         value = file[name]
+        if getattr(value, "ndim", 0):
+            value = value[:count]
         if isinstance(value, Tensor):
             return value.detach().float()
         array = np.asarray(value)
